@@ -1,0 +1,12 @@
+# Libraries and the parts that may use them (docs/ARCHITECTURE.md, "Fences"). Debian 12's versions are the minimum.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(LIBEVENT REQUIRED IMPORTED_TARGET libevent>=2.1.12 libevent_openssl>=2.1.12 libevent_pthreads>=2.1.12)
+pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl>=3.0)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.14)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
+pkg_check_modules(GMIME REQUIRED IMPORTED_TARGET gmime-3.0>=3.2.13)
+pkg_check_modules(LIBXML REQUIRED IMPORTED_TARGET libxml-2.0>=2.9.14)
+pkg_check_modules(MD4C REQUIRED IMPORTED_TARGET md4c>=0.4.8)
+pkg_check_modules(CONFUSE REQUIRED IMPORTED_TARGET libconfuse>=3.3)
