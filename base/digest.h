@@ -1,0 +1,15 @@
+/* digest.h - SHA-256 and random bytes, through OpenSSL */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DIGEST_SIZE = 32, DIGEST_HEX_SIZE = 65 };
+
+struct digest;
+struct digest *digest_new(void);
+void digest_add(struct digest *digest, const void *data, size_t len);
+void digest_finish(struct digest **digest, uint8_t result_out[static DIGEST_SIZE]); /* frees it */
+void digest_free(struct digest **digest);
+void digest_to_hex(const uint8_t digest[static DIGEST_SIZE], char hex_out[static DIGEST_HEX_SIZE]);
+
+void random_bytes(void *out, size_t len); /* from the kernel; aborts when there are none */

@@ -1,0 +1,18 @@
+/* tls_internal.h - what stream_tls.c needs to know of a TLS context
+ *
+ * Private to base/: it shows OpenSSL.
+ */
+#pragma once
+#include <openssl/ssl.h>
+
+#include "base/strbuf.h"
+#include "base/tls.h"
+
+SSL_CTX *tls_context_ssl(const struct tls_context *context);
+enum tls_verify tls_context_verify(const struct tls_context *context);
+
+/* Writes "sha256:..." of the certificate. */
+void tls_certificate_pin(X509 *certificate, char pin_out[static TLS_PIN_SIZE]);
+
+/* Appends the reason of the oldest error in OpenSSL's queue, or otherwise "unknown error", and empties the queue. */
+void tls_add_error(struct strbuf *text);

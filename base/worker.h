@@ -1,0 +1,86 @@
+/* worker.h - a pool of sandboxed child processes for dangerous work
+ *
+ * Parsing what strangers send happens in processes that have nothing to lose: no network, no files, no
+ * secrets. The pool starts its program once as a "zygote" (a small single-threaded parent, started before
+ * any thread of the daemon); the zygote prepares what must be prepared before lock-down (iconv modules) and forks
+ * the workers. A worker drops everything (no-new-privs, rlimits, seccomp allow-list) before it sees its
+ * first byte of input. Input and output travel as file descriptors (memfds), so big content is never copied
+ * through a socket. A worker that dies, hangs or exceeds its limits costs one job, and is replaced; a zygote that
+ * dies costs the jobs that were running, and is replaced after a short pause.
+ *
+ * A worker may be in a stranger's hands. Check what it answers, and read its output files with pread(): a mapping
+ * could be shortened under the reader.
+ *
+ * Two sides: the pool (in the daemon, on its loop) and worker_main() (in the child's main()). The children die
+ * with the thread that made the pool, however it ends. They inherit its user and standard error (workers: only in
+ * sanitizer builds) and nothing else: no descriptors, an environment of TZ=UTC0 and LC_ALL=C.UTF-8.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct loop;
+struct worker_pool;
+
+/* 0: no such limit. */
+struct worker_limits {
+    uint64_t memory_bytes;    /* RLIMIT_AS above what is mapped at start; not in sanitizer builds (the log says so) */
+    unsigned cpu_seconds;     /* per job; enforced by RLIMIT_CPU renewed for each job */
+    int64_t job_timeout_ms;   /* wall clock; then the worker is killed */
+    unsigned jobs_per_worker; /* then it is replaced by a fresh one */
+};
+
+struct worker_pool_settings {
+    const char *program;          /* path to execute (usually /proc/self/exe) */
+    const char *const *arguments; /* NULL-terminated argv[1..], e.g. { "--worker", "convert", NULL } */
+    unsigned workers;             /* processes at most, 1 or more; started when first needed */
+    unsigned queue_max;           /* jobs beyond the number of workers that are taken, to wait */
+    struct worker_limits limits;
+};
+
+enum worker_outcome {
+    WORKER_DONE,    /* the handler answered; see code and output */
+    WORKER_CRASHED, /* died by a signal, broke the protocol, or exited */
+    WORKER_TIMEOUT, /* killed by the pool after job_timeout_ms */
+};
+
+struct worker_result {
+    enum worker_outcome outcome;
+    int32_t code;       /* the handler's return value when WORKER_DONE */
+    const void *answer; /* the handler's answer, up to IPC_PAYLOAD_MAX bytes; valid during the callback */
+    size_t answer_len;
+    char detail[120]; /* for the trace when not DONE: "killed by signal 11" */
+};
+
+typedef void worker_done(const struct worker_result *result, void *ctx);
+
+/* Starts the zygote, as the user that the daemon is by now: drop privileges first. Settings are copied. NULL with
+ * errno when the program cannot be executed. */
+struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_settings *settings)
+    __attribute__((warn_unused_result));
+/* Pending jobs get no callback. Children are ended and reaped, which takes milliseconds (half a second at most).
+ * May be called in a worker_done. */
+void worker_pool_free(struct worker_pool **pool);
+
+/* Queues a job; request is copied; fds are duplicated into the job (the caller keeps its own). done is
+ * called exactly once, on the loop, never from inside this call, and after the worker of a failed job was killed (so
+ * that nobody writes to its output files). At most IPC_PAYLOAD_MAX bytes and IPC_FDS_MAX descriptors (asserted).
+ * 0: queue full (or no descriptor left), nothing taken. 1: taken. */
+int worker_pool_submit(struct worker_pool *pool, const void *request, size_t request_len, const int *fds,
+                       size_t fd_count, worker_done *done, void *ctx) __attribute__((warn_unused_result));
+unsigned worker_pool_waiting(const struct worker_pool *pool); /* taken, not yet with a worker */
+unsigned worker_pool_running(const struct worker_pool *pool); /* with a worker */
+uint64_t worker_pool_crashes(const struct worker_pool *pool); /* jobs that ended otherwise than by an answer */
+
+/* The child's side. Called from main() of the program when it was started as a zygote; never returns.
+ * prepare: runs once in the zygote before any fork. Whatever opens a file at its first use must be used here: iconv
+ * handles, the time zone, seeds of hash tables (jansson), library initialisers. It must not start threads.
+ * handle: one job. fds are those of the job, in order, owned by the framework (closed afterwards). Writes its answer
+ * (at most IPC_PAYLOAD_MAX bytes) to answer; returns a code for the result. */
+struct worker_program {
+    void (*prepare)(void); /* may be NULL */
+    int32_t (*handle)(const void *request, size_t request_len, const int *fds, size_t fd_count, void *answer,
+                      size_t *answer_len);
+};
+_Noreturn void worker_main(const struct worker_program *program);

@@ -1,0 +1,38 @@
+/* worker_protocol.h - what the pool, the zygote and the workers say to each other (private to worker_*.c)
+ *
+ * Pool and zygote talk over one socket pair, pool and each worker over another. All ends are the same program, so
+ * messages are plain structs. The zygote is trusted (it sees no input); a worker is not.
+ *
+ *   pool -> zygote   ZYGOTE_FORK (with the worker's end of its socket), ZYGOTE_KILL; closing means: end everything
+ *   zygote -> pool   ZYGOTE_FORKED in answer to each FORK, ZYGOTE_EXITED once per forked worker, after its FORKED
+ *   pool -> worker   a job: the request as payload, the job's descriptors; the type is not used
+ *   worker -> pool   an answer: the handler's code as type, the handler's answer as payload. Nothing else, ever.
+ */
+#pragma once
+#include <stdint.h>
+
+#include "base/worker.h"
+
+/* Where the zygote finds the pool, and a worker (in its own process) the socket that its jobs come from. */
+enum { WORKER_SOCKET_FD = 3 };
+
+enum zygote_message_type { ZYGOTE_FORK = 1, ZYGOTE_KILL, ZYGOTE_FORKED, ZYGOTE_EXITED };
+
+struct zygote_fork {
+    uint32_t slot; /* the pool's name for the worker; comes back in ZYGOTE_FORKED */
+    struct worker_limits limits;
+};
+
+struct zygote_kill {
+    int32_t pid; /* ignored when it is no child any more */
+};
+
+struct zygote_forked {
+    uint32_t slot;
+    int32_t pid; /* negative: the errno of the failure */
+};
+
+struct zygote_exited {
+    int32_t pid;
+    int32_t status; /* as of waitpid() */
+};

@@ -1,0 +1,237 @@
+#include "base/worker_sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/worker.h"
+
+enum {
+    OPEN_FILES_MAX = 32,                  /* a job's descriptors and a few copies of them */
+    OUTPUT_BYTES_MAX = 1024 * 1024 * 1024 /* no memfd grows beyond this */
+};
+
+static void log_failure(const char *step)
+{
+    log_error("worker.sandbox_failed", "step=%s error=%s", step, strerror(errno));
+}
+
+/* Never raises a limit that was set from outside. */
+static int set_limit(int resource, rlim_t value)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) < 0)
+        return -1;
+    if (value < limit.rlim_max)
+        limit.rlim_max = value;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(resource, &limit);
+}
+
+#ifdef POSTERN_SANITIZE
+static int limit_memory(uint64_t bytes)
+{
+    (void)bytes; /* ASan's shadow needs terabytes of addresses */
+    return 0;
+}
+#else
+/* The first number of statm, in pages. 1, or -1 with errno. */
+static int read_mapped_pages(uint64_t *pages_out)
+{
+    char line[128] = "";
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm == NULL)
+        return -1;
+    const char *got = fgets(line, sizeof line, statm);
+    fclose(statm);
+    char *end = line;
+    if (got != NULL)
+        *pages_out = strtoull(line, &end, 10);
+    if (end != line)
+        return 1;
+    errno = EPROTO;
+    return -1;
+}
+
+/* RLIMIT_AS counts addresses, among them what program and libraries have mapped already. */
+static int limit_memory(uint64_t bytes)
+{
+    uint64_t pages;
+    if (bytes == 0)
+        return 0;
+    if (read_mapped_pages(&pages) < 0)
+        return -1;
+    return set_limit(RLIMIT_AS, pages * (uint64_t)sysconf(_SC_PAGESIZE) + bytes);
+}
+#endif
+
+static int limit_resources(const struct worker_limits *limits)
+{
+    static const struct {
+        int resource;
+        rlim_t value;
+    } fixed[] = {
+        { RLIMIT_CORE, 0 }, /* a core would hold people's mail */
+        { RLIMIT_NOFILE, OPEN_FILES_MAX },
+        { RLIMIT_FSIZE, OUTPUT_BYTES_MAX },
+        { RLIMIT_NPROC, 0 },
+        { RLIMIT_MEMLOCK, 0 },
+        { RLIMIT_MSGQUEUE, 0 },
+    };
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        if (set_limit(fixed[i].resource, fixed[i].value) < 0)
+            return -1;
+    }
+    return limit_memory(limits->memory_bytes);
+}
+
+/* A daemon that was started as root may have capabilities left; its workers never do. */
+static int drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+    return (int)syscall(SYS_capset, &header, none);
+}
+
+#ifdef POSTERN_SANITIZE
+/* The report of a bug opens files and may start a symbolizer; the sanitizer must be able to tell. */
+static int hide_files(void)
+{
+    return 0;
+}
+
+static int filter_system_calls(void)
+{
+    return 0;
+}
+#else
+/* Forbids every kind of file access that the first version of Landlock knows. The system call filter forbids
+ * them too: this is the second lock on the door, so a kernel without it is no failure. */
+static int hide_files(void)
+{
+    struct landlock_ruleset_attr rules = { .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1 };
+    int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules.handled_access_fs, 0);
+    if (fd < 0)
+        return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
+    int result = (int)syscall(SYS_landlock_restrict_self, fd, 0);
+    close(fd);
+    return result;
+}
+
+/* Each is harmless on the descriptors that a worker has. */
+static const int always_allowed[] = {
+    /* content */
+    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
+    SCMP_SYS(lseek), SCMP_SYS(ftruncate), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(fstat), SCMP_SYS(close),
+    SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
+    /* memory */
+    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(sysinfo),
+    /* time, chance, itself */
+    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom), SCMP_SYS(getpid),
+    SCMP_SYS(gettid), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall), SCMP_SYS(exit),
+    SCMP_SYS(exit_group)
+};
+
+/* Allowed when one argument, masked, has a certain value. */
+struct conditional {
+    int syscall;
+    struct scmp_arg_cmp condition;
+};
+
+static int allow_conditionally(scmp_filter_ctx filter)
+{
+    /* clang-format off */
+    const struct conditional rules[] = {
+        { SCMP_SYS(mmap),       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) }, /* no new code */
+        { SCMP_SYS(mprotect),   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
+        { SCMP_SYS(newfstatat), SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH) }, /* fstat() of glibc */
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_GETFD) },
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_SETFD) },
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_GETFL) }, /* fdopen() */
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_DUPFD) },
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC) },
+        { SCMP_SYS(tgkill),     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()) }, /* abort() */
+    };
+    /* clang-format on */
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].syscall, 1, &rules[i].condition);
+        if (error < 0)
+            return error;
+    }
+    /* worker_sandbox_renew_cpu(): this process, this one limit */
+    const struct scmp_arg_cmp own_cpu_limit[] = { SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A1(SCMP_CMP_EQ, RLIMIT_CPU) };
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, own_cpu_limit);
+}
+
+static int fill_filter(scmp_filter_ctx filter)
+{
+    /* Another architecture's call numbers would walk around the list. */
+    int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    for (size_t i = 0; error == 0 && i < sizeof always_allowed / sizeof always_allowed[0]; i++)
+        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, always_allowed[i], 0, NULL);
+    if (error == 0)
+        error = allow_conditionally(filter);
+    return error;
+}
+
+static int filter_system_calls(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    if (filter == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    int error = fill_filter(filter);
+    if (error == 0)
+        error = seccomp_load(filter);
+    seccomp_release(filter);
+    errno = -error;
+    return error == 0 ? 0 : -1;
+}
+#endif
+
+int worker_sandbox_enter(const struct worker_limits *limits)
+{
+    /* The order matters: each step needs what a later one takes away. */
+    const char *step = NULL;
+    if (limit_resources(limits) < 0)
+        step = "limits";
+    else if (drop_capabilities() < 0)
+        step = "capabilities";
+    else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        step = "no-new-privs";
+    else if (hide_files() < 0)
+        step = "landlock";
+    else if (filter_system_calls() < 0)
+        step = "seccomp";
+    if (step == NULL)
+        return 1;
+    log_failure(step);
+    return -1;
+}
+
+void worker_sandbox_renew_cpu(unsigned seconds)
+{
+    struct timespec used;
+    struct rlimit limit;
+    if (seconds == 0 || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) < 0 || getrlimit(RLIMIT_CPU, &limit) < 0)
+        return;
+    rlim_t until = (rlim_t)used.tv_sec + 1 + seconds; /* the kernel counts whole seconds */
+    limit.rlim_cur = until < limit.rlim_max ? until : limit.rlim_max;
+    /* A limit that cannot be renewed is still in force, and ends the worker early: nothing to report. */
+    (void)setrlimit(RLIMIT_CPU, &limit);
+}

@@ -1,0 +1,17 @@
+/* xmalloc.h - memory that is there or the process is not
+ *
+ * Running out of memory aborts: a mail gateway that limps on without it loses mail. So every size that a
+ * peer controls must have been checked against a declared limit before it reaches these functions.
+ * All results are owned by the caller and released with free().
+ */
+#pragma once
+#include <stddef.h>
+
+void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
+/* Zeroed; overflow aborts. */
+void *xcalloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
+void *xreallocarray(void *old, size_t count, size_t size) __attribute__((returns_nonnull, warn_unused_result));
+char *xstrdup(const char *text) __attribute__((malloc, returns_nonnull, warn_unused_result));
+/* NUL-terminated copy of at most len bytes. */
+char *xstrndup(const char *text, size_t len) __attribute__((malloc, returns_nonnull, warn_unused_result));
+void *xmemdup(const void *data, size_t len) __attribute__((malloc, returns_nonnull, warn_unused_result));
