@@ -1,0 +1,16 @@
+/* smtp_access.h - who may connect: a list of networks ("10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1")
+ *
+ * An IPv4 client of a socket that speaks both (::ffff:192.0.2.7) is compared as the IPv4 address that it is.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct smtp_access;
+
+/* networks: NULL-terminated. NULL with the reason in *error_out (caller frees) when one is not a network; bits beyond
+ * the prefix are ignored. */
+struct smtp_access *smtp_access_new(const char *const *networks, char **error_out) __attribute__((warn_unused_result));
+void smtp_access_free(struct smtp_access **access);
+
+/* address: without port and brackets; a zone ("%eth0") is ignored. What is no address is on no list. */
+bool smtp_access_allows(const struct smtp_access *access, const char *address);

@@ -1,0 +1,227 @@
+#include "smtp/smtp_address.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <strings.h>
+
+#include "smtp/smtp_parser.h"
+
+enum { LABEL_MAX = 63 };
+
+static bool is_letter_or_digit(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* atext of RFC 5322 section 3.2.3, with the UTF-8 that RFC 6532 adds (its validity is checked for the whole text). */
+static bool is_atext(unsigned char c)
+{
+    return c >= 0x80 || is_letter_or_digit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static void lower_all(char *text)
+{
+    for (; *text != '\0'; text++)
+        *text = lower(*text);
+}
+
+bool smtp_text_is_clean_utf8(const char *text, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        size_t size = smtp_utf8_sequence(text + at, len - at);
+        unsigned char c = (unsigned char)text[at];
+        bool is_c1 = size == 2 && c == 0xC2 && (unsigned char)text[at + 1] < 0xA0;
+        if (size == 0 || c < 0x20 || c == 0x7F || is_c1)
+            return false;
+        at += size;
+    }
+    return true;
+}
+
+static bool is_dot_atom(const char *text, size_t len)
+{
+    bool after_dot = true; /* so that neither the first nor the last word may be empty */
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '.' ? after_dot : !is_atext((unsigned char)text[i]))
+            return false;
+        after_dot = text[i] == '.';
+    }
+    return !after_dot;
+}
+
+/* Octets of the quoted string at the front with its quotes, 0 when it is not closed or holds what no quoted string
+ * may. A backslash may stand before printable ASCII only. */
+static size_t quoted_string_size(const char *text, size_t len)
+{
+    if (len == 0 || text[0] != '"')
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        if (text[i] == '"')
+            return i + 1;
+        if (text[i] != '\\')
+            continue;
+        i++;
+        if (i == len || (unsigned char)text[i] >= 0x80)
+            return 0;
+    }
+    return 0;
+}
+
+/* Rewrites a quoted local part in its shortest form: without backslashes that change nothing, and without quotes if
+ * what is left is a dot-atom. So "bob" and bob are stored and compared as one. Never longer than before. */
+static void simplify_quoted(char *local)
+{
+    char inner[SMTP_LOCAL_MAX + 1] = "";
+    size_t inner_len = 0;
+    size_t len = strlen(local);
+    for (size_t i = 1; i + 1 < len; i++) {
+        if (local[i] == '\\')
+            i++;
+        inner[inner_len++] = local[i];
+    }
+    if (is_dot_atom(inner, inner_len)) {
+        memcpy(local, inner, inner_len);
+        local[inner_len] = '\0';
+        return;
+    }
+    char quoted[2 * SMTP_LOCAL_MAX + 3] = "\"";
+    size_t at = 1;
+    for (size_t i = 0; i < inner_len; i++) {
+        if (inner[i] == '"' || inner[i] == '\\')
+            quoted[at++] = '\\';
+        quoted[at++] = inner[i];
+    }
+    quoted[at++] = '"';
+    quoted[at] = '\0';
+    assert(at <= len); /* what needs a backslash had one, as smtp_address_parse() made sure */
+    memcpy(local, quoted, at + 1);
+}
+
+static bool is_domain_name(const char *text, size_t len)
+{
+    size_t label_len = 0;
+    for (size_t i = 0; i <= len; i++) {
+        if (i == len || text[i] == '.') {
+            if (label_len == 0 || label_len > LABEL_MAX || text[i - 1] == '-' || text[i - label_len] == '-')
+                return false;
+            label_len = 0;
+            continue;
+        }
+        unsigned char c = (unsigned char)text[i];
+        if (!is_letter_or_digit(c) && c != '-' && c != '_' && c < 0x80)
+            return false;
+        label_len++;
+    }
+    return true;
+}
+
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3). Other tags are reserved and mean nothing to us. */
+static bool is_address_literal(const char *text, size_t len)
+{
+    static const char tag[] = "IPv6:";
+    char inner[INET6_ADDRSTRLEN + sizeof tag];
+    if (len < 3 || len - 2 >= sizeof inner || text[0] != '[' || text[len - 1] != ']')
+        return false;
+    memcpy(inner, text + 1, len - 2);
+    inner[len - 2] = '\0';
+    struct in6_addr address;
+    if (strncasecmp(inner, tag, sizeof tag - 1) == 0)
+        return inet_pton(AF_INET6, inner + sizeof tag - 1, &address) == 1;
+    return inet_pton(AF_INET, inner, &address) == 1;
+}
+
+int smtp_address_parse(const char *text, size_t len, struct smtp_address *address_out)
+{
+    memset(address_out, 0, sizeof *address_out);
+    if (len == 0 || len > SMTP_ADDRESS_MAX + 1 || !smtp_text_is_clean_utf8(text, len))
+        return -1;
+    size_t local_len;
+    if (text[0] == '"') {
+        local_len = quoted_string_size(text, len);
+    } else {
+        const char *at = memchr(text, '@', len);
+        local_len = at == NULL ? 0 : (size_t)(at - text);
+        if (!is_dot_atom(text, local_len))
+            return -1;
+    }
+    if (local_len == 0 || local_len > SMTP_LOCAL_MAX || local_len == len || text[local_len] != '@')
+        return -1;
+    const char *domain = text + local_len + 1;
+    size_t domain_len = len - local_len - 1;
+    if (domain_len > 0 && domain[domain_len - 1] == '.')
+        domain_len--;
+    if (domain_len == 0 || local_len + 1 + domain_len > SMTP_ADDRESS_MAX)
+        return -1;
+    if (domain[0] == '[' ? !is_address_literal(domain, len - local_len - 1) : !is_domain_name(domain, domain_len))
+        return -1;
+    memcpy(address_out->local, text, local_len);
+    memcpy(address_out->domain, domain, domain_len);
+    if (text[0] == '"')
+        simplify_quoted(address_out->local);
+    return 1;
+}
+
+bool smtp_address_is_null(const struct smtp_address *address)
+{
+    return address->local[0] == '\0';
+}
+
+static bool has_octet_beyond_ascii(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text >= 0x80)
+            return true;
+    }
+    return false;
+}
+
+bool smtp_address_is_utf8(const struct smtp_address *address)
+{
+    return has_octet_beyond_ascii(address->local) || has_octet_beyond_ascii(address->domain);
+}
+
+void smtp_address_format(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2])
+{
+    out[0] = '\0';
+    if (smtp_address_is_null(address))
+        return;
+    size_t local_len = strlen(address->local);
+    size_t domain_len = strlen(address->domain);
+    assert(local_len + 1 + domain_len <= SMTP_ADDRESS_MAX); /* as smtp_address_parse() leaves it */
+    memcpy(out, address->local, local_len);
+    out[local_len] = '@';
+    memcpy(out + local_len + 1, address->domain, domain_len + 1);
+}
+
+void smtp_address_normalise(struct smtp_address *address)
+{
+    if (address->local[0] == '"')
+        simplify_quoted(address->local);
+    lower_all(address->local);
+    lower_all(address->domain);
+}
+
+bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address *b)
+{
+    struct smtp_address left = *a;
+    struct smtp_address right = *b;
+    smtp_address_normalise(&left);
+    smtp_address_normalise(&right);
+    return strcmp(left.local, right.local) == 0 && smtp_domain_equal(left.domain, right.domain);
+}
+
+bool smtp_domain_equal(const char *a, const char *b)
+{
+    for (; *a != '\0' && lower(*a) == lower(*b); a++, b++)
+        ;
+    bool a_ends = *a == '\0' || strcmp(a, ".") == 0;
+    bool b_ends = *b == '\0' || strcmp(b, ".") == 0;
+    return a_ends && b_ends;
+}

@@ -1,0 +1,39 @@
+/* smtp_address.h - mailboxes: parsing, normalising, comparing
+ *
+ * An address as it stands in an SMTP path or a header field: local-part "@" domain (RFC 5321 section 4.1.2, RFC 6531
+ * section 3.3). Limits: local part 64 octets, domain 255, whole path 254. No I/O.
+ *
+ * The value type is a fixed-size struct, copied freely, so that nobody has to free an address.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { SMTP_LOCAL_MAX = 64, SMTP_DOMAIN_MAX = 255, SMTP_ADDRESS_MAX = 254 };
+
+/* local: without quotes where they are not needed, else with them; "" is the null path <>. domain: as given, without final
+ * dot; an address literal keeps its brackets. */
+struct smtp_address {
+    char local[SMTP_LOCAL_MAX + 1];
+    char domain[SMTP_DOMAIN_MAX + 1];
+};
+
+/* text: "local@domain", without angle brackets. 1 ok; -1 not an address (control characters, bad quoting, too
+ * long, invalid UTF-8, empty parts, no domain). The domain is a name (labels of 1 to 63 octets: letters, digits, '-' but not at
+ * an edge, '_', UTF-8) or an address literal ("[192.0.2.1]", "[IPv6:2001:db8::1]"). On -1 *address_out is the null path. */
+int smtp_address_parse(const char *text, size_t len, struct smtp_address *address_out)
+    __attribute__((warn_unused_result));
+bool smtp_address_is_null(const struct smtp_address *address);
+bool smtp_address_is_utf8(const struct smtp_address *address); /* needs SMTPUTF8 */
+
+/* "local@domain" ("" for the null path) into a buffer of SMTP_ADDRESS_MAX + 2. */
+void smtp_address_format(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2]);
+
+/* The form in which addresses are stored and compared: domain in lower case, local part in lower case too
+ * (ASCII only; the many who treat it so outnumber the few who do not), quotes removed where they change nothing. */
+void smtp_address_normalise(struct smtp_address *address);
+bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address *b); /* after normalising both */
+bool smtp_domain_equal(const char *a, const char *b); /* ASCII case-insensitive, a final dot is ignored */
+
+/* Valid UTF-8 (RFC 3629) without control characters (C0, DEL, C1). */
+bool smtp_text_is_clean_utf8(const char *text, size_t len);

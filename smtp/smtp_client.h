@@ -1,0 +1,83 @@
+/* smtp_client.h - sending mail: one connection to a relay, SMTP or LMTP (RFC 5321, RFC 2033)
+ *
+ * A client delivers one message at a time over one connection, which it opens when needed and keeps for the next
+ * message for a while (then QUIT). Every recipient gets an outcome of its own. Uses PIPELINING, SIZE, 8BITMIME, SMTPUTF8
+ * and STARTTLS when offered; a message that needs what is not offered fails PERMANENTly without being sent. Content goes
+ * out as it is read: memory does not grow with it. Bare CR and bare LF in it leave as CRLF. All callbacks run on the
+ * loop, never from inside a call.
+ *
+ * TLS: with MAY, a refused STARTTLS goes on in plain, and a failed handshake is followed by one fresh connection without
+ * it; with REQUIRE and VERIFY neither. With implicit TLS, VERIFY asks for a certificate too, and the others do not.
+ *
+ * A relay that breaks the protocol (a reply unasked for, too long, or none at all) is given up: TEMPORARY, or UNKNOWN after
+ * the final dot. A kept connection that turns out dead before it has answered is replaced once, silently.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "smtp/smtp_address.h"
+#include "smtp/smtp_reply.h"
+
+struct loop;
+struct tls_context;
+struct smtp_client;
+
+enum smtp_client_tls { SMTP_CLIENT_TLS_NONE, SMTP_CLIENT_TLS_MAY, SMTP_CLIENT_TLS_REQUIRE, SMTP_CLIENT_TLS_VERIFY };
+
+struct smtp_client_settings {
+    struct loop *loop;
+    const char *address;      /* "host:port", "[v6]:port", "unix:/path" */
+    bool lmtp;                /* else SMTP */
+    bool implicit_tls;        /* smtps:// */
+    enum smtp_client_tls tls; /* STARTTLS: MAY use if offered, REQUIRE encryption, VERIFY also name and CA */
+    const char *ca_file;      /* NULL: the system's */
+    const char *helo;         /* our host name; not NULL */
+    /* RFC 5321 section 4.5.3.2; 0: the value given here */
+    int64_t connect_timeout_ms; /* 30 s */
+    int64_t command_timeout_ms; /* 5 min: for the greeting, and for each whole reply */
+    int64_t data_timeout_ms;    /* 3 min: for a block of content to leave */
+    int64_t final_timeout_ms;   /* 10 min: for each reply after the final dot */
+    int64_t keep_ms;            /* 10 s: idle time before QUIT */
+};
+
+enum smtp_outcome {
+    SMTP_OUTCOME_DELIVERED, /* the far side took responsibility */
+    SMTP_OUTCOME_TEMPORARY, /* 4xx, 421 or a lost connection before the final dot, a relay that refuses us: try again */
+    SMTP_OUTCOME_PERMANENT, /* 5xx about this message or recipient: final */
+    SMTP_OUTCOME_UNKNOWN,   /* no answer to the final dot: may have been taken; try again with the same Message-ID */
+};
+
+/* reply: the far side's words, or ours when it said nothing: 4.4.1 no connection, 4.4.2 lost or too slow, 4.5.0 no SMTP,
+ * 4.7.4 and 4.7.5 no TLS. Its code fits the outcome: 2xx, 4xx, 5xx, 4xx. */
+struct smtp_recipient_result {
+    enum smtp_outcome outcome;
+    struct smtp_reply reply;
+};
+
+struct smtp_client_message {
+    struct smtp_address sender; /* null path allowed */
+    const struct smtp_address *recipients;
+    size_t recipient_count;
+    int content_fd; /* whole message with CRLF line ends, not dot-stuffed; pread from 0; duplicated */
+    int64_t content_size;
+    bool is_8bit;     /* content has octets > 127 */
+    bool is_smtputf8; /* header or envelope needs SMTPUTF8 */
+};
+
+/* results: one per recipient, in order; valid during the callback. The client is idle again: the next message may be sent, or
+ * the client freed, from inside. */
+typedef void smtp_client_done(const struct smtp_recipient_result *results, size_t count, void *ctx);
+
+/* Connects to nothing yet. NULL when the CA file cannot be used, with the reason in *error_out (caller frees). */
+struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings, char **error_out)
+    __attribute__((warn_unused_result));
+/* Cuts the connection (with QUIT if nothing is under way); no callback for a message under way. */
+void smtp_client_free(struct smtp_client **client);
+bool smtp_client_is_idle(const struct smtp_client *client);
+/* Only when idle, with one recipient or more (asserted). message is copied, its content_fd duplicated. done is called exactly
+ * once, unless the client is freed before. */
+void smtp_client_send(struct smtp_client *client, const struct smtp_client_message *message, smtp_client_done *done,
+                      void *ctx);
+const char *smtp_outcome_name(enum smtp_outcome outcome);

@@ -1,0 +1,120 @@
+/* smtp_client_internal.h - what the files of the SMTP client share
+ *
+ * smtp_client.c holds the life of a client, its states and its connection; smtp_client_session.c brings a fresh connection to
+ * the point where mail can be sent (greeting, EHLO, STARTTLS); smtp_client_transaction.c sends envelope and content
+ * and sorts the replies; smtp_client_content.c prepares the content for the wire. Not for use outside of them.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+#include "smtp/smtp_client.h"
+
+struct stream;
+struct timer;
+
+enum smtp_client_state {
+    SMTP_CLIENT_CLOSED,     /* no connection */
+    SMTP_CLIENT_CONNECTING, /* TCP, and TLS when implicit, are on their way */
+    SMTP_CLIENT_GREETING,   /* connected; waiting for the relay's first words */
+    SMTP_CLIENT_EHLO,       /* waiting for the answer to EHLO or LHLO */
+    SMTP_CLIENT_HELO,       /* EHLO was not understood; waiting for the answer to HELO */
+    SMTP_CLIENT_STARTTLS,   /* waiting for leave to start TLS; nothing may be written */
+    SMTP_CLIENT_HANDSHAKE,  /* TLS handshake after STARTTLS */
+    SMTP_CLIENT_READY,      /* nothing asked, nothing to say; kept for the next message, then QUIT */
+    SMTP_CLIENT_ENVELOPE,   /* commands up to DATA are out, or some of them; replies come in their order */
+    SMTP_CLIENT_CONTENT,    /* sending content; a reply now is premature */
+    SMTP_CLIENT_FINAL,      /* the final dot is written: from here on the message may have been taken */
+};
+
+/* What the relay said it can do; all false after HELO. */
+struct smtp_client_extensions {
+    bool pipelining, eight_bit, smtputf8, starttls, size;
+    int64_t size_max; /* with size; 0: no limit told */
+};
+
+/* Makes lines fit for the wire: dots doubled, line ends CRLF whatever they were. A bare CR or LF that went out as it is might be
+ * taken for a line end by the far side, and what stands behind it for the end of the message. */
+struct smtp_client_stuffing {
+    bool in_line;  /* not at the start of a line */
+    bool after_cr; /* the CR is not written yet */
+};
+/* Appends data, made fit, to out: at most twice its size and two octets more. */
+void smtp_client_stuff(struct smtp_client_stuffing *stuffing, const char *data, size_t len, struct strbuf *out);
+/* Appends the end: a line end when one is missing, and the final dot. */
+void smtp_client_stuff_end(struct smtp_client_stuffing *stuffing, struct strbuf *out);
+
+/* One message on its way, from smtp_client_send() until done. */
+struct smtp_client_transaction {
+    struct smtp_address sender;
+    struct smtp_address *recipients;
+    struct smtp_recipient_result *results; /* settled when their reply has a code */
+    size_t recipient_count;
+    int content_fd;
+    int64_t content_size;
+    bool is_8bit, is_smtputf8;
+    smtp_client_done *done;
+    void *ctx;
+
+    bool may_reopen;     /* the connection was a kept one and has not answered yet: it may be long dead */
+    size_t next_command; /* RSET, MAIL, RCPT..., DATA are numbered; see smtp_client_transaction.c */
+    size_t next_reply;   /* of the commands before next_command, the first that is not answered */
+    bool is_mail_refused;
+    size_t accepted_count;  /* recipients whose RCPT was accepted */
+    int64_t content_offset; /* read so far */
+    struct smtp_client_stuffing stuffing;
+};
+
+struct smtp_client {
+    struct loop *loop;
+    char *address, *tls_name, *helo;
+    bool lmtp, implicit_tls;
+    enum smtp_client_tls tls;
+    struct tls_context *tls_context; /* NULL: never TLS */
+    int64_t connect_timeout_ms, command_timeout_ms, data_timeout_ms, final_timeout_ms, keep_ms;
+
+    enum smtp_client_state state;
+    struct stream *stream;    /* NULL when closed */
+    struct timer *timer;      /* READY: until QUIT; else: how long the relay may be silent */
+    struct timer *completion; /* calls done from a clean stack */
+    struct smtp_reply reply;  /* being read */
+    struct smtp_client_extensions extensions;
+    bool avoids_tls; /* this connection stays plain: a handshake failed, and TLS is not required */
+    bool is_used;    /* this connection has carried a transaction: RSET comes before the next */
+    struct smtp_client_transaction *transaction; /* NULL: idle */
+};
+
+/* --- smtp_client.c --- */
+void smtp_client_set_state(struct smtp_client *client, enum smtp_client_state state);
+/* Writes a command or several; the relay now has its time to answer. Nothing may be unread from before: what came
+ * without being asked for is no answer, and the connection is given up. The state is set before. */
+void smtp_client_write_command(struct smtp_client *client, const struct strbuf *text);
+/* The connection is of no more use. Tries once more where that is safe and promised; otherwise the recipients without an
+ * outcome get `why` (a 4xx), as TEMPORARY, or as UNKNOWN after the final dot. */
+void smtp_client_give_up(struct smtp_client *client, const struct smtp_reply *why);
+/* As above, for a relay that does not keep to the protocol. */
+void smtp_client_protocol_error(struct smtp_client *client, const char *what);
+/* Closes the connection, without a word. */
+void smtp_client_drop(struct smtp_client *client);
+/* Gives every recipient that has no outcome yet this one. */
+void smtp_client_settle_rest(struct smtp_client *client, enum smtp_outcome outcome, const struct smtp_reply *reply);
+/* All recipients have an outcome: reports, and keeps the connection, if there is one, for the next message. */
+void smtp_client_finish(struct smtp_client *client);
+
+/* --- smtp_client_session.c --- */
+void smtp_client_say_hello(struct smtp_client *client);
+void smtp_client_note_extension(struct smtp_client *client, const char *line,
+                                size_t len); /* a line of the EHLO reply */
+void smtp_client_on_greeting(struct smtp_client *client, const struct smtp_reply *reply);
+void smtp_client_on_ehlo(struct smtp_client *client, const struct smtp_reply *reply);
+void smtp_client_on_helo(struct smtp_client *client, const struct smtp_reply *reply);
+void smtp_client_on_starttls(struct smtp_client *client, const struct smtp_reply *reply);
+
+/* --- smtp_client_transaction.c --- */
+void smtp_client_begin_transaction(struct smtp_client *client);
+void smtp_client_send_content(struct smtp_client *client); /* as much as the output may hold */
+void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply *reply);
+void smtp_client_on_premature(struct smtp_client *client, const struct smtp_reply *reply);
+void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *reply);

@@ -1,0 +1,319 @@
+/* One message: envelope, content, and what the replies mean for each recipient (RFC 5321 section 3.3, RFC 2920 for
+ * pipelining, RFC 2033 for LMTP).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "base/stream.h"
+#include "base/xmalloc.h"
+#include "smtp/smtp_client_internal.h"
+
+enum {
+    COMMAND_MAX = 1024,
+    PIECE_SIZE = 32 * 1024,
+    OUTPUT_ENOUGH = 64 * 1024, /* what may wait in the output; more is read when it has gone */
+};
+
+/* The commands of an envelope are numbered: RSET (only on a connection that was used before), MAIL, one RCPT for each
+ * recipient, DATA. So a reply is known by its place. */
+enum { COMMAND_RSET, COMMAND_MAIL, COMMAND_RCPT };
+
+static size_t data_command(const struct smtp_client_transaction *transaction)
+{
+    return COMMAND_RCPT + transaction->recipient_count;
+}
+
+/* --- The envelope --- */
+
+static void compose_mail(const struct smtp_client *client, struct strbuf *text)
+{
+    const struct smtp_client_transaction *transaction = client->transaction;
+    char address[SMTP_ADDRESS_MAX + 2];
+    smtp_address_format(&transaction->sender, address);
+    strbuf_add_fmt(text, "MAIL FROM:<%s>", address);
+    if (client->extensions.size)
+        strbuf_add_fmt(text, " SIZE=%" PRId64, transaction->content_size);
+    if (transaction->is_8bit || (transaction->is_smtputf8 && client->extensions.eight_bit))
+        strbuf_add_str(text, " BODY=8BITMIME");
+    if (transaction->is_smtputf8)
+        strbuf_add_str(text, " SMTPUTF8");
+    strbuf_add_str(text, "\r\n");
+}
+
+static void compose_command(const struct smtp_client *client, size_t command, struct strbuf *text)
+{
+    const struct smtp_client_transaction *transaction = client->transaction;
+    if (command == COMMAND_RSET) {
+        strbuf_add_str(text, "RSET\r\n");
+    } else if (command == COMMAND_MAIL) {
+        compose_mail(client, text);
+    } else if (command < data_command(transaction)) {
+        char address[SMTP_ADDRESS_MAX + 2];
+        smtp_address_format(&transaction->recipients[command - COMMAND_RCPT], address);
+        strbuf_add_fmt(text, "RCPT TO:<%s>\r\n", address);
+    } else {
+        strbuf_add_str(text, "DATA\r\n");
+    }
+}
+
+/* All that is left of the envelope when the relay can take it, else the next command. */
+static void send_commands(struct smtp_client *client)
+{
+    struct smtp_client_transaction *transaction = client->transaction;
+    size_t last = client->extensions.pipelining ? data_command(transaction) : transaction->next_command;
+    struct strbuf text;
+    strbuf_init(&text, (last - transaction->next_command + 1) * COMMAND_MAX);
+    while (transaction->next_command <= last)
+        compose_command(client, transaction->next_command++, &text);
+    smtp_client_write_command(client, &text);
+    strbuf_free(&text);
+}
+
+/* What the relay cannot take at all need not be offered to it. 1 all well, -1 refused. */
+static int check_extensions(struct smtp_client *client)
+{
+    const struct smtp_client_transaction *transaction = client->transaction;
+    const struct smtp_client_extensions *extensions = &client->extensions;
+    struct smtp_reply reply;
+    if (transaction->is_8bit && !extensions->eight_bit)
+        reply = smtp_reply_make(554, "5.6.3", "relay %s does not take 8-bit content", client->address);
+    else if (transaction->is_smtputf8 && !extensions->smtputf8)
+        reply = smtp_reply_make(553, "5.6.7", "relay %s does not take internationalised addresses or headers",
+                                client->address);
+    else if (extensions->size && extensions->size_max > 0 && transaction->content_size > extensions->size_max)
+        reply = smtp_reply_make(552, "5.3.4",
+                                "message of %" PRId64 " octets is larger than the %" PRId64 " that relay %s takes",
+                                transaction->content_size, extensions->size_max, client->address);
+    else
+        return 1;
+    smtp_client_settle_rest(client, SMTP_OUTCOME_PERMANENT, &reply);
+    return -1;
+}
+
+void smtp_client_begin_transaction(struct smtp_client *client)
+{
+    struct smtp_client_transaction *transaction = client->transaction;
+    if (check_extensions(client) != 1) {
+        if (client->state == SMTP_CLIENT_READY)
+            timer_start(client->completion, 0);
+        else
+            smtp_client_finish(client);
+        return;
+    }
+    transaction->next_command = client->is_used ? COMMAND_RSET : COMMAND_MAIL;
+    transaction->next_reply = transaction->next_command;
+    smtp_client_set_state(client, SMTP_CLIENT_ENVELOPE);
+    send_commands(client);
+}
+
+/* The outcome that a final reply means. false: it means none (3xx). */
+static bool outcome_of_reply(const struct smtp_reply *reply, enum smtp_outcome *outcome_out)
+{
+    static const enum smtp_outcome outcomes[] = {
+        [2] = SMTP_OUTCOME_DELIVERED,
+        [4] = SMTP_OUTCOME_TEMPORARY,
+        [5] = SMTP_OUTCOME_PERMANENT,
+    };
+    int class = reply->code / 100;
+    if (class == 3)
+        return false;
+    *outcome_out = outcomes[class];
+    return true;
+}
+
+static void settle_one(struct smtp_client_transaction *transaction, size_t index, const struct smtp_reply *reply)
+{
+    enum smtp_outcome outcome = SMTP_OUTCOME_TEMPORARY;
+    bool is_final = outcome_of_reply(reply, &outcome);
+    assert(is_final);
+    (void)is_final;
+    if (transaction->results[index].reply.code == 0)
+        transaction->results[index] = (struct smtp_recipient_result){ outcome, *reply };
+}
+
+static void settle_all_by(struct smtp_client *client, const struct smtp_reply *reply)
+{
+    for (size_t i = 0; i < client->transaction->recipient_count; i++)
+        settle_one(client->transaction, i, reply);
+}
+
+static void write_end(struct smtp_client *client, const struct strbuf *text)
+{
+    stream_write(client->stream, text->data, text->len);
+    timer_start(client->timer, client->final_timeout_ms);
+    smtp_client_set_state(client, SMTP_CLIENT_FINAL);
+}
+
+/* DATA was accepted though no recipient was: pipelining makes that possible, and a lone dot ends it (RFC 2920 section
+ * 3.1). Where it makes no sense, nothing is sent: a relay that disagrees on who was refused might take it for a message. */
+static void end_without_recipients(struct smtp_client *client)
+{
+    if (client->lmtp || client->transaction->is_mail_refused) {
+        smtp_client_drop(client);
+        smtp_client_finish(client);
+        return;
+    }
+    struct strbuf text;
+    strbuf_init(&text, COMMAND_MAX);
+    smtp_client_stuff_end(&client->transaction->stuffing, &text);
+    write_end(client, &text);
+    strbuf_free(&text);
+}
+
+static void on_data_reply(struct smtp_client *client, const struct smtp_reply *reply)
+{
+    int class = reply->code / 100;
+    if (class == 2) {
+        smtp_client_protocol_error(client, "answered DATA with a success");
+    } else if (class != 3) {
+        settle_all_by(client, reply);
+        smtp_client_finish(client);
+    } else if (client->transaction->accepted_count == 0) {
+        end_without_recipients(client);
+    } else {
+        smtp_client_set_state(client, SMTP_CLIENT_CONTENT);
+        smtp_client_send_content(client);
+    }
+}
+
+/* Takes the reply to MAIL or RCPT. 1 noted, -1 it makes no sense, and the connection was given up. */
+static int note_reply(struct smtp_client *client, size_t command, const struct smtp_reply *reply)
+{
+    struct smtp_client_transaction *transaction = client->transaction;
+    int class = reply->code / 100;
+    if (class == 3) {
+        smtp_client_protocol_error(client, "asked for more where there is none");
+        return -1;
+    }
+    if (command == COMMAND_MAIL && class != 2) {
+        transaction->is_mail_refused = true;
+        settle_all_by(client, reply);
+    } else if (command != COMMAND_MAIL && class != 2) {
+        settle_one(transaction, command - COMMAND_RCPT, reply);
+    } else if (command != COMMAND_MAIL && !transaction->is_mail_refused) {
+        transaction->accepted_count++;
+    }
+    return 1;
+}
+
+void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply *reply)
+{
+    struct smtp_client_transaction *transaction = client->transaction;
+    size_t command = transaction->next_reply++;
+    if (command == COMMAND_RSET && reply->code / 100 != 2) {
+        smtp_client_protocol_error(client, "refused RSET");
+        return;
+    }
+    transaction->may_reopen = false;
+    if (command == data_command(transaction)) {
+        on_data_reply(client, reply);
+        return;
+    }
+    if (command != COMMAND_RSET && note_reply(client, command, reply) != 1)
+        return;
+    if (transaction->next_reply < transaction->next_command) {
+        timer_start(client->timer, client->command_timeout_ms);
+        return;
+    }
+    bool is_hopeless = transaction->is_mail_refused ||
+                       (transaction->next_command == data_command(transaction) && transaction->accepted_count == 0);
+    if (is_hopeless)
+        smtp_client_finish(client);
+    else
+        send_commands(client);
+}
+
+/* --- The content --- */
+
+static void content_unreadable(struct smtp_client *client, const char *reason)
+{
+    /* Without the final dot the relay throws away what it has. */
+    struct smtp_reply reply = smtp_reply_make(451, "4.3.0", "the content cannot be read: %s", reason);
+    smtp_client_give_up(client, &reply);
+}
+
+/* Reads the next piece. Its size, 0 at the end, -1 when there is none (and the connection was given up). */
+static ssize_t read_piece(struct smtp_client *client, char *piece)
+{
+    struct smtp_client_transaction *transaction = client->transaction;
+    int64_t rest = transaction->content_size - transaction->content_offset;
+    if (rest <= 0)
+        return 0;
+    ssize_t got;
+    do {
+        got = pread(transaction->content_fd, piece, rest < PIECE_SIZE ? (size_t)rest : PIECE_SIZE,
+                    transaction->content_offset);
+    } while (got < 0 && errno == EINTR);
+    if (got <= 0) {
+        content_unreadable(client, got == 0 ? "it is shorter than announced" : strerrordesc_np(errno));
+        return -1;
+    }
+    transaction->content_offset += got;
+    return got;
+}
+
+void smtp_client_send_content(struct smtp_client *client)
+{
+    char *piece = xmalloc(PIECE_SIZE);
+    struct strbuf text;
+    strbuf_init(&text, 2 * PIECE_SIZE + 8);
+    ssize_t got = 1;
+    timer_start(client->timer, client->data_timeout_ms);
+    while (got > 0 && stream_pending_output(client->stream) < OUTPUT_ENOUGH) {
+        strbuf_clear(&text);
+        got = read_piece(client, piece);
+        if (got > 0) {
+            smtp_client_stuff(&client->transaction->stuffing, piece, (size_t)got, &text);
+            assert(strbuf_ok(&text));
+            stream_write(client->stream, text.data, text.len);
+        } else if (got == 0) {
+            smtp_client_stuff_end(&client->transaction->stuffing, &text);
+            write_end(client, &text);
+        }
+    }
+    strbuf_free(&text);
+    free(piece);
+}
+
+/* A reply before the final dot. A refusal is believed, for there is no point in sending the rest; anything else cannot
+ * be about this message. Either way the dot must not be sent any more. */
+void smtp_client_on_premature(struct smtp_client *client, const struct smtp_reply *reply)
+{
+    if (reply->code / 100 < 4) {
+        smtp_client_protocol_error(client, "answered before the end of the content");
+        return;
+    }
+    settle_all_by(client, reply);
+    smtp_client_drop(client);
+    smtp_client_finish(client);
+}
+
+void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *reply)
+{
+    struct smtp_client_transaction *transaction = client->transaction;
+    if (reply->code / 100 == 3) {
+        smtp_client_protocol_error(client, "asked for more after the end of the content");
+        return;
+    }
+    if (!client->lmtp) {
+        settle_all_by(client, reply);
+        smtp_client_finish(client);
+        return;
+    }
+    /* LMTP: one reply for each accepted recipient, in order. */
+    size_t index = 0;
+    while (transaction->results[index].reply.code != 0)
+        index++;
+    settle_one(transaction, index, reply);
+    while (index < transaction->recipient_count && transaction->results[index].reply.code != 0)
+        index++;
+    if (index == transaction->recipient_count)
+        smtp_client_finish(client);
+    else
+        timer_start(client->timer, client->final_timeout_ms);
+}

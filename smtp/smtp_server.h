@@ -1,0 +1,120 @@
+/* smtp_server.h - receiving mail: listeners, sessions, transactions (RFC 5321, LMTP: RFC 2033)
+ *
+ * A listener accepts sessions; a session carries transactions (MAIL, RCPT, DATA). The protocol is complete in here;
+ * what to think of a sender, a recipient, a message is asked of the owner through callbacks, each of which the owner
+ * answers now (inside the callback) or later, exactly once. Until it has answered, the session
+ * reads no further commands (pipelined ones wait), and the transaction stays valid, even when the peer has gone
+ * meanwhile: answering then has no effect on the wire. A later answer takes effect at the end of the turn. After the
+ * answer to on_message, and after on_abandoned, the transaction is gone.
+ *
+ * Callbacks run on the loop. No DNS, no disk but the spool.
+ *
+ * End of data is CRLF.CRLF and nothing else. Bare CR, bare LF and NUL in the content are refused with 554 5.6.0 after
+ * the content has been read to its true end; on_message is not called for such a message.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "smtp/smtp_address.h"
+#include "smtp/smtp_reply.h"
+
+struct loop;
+struct spool;
+struct stream;
+struct tls_context;
+struct smtp_listener;
+struct smtp_transaction;
+
+enum smtp_tls_policy { SMTP_TLS_NONE, SMTP_TLS_MAY, SMTP_TLS_REQUIRE, SMTP_TLS_IMPLICIT };
+
+struct smtp_server_callbacks {
+    /* MAIL FROM was well-formed; sizes and parameters are checked. Answer with smtp_transaction_answer_mail(). NULL:
+     * accept. */
+    void (*on_mail)(struct smtp_transaction *transaction, void *ctx);
+    /* RCPT TO was well-formed; it becomes recipient number `index` if it is accepted (after a refusal the next one
+     * gets the same index). Answer with smtp_transaction_answer_recipient(). */
+    void (*on_recipient)(struct smtp_transaction *transaction, size_t index, void *ctx);
+    /* The whole content is in smtp_transaction_content(). Answer with smtp_transaction_answer_message(). */
+    void (*on_message)(struct smtp_transaction *transaction, void *ctx);
+    /* RSET, QUIT, new EHLO, MAIL refused by the answer, content refused by us, connection lost before the end of data:
+     * forget it. Comes for every transaction whose on_message was not asked. Not called while a question is open, nor
+     * after on_message; never from inside an answer. May be NULL. */
+    void (*on_abandoned)(struct smtp_transaction *transaction, void *ctx);
+};
+
+struct smtp_listener_settings {
+    struct loop *loop;
+    const char *name;    /* of the section in the configuration, for logs */
+    const char *address; /* see loop_listener_new(); NULL: none, see smtp_listener_adopt_fd() */
+    bool lmtp;
+    const char *hostname; /* in the greeting and EHLO reply */
+    enum smtp_tls_policy tls_policy;
+    struct tls_context *tls;          /* needed unless SMTP_TLS_NONE; the listener takes its own reference */
+    const char *const *clients;       /* NULL-terminated "10.0.0.0/8", "::1"; NULL: everybody. Others get 554 */
+    unsigned max_sessions;            /* more: 421 4.3.2. 0: 1,000 */
+    unsigned max_sessions_per_client; /* 0: no limit besides */
+    unsigned recipients_max;          /* per transaction; more: 452 4.5.3. 0: 1,000 (RFC 5321: at least 100) */
+    int64_t message_max;              /* bytes of content, announced by SIZE; more: 552 5.3.4. 0: no limit */
+    const char *spool_dir;
+    /* timeouts (RFC 5321 section 4.5.3.2), 0: 5 min for a command, 3 min for a data block; then 421 4.4.2 */
+    int64_t command_timeout_ms, data_timeout_ms;
+    unsigned errors_max;                           /* bad commands before 421 4.7.0. 0: 20 */
+    const struct smtp_server_callbacks *callbacks; /* a static const */
+    void *ctx;
+};
+
+/* NULL with the reason in *error_out (caller frees). */
+struct smtp_listener *smtp_listener_new(const struct smtp_listener_settings *settings, char **error_out)
+    __attribute__((warn_unused_result));
+const char *smtp_listener_address(const struct smtp_listener *listener); /* as bound; "" without */
+const char *smtp_listener_name(const struct smtp_listener *listener);
+/* Those with an open question count, even when their peer has gone. */
+unsigned smtp_listener_sessions(const struct smtp_listener *listener);
+/* Serves a connected fd, which it takes over, as if it had been accepted; peer as loop_listener_new gives it. */
+void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *peer);
+/* Busy: new transactions get 452 4.3.1 at MAIL (queue or disk full). */
+void smtp_listener_set_busy(struct smtp_listener *listener, bool busy);
+/* For new sessions and STARTTLS from now on. */
+void smtp_listener_set_tls(struct smtp_listener *listener, struct tls_context *tls);
+/* Stops accepting, for good; sessions between transactions get 421 4.3.2, others after their transaction. on_drained
+ * (may be NULL) comes once no session is left, or after deadline_ms when what is left was cut. */
+void smtp_listener_drain(struct smtp_listener *listener, int64_t deadline_ms, void (*on_drained)(void *arg), void *arg);
+/* Cuts what is left: on_abandoned comes from inside. Open questions must still be answered (no effect on the wire;
+ * after on_mail's and on_recipient's, on_abandoned follows at the end of the turn): until then callbacks and ctx must
+ * live. */
+void smtp_listener_free(struct smtp_listener **listener);
+
+/* Facts of a transaction; pointers are valid as long as it is. */
+struct smtp_session_facts {
+    const char *listener;     /* name */
+    const char *session_id;   /* short, unique in this process, for logs and traces */
+    const char *peer;         /* "192.0.2.1:4711" or "unix" */
+    const char *peer_address; /* without port */
+    const char *helo;         /* EHLO/LHLO argument */
+    const char *protocol;     /* RFC 3848: "ESMTP", "ESMTPS", "LMTP", "LMTPS"; with SMTPUTF8 "UTF8SMTP"... (RFC 6531) */
+    const char *tls_version;  /* NULL when plain */
+};
+const struct smtp_session_facts *smtp_transaction_session(const struct smtp_transaction *transaction);
+const struct smtp_address *smtp_transaction_sender(const struct smtp_transaction *transaction); /* null path: bounce */
+/* Accepted ones only, after answers. */
+size_t smtp_transaction_recipient_count(const struct smtp_transaction *transaction);
+/* index < count, or the one that is asked about. */
+const struct smtp_address *smtp_transaction_recipient(const struct smtp_transaction *transaction, size_t index);
+int64_t smtp_transaction_declared_size(const struct smtp_transaction *transaction); /* SIZE=; -1 when absent */
+bool smtp_transaction_is_smtputf8(const struct smtp_transaction *transaction);
+bool smtp_transaction_is_8bit(const struct smtp_transaction *transaction); /* BODY=8BITMIME */
+bool smtp_transaction_is_lmtp(const struct smtp_transaction *transaction);
+struct spool *smtp_transaction_content(const struct smtp_transaction *transaction); /* NULL before on_message */
+struct spool *smtp_transaction_take_content(struct smtp_transaction *transaction);  /* ownership to the caller */
+/* Room for the owner's own pointer. */
+void smtp_transaction_set_data(struct smtp_transaction *transaction, void *data);
+void *smtp_transaction_data(const struct smtp_transaction *transaction);
+
+void smtp_transaction_answer_mail(struct smtp_transaction *transaction, const struct smtp_reply *reply);
+void smtp_transaction_answer_recipient(struct smtp_transaction *transaction, size_t index,
+                                       const struct smtp_reply *reply);
+/* SMTP: one reply (count 1). LMTP: one per accepted recipient, in order; count 1 answers for all alike. */
+void smtp_transaction_answer_message(struct smtp_transaction *transaction, const struct smtp_reply *replies,
+                                     size_t count);

@@ -1,0 +1,412 @@
+#include "smtp/smtp_session.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/stream.h"
+#include "base/xmalloc.h"
+#include "smtp/smtp_cmd.h"
+#include "smtp/smtp_listener_internal.h"
+
+enum {
+    OUT_MAX = 64 * 1024, /* replies collected; written long before: */
+    OUT_FLUSH = 16 * 1024,
+    UNREAD_REPLIES_MAX = 64 * 1024, /* written, but not taken by a client that only talks; then we stop listening */
+};
+
+/* --- state --- */
+
+#define BIT(state) (1U << (state))
+
+static const struct state_info {
+    const char *name;
+    unsigned next; /* states that may follow */
+} states[] = {
+    [SMTP_SESSION_HANDSHAKE] = { "handshake", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_START] = { "start", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_READY] = { "ready", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_ENVELOPE) |
+                                          BIT(SMTP_SESSION_ASKING) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_ENVELOPE] = { "envelope", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_ASKING) |
+                                                BIT(SMTP_SESSION_DATA) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_ASKING] = { "asking", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_ENVELOPE) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_DATA] = { "data", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_ASKING) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_GONE] = { "gone", 0 },
+};
+
+void smtp_session_set_state(struct smtp_session *session, enum smtp_session_state state)
+{
+    if (state == session->state)
+        return;
+    assert(states[session->state].next & BIT(state));
+    log_debug("smtp.state", "session=%s from=%s to=%s", session->id, states[session->state].name, states[state].name);
+    session->state = state;
+}
+
+bool smtp_session_is_tls(const struct smtp_session *session)
+{
+    return session->facts.tls_version != NULL;
+}
+
+void smtp_session_set_helo(struct smtp_session *session, char *helo)
+{
+    free(session->helo);
+    session->helo = helo;
+    session->facts.helo = helo;
+}
+
+/* --- replies --- */
+
+void smtp_session_flush(struct smtp_session *session)
+{
+    if (session->out.len > 0 && session->stream)
+        stream_write(session->stream, session->out.data, session->out.len);
+    strbuf_free(&session->out); /* an idle session keeps no buffer */
+}
+
+void smtp_session_write(struct smtp_session *session, const struct smtp_reply *reply)
+{
+    if (session->state == SMTP_SESSION_GONE)
+        return;
+    smtp_reply_compose(reply, &session->out);
+    if (session->out.len > OUT_FLUSH)
+        smtp_session_flush(session);
+}
+
+void smtp_session_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)
+{
+    char text[SMTP_REPLY_TEXT_MAX + 1];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    struct smtp_reply reply = smtp_reply_make(code, enhanced, "%s", text);
+    smtp_session_write(session, &reply);
+}
+
+bool smtp_session_reply_bad(struct smtp_session *session, int code, const char *enhanced, const char *text)
+{
+    if (++session->errors >= session->listener->settings.errors_max) {
+        log_info("smtp.errors", "session=%s peer=%s count=%u", session->id, session->peer, session->errors);
+        smtp_session_reply(session, 421, "4.7.0", "Too many errors");
+        return false;
+    }
+    smtp_session_reply(session, code, enhanced, "%s", text);
+    return true;
+}
+
+/* --- end of life --- */
+
+static void session_destroy(void *arg)
+{
+    struct smtp_session *session = arg;
+    struct smtp_listener *listener = session->listener;
+    free(session->peer);
+    free(session->peer_address);
+    free(session->helo);
+    free(session->listener_name);
+    if (listener)
+        smtp_listener_remove(listener, session);
+    free(session);
+}
+
+/* A session that is gone dies when nobody has business with it any more: no open question, no run under way or due. */
+static void session_reap(struct smtp_session *session)
+{
+    if (session->is_running || session->run_queued)
+        return;
+    if (session->transaction && smtp_transaction_is_asking(session->transaction))
+        return;
+    smtp_transaction_abandon(session);
+    loop_defer(session->loop, session_destroy, session);
+}
+
+static void session_end(struct smtp_session *session)
+{
+    smtp_session_set_state(session, SMTP_SESSION_GONE);
+    log_debug("smtp.closed", "session=%s peer=%s", session->id, session->peer);
+    stream_free(&session->stream);
+    timer_free(&session->timeout);
+    strbuf_free(&session->out);
+    session_reap(session);
+}
+
+/* The last reply is composed: sees it out. */
+static void session_close(struct smtp_session *session)
+{
+    smtp_session_flush(session);
+    stream_close_after_output(&session->stream);
+    session_end(session);
+}
+
+void smtp_session_cut(struct smtp_session *session)
+{
+    if (session->state != SMTP_SESSION_GONE)
+        session_end(session);
+}
+
+/* --- steps --- */
+
+enum step {
+    STEP_DONE,  /* something was done; there may be more */
+    STEP_WAIT,  /* nothing can be done before more input, an answer, room for output */
+    STEP_CLOSE, /* the last reply is composed */
+};
+
+/* Back in step after a line that was too long to be one. */
+static enum step skip_line(struct smtp_session *session)
+{
+    const uint8_t *data;
+    size_t len;
+    while ((len = stream_peek(session->stream, &data)) > 0) {
+        const uint8_t *line_feed = memchr(data, '\n', len);
+        stream_consume(session->stream, line_feed ? (size_t)(line_feed - data) + 1 : len);
+        if (line_feed) {
+            session->skips_line = false;
+            return smtp_session_reply_bad(session, 500, "5.5.2", "Line too long") ? STEP_DONE : STEP_CLOSE;
+        }
+    }
+    return STEP_WAIT;
+}
+
+static enum step step_command(struct smtp_session *session)
+{
+    const char *line;
+    size_t len;
+    bool had_crlf;
+    struct smtp_command command;
+    if (session->listener->state != SMTP_LISTENER_OPEN && session->state != SMTP_SESSION_ENVELOPE) {
+        smtp_session_reply(session, 421, "4.3.2", "Shutting down, try again later");
+        return STEP_CLOSE;
+    }
+    if (session->skips_line)
+        return skip_line(session);
+    int got = stream_read_line(session->stream, SMTP_LINE_MAX - 2, true, &line, &len, &had_crlf);
+    if (got == 0)
+        return STEP_WAIT;
+    if (got < 0) {
+        session->skips_line = true;
+        return STEP_DONE;
+    }
+    bool goes_on;
+    if (!had_crlf)
+        goes_on = smtp_session_reply_bad(session, 500, "5.5.2", "Lines must end with CR LF");
+    else if (smtp_parse_command(line, len, &command) != 1)
+        goes_on = smtp_session_reply_bad(session, 500, "5.5.2", "Not a command");
+    else
+        goes_on = smtp_cmd_run(session, &command);
+    return goes_on ? STEP_DONE : STEP_CLOSE;
+}
+
+static enum step step_data(struct smtp_session *session)
+{
+    struct smtp_transaction *transaction = session->transaction;
+    const uint8_t *data;
+    size_t len = stream_peek(session->stream, &data);
+    if (len == 0)
+        return STEP_WAIT;
+    size_t left = len;
+    const uint8_t *chunk;
+    size_t chunk_len;
+    enum smtp_data_event event;
+    while ((event = smtp_data_feed(&transaction->decoder, &data, &left, &chunk, &chunk_len)) == SMTP_DATA_CHUNK)
+        smtp_transaction_add_content(transaction, chunk, chunk_len);
+    stream_consume(session->stream, len - left);
+    if (event == SMTP_DATA_END)
+        smtp_transaction_close_content(transaction);
+    return STEP_DONE;
+}
+
+static enum step step_answer(struct smtp_session *session)
+{
+    if (smtp_transaction_is_asking(session->transaction))
+        return STEP_WAIT;
+    return smtp_transaction_apply_answer(session->transaction) ? STEP_DONE : STEP_CLOSE;
+}
+
+static enum step step_none(struct smtp_session *session)
+{
+    (void)session;
+    return STEP_WAIT;
+}
+
+static bool has_unread_replies(const struct smtp_session *session)
+{
+    return session->stream && stream_pending_output(session->stream) > UNREAD_REPLIES_MAX;
+}
+
+static enum step take_step(struct smtp_session *session)
+{
+    static enum step (*const steps[])(struct smtp_session * session) = {
+        [SMTP_SESSION_HANDSHAKE] = step_none, [SMTP_SESSION_START] = step_command,
+        [SMTP_SESSION_READY] = step_command,  [SMTP_SESSION_ENVELOPE] = step_command,
+        [SMTP_SESSION_ASKING] = step_answer,  [SMTP_SESSION_DATA] = step_data,
+        [SMTP_SESSION_GONE] = step_none,
+    };
+    if (has_unread_replies(session))
+        return STEP_WAIT;
+    return steps[session->state](session);
+}
+
+/* A command or a block of content must come within its time; the owner may take as long as it likes. */
+static void restart_timeout(struct smtp_session *session)
+{
+    const struct smtp_listener_settings *settings = &session->listener->settings;
+    if (session->state == SMTP_SESSION_ASKING)
+        timer_stop(session->timeout);
+    else
+        timer_start(session->timeout,
+                    session->state == SMTP_SESSION_DATA ? settings->data_timeout_ms : settings->command_timeout_ms);
+}
+
+static void session_run(struct smtp_session *session)
+{
+    if (session->is_running)
+        return;
+    session->is_running = true;
+    bool has_moved = false;
+    enum step step;
+    while ((step = take_step(session)) == STEP_DONE)
+        has_moved = true;
+    session->is_running = false;
+
+    if (session->state == SMTP_SESSION_GONE) {
+        session_reap(session);
+    } else if (step == STEP_CLOSE) {
+        session_close(session);
+    } else {
+        smtp_session_flush(session);
+        /* While paused, the end of the connection is not reported either: what was sent before it is still served. */
+        stream_pause_input(session->stream, session->state == SMTP_SESSION_ASKING || has_unread_replies(session));
+        if (has_moved)
+            restart_timeout(session);
+    }
+}
+
+static void run_queued(void *arg)
+{
+    struct smtp_session *session = arg;
+    session->run_queued = false;
+    session_run(session);
+}
+
+void smtp_session_run_later(struct smtp_session *session)
+{
+    bool is_dying = session->state == SMTP_SESSION_GONE && !session->transaction;
+    if (session->run_queued || is_dying)
+        return;
+    session->run_queued = true;
+    loop_defer(session->loop, run_queued, session);
+}
+
+/* --- what starts a run --- */
+
+static void on_timeout(void *arg)
+{
+    struct smtp_session *session = arg;
+    log_info("smtp.timeout", "session=%s peer=%s state=%s", session->id, session->peer, states[session->state].name);
+    if (session->state == SMTP_SESSION_HANDSHAKE) {
+        session_end(session);
+        return;
+    }
+    smtp_session_reply(session, 421, "4.4.2", "Timeout, closing");
+    session_close(session);
+}
+
+static void greet(struct smtp_session *session)
+{
+    smtp_session_reply(session, 220, "", "%s %s Postern", session->listener->settings.hostname,
+                       session->is_lmtp ? "LMTP" : "ESMTP");
+    smtp_session_flush(session);
+}
+
+/* After STARTTLS all that was learned in plain is forgotten (RFC 3207 section 4.2), and there is no second greeting. */
+static void on_tls(struct stream *stream, void *ctx)
+{
+    struct smtp_session *session = ctx;
+    bool is_restart = session->helo != NULL;
+    snprintf(session->tls_version, sizeof session->tls_version, "%s", stream_tls_version(stream));
+    session->facts.tls_version = session->tls_version;
+    smtp_session_set_helo(session, NULL);
+    smtp_session_set_state(session, SMTP_SESSION_START);
+    if (!is_restart && session->listener->state == SMTP_LISTENER_OPEN)
+        greet(session);
+    restart_timeout(session);
+    session_run(session);
+}
+
+static void on_input(struct stream *stream, void *ctx)
+{
+    (void)stream;
+    session_run(ctx);
+}
+
+static void on_drained(struct stream *stream, void *ctx)
+{
+    (void)stream;
+    session_run(ctx);
+}
+
+static void on_end(struct stream *stream, enum stream_end why, const char *detail, void *ctx)
+{
+    (void)stream;
+    struct smtp_session *session = ctx;
+    bool is_lost = why != STREAM_END_EOF || session->state == SMTP_SESSION_DATA;
+    log_event(is_lost ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "smtp.lost", "session=%s peer=%s state=%s detail=%s",
+              session->id, session->peer, states[session->state].name, detail);
+    if (why == STREAM_END_EOF)
+        session_close(session); /* a client that has closed one direction may still read our replies */
+    else
+        session_end(session);
+}
+
+const struct stream_callbacks *smtp_session_stream_callbacks(void)
+{
+    static const struct stream_callbacks callbacks = {
+        .on_tls = on_tls,
+        .on_input = on_input,
+        .on_drained = on_drained,
+        .on_end = on_end,
+    };
+    return &callbacks;
+}
+
+struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char *peer, char *peer_address)
+{
+    const struct smtp_listener_settings *settings = &listener->settings;
+    struct smtp_session *session = xcalloc(1, sizeof *session);
+    snprintf(session->id, sizeof session->id, "%s-%lu", listener->id_prefix, ++listener->session_number);
+    session->listener = listener;
+    session->loop = settings->loop;
+    session->callbacks = settings->callbacks;
+    session->ctx = settings->ctx;
+    session->peer = xstrdup(peer);
+    session->peer_address = peer_address;
+    session->listener_name = xstrdup(settings->name);
+    session->is_lmtp = settings->lmtp;
+    session->facts = (struct smtp_session_facts){
+        .listener = session->listener_name,
+        .session_id = session->id,
+        .peer = session->peer,
+        .peer_address = session->peer_address,
+        .protocol = settings->lmtp ? "LMTP" : "SMTP",
+    };
+    strbuf_init(&session->out, OUT_MAX);
+    return session;
+}
+
+void smtp_session_begin(struct smtp_session *session, struct stream *stream, bool is_tls)
+{
+    session->stream = stream;
+    session->timeout = timer_new(session->loop, on_timeout, session);
+    session->state = is_tls ? SMTP_SESSION_HANDSHAKE : SMTP_SESSION_START;
+    smtp_listener_add(session->listener, session);
+    log_debug("smtp.connect", "session=%s listener=%s peer=%s", session->id, session->listener_name, session->peer);
+    if (!is_tls)
+        greet(session);
+    restart_timeout(session);
+}

@@ -1,0 +1,121 @@
+/* smtp_session.h - one connection: its states, its commands, its open question
+ *
+ * Private to smtp/: shared by smtp_session.c (the machine), smtp_transaction.c (the owner's side) and smtp_cmd_*.c (the
+ * commands).
+ *
+ * A session is driven by its runs, and by nothing else. A run takes steps (a command, a piece of content, an
+ * answer) as long as one is possible. Input, answers and room for output start a run. Replies are collected and
+ * written when it ends (RFC 2920 section 3.2).
+ *
+ * It ends when the connection does, but lives on while the owner has a question to answer.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+#include "smtp/smtp_params.h"
+#include "smtp/smtp_parser.h"
+#include "smtp/smtp_server.h"
+
+struct smtp_listener;
+struct stream_callbacks;
+struct timer;
+
+/* A session is in exactly one of these; smtp_session_set_state() is the only writer. */
+enum smtp_session_state {
+    SMTP_SESSION_HANDSHAKE, /* TLS is being set up; nothing is read or written here */
+    SMTP_SESSION_START,     /* greeted the client (or restarted by STARTTLS); no EHLO yet */
+    SMTP_SESSION_READY,     /* EHLO was accepted; between transactions */
+    SMTP_SESSION_ENVELOPE,  /* MAIL was accepted; recipients may come */
+    SMTP_SESSION_ASKING,    /* the owner has a question, see transaction->question; nothing is parsed */
+    SMTP_SESSION_DATA,      /* reading content; nothing else is parsed until its true end */
+    SMTP_SESSION_GONE,      /* connection lost or closed; waits for an open answer, then dies */
+};
+
+enum smtp_question { SMTP_QUESTION_NONE, SMTP_QUESTION_MAIL, SMTP_QUESTION_RECIPIENT, SMTP_QUESTION_MESSAGE };
+enum smtp_answer { SMTP_ANSWER_AWAITED, SMTP_ANSWER_ACCEPTED, SMTP_ANSWER_REFUSED };
+
+/* Why content is read and thrown away. */
+enum smtp_content_fault { SMTP_CONTENT_GOOD, SMTP_CONTENT_TOO_LARGE, SMTP_CONTENT_SPOOL_FAILED };
+
+struct smtp_transaction {
+    struct smtp_session *session;
+    struct smtp_address sender;
+    struct smtp_mail_params params;
+    struct smtp_address *recipients; /* the accepted ones, then, while it is asked about, the next */
+    size_t recipient_count;
+    size_t recipient_capacity;
+    size_t refused_count; /* recipients that the owner did not want */
+    enum smtp_question question;
+    enum smtp_answer answer; /* to question */
+    bool is_last;            /* the answer was 421: close after it */
+    struct smtp_data_decoder decoder;
+    enum smtp_content_fault fault;
+    struct spool *content;
+    int64_t content_size;
+    void *data; /* the owner's */
+};
+
+struct smtp_session {
+    enum smtp_session_state state;
+    struct smtp_listener *listener; /* NULL when it was freed; then the session is gone, too */
+    struct smtp_session *next, *previous;
+    struct loop *loop;
+    const struct smtp_server_callbacks *callbacks;
+    void *ctx;
+    struct stream *stream; /* NULL when gone */
+    struct timer *timeout; /* NULL when gone */
+    struct smtp_transaction *transaction;
+    struct smtp_session_facts facts; /* points to the texts below */
+    char id[32];
+    char tls_version[16]; /* "" when plain */
+    char *peer;
+    char *peer_address;
+    char *helo; /* NULL before EHLO */
+    char *listener_name;
+    bool is_lmtp;
+    bool is_extended; /* EHLO or LHLO, not HELO */
+    bool is_running;  /* a run is under way: it will see what was changed */
+    bool run_queued;  /* a run is due at the end of this turn */
+    bool skips_line;  /* in the middle of a line that is too long */
+    unsigned errors;
+    struct strbuf out; /* replies not yet written */
+};
+
+/* --- smtp_session.c: for the listener --- */
+/* Not connected yet: create its stream with these callbacks and the session as ctx, then smtp_session_begin(). Takes
+ * peer_address over, copies peer. */
+struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char *peer, char *peer_address);
+const struct stream_callbacks *smtp_session_stream_callbacks(void);
+void smtp_session_begin(struct smtp_session *session, struct stream *stream, bool is_tls);
+void smtp_session_run_later(struct smtp_session *session);
+void smtp_session_cut(struct smtp_session *session); /* drops the connection; the transaction is abandoned */
+
+/* --- for the commands --- */
+bool smtp_session_is_tls(const struct smtp_session *session);
+void smtp_session_set_state(struct smtp_session *session, enum smtp_session_state state);
+void smtp_session_set_helo(struct smtp_session *session, char *helo); /* takes it over */
+void smtp_session_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Replies to a command that was none; counts it. false when there were too many: close. */
+bool smtp_session_reply_bad(struct smtp_session *session, int code, const char *enhanced, const char *text)
+    __attribute__((warn_unused_result));
+void smtp_session_write(struct smtp_session *session, const struct smtp_reply *reply);
+void smtp_session_flush(struct smtp_session *session);
+
+/* --- smtp_transaction.c --- */
+struct smtp_transaction *smtp_transaction_begin(struct smtp_session *session, const struct smtp_address *sender,
+                                                const struct smtp_mail_params *params);
+/* Ends the session's transaction, if there is one: tells the owner unless on_message was answered. */
+void smtp_transaction_abandon(struct smtp_session *session);
+bool smtp_transaction_is_asking(const struct smtp_transaction *transaction); /* the owner has not answered yet */
+void smtp_transaction_ask_mail(struct smtp_transaction *transaction);
+void smtp_transaction_ask_recipient(struct smtp_transaction *transaction, const struct smtp_address *recipient);
+/* Content: opened at DATA, added piece by piece, closed at the final dot with a question or, if it is bad, a reply. */
+void smtp_transaction_open_content(struct smtp_transaction *transaction);
+void smtp_transaction_add_content(struct smtp_transaction *transaction, const uint8_t *data, size_t len);
+void smtp_transaction_close_content(struct smtp_transaction *transaction);
+/* The answer takes effect: the session's next state; the transaction may have ended. false: close the session. */
+bool smtp_transaction_apply_answer(struct smtp_transaction *transaction) __attribute__((warn_unused_result));

@@ -1,0 +1,312 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/spool.h"
+#include "base/xmalloc.h"
+#include "smtp/smtp_listener_internal.h"
+#include "smtp/smtp_session.h"
+
+/* RFC 3848 and RFC 6531 section 4.3; RFC 3848 has no word for HELO with TLS. [extended][utf8][tls] */
+static const char *const smtp_protocols[2][2][2] = {
+    { { "SMTP", "SMTP" }, { "SMTP", "SMTP" } },
+    { { "ESMTP", "ESMTPS" }, { "UTF8SMTP", "UTF8SMTPS" } },
+};
+static const char *const lmtp_protocols[2][2] = { { "LMTP", "LMTPS" }, { "UTF8LMTP", "UTF8LMTPS" } };
+
+struct smtp_transaction *smtp_transaction_begin(struct smtp_session *session, const struct smtp_address *sender,
+                                                const struct smtp_mail_params *params)
+{
+    assert(!session->transaction);
+    struct smtp_transaction *transaction = xcalloc(1, sizeof *transaction);
+    transaction->session = session;
+    transaction->sender = *sender;
+    transaction->params = *params;
+    session->transaction = transaction;
+    bool is_tls = smtp_session_is_tls(session);
+    session->facts.protocol = session->is_lmtp ? lmtp_protocols[params->is_smtputf8][is_tls]
+                                               : smtp_protocols[session->is_extended][params->is_smtputf8][is_tls];
+    return transaction;
+}
+
+bool smtp_transaction_is_asking(const struct smtp_transaction *transaction)
+{
+    return transaction->question != SMTP_QUESTION_NONE && transaction->answer == SMTP_ANSWER_AWAITED;
+}
+
+static void transaction_free(struct smtp_transaction *transaction)
+{
+    spool_free(&transaction->content);
+    free(transaction->recipients);
+    free(transaction);
+}
+
+void smtp_transaction_abandon(struct smtp_session *session)
+{
+    struct smtp_transaction *transaction = session->transaction;
+    if (!transaction)
+        return;
+    assert(!smtp_transaction_is_asking(transaction));
+    session->transaction = NULL;
+    if (transaction->question != SMTP_QUESTION_MESSAGE && session->callbacks->on_abandoned)
+        session->callbacks->on_abandoned(transaction, session->ctx);
+    transaction_free(transaction);
+}
+
+/* --- questions and answers --- */
+
+static void ask(struct smtp_transaction *transaction, enum smtp_question question)
+{
+    transaction->question = question;
+    transaction->answer = SMTP_ANSWER_AWAITED;
+    smtp_session_set_state(transaction->session, SMTP_SESSION_ASKING);
+}
+
+void smtp_transaction_ask_mail(struct smtp_transaction *transaction)
+{
+    struct smtp_session *session = transaction->session;
+    if (!session->callbacks->on_mail) {
+        smtp_session_reply(session, 250, "2.1.0", "Ok");
+        smtp_session_set_state(session, SMTP_SESSION_ENVELOPE);
+        return;
+    }
+    ask(transaction, SMTP_QUESTION_MAIL);
+    session->callbacks->on_mail(transaction, session->ctx);
+}
+
+void smtp_transaction_ask_recipient(struct smtp_transaction *transaction, const struct smtp_address *recipient)
+{
+    struct smtp_session *session = transaction->session;
+    if (transaction->recipient_count == transaction->recipient_capacity) {
+        transaction->recipient_capacity = transaction->recipient_capacity ? 2 * transaction->recipient_capacity : 1;
+        transaction->recipients =
+            xreallocarray(transaction->recipients, transaction->recipient_capacity, sizeof *transaction->recipients);
+    }
+    transaction->recipients[transaction->recipient_count] = *recipient;
+    ask(transaction, SMTP_QUESTION_RECIPIENT);
+    session->callbacks->on_recipient(transaction, transaction->recipient_count, session->ctx);
+}
+
+static void log_refused(const struct smtp_transaction *transaction, const char *stage,
+                        const struct smtp_address *recipient, const struct smtp_reply *reply)
+{
+    if (!log_enabled(LOG_LEVEL_INFO))
+        return;
+    char sender[SMTP_ADDRESS_MAX + 2];
+    char to[SMTP_ADDRESS_MAX + 2] = "";
+    smtp_address_format(&transaction->sender, sender);
+    if (recipient)
+        smtp_address_format(recipient, to);
+    log_info("smtp.refused", "session=%s stage=%s from=%s to=%s code=%d enhanced=%s text=%s", transaction->session->id,
+             stage, sender, recipient ? to : "-", reply->code, reply->enhanced, reply->text);
+}
+
+static void log_accepted(const struct smtp_transaction *transaction, size_t accepted)
+{
+    if (!log_enabled(LOG_LEVEL_INFO))
+        return;
+    char sender[SMTP_ADDRESS_MAX + 2];
+    smtp_address_format(&transaction->sender, sender);
+    log_info("smtp.accepted", "session=%s from=%s recipients=%zu accepted=%zu size=%lld", transaction->session->id,
+             sender, transaction->recipient_count, accepted, (long long)transaction->content_size);
+}
+
+/* The replies are queued here, in order, since nothing else is asked or replied meanwhile; what follows from the answer
+ * waits for the session's next run, so that the transaction does not vanish under the owner's hands. */
+static void settle(struct smtp_transaction *transaction, enum smtp_question question, const struct smtp_reply *replies,
+                   size_t count, bool is_accepted)
+{
+    assert(transaction->question == question && transaction->answer == SMTP_ANSWER_AWAITED);
+    (void)question;
+    struct smtp_session *session = transaction->session;
+    for (size_t i = 0; i < count; i++) {
+        smtp_session_write(session, &replies[i]);
+        if (replies[i].code == 421)
+            transaction->is_last = true;
+    }
+    transaction->answer = is_accepted ? SMTP_ANSWER_ACCEPTED : SMTP_ANSWER_REFUSED;
+    if (!session->is_running)
+        smtp_session_run_later(session);
+}
+
+void smtp_transaction_answer_mail(struct smtp_transaction *transaction, const struct smtp_reply *reply)
+{
+    bool is_accepted = smtp_reply_is_positive(reply);
+    settle(transaction, SMTP_QUESTION_MAIL, reply, 1, is_accepted);
+    if (!is_accepted)
+        log_refused(transaction, "mail", NULL, reply);
+}
+
+void smtp_transaction_answer_recipient(struct smtp_transaction *transaction, size_t index,
+                                       const struct smtp_reply *reply)
+{
+    assert(index == transaction->recipient_count);
+    bool is_accepted = smtp_reply_is_positive(reply);
+    settle(transaction, SMTP_QUESTION_RECIPIENT, reply, 1, is_accepted);
+    if (!is_accepted)
+        log_refused(transaction, "rcpt", &transaction->recipients[index], reply);
+}
+
+void smtp_transaction_answer_message(struct smtp_transaction *transaction, const struct smtp_reply *replies,
+                                     size_t count)
+{
+    size_t expected = transaction->session->is_lmtp ? transaction->recipient_count : 1;
+    assert(count == 1 || count == expected);
+    size_t accepted = 0;
+    for (size_t i = 0; i < count; i++)
+        accepted += smtp_reply_is_positive(&replies[i]);
+    settle(transaction, SMTP_QUESTION_MESSAGE, replies, count, accepted > 0);
+    for (size_t i = count; i < expected; i++) /* one answer for all alike */
+        smtp_session_write(transaction->session, &replies[0]);
+    if (accepted > 0)
+        log_accepted(transaction, accepted);
+    else
+        log_refused(transaction, "message", NULL, &replies[0]);
+}
+
+bool smtp_transaction_apply_answer(struct smtp_transaction *transaction)
+{
+    struct smtp_session *session = transaction->session;
+    bool is_accepted = transaction->answer == SMTP_ANSWER_ACCEPTED;
+    bool goes_on = !transaction->is_last;
+    bool is_over =
+        transaction->question == SMTP_QUESTION_MESSAGE || (transaction->question == SMTP_QUESTION_MAIL && !is_accepted);
+    if (is_over) {
+        smtp_session_set_state(session, SMTP_SESSION_READY);
+        smtp_transaction_abandon(session);
+        return goes_on;
+    }
+    if (transaction->question == SMTP_QUESTION_RECIPIENT) {
+        transaction->recipient_count += is_accepted;
+        transaction->refused_count += !is_accepted;
+    }
+    transaction->question = SMTP_QUESTION_NONE;
+    smtp_session_set_state(session, SMTP_SESSION_ENVELOPE);
+    return goes_on;
+}
+
+/* --- content --- */
+
+void smtp_transaction_open_content(struct smtp_transaction *transaction)
+{
+    smtp_data_decoder_init(&transaction->decoder);
+    transaction->content = spool_new(transaction->session->listener->settings.spool_dir, SPOOL_MEMORY_DEFAULT);
+}
+
+/* Nothing is replied yet: in the middle of the content, a reply would leave the rest to be parsed as commands. */
+static void give_up_content(struct smtp_transaction *transaction, enum smtp_content_fault fault)
+{
+    transaction->fault = fault;
+    spool_free(&transaction->content);
+}
+
+void smtp_transaction_add_content(struct smtp_transaction *transaction, const uint8_t *data, size_t len)
+{
+    int64_t max = transaction->session->listener->settings.message_max;
+    transaction->content_size += (int64_t)len;
+    if (transaction->fault != SMTP_CONTENT_GOOD || transaction->decoder.defects)
+        return;
+    if (max > 0 && transaction->content_size > max)
+        give_up_content(transaction, SMTP_CONTENT_TOO_LARGE);
+    else if (spool_add(transaction->content, data, len) != 1)
+        give_up_content(transaction, SMTP_CONTENT_SPOOL_FAILED);
+}
+
+static struct smtp_reply content_refusal(const struct smtp_transaction *transaction)
+{
+    unsigned defects = transaction->decoder.defects;
+    if (transaction->fault == SMTP_CONTENT_TOO_LARGE)
+        return smtp_reply_make(552, "5.3.4", "Message is larger than %lld octets",
+                               (long long)transaction->session->listener->settings.message_max);
+    if (transaction->fault == SMTP_CONTENT_SPOOL_FAILED)
+        return smtp_reply_make(452, "4.3.1", "Cannot store the message, try again later");
+    return smtp_reply_make(554, "5.6.0", "Message content has%s%s%s: not accepted",
+                           defects & SMTP_DEFECT_BARE_LF ? " bare LF" : "",
+                           defects & SMTP_DEFECT_BARE_CR ? " bare CR" : "", defects & SMTP_DEFECT_NUL ? " NUL" : "");
+}
+
+void smtp_transaction_close_content(struct smtp_transaction *transaction)
+{
+    struct smtp_session *session = transaction->session;
+    if (transaction->fault == SMTP_CONTENT_GOOD && !transaction->decoder.defects) {
+        ask(transaction, SMTP_QUESTION_MESSAGE);
+        session->callbacks->on_message(transaction, session->ctx);
+        return;
+    }
+    struct smtp_reply reply = content_refusal(transaction);
+    size_t count = session->is_lmtp ? transaction->recipient_count : 1;
+    for (size_t i = 0; i < count; i++)
+        smtp_session_write(session, &reply);
+    log_refused(transaction, "content", NULL, &reply);
+    smtp_session_set_state(session, SMTP_SESSION_READY);
+    smtp_transaction_abandon(session);
+}
+
+/* --- facts --- */
+
+const struct smtp_session_facts *smtp_transaction_session(const struct smtp_transaction *transaction)
+{
+    return &transaction->session->facts;
+}
+
+const struct smtp_address *smtp_transaction_sender(const struct smtp_transaction *transaction)
+{
+    return &transaction->sender;
+}
+
+size_t smtp_transaction_recipient_count(const struct smtp_transaction *transaction)
+{
+    return transaction->recipient_count;
+}
+
+const struct smtp_address *smtp_transaction_recipient(const struct smtp_transaction *transaction, size_t index)
+{
+    bool is_asked = transaction->question == SMTP_QUESTION_RECIPIENT;
+    assert(index < transaction->recipient_count + is_asked);
+    (void)is_asked;
+    return &transaction->recipients[index];
+}
+
+int64_t smtp_transaction_declared_size(const struct smtp_transaction *transaction)
+{
+    return transaction->params.size;
+}
+
+bool smtp_transaction_is_smtputf8(const struct smtp_transaction *transaction)
+{
+    return transaction->params.is_smtputf8;
+}
+
+bool smtp_transaction_is_8bit(const struct smtp_transaction *transaction)
+{
+    return transaction->params.is_8bit;
+}
+
+bool smtp_transaction_is_lmtp(const struct smtp_transaction *transaction)
+{
+    return transaction->session->is_lmtp;
+}
+
+struct spool *smtp_transaction_content(const struct smtp_transaction *transaction)
+{
+    return transaction->question == SMTP_QUESTION_MESSAGE ? transaction->content : NULL;
+}
+
+struct spool *smtp_transaction_take_content(struct smtp_transaction *transaction)
+{
+    struct spool *content = smtp_transaction_content(transaction);
+    if (content)
+        transaction->content = NULL;
+    return content;
+}
+
+void smtp_transaction_set_data(struct smtp_transaction *transaction, void *data)
+{
+    transaction->data = data;
+}
+
+void *smtp_transaction_data(const struct smtp_transaction *transaction)
+{
+    return transaction->data;
+}

@@ -1,0 +1,47 @@
+/* Fuzzing smtp_address: whatever is accepted can be written, read again and compared, and holds no surprise. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "smtp/smtp_address.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            return true;
+    }
+    return false;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct smtp_address address;
+    struct smtp_address again;
+    char text[SMTP_ADDRESS_MAX + 2];
+    if (smtp_address_parse((const char *)data, size, &address) != 1) {
+        require(smtp_address_is_null(&address));
+        return 0;
+    }
+    require(!smtp_address_is_null(&address));
+    smtp_address_format(&address, text);
+    require(!has_control(text) && strlen(text) <= SMTP_ADDRESS_MAX && strlen(text) <= size);
+    require(smtp_text_is_clean_utf8(text, strlen(text)));
+    require(smtp_address_parse(text, strlen(text), &again) == 1);
+    require(strcmp(address.local, again.local) == 0 && strcmp(address.domain, again.domain) == 0);
+    smtp_address_normalise(&again);
+    require(smtp_address_equal(&address, &again));
+    smtp_address_format(&again, text);
+    require(smtp_address_parse(text, strlen(text), &address) == 1);
+    require(smtp_address_equal(&address, &again));
+    return 0;
+}

@@ -1,0 +1,151 @@
+/* Tests of auth_results: what a trusted upstream's Authentication-Results says, and what it does not prove. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/strbuf.h"
+#include "smtp/auth_results.h"
+
+/* The rows are judged for the From domain example.com. */
+static const struct {
+    const char *value;
+    int parsed;
+    enum auth_result dmarc;
+} dmarc_cases[] = {
+    { "mx.example.org; dmarc=pass header.from=example.com", 1, AUTH_RESULT_PASS },
+    { "mx.example.org; dmarc=PASS header.from=Example.COM", 1, AUTH_RESULT_PASS },
+    { "mx.example.org;dmarc=pass (p=reject dis=none) header.from=example.com", 1, AUTH_RESULT_PASS },
+    { "mx.example.org 1; dmarc=pass header.from=example.com", 1, AUTH_RESULT_PASS },
+    { "(a) mx.example.org (b) 1 (c) ; (d) dmarc (e) / (f) 1 (g) = (h) pass (i) reason (j) = (k) \"x;y\" (l) "
+      "header (m) . (n) from (o) = (p) example.com (q)",
+      1, AUTH_RESULT_PASS },
+    { "\"mx.example.org\"; dmarc=pass header.from=\"example.com\"", 1, AUTH_RESULT_PASS },
+    { "mx.example.org; dkim=pass header.d=example.com; dmarc=pass header.from=example.com;", 1, AUTH_RESULT_PASS },
+    { "mx.example.org; dmarc=pass action=none header.from=example.com; compauth=pass reason=100", 1, AUTH_RESULT_PASS },
+    { "mx.example.org; dmarc=pass header.from=example.com header.from=example.com", 1, AUTH_RESULT_PASS },
+
+    { "mx.example.org; dmarc=pass", 1, AUTH_RESULT_OTHER },
+    { "mx.example.org; dmarc=pass header.from=evil.example", 1, AUTH_RESULT_OTHER },
+    { "mx.example.org; dmarc=pass header.from=sub.example.com", 1, AUTH_RESULT_OTHER },
+    { "mx.example.org; dmarc=pass header.d=example.com", 1, AUTH_RESULT_OTHER },
+    { "mx.example.org; dmarc/2=pass header.from=example.com", 1, AUTH_RESULT_OTHER },
+    { "mx.example.org; dmarc=bestguesspass header.from=example.com", 1, AUTH_RESULT_OTHER },
+    { "mx.example.org; dmarc=fail header.from=example.com", 1, AUTH_RESULT_FAIL },
+    { "mx.example.org; dmarc=temperror header.from=example.com", 1, AUTH_RESULT_TEMPERROR },
+    { "mx.example.org; dmarc=permerror header.from=example.com", 1, AUTH_RESULT_PERMERROR },
+    { "mx.example.org; dmarc=none header.from=example.com", 1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.from=example.com; dmarc=fail header.from=example.com", 1, AUTH_RESULT_FAIL },
+    { "mx.example.org; dmarc=fail header.from=example.com; dmarc=pass header.from=example.com", 1, AUTH_RESULT_FAIL },
+    { "mx.example.org; dmarc=pass header.from=example.com; dmarc=none", 1, AUTH_RESULT_NONE },
+    { "mx.example.org; spf=pass smtp.mailfrom=example.com; dkim=pass header.d=example.com", 1, AUTH_RESULT_NONE },
+    { "mx.example.org; x-dmarc=pass header.from=example.com", 1, AUTH_RESULT_NONE },
+    { "mx.example.org; none", 1, AUTH_RESULT_NONE },
+    { "mx.example.org 1 ; none (nothing done)", 1, AUTH_RESULT_NONE },
+
+    /* What a stranger may have smuggled into a value is not a result. */
+    { "mx.example.org; spf=none smtp.mailfrom=\"x; dmarc=pass header.from=example.com\"", 1, AUTH_RESULT_NONE },
+    { "mx.example.org; spf=none (x; dmarc=pass header.from=example.com) smtp.mailfrom=a", 1, AUTH_RESULT_NONE },
+    { "mx.example.org; spf=fail smtp.mailfrom=a@b; dmarc=fail reason=\"\\\"; dmarc=pass header.from=example.com\"", 1,
+      AUTH_RESULT_FAIL },
+
+    { "", -1, AUTH_RESULT_NONE },
+    { "mx.example.org", -1, AUTH_RESULT_NONE },
+    { "mx.example.org;", -1, AUTH_RESULT_NONE },
+    { "mx.example.org 2; dmarc=pass header.from=example.com", -1, AUTH_RESULT_NONE },
+    { "mx.example.org x; dmarc=pass header.from=example.com", -1, AUTH_RESULT_NONE },
+    { "dmarc=pass header.from=example.com", -1, AUTH_RESULT_NONE },
+    { "; dmarc=pass header.from=example.com", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; =pass", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.from", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.=example.com", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.from=", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.from=\"example.com", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass (header.from=example.com", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.from=example.com header.from=evil.example", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.from=example.com evil", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.from=example.com;; spf=pass", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass; none", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; none; dmarc=pass header.from=example.com", -1, AUTH_RESULT_NONE },
+    { "mx.example.org, dmarc=pass header.from=example.com", -1, AUTH_RESULT_NONE },
+    { "mx.example.org; dmarc=pass header.from=example.com\"x\"", -1, AUTH_RESULT_NONE },
+};
+
+static void judges_dmarc(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof dmarc_cases / sizeof dmarc_cases[0]; i++) {
+        struct auth_results results;
+        print_message("%s\n", dmarc_cases[i].value);
+        assert_int_equal(auth_results_parse(dmarc_cases[i].value, strlen(dmarc_cases[i].value), &results),
+                         dmarc_cases[i].parsed);
+        if (dmarc_cases[i].parsed == 1)
+            assert_string_equal(results.authserv_id, "mx.example.org");
+        else
+            assert_string_equal(results.authserv_id, "");
+        assert_int_equal(auth_results_dmarc(&results, "example.com"), dmarc_cases[i].dmarc);
+    }
+}
+
+static void keeps_methods_and_properties(void **state)
+{
+    (void)state;
+    static const char value[] =
+        "MX.example.org; dkim=pass (2048-bit key) header.d=Example.com header.i=@example.com header.b=AbC/dE+f=;"
+        " spf=softfail (mx: domain of transitioning) smtp.mailfrom=\"Bob Smith\"@example.com;"
+        " x-a-method-with-a-name-longer-than-any=pass; iprev=pass policy.iprev=192.0.2.1 (bob.example.com)";
+    struct auth_results results;
+    assert_int_equal(auth_results_parse(value, sizeof value - 1, &results), 1);
+    assert_string_equal(results.authserv_id, "mx.example.org");
+    assert_int_equal(results.count, 4);
+    assert_string_equal(results.methods[0].method, "dkim");
+    assert_int_equal(results.methods[0].result, AUTH_RESULT_PASS);
+    assert_string_equal(results.methods[0].header_d, "example.com");
+    assert_string_equal(results.methods[1].method, "spf");
+    assert_int_equal(results.methods[1].result, AUTH_RESULT_OTHER);
+    assert_string_equal(results.methods[1].result_text, "softfail");
+    assert_string_equal(results.methods[1].smtp_mailfrom, "\"bob smith\"@example.com");
+    assert_string_equal(results.methods[2].method, "");
+    assert_int_equal(results.methods[2].result, AUTH_RESULT_OTHER);
+    assert_string_equal(results.methods[3].method, "iprev");
+}
+
+static void refuses_what_does_not_fit(void **state)
+{
+    (void)state;
+    struct strbuf text;
+    struct auth_results results;
+    strbuf_init(&text, 100000);
+    strbuf_add_str(&text, "mx.example.org; dmarc=pass header.from=");
+    for (int i = 0; i < SMTP_DOMAIN_MAX + 1; i++)
+        strbuf_add_char(&text, 'a');
+    assert_int_equal(auth_results_parse(text.data, text.len, &results), -1);
+    strbuf_truncate(&text, text.len - 1);
+    assert_int_equal(auth_results_parse(text.data, text.len, &results), 1);
+
+    strbuf_clear(&text);
+    strbuf_add_str(&text, "mx.example.org");
+    for (int i = 0; i < AUTH_RESULTS_METHODS_MAX + 8; i++)
+        strbuf_add_str(&text, "; dkim=fail");
+    assert_int_equal(auth_results_parse(text.data, text.len, &results), 1);
+    assert_int_equal(results.count, AUTH_RESULTS_METHODS_MAX);
+
+    static const char with_nul[] = "mx.example.org; dmarc=pass header.from=example.com\0.evil";
+    assert_int_equal(auth_results_parse(with_nul, sizeof with_nul - 1, &results), -1);
+    strbuf_free(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(judges_dmarc),
+        cmocka_unit_test(keeps_methods_and_properties),
+        cmocka_unit_test(refuses_what_does_not_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
