@@ -1,0 +1,59 @@
+/* tmtp_main_account.h - a member's account file
+ *
+ * JSON, mode 0600 (it holds the node's password), replaced in one step and synced at each save. While a program has the
+ * account open the file is locked, so two runs never lose each other's contacts.
+ *
+ * Contacts bind an alias to the uid that it was first seen with; a later claim to the alias by another uid is ignored.
+ * Nobody can look a uid up, so this is the member's only address book.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct tmtp_message;
+
+struct account_contact {
+    char *alias, *uid; /* of a group: both its name */
+};
+
+struct account_contacts {
+    struct account_contact *list;
+    size_t count;
+};
+
+struct account_thread {
+    char *id, *subject;
+    struct account_contacts participants; /* the author first */
+};
+
+struct account {
+    char *path;
+    int lock;         /* the locked file; -1 when it was never saved */
+    char *silo, *pin; /* pin: NULL until known */
+    char *uid, *node; /* NULL until registered */
+    char *alias;      /* shown as the author; "" when the account has none */
+    struct account_contacts contacts;
+    char **groups;
+    size_t group_count;
+    struct account_thread *threads;
+    size_t thread_count;
+    bool changed; /* since it was read or saved */
+};
+
+/* For registering: nothing is written before account_save(). NULL (said why) when the file exists. */
+struct account *account_new(const char *path, const char *silo);
+/* Waits a few seconds for another run to let go of it. NULL (said why) when there is none that can be used. */
+struct account *account_open(const char *path);
+void account_free(struct account **account);
+/* 1, or -1 (said why). Does nothing when nothing changed. */
+int account_save(struct account *account) __attribute__((warn_unused_result));
+
+void account_set(struct account *account, char **field, const char *text);
+void account_learn_contact(struct account *account, const char *alias, const char *uid);
+const char *account_find_uid(const struct account *account, const char *alias); /* NULL when unknown */
+const char *account_find_alias(const struct account *account, const char *uid); /* NULL when unknown */
+void account_learn_group(struct account *account, const char *gid);
+bool account_has_group(const struct account *account, const char *gid);
+const struct account_thread *account_find_thread(const struct account *account, const char *id); /* NULL when unknown */
+/* Participants and subject of a thread's first message, or those that a notice adds to it. */
+void account_learn_thread(struct account *account, const char *id, const struct tmtp_message *message);
