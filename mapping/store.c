@@ -1,0 +1,251 @@
+/* store.c - opening and closing the database: who may, which version, how it is kept; see store.h */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "mapping/store_internal.h"
+
+enum {
+    APPLICATION_ID = 0x506f7374, /* "Post": tells our file from others', also for file(1) */
+    PATH_TEXT_MAX = 4096,
+    ERROR_TEXT_MAX = 8192,
+    FILE_HEADER_SIZE = 100, /* https://www.sqlite.org/fileformat2.html section 1.3 */
+    USER_VERSION_OFFSET = 60,
+    APPLICATION_ID_OFFSET = 68,
+};
+static const char file_magic[16] = "SQLite format 3";
+
+struct store {
+    int lock_fd;
+    struct store_db writer; /* the committer's from when it is started */
+    struct store_db reader;
+    struct store_committer *committer;
+};
+
+static int fail(char **error_out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int fail(char **error_out, const char *fmt, ...)
+{
+    struct strbuf text;
+    va_list args;
+    strbuf_init(&text, ERROR_TEXT_MAX);
+    va_start(args, fmt);
+    strbuf_add_vfmt(&text, fmt, args);
+    va_end(args);
+    *error_out = strbuf_detach(&text);
+    return -1;
+}
+
+static int fail_newer(const char *path, int64_t version, char **error_out)
+{
+    return fail(error_out, "%s is from a newer version of Postern (schema %" PRId64 ", this one knows %d)", path,
+                version, STORE_SCHEMA_VERSION);
+}
+
+/* Two daemons on one database would post everything twice. "postern.db" is locked by "postern.lock". That file stays:
+ * with it removed, one daemon could hold the lock of the old file and another that of a new one. */
+static int take_lock(struct store *store, const char *path, char **error_out)
+{
+    struct strbuf lock;
+    size_t len = strlen(path);
+    int result = 1;
+    if (len > 3 && strcmp(path + len - 3, ".db") == 0)
+        len -= 3;
+    strbuf_init(&lock, PATH_TEXT_MAX);
+    strbuf_add(&lock, path, len);
+    strbuf_add_str(&lock, ".lock");
+    if (!strbuf_ok(&lock))
+        result = fail(error_out, "the path of the database is too long");
+    else if ((store->lock_fd = open(lock.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
+        result = fail(error_out, "can't open %s: %s", lock.data, strerror(errno));
+    else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        result = errno == EWOULDBLOCK
+                     ? fail(error_out, "%s is in use by another posternd (%s is locked)", path, lock.data)
+                     : fail(error_out, "can't lock %s: %s", lock.data, strerror(errno));
+    strbuf_free(&lock);
+    return result;
+}
+
+static int64_t read_be32(const uint8_t *bytes)
+{
+    return (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
+}
+
+/* Judges the first bytes of the file before SQLite, which might write, sees it. An empty one will be made a database. */
+static int judge_file(int fd, const char *path, char **error_out)
+{
+    uint8_t header[FILE_HEADER_SIZE];
+    ssize_t got = pread(fd, header, sizeof header, 0);
+    if (got < 0)
+        return fail(error_out, "can't read %s: %s", path, strerror(errno));
+    if (got == 0)
+        return 1;
+    if (got < FILE_HEADER_SIZE || memcmp(header, file_magic, sizeof file_magic) != 0)
+        return fail(error_out, "%s is not a database", path);
+    if (read_be32(header + APPLICATION_ID_OFFSET) != APPLICATION_ID)
+        return fail(error_out, "%s is a database, but not one of Postern", path);
+    int64_t version = read_be32(header + USER_VERSION_OFFSET);
+    return version > STORE_SCHEMA_VERSION ? fail_newer(path, version, error_out) : 1;
+}
+
+/* A new file's name must be as durable as what will be written to it. */
+static int sync_directory(const char *path)
+{
+    struct strbuf directory;
+    const char *slash = strrchr(path, '/');
+    strbuf_init(&directory, PATH_TEXT_MAX);
+    strbuf_add(&directory, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    int fd = open(directory.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd >= 0 && fsync(fd) == 0 ? 1 : -1;
+    if (fd >= 0)
+        close(fd);
+    strbuf_free(&directory);
+    return result;
+}
+
+/* Looks at the file, or makes an empty one. SQLite gives -wal and -shm the mode of the database. */
+static int prepare_file(const char *path, char **error_out)
+{
+    struct stat info;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail(error_out, "can't open %s: %s", path, strerror(errno));
+    int result = judge_file(fd, path, error_out);
+    if (result == 1 && fstat(fd, &info) == 0) {
+        if (info.st_size == 0 && sync_directory(path) < 0)
+            result = fail(error_out, "can't create %s: %s", path, strerror(errno));
+        else if ((info.st_mode & 077) != 0 && fchmod(fd, 0600) < 0)
+            result =
+                fail(error_out, "%s may be read by others, and its mode can't be changed: %s", path, strerror(errno));
+    }
+    close(fd);
+    return result;
+}
+
+static int set_up(struct store_db *db, const char *sql, const char *path, char **error_out)
+{
+    if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return 1;
+    store_db_failed(db, sql);
+    return fail(error_out, "can't set up %s: %s", path, sqlite3_errmsg(db->handle));
+}
+
+static int read_version(struct store_db *db, const char *path, int64_t *version_out, char **error_out)
+{
+    if (store_fetch_int(db, "PRAGMA user_version", NULL, version_out) != 1)
+        return fail(error_out, "can't read %s: %s", path, sqlite3_errmsg(db->handle));
+    return *version_out > STORE_SCHEMA_VERSION ? fail_newer(path, *version_out, error_out) : 1;
+}
+
+static int migrate(struct store_db *db, const char *path, int64_t from, char **error_out)
+{
+    for (int64_t version = from; version < STORE_SCHEMA_VERSION; version++) {
+        if (set_up(db, "BEGIN IMMEDIATE", path, error_out) < 0 ||
+            set_up(db, store_migrations[version], path, error_out) < 0 || set_up(db, "COMMIT", path, error_out) < 0)
+            return -1;
+        log_info("store.migrated", "path=%s from=%" PRId64 " to=%" PRId64, path, version, version + 1);
+    }
+    return 1;
+}
+
+static const char durability[] = "PRAGMA synchronous = FULL;"
+                                 "PRAGMA foreign_keys = ON;"
+                                 "PRAGMA secure_delete = ON;"
+                                 "PRAGMA temp_store = MEMORY;" /* content must not get into other files */
+                                 "PRAGMA cache_size = -16384;"
+                                 "PRAGMA trusted_schema = OFF;";
+static const char creation[] = "PRAGMA auto_vacuum = INCREMENTAL;" /* before the first table */
+                               "PRAGMA application_id = 0x506f7374;";
+/* After a checkpoint the log is used again from its start; more than this of its end is cut off then. */
+static const char logging[] = "PRAGMA journal_mode = WAL;"
+                              "PRAGMA journal_size_limit = 16777216;";
+static const char reading[] = "PRAGMA query_only = ON;"
+                              "PRAGMA cache_size = -8192;"
+                              "PRAGMA temp_store = MEMORY;"
+                              "PRAGMA trusted_schema = OFF;";
+
+/* The file's first bytes may be older than the log that a crash left: so the version is judged again, by SQLite's
+ * eyes, and until it has passed closing must not write the log into the file. */
+static int open_writer(struct store_db *db, const char *path, char **error_out)
+{
+    int64_t version;
+    if (store_db_open(db, path, true) < 0)
+        return fail(error_out, "can't open %s: %s", path, sqlite3_errmsg(db->handle));
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (read_version(db, path, &version, error_out) < 0 || set_up(db, durability, path, error_out) < 0 ||
+        (version == 0 && set_up(db, creation, path, error_out) < 0) || migrate(db, path, version, error_out) < 0 ||
+        set_up(db, logging, path, error_out) < 0)
+        return -1;
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return 1;
+}
+
+static int open_reader(struct store_db *db, const char *path, char **error_out)
+{
+    if (store_db_open(db, path, false) < 0)
+        return fail(error_out, "can't open %s: %s", path, sqlite3_errmsg(db->handle));
+    return set_up(db, reading, path, error_out);
+}
+
+static void release(struct store *store)
+{
+    store_db_close(&store->reader);
+    store_db_close(&store->writer);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    free(store);
+}
+
+struct store *store_open(struct loop *loop, const char *path, char **error_out)
+{
+    struct store *store = xcalloc(1, sizeof *store);
+    store->lock_fd = -1;
+    *error_out = NULL;
+    if (take_lock(store, path, error_out) < 0 || prepare_file(path, error_out) < 0 ||
+        open_writer(&store->writer, path, error_out) < 0 || open_reader(&store->reader, path, error_out) < 0) {
+        release(store);
+        return NULL;
+    }
+    store->committer = store_committer_new(loop, &store->writer);
+    return store;
+}
+
+void store_close(struct store **store_in)
+{
+    struct store *store = *store_in;
+    if (!store)
+        return;
+    store_committer_free(&store->committer);
+    if (sqlite3_wal_checkpoint_v2(store->writer.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+        store_db_failed(&store->writer, "checkpoint");
+    release(store);
+    *store_in = NULL;
+}
+
+struct store_db *store_reader(struct store *store)
+{
+    return &store->reader;
+}
+
+void store_submit(struct store *store, store_operation *operation, store_done *done, void *arg)
+{
+    store_committer_submit(store->committer, operation, done, arg);
+}
+
+unsigned store_pending(const struct store *store)
+{
+    return store_committer_pending(store->committer);
+}
+
+void store_get_statistics(const struct store *store, struct store_statistics *out)
+{
+    store_committer_get_statistics(store->committer, out);
+}

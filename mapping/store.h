@@ -1,0 +1,58 @@
+/* store.h - the database: one file, one writer thread, group commit
+ *
+ * `postern.db` (SQLite, WAL, synchronous=FULL) holds everything that must survive: who may write to whom, threads, both
+ * queues with their content, what was already acted on, the trace.
+ *
+ * Writing: an operation is a function that the committer thread runs inside a transaction. All operations that are
+ * waiting when the committer is free share one transaction and one fsync (at most 256 operations, or 64 MiB of
+ * content). Each runs in a savepoint of its own, so one that fails takes nothing of its neighbours with it. When the
+ * commit is on disk, each operation's `done` runs on the loop, in the order of submission. Nothing may be promised to
+ * anybody before that. When the commit fails (a full disk), all of its operations have failed; each may be submitted
+ * again.
+ *
+ * Reading: store_reader() on the loop's thread, at any time, sees what has been committed. Keep reads short: no read
+ * transaction stays open between calls.
+ *
+ * The functions of the store_*.h headers take a struct store_db: inside an operation the one it was given (read and
+ * write), on the loop the reader (functions that write assert that it is not). They return 1 done/found, 0 not found or
+ * refused (said in each header), -1 database error (logged; the operation should return -1 too, which rolls it back).
+ * Lists return 1 also when they are empty.
+ *
+ * Times are wall-clock milliseconds since 1970. Structs filled by find functions own their strings until ..._free(),
+ * and are empty after 0 and -1; those given to `each` callbacks are valid during the callback only.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+struct store;
+struct store_db;
+
+enum { STORE_SCHEMA_VERSION = 1 };
+
+/* Opens or creates path (mode 0600), migrates forward, starts the committer. NULL on failure with a message for people
+ * in *error_out (caller frees): not readable, in use by another daemon (path's ".lock" file is locked), not a Postern
+ * database, or from a newer version (then it is left untouched). */
+struct store *store_open(struct loop *loop, const char *path, char **error_out) __attribute__((warn_unused_result));
+/* Finishes what was submitted (done functions are called, and what they submit is finished too), checkpoints, closes.
+ * Not from a done function. */
+void store_close(struct store **store);
+struct store_db *store_reader(struct store *store);
+
+/* Committer thread; 1 keep, 0 or -1: roll this operation back. */
+typedef int store_operation(struct store_db *db, void *arg);
+/* Loop; what the operation returned, or -1 when the commit failed. */
+typedef void store_done(int result, void *arg);
+/* From the loop's thread. arg must stay valid until done, which always comes. done may be NULL. */
+void store_submit(struct store *store, store_operation *operation, store_done *done, void *arg);
+unsigned store_pending(const struct store *store); /* submitted, done not called yet */
+
+struct store_statistics {
+    uint64_t operations;
+    uint64_t commits;        /* of at least one operation that wanted to be kept */
+    uint64_t failed_commits; /* transactions of which nothing was kept, for a database error */
+    unsigned largest_batch;  /* operations in one transaction */
+    int64_t longest_commit_us;
+};
+void store_get_statistics(const struct store *store, struct store_statistics *out); /* any thread */

@@ -1,0 +1,53 @@
+/* store_account.c - see store_account.h */
+#include "mapping/store_account.h"
+
+#include <stdlib.h>
+
+#include "mapping/store_internal.h"
+
+int store_account_get(struct store_db *db, const char *silo, struct store_account *account_out)
+{
+    struct store_query query;
+    *account_out = (struct store_account){ .silo = NULL };
+    store_query_begin(&query, db, "SELECT silo, pin, uid, node, alias FROM account WHERE silo = ?",
+                      STORE_VALUES(bind_text(silo)));
+    int result = store_query_next(&query);
+    if (result == 1)
+        *account_out = (struct store_account){
+            .silo = store_query_copy(&query, 0),
+            .pin = store_query_copy_or_null(&query, 1),
+            .uid = store_query_copy_or_null(&query, 2),
+            .node = store_query_copy_or_null(&query, 3),
+            .alias = store_query_copy_or_null(&query, 4),
+        };
+    store_query_end(&query);
+    return result;
+}
+
+int store_account_set_pin(struct store_db *db, const char *silo, const char *pin)
+{
+    return store_execute(db,
+                         "INSERT INTO account (silo, pin) VALUES (?, ?)"
+                         " ON CONFLICT (silo) DO UPDATE SET pin = excluded.pin",
+                         STORE_VALUES(bind_text(silo), bind_text(pin)));
+}
+
+int store_account_set_identity(struct store_db *db, const char *silo, const char *uid, const char *node,
+                               const char *alias)
+{
+    return store_execute(
+        db,
+        "INSERT INTO account (silo, uid, node, alias) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (silo) DO UPDATE SET uid = excluded.uid, node = excluded.node, alias = excluded.alias",
+        STORE_VALUES(bind_text(silo), bind_text(uid), bind_text(node), bind_text(alias)));
+}
+
+void store_account_free(struct store_account *account)
+{
+    free(account->silo);
+    free(account->pin);
+    free(account->uid);
+    free(account->node);
+    free(account->alias);
+    *account = (struct store_account){ .silo = NULL };
+}

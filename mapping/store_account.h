@@ -1,0 +1,18 @@
+/* store_account.h - the gateway's own silo account (uid and node password: the file's mode protects them) */
+#pragma once
+#include "mapping/store.h"
+
+struct store_account {
+    char *silo; /* address as configured; another address means another account */
+    char *pin;  /* NULL before the first connection */
+    char *uid;  /* NULL before registration */
+    char *node;
+    char *alias; /* NULL when the silo refused it */
+};
+/* 0: nothing is known of this silo yet. */
+int store_account_get(struct store_db *db, const char *silo, struct store_account *account_out)
+    __attribute__((warn_unused_result));
+int store_account_set_pin(struct store_db *db, const char *silo, const char *pin) __attribute__((warn_unused_result));
+int store_account_set_identity(struct store_db *db, const char *silo, const char *uid, const char *node,
+                               const char *alias) __attribute__((warn_unused_result));
+void store_account_free(struct store_account *account);

@@ -1,0 +1,362 @@
+/* store_committer.c - the one writer: batches of operations, one transaction and one fsync each
+ *
+ * While a commit is on its way to the disk new operations gather; they are the next batch. So the more there is to do,
+ * the fewer fsyncs an operation costs.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/xmalloc.h"
+#include "mapping/store_internal.h"
+
+enum {
+    BATCH_MAX = 256,                      /* operations in one transaction */
+    BATCH_CONTENT_MAX = 64 * 1024 * 1024, /* bytes of content in one transaction: what follows waits for the next */
+    IDLE_MS = 250,                        /* without anything to do: a moment to tidy up */
+    TIDY_RETRY_MS = 10000,                /* when that failed */
+};
+
+struct operation {
+    struct operation *next;
+    store_operation *run;
+    store_done *done;
+    void *arg;
+    int result;
+};
+
+struct operation_list {
+    struct operation *first;
+    struct operation **end;
+};
+
+struct store_committer {
+    struct store_db *db; /* the thread's while it runs */
+    struct loop_notifier *notifier;
+    pthread_t thread;
+    unsigned pending; /* the loop's: submitted, not told yet */
+    bool is_telling;  /* the loop's */
+
+    pthread_mutex_t mutex; /* guards all that follows */
+    pthread_cond_t something_to_do, something_done;
+    struct operation_list waiting, finished;
+    bool stopping;
+    struct store_statistics statistics;
+};
+
+static void list_init(struct operation_list *list)
+{
+    list->first = NULL;
+    list->end = &list->first;
+}
+
+static void list_push(struct operation_list *list, struct operation *operation)
+{
+    operation->next = NULL;
+    *list->end = operation;
+    list->end = &operation->next;
+}
+
+static struct operation *list_pop(struct operation_list *list)
+{
+    struct operation *operation = list->first;
+    if (!operation)
+        return NULL;
+    list->first = operation->next;
+    if (!list->first)
+        list->end = &list->first;
+    return operation;
+}
+
+/* Moves all of `more` behind list. */
+static void list_append(struct operation_list *list, struct operation_list *more)
+{
+    if (!more->first)
+        return;
+    *list->end = more->first;
+    list->end = more->end;
+    list_init(more);
+}
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The thread: batches. */
+
+static int control(struct store_db *db, const char *sql)
+{
+    return store_execute(db, sql, NULL) < 0 ? -1 : 1;
+}
+
+/* Only what the operation itself did is undone. 0 or -1: of the operation, or because its end failed. */
+static int run_in_savepoint(struct store_db *db, struct operation *operation)
+{
+    if (control(db, "SAVEPOINT operation") < 0)
+        return -1;
+    int result = operation->run(db, operation->arg);
+    if (db->lost_transaction)
+        return -1;
+    if (result != 1 && control(db, "ROLLBACK TO operation") < 0)
+        db->lost_transaction = true; /* what it did can't be told from its neighbours' any more */
+    if (control(db, "RELEASE operation") < 0)
+        db->lost_transaction = true;
+    return result;
+}
+
+/* Runs operations of the batch until it is through, has enough content, or the transaction is lost. Those that ran
+ * move to ran; *kept_out says how many want to be kept. */
+static void run_operations(struct store_db *db, struct operation_list *batch, struct operation_list *ran,
+                           unsigned *kept_out)
+{
+    bool alone = batch->first && !batch->first->next;
+    *kept_out = 0;
+    while (batch->first && !db->lost_transaction && db->content_bytes < BATCH_CONTENT_MAX) {
+        struct operation *operation = list_pop(batch);
+        operation->result = alone ? operation->run(db, operation->arg) : run_in_savepoint(db, operation);
+        assert(operation->result == 1 || operation->result == 0 || operation->result == -1);
+        *kept_out += operation->result == 1;
+        list_push(ran, operation);
+    }
+}
+
+/* 1 the transaction has ended as each operation was told, -1 nothing of it was kept. */
+static int end_transaction(struct store_db *db, unsigned kept)
+{
+    int result = -1;
+    if (!db->lost_transaction)
+        result = control(db, kept > 0 ? "COMMIT" : "ROLLBACK");
+    db->lost_transaction = false;
+    if (!sqlite3_get_autocommit(db->handle) && control(db, "ROLLBACK") < 0)
+        log_error("store.error", "doing=%s", "rolling back");
+    db->in_transaction = false;
+    return result;
+}
+
+struct batch_outcome {
+    bool failed;
+    unsigned kept;
+    int64_t commit_us;
+};
+
+static void run_batch(struct store_db *db, struct operation_list *batch, struct operation_list *ran,
+                      struct batch_outcome *outcome)
+{
+    *outcome = (struct batch_outcome){ .failed = true };
+    db->content_bytes = 0;
+    if (control(db, "BEGIN IMMEDIATE") == 1) {
+        db->in_transaction = true;
+        run_operations(db, batch, ran, &outcome->kept);
+        bool lost = db->lost_transaction;
+        int64_t started = now_us();
+        outcome->failed = end_transaction(db, outcome->kept) < 0;
+        outcome->commit_us = now_us() - started;
+        if (!lost)
+            return; /* what is left of the batch, if anything, is for the next */
+    }
+    list_append(ran, batch);
+}
+
+/* How many there are; if the transaction failed, so did each of them. */
+static unsigned settle_results(struct operation_list *list, bool failed)
+{
+    unsigned length = 0;
+    for (struct operation *operation = list->first; operation; operation = operation->next) {
+        length++;
+        if (failed)
+            operation->result = -1;
+    }
+    return length;
+}
+
+static void count_batch(struct store_statistics *statistics, unsigned length, const struct batch_outcome *outcome)
+{
+    statistics->operations += length;
+    if (outcome->failed)
+        statistics->failed_commits++;
+    else if (outcome->kept > 0)
+        statistics->commits++;
+    if (length > statistics->largest_batch)
+        statistics->largest_batch = length;
+    if (!outcome->failed && outcome->commit_us > statistics->longest_commit_us)
+        statistics->longest_commit_us = outcome->commit_us;
+}
+
+/* A commit overwrites what was erased, but earlier pages of the log still have it: empty the log. Some of the pages
+ * that became free go back to the file system. Returns when to try again at the earliest. */
+static int64_t tidy_up(struct store_db *db)
+{
+    if (sqlite3_exec(db->handle, "PRAGMA incremental_vacuum(2048)", NULL, NULL, NULL) != SQLITE_OK)
+        store_db_failed(db, "incremental vacuum");
+    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK) {
+        store_db_failed(db, "checkpoint");
+        return TIDY_RETRY_MS;
+    }
+    db->has_erased = false;
+    return IDLE_MS;
+}
+
+static struct timespec after_ms(int64_t ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_nsec += ms % 1000 * 1000000;
+    at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    return at;
+}
+
+/* With the mutex. Returns when there is something to do. */
+static void wait_for_work(struct store_committer *committer)
+{
+    int64_t idle_ms = IDLE_MS;
+    while (!committer->waiting.first && !committer->stopping) {
+        if (!committer->db->has_erased) {
+            pthread_cond_wait(&committer->something_to_do, &committer->mutex);
+            continue;
+        }
+        struct timespec until = after_ms(idle_ms);
+        if (pthread_cond_timedwait(&committer->something_to_do, &committer->mutex, &until) == ETIMEDOUT &&
+            !committer->waiting.first && !committer->stopping) {
+            pthread_mutex_unlock(&committer->mutex);
+            idle_ms = tidy_up(committer->db);
+            pthread_mutex_lock(&committer->mutex);
+        }
+    }
+}
+
+static void *thread_main(void *arg)
+{
+    struct store_committer *committer = arg;
+    pthread_mutex_lock(&committer->mutex);
+    for (;;) {
+        struct operation_list batch, ran;
+        struct batch_outcome outcome;
+        list_init(&batch);
+        list_init(&ran);
+        wait_for_work(committer);
+        if (!committer->waiting.first)
+            break; /* stopping, and nothing is left */
+        for (unsigned i = 0; i < BATCH_MAX && committer->waiting.first; i++)
+            list_push(&batch, list_pop(&committer->waiting));
+        pthread_mutex_unlock(&committer->mutex);
+
+        run_batch(committer->db, &batch, &ran, &outcome);
+        unsigned length = settle_results(&ran, outcome.failed);
+
+        pthread_mutex_lock(&committer->mutex);
+        count_batch(&committer->statistics, length, &outcome);
+        list_append(&committer->finished, &ran);
+        list_append(&batch, &committer->waiting); /* what did not fit goes first */
+        list_append(&committer->waiting, &batch);
+        pthread_cond_signal(&committer->something_done);
+        loop_notify(committer->notifier);
+    }
+    pthread_mutex_unlock(&committer->mutex);
+    return NULL;
+}
+
+/* The loop. */
+
+static struct operation *take_finished(struct store_committer *committer)
+{
+    pthread_mutex_lock(&committer->mutex);
+    struct operation *operation = list_pop(&committer->finished);
+    pthread_mutex_unlock(&committer->mutex);
+    return operation;
+}
+
+static void tell_done(void *arg)
+{
+    struct store_committer *committer = arg;
+    struct operation *operation;
+    committer->is_telling = true;
+    while ((operation = take_finished(committer))) {
+        committer->pending--;
+        if (operation->done)
+            operation->done(operation->result, operation->arg);
+        free(operation);
+    }
+    committer->is_telling = false;
+}
+
+struct store_committer *store_committer_new(struct loop *loop, struct store_db *db)
+{
+    struct store_committer *committer = xcalloc(1, sizeof *committer);
+    committer->db = db;
+    committer->notifier = loop_notifier_new(loop, tell_done, committer);
+    list_init(&committer->waiting);
+    list_init(&committer->finished);
+    pthread_mutex_init(&committer->mutex, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&committer->something_to_do, &monotonic);
+    pthread_cond_init(&committer->something_done, NULL);
+    pthread_condattr_destroy(&monotonic);
+
+    /* Signals are the loop's: the thread inherits a mask that blocks them all. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&committer->thread, NULL, thread_main, committer) != 0)
+        abort(); /* made once at start; without it nothing could be promised to anybody */
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return committer;
+}
+
+void store_committer_submit(struct store_committer *committer, store_operation *operation, store_done *done, void *arg)
+{
+    struct operation *new = xcalloc(1, sizeof *new);
+    *new = (struct operation){ .run = operation, .done = done, .arg = arg };
+    committer->pending++;
+    pthread_mutex_lock(&committer->mutex);
+    assert(!committer->stopping);
+    list_push(&committer->waiting, new);
+    pthread_cond_signal(&committer->something_to_do);
+    pthread_mutex_unlock(&committer->mutex);
+}
+
+unsigned store_committer_pending(const struct store_committer *committer)
+{
+    return committer->pending;
+}
+
+void store_committer_get_statistics(struct store_committer *committer, struct store_statistics *out)
+{
+    pthread_mutex_lock(&committer->mutex);
+    *out = committer->statistics;
+    pthread_mutex_unlock(&committer->mutex);
+}
+
+void store_committer_free(struct store_committer **committer_in)
+{
+    struct store_committer *committer = *committer_in;
+    assert(!committer->is_telling); /* a done function must not close the store */
+    while (committer->pending > 0) {
+        pthread_mutex_lock(&committer->mutex);
+        while (!committer->finished.first)
+            pthread_cond_wait(&committer->something_done, &committer->mutex);
+        pthread_mutex_unlock(&committer->mutex);
+        tell_done(committer);
+    }
+    pthread_mutex_lock(&committer->mutex);
+    committer->stopping = true;
+    pthread_cond_signal(&committer->something_to_do);
+    pthread_mutex_unlock(&committer->mutex);
+    pthread_join(committer->thread, NULL);
+    loop_notifier_free(&committer->notifier);
+    pthread_cond_destroy(&committer->something_done);
+    pthread_cond_destroy(&committer->something_to_do);
+    pthread_mutex_destroy(&committer->mutex);
+    free(committer);
+    *committer_in = NULL;
+}

@@ -1,0 +1,166 @@
+/* store_content.c - see store_content.h. Content goes in and out in pieces, so its size costs no memory. */
+#include "mapping/store_content.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/spool.h"
+#include "base/xmalloc.h"
+#include "mapping/store_internal.h"
+
+enum {
+    PIECE_SIZE = 256 * 1024,
+    SIZE_MAX_STORED = 1000 * 1000 * 1000, /* of a value in SQLite; policy.max_message is far below */
+};
+
+/* Where content comes from: len bytes at offset, fewer only at its end, -1 on an error. */
+struct source {
+    int64_t (*read)(const struct source *source, int64_t offset, void *out, size_t len);
+    const struct spool *spool;
+    int fd;
+};
+
+static int64_t read_spool(const struct source *source, int64_t offset, void *out, size_t len)
+{
+    return spool_read(source->spool, offset, out, len);
+}
+
+static int64_t read_fd(const struct source *source, int64_t offset, void *out, size_t len)
+{
+    ssize_t got;
+    do
+        got = pread(source->fd, out, len, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+static int copy_in(struct store_db *db, sqlite3_blob *blob, const struct source *source, int64_t size)
+{
+    uint8_t *piece = xmalloc(PIECE_SIZE);
+    int result = 1;
+    for (int64_t offset = 0; offset < size && result == 1;) {
+        size_t wanted = size - offset < PIECE_SIZE ? (size_t)(size - offset) : PIECE_SIZE;
+        int64_t got = source->read(source, offset, piece, wanted);
+        if (got <= 0) {
+            log_error("store.content_unreadable", "message=%s", got < 0 ? strerror(errno) : "it is too short");
+            result = -1;
+        } else if (sqlite3_blob_write(blob, piece, (int)got, (int)offset) != SQLITE_OK) {
+            result = store_db_failed(db, "writing content");
+        } else {
+            offset += got;
+        }
+    }
+    free(piece);
+    return result;
+}
+
+static int add(struct store_db *db, const struct source *source, int64_t size, int64_t *id_out)
+{
+    sqlite3_blob *blob;
+    assert(size >= 0);
+    if (size > SIZE_MAX_STORED) {
+        log_error("store.content_too_large", "size=%lld", (long long)size);
+        return -1;
+    }
+    if (store_fetch_int(db, "INSERT INTO content (size, data) VALUES (?, ?) RETURNING id",
+                        STORE_VALUES(bind_int(size), bind_blob(NULL, size)), id_out) != 1)
+        return -1;
+    if (sqlite3_blob_open(db->handle, "main", "content", "data", *id_out, 1, &blob) != SQLITE_OK)
+        return store_db_failed(db, "opening content");
+    int result = copy_in(db, blob, source, size);
+    if (sqlite3_blob_close(blob) != SQLITE_OK && result == 1)
+        result = store_db_failed(db, "closing content");
+    db->content_bytes += size;
+    return result;
+}
+
+int store_content_add_fd(struct store_db *db, int fd, int64_t size, int64_t *id_out)
+{
+    struct source source = { .read = read_fd, .fd = fd };
+    return add(db, &source, size, id_out);
+}
+
+int store_content_add_spool(struct store_db *db, const struct spool *spool, int64_t *id_out)
+{
+    struct source source = { .read = read_spool, .spool = spool };
+    return add(db, &source, spool_size(spool), id_out);
+}
+
+static int write_all(int fd, const uint8_t *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t written = write(fd, data, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -1;
+        data += written;
+        len -= (size_t)written;
+    }
+    return 1;
+}
+
+static int copy_out(struct store_db *db, sqlite3_blob *blob, int fd, int64_t size)
+{
+    uint8_t *piece = xmalloc(PIECE_SIZE);
+    int result = 1;
+    for (int64_t offset = 0; offset < size && result == 1; offset += PIECE_SIZE) {
+        size_t len = size - offset < PIECE_SIZE ? (size_t)(size - offset) : PIECE_SIZE;
+        if (sqlite3_blob_read(blob, piece, (int)len, (int)offset) != SQLITE_OK) {
+            result = store_db_failed(db, "reading content");
+        } else if (write_all(fd, piece, len) < 0) {
+            log_error("store.no_memory_file", "message=%s", strerror(errno));
+            result = -1;
+        }
+    }
+    free(piece);
+    return result;
+}
+
+/* In the snapshot of the caller's query, so that the content can't be erased between the look at its row and this. */
+static int open_copy(struct store_db *db, int64_t id, int64_t size, int *fd_out)
+{
+    sqlite3_blob *blob;
+    if (sqlite3_blob_open(db->handle, "main", "content", "data", id, 0, &blob) != SQLITE_OK)
+        return store_db_failed(db, "opening content");
+    int result = -1, fd = memfd_create("content", MFD_CLOEXEC);
+    if (fd < 0)
+        log_error("store.no_memory_file", "message=%s", strerror(errno));
+    else
+        result = copy_out(db, blob, fd, size);
+    sqlite3_blob_close(blob);
+    if (result == 1 && lseek(fd, 0, SEEK_SET) < 0)
+        result = -1;
+    if (result == 1)
+        *fd_out = fd;
+    else if (fd >= 0)
+        close(fd);
+    return result;
+}
+
+int store_content_open(struct store_db *db, int64_t id, int *fd_out, int64_t *size_out)
+{
+    struct store_query query;
+    store_query_begin(&query, db, "SELECT size FROM content WHERE id = ?", STORE_VALUES(bind_int(id)));
+    int result = store_query_next(&query);
+    if (result == 1) {
+        *size_out = store_query_int(&query, 0);
+        result = open_copy(db, id, *size_out, fd_out);
+    }
+    store_query_end(&query);
+    return result;
+}
+
+int store_content_erase(struct store_db *db, int64_t id)
+{
+    int result = store_execute(db, "DELETE FROM content WHERE id = ?", STORE_VALUES(bind_int(id)));
+    if (result == 1)
+        db->has_erased = true;
+    return result;
+}

@@ -1,0 +1,112 @@
+/* store_internal.h - a connection, its statements and the committer; for mapping/store*.c only
+ *
+ * A connection belongs to one thread: the writer to the committer, the reader to the loop. Statements are prepared once
+ * and found again by the address of their SQL text, so the text must be a literal. Every value is bound.
+ *
+ * A query is begun with its values, stepped, and always ended. Errors stick: after a failed beginning each step fails,
+ * so only the steps need a look. Each error is logged once, where it happens ("store.error").
+ */
+#pragma once
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mapping/store.h"
+#include "mapping/store_queue.h"
+
+enum { STORE_STATEMENTS_MAX = 256 }; /* more than all store_*.c have together; asserted */
+
+struct store_statement {
+    const char *sql; /* NULL: a free slot */
+    sqlite3_stmt *handle;
+    bool in_use; /* stepped now: a query begun meanwhile with the same text gets a statement of its own */
+};
+
+struct store_db {
+    sqlite3 *handle;
+    bool is_writer;
+    bool in_transaction;   /* the committer's: all operations of a batch */
+    bool lost_transaction; /* SQLite has rolled it back by itself: nothing more may be written until the batch ends */
+    int64_t content_bytes; /* written in this transaction */
+    bool has_erased;       /* content was erased since the log was last emptied: it may still be read there */
+    struct store_statement statements[STORE_STATEMENTS_MAX];
+};
+
+/* Values. Text and blobs are borrowed until the query ends. */
+struct store_value {
+    enum { STORE_VALUE_END, STORE_VALUE_NULL, STORE_VALUE_INT, STORE_VALUE_TEXT, STORE_VALUE_BLOB } kind;
+    int64_t integer; /* of a blob its size; with data NULL that many zeros */
+    const void *data;
+};
+
+static inline struct store_value bind_int(int64_t value)
+{
+    return (struct store_value){ .kind = STORE_VALUE_INT, .integer = value };
+}
+
+static inline struct store_value bind_id(int64_t id) /* 0 is NULL: refers to nothing */
+{
+    return (struct store_value){ .kind = id ? STORE_VALUE_INT : STORE_VALUE_NULL, .integer = id };
+}
+
+static inline struct store_value bind_text(const char *text) /* NULL is NULL */
+{
+    return (struct store_value){ .kind = text ? STORE_VALUE_TEXT : STORE_VALUE_NULL, .data = text };
+}
+
+static inline struct store_value bind_blob(const void *data, int64_t size)
+{
+    return (struct store_value){ .kind = STORE_VALUE_BLOB, .integer = size, .data = data };
+}
+
+/* The values of a statement in order of its parameters; NULL for a statement without any. */
+#define STORE_VALUES(...) ((const struct store_value[]){ __VA_ARGS__, { .kind = STORE_VALUE_END } })
+
+struct store_query {
+    struct store_db *db;
+    struct store_statement *slot; /* NULL: not one of the kept statements */
+    sqlite3_stmt *handle;         /* NULL: failed at the beginning */
+};
+
+void store_query_begin(struct store_query *query, struct store_db *db, const char *sql,
+                       const struct store_value *values);
+int store_query_next(struct store_query *query) __attribute__((warn_unused_result)); /* 1 a row, 0 no more, -1 error */
+void store_query_end(struct store_query *query);
+
+/* Of the current row. Text is valid until the next step; "" for NULL, unless asked for with _or_null. */
+int64_t store_query_int(const struct store_query *query, int column); /* 0 for NULL */
+const char *store_query_text(const struct store_query *query, int column);
+char *store_query_copy(const struct store_query *query, int column); /* the caller frees it */
+char *store_query_copy_or_null(const struct store_query *query, int column);
+
+/* 1 rows were changed, 0 none, -1 error */
+int store_execute(struct store_db *db, const char *sql, const struct store_value *values)
+    __attribute__((warn_unused_result));
+/* The first column of the first row, also of a RETURNING. 1 there was one, 0 none, -1 error */
+int store_fetch_int(struct store_db *db, const char *sql, const struct store_value *values, int64_t *value_out)
+    __attribute__((warn_unused_result));
+
+/* For calls of the library outside these helpers: logs and notes a lost transaction. Returns -1. */
+int store_db_failed(struct store_db *db, const char *doing);
+
+/* Connections (store_query.c). */
+int store_db_open(struct store_db *db, const char *path, bool is_writer) __attribute__((warn_unused_result));
+void store_db_close(struct store_db *db);
+
+/* The schema (store_schema.c): [n] makes version n + 1 of version n, and says so in user_version. */
+extern const char *const store_migrations[STORE_SCHEMA_VERSION];
+
+/* The queues (store_queue.c): what both have in common. */
+const char *store_queue_name(enum store_queue queue); /* as in the tables: "in", "out" */
+int store_queue_finish(struct store_db *db, enum store_queue queue, int64_t id, enum store_queue_state state)
+    __attribute__((warn_unused_result)); /* as store_inbound_finish() */
+
+/* The committer (store_committer.c): see store.h for what it promises. db is its own from here to its end. */
+struct store_committer;
+struct store_committer *store_committer_new(struct loop *loop, struct store_db *db);
+/* Finishes what was submitted, also what done functions submit meanwhile. */
+void store_committer_free(struct store_committer **committer);
+void store_committer_submit(struct store_committer *committer, store_operation *operation, store_done *done, void *arg);
+unsigned store_committer_pending(const struct store_committer *committer);
+void store_committer_get_statistics(struct store_committer *committer, struct store_statistics *out);

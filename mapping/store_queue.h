@@ -1,0 +1,173 @@
+/* store_queue.h - the two queues and what was already acted on
+ *
+ * Inbound: email accepted for members (and the gateway's own notices to them), until posted to the silo. Outbound:
+ * thread messages taken from the silo, until every outside recipient has an outcome.
+ *
+ * An entry begins WAITING and due at once, may move between WAITING, ROUTED and HELD, and ends SETTLED or DROPPED.
+ * Changing one that has ended returns 0 and changes nothing, as does an id that there is not.
+ */
+#pragma once
+#include <stddef.h>
+
+#include "mapping/store.h"
+
+enum store_queue_state {
+    STORE_QUEUE_WAITING, /* to be converted, posted or relayed when due */
+    STORE_QUEUE_ROUTED,  /* inbound: its thread is decided; a post may have been sent. outbound: the mail is written */
+    STORE_QUEUE_HELD,    /* by an operator, or nothing more can be done without a person: see last_error */
+    STORE_QUEUE_SETTLED, /* posted, delivered or told; content erased */
+    STORE_QUEUE_DROPPED, /* by an operator, with a reason; content erased */
+};
+const char *store_queue_state_name(enum store_queue_state state);
+bool store_queue_state_parse(const char *text, enum store_queue_state *state_out);
+
+enum store_inbound_kind { STORE_INBOUND_MAIL, STORE_INBOUND_NOTICE };
+
+struct store_inbound_recipient {
+    int64_t member_id;
+    int64_t mapping_id; /* that let it in; 0 for a notice */
+    char *uid;          /* NULL: not known */
+    char *alias, *local_part;
+};
+struct store_inbound {
+    int64_t id;
+    enum store_inbound_kind kind;
+    enum store_queue_state state;
+    char *sender;             /* envelope; "" for the null path */
+    char *from_address;       /* normalised; "" for a notice */
+    int64_t correspondent_id; /* the author; 0 for a notice */
+    char *message_id;         /* without brackets; NULL */
+    char *references;         /* message ids, newest first, one per line; "" */
+    bool is_automatic;
+    int64_t content_id; /* 0 once erased. Mail: the whole message; notice: the CommonMark body */
+    int64_t size;
+    int64_t thread_id; /* 0 until routed (a notice has it from the start, or 0 for a new thread) */
+    char *subject;     /* of the post, once routed; NULL */
+    int64_t received_at, next_attempt_at;
+    unsigned attempts;
+    char *last_error;                           /* "" */
+    struct store_inbound_recipient *recipients; /* in the order of adding */
+    size_t recipient_count;
+};
+struct store_inbound_new {
+    enum store_inbound_kind kind;
+    const char *sender, *from_address; /* not NULL */
+    int64_t correspondent_id;
+    const char *message_id, *references;
+    bool is_automatic;
+    int64_t content_id, size, thread_id;
+    const char *subject;
+    int64_t now;
+};
+int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
+    __attribute__((warn_unused_result));
+/* 1 also for one that is there already: a member gets a message once. */
+int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, int64_t member_id, int64_t mapping_id)
+    __attribute__((warn_unused_result));
+/* With recipients. */
+int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *out) __attribute__((warn_unused_result));
+/* WAITING -> ROUTED; 0 from any other state. */
+int store_inbound_route(struct store_db *db, int64_t id, int64_t thread_id, const char *subject)
+    __attribute__((warn_unused_result));
+/* Counts an attempt; the state stays. */
+int store_inbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)
+    __attribute__((warn_unused_result));
+/* To WAITING, ROUTED or HELD. error NULL: none. */
+int store_inbound_set_state(struct store_db *db, int64_t id, enum store_queue_state state, const char *error)
+    __attribute__((warn_unused_result));
+/* SETTLED or DROPPED: erases the content. 0: it was so already. */
+int store_inbound_finish(struct store_db *db, int64_t id, enum store_queue_state state)
+    __attribute__((warn_unused_result));
+/* Messages from a correspondent to a member accepted at or after a time, for daily limits. */
+int store_inbound_count_since(struct store_db *db, int64_t correspondent_id, int64_t member_id, int64_t since,
+                              int64_t *count_out) __attribute__((warn_unused_result));
+void store_inbound_free(struct store_inbound *inbound);
+
+enum store_recipient_state { STORE_RECIPIENT_WAITING, STORE_RECIPIENT_DELIVERED, STORE_RECIPIENT_FAILED };
+const char *store_recipient_state_name(enum store_recipient_state state);
+
+struct store_outbound_recipient {
+    int64_t correspondent_id;
+    char *address;
+    enum store_recipient_state state;
+    char *reply; /* the relay's last; "" */
+};
+struct store_outbound {
+    int64_t id;
+    enum store_queue_state state;
+    char *tmtp_msgid;
+    int64_t thread_id; /* 0: it named a thread that we do not know */
+    int64_t member_id; /* the author */
+    char *author_alias;
+    char *message_id;   /* of the mail, without brackets: fixed from the start */
+    char *head;         /* the second header as received (JSON), until the mail is written; "" then */
+    int64_t content_id; /* WAITING: body and attachments; ROUTED: the whole mail */
+    int64_t size;
+    bool is_8bit, is_smtputf8; /* of the mail, once written */
+    int64_t posted_at, received_at, next_attempt_at;
+    unsigned attempts;
+    char *last_error;
+    struct store_outbound_recipient *recipients; /* in the order of adding */
+    size_t recipient_count;
+};
+struct store_outbound_new {
+    const char *tmtp_msgid;
+    int64_t thread_id, member_id;
+    const char *author_alias, *message_id, *head;
+    int64_t content_id, size, posted_at, now;
+};
+int store_outbound_add(struct store_db *db, const struct store_outbound_new *outbound, int64_t *id_out)
+    __attribute__((warn_unused_result));
+/* 1 also for one that is there already. */
+int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id)
+    __attribute__((warn_unused_result));
+/* With recipients. */
+int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *out)
+    __attribute__((warn_unused_result));
+/* The mail is written: replaces the content (the old one is erased), WAITING -> ROUTED; 0 from any other state. */
+int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
+                            bool is_smtputf8) __attribute__((warn_unused_result));
+/* 0: no such recipient, or their outcome was another one already. */
+int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t correspondent_id,
+                                 enum store_recipient_state state, const char *reply)
+    __attribute__((warn_unused_result));
+/* These three as for inbound. */
+int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)
+    __attribute__((warn_unused_result));
+int store_outbound_set_state(struct store_db *db, int64_t id, enum store_queue_state state, const char *error)
+    __attribute__((warn_unused_result));
+int store_outbound_finish(struct store_db *db, int64_t id, enum store_queue_state state)
+    __attribute__((warn_unused_result));
+void store_outbound_free(struct store_outbound *outbound);
+
+/* Either queue, by its table. */
+enum store_queue { STORE_QUEUE_IN, STORE_QUEUE_OUT };
+typedef void store_queue_each(int64_t id, int64_t next_attempt_at, void *ctx);
+/* WAITING and ROUTED ones that are due, earliest first. */
+int store_queue_list_due(struct store_db *db, enum store_queue queue, int64_t now, unsigned limit,
+                         store_queue_each *each, void *ctx) __attribute__((warn_unused_result));
+/* 0: nothing waits. */
+int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t *at_out)
+    __attribute__((warn_unused_result));
+/* Ids in a state, oldest first. */
+int store_queue_list(struct store_db *db, enum store_queue queue, enum store_queue_state state, unsigned limit,
+                     store_queue_each *each, void *ctx) __attribute__((warn_unused_result));
+/* Costs as much as there are, SETTLED nothing. */
+int store_queue_count(struct store_db *db, enum store_queue queue, enum store_queue_state state, int64_t *count_out)
+    __attribute__((warn_unused_result));
+/* id 0: all that are WAITING or ROUTED; 1 even if there are none. */
+int store_queue_set_due(struct store_db *db, enum store_queue queue, int64_t id, int64_t at)
+    __attribute__((warn_unused_result));
+/* Due later, for a reason that was no attempt: none is counted. */
+int store_queue_postpone(struct store_db *db, enum store_queue queue, int64_t id, int64_t at, const char *error)
+    __attribute__((warn_unused_result));
+
+/* Already acted on. 1: noted now; 0: it was noted before (within the time it is kept). */
+int store_seen_tmtp(struct store_db *db, const char *msgid, int64_t now) __attribute__((warn_unused_result));
+/* 1 yes, 0 no; changes nothing. */
+int store_seen_tmtp_known(struct store_db *db, const char *msgid) __attribute__((warn_unused_result));
+int store_seen_mail(struct store_db *db, const uint8_t digest[static 32], int64_t now)
+    __attribute__((warn_unused_result));
+/* Forgets what was noted before these times, the oldest first, at most `limit` of each kind. 1 also for nothing. */
+int store_seen_expire(struct store_db *db, int64_t mail_before, int64_t tmtp_before, unsigned limit)
+    __attribute__((warn_unused_result));

@@ -1,0 +1,157 @@
+/* store_queue_in.c - the inbound queue of store_queue.h */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xmalloc.h"
+#include "mapping/store_internal.h"
+
+int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
+{
+    return store_fetch_int(
+        db,
+        "INSERT INTO inbound (kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
+        " is_automatic, content_id, size, thread_id, subject, received_at, next_attempt_at)"
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        STORE_VALUES(bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
+                     bind_text(inbound->from_address), bind_id(inbound->correspondent_id),
+                     bind_text(inbound->message_id), bind_text(inbound->references ? inbound->references : ""),
+                     bind_int(inbound->is_automatic), bind_id(inbound->content_id), bind_int(inbound->size),
+                     bind_id(inbound->thread_id), bind_text(inbound->subject), bind_int(inbound->now),
+                     bind_int(inbound->now)),
+        id_out);
+}
+
+int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, int64_t member_id, int64_t mapping_id)
+{
+    int result = store_execute(db,
+                               "INSERT INTO inbound_recipient (inbound_id, member_id, mapping_id) VALUES (?, ?, ?)"
+                               " ON CONFLICT (inbound_id, member_id) DO NOTHING",
+                               STORE_VALUES(bind_int(inbound_id), bind_int(member_id), bind_id(mapping_id)));
+    return result < 0 ? -1 : 1;
+}
+
+static int read_recipients(struct store_db *db, struct store_inbound *inbound)
+{
+    struct store_query query;
+    int result;
+    store_query_begin(&query, db,
+                      "SELECT member.id, mapping_id, uid, alias, local_part FROM inbound_recipient"
+                      " JOIN member ON member.id = inbound_recipient.member_id"
+                      " WHERE inbound_id = ? ORDER BY inbound_recipient.id",
+                      STORE_VALUES(bind_int(inbound->id)));
+    while ((result = store_query_next(&query)) == 1) {
+        inbound->recipients =
+            xreallocarray(inbound->recipients, inbound->recipient_count + 1, sizeof *inbound->recipients);
+        inbound->recipients[inbound->recipient_count++] = (struct store_inbound_recipient){
+            .member_id = store_query_int(&query, 0),
+            .mapping_id = store_query_int(&query, 1),
+            .uid = store_query_copy_or_null(&query, 2),
+            .alias = store_query_copy(&query, 3),
+            .local_part = store_query_copy(&query, 4),
+        };
+    }
+    store_query_end(&query);
+    return result < 0 ? -1 : 1;
+}
+
+static void read_inbound(const struct store_query *query, struct store_inbound *out)
+{
+    *out = (struct store_inbound){
+        .id = store_query_int(query, 0),
+        .kind = strcmp(store_query_text(query, 1), "notice") == 0 ? STORE_INBOUND_NOTICE : STORE_INBOUND_MAIL,
+        .sender = store_query_copy(query, 3),
+        .from_address = store_query_copy(query, 4),
+        .correspondent_id = store_query_int(query, 5),
+        .message_id = store_query_copy_or_null(query, 6),
+        .references = store_query_copy(query, 7),
+        .is_automatic = store_query_int(query, 8) != 0,
+        .content_id = store_query_int(query, 9),
+        .size = store_query_int(query, 10),
+        .thread_id = store_query_int(query, 11),
+        .subject = store_query_copy_or_null(query, 12),
+        .received_at = store_query_int(query, 13),
+        .next_attempt_at = store_query_int(query, 14),
+        .attempts = (unsigned)store_query_int(query, 15),
+        .last_error = store_query_copy(query, 16),
+    };
+    bool known = store_queue_state_parse(store_query_text(query, 2), &out->state);
+    assert(known); /* the schema's CHECK */
+    (void)known;
+}
+
+int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *out)
+{
+    struct store_query query;
+    *out = (struct store_inbound){ .id = 0 };
+    store_query_begin(&query, db,
+                      "SELECT id, kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
+                      " is_automatic, content_id, size, thread_id, subject, received_at, next_attempt_at, attempts,"
+                      " last_error FROM inbound WHERE id = ?",
+                      STORE_VALUES(bind_int(id)));
+    int result = store_query_next(&query);
+    if (result == 1) {
+        read_inbound(&query, out);
+        result = read_recipients(db, out);
+        if (result < 0)
+            store_inbound_free(out);
+    }
+    store_query_end(&query);
+    return result;
+}
+
+int store_inbound_route(struct store_db *db, int64_t id, int64_t thread_id, const char *subject)
+{
+    return store_execute(
+        db, "UPDATE inbound SET state = 'routed', thread_id = ?, subject = ? WHERE id = ? AND state = 'waiting'",
+        STORE_VALUES(bind_id(thread_id), bind_text(subject), bind_int(id)));
+}
+
+int store_inbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)
+{
+    return store_execute(db,
+                         "UPDATE inbound SET attempts = attempts + 1, next_attempt_at = ?, last_error = ?"
+                         " WHERE id = ? AND state IN ('waiting', 'routed', 'held')",
+                         STORE_VALUES(bind_int(next_attempt_at), bind_text(error ? error : ""), bind_int(id)));
+}
+
+int store_inbound_set_state(struct store_db *db, int64_t id, enum store_queue_state state, const char *error)
+{
+    assert(state == STORE_QUEUE_WAITING || state == STORE_QUEUE_ROUTED || state == STORE_QUEUE_HELD);
+    return store_execute(
+        db, "UPDATE inbound SET state = ?, last_error = ? WHERE id = ? AND state IN ('waiting', 'routed', 'held')",
+        STORE_VALUES(bind_text(store_queue_state_name(state)), bind_text(error ? error : ""), bind_int(id)));
+}
+
+int store_inbound_finish(struct store_db *db, int64_t id, enum store_queue_state state)
+{
+    return store_queue_finish(db, STORE_QUEUE_IN, id, state);
+}
+
+int store_inbound_count_since(struct store_db *db, int64_t correspondent_id, int64_t member_id, int64_t since,
+                              int64_t *count_out)
+{
+    return store_fetch_int(db,
+                           "SELECT count(*) FROM inbound"
+                           " JOIN inbound_recipient ON inbound_recipient.inbound_id = inbound.id"
+                           " WHERE inbound.correspondent_id = ? AND inbound.received_at >= ?"
+                           " AND inbound_recipient.member_id = ?",
+                           STORE_VALUES(bind_int(correspondent_id), bind_int(since), bind_int(member_id)), count_out);
+}
+
+void store_inbound_free(struct store_inbound *inbound)
+{
+    for (size_t i = 0; i < inbound->recipient_count; i++) {
+        free(inbound->recipients[i].uid);
+        free(inbound->recipients[i].alias);
+        free(inbound->recipients[i].local_part);
+    }
+    free(inbound->recipients);
+    free(inbound->sender);
+    free(inbound->from_address);
+    free(inbound->message_id);
+    free(inbound->references);
+    free(inbound->subject);
+    free(inbound->last_error);
+    *inbound = (struct store_inbound){ .id = 0 };
+}

@@ -1,0 +1,183 @@
+/* store_queue_out.c - the outbound queue of store_queue.h */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xmalloc.h"
+#include "mapping/store_content.h"
+#include "mapping/store_internal.h"
+
+static const char *const recipient_state_names[] = { "waiting", "delivered", "failed" };
+
+const char *store_recipient_state_name(enum store_recipient_state state)
+{
+    return recipient_state_names[state];
+}
+
+static enum store_recipient_state parse_recipient_state(const char *text)
+{
+    int state = STORE_RECIPIENT_FAILED;
+    while (state > STORE_RECIPIENT_WAITING && strcmp(text, recipient_state_names[state]) != 0)
+        state--;
+    return (enum store_recipient_state)state;
+}
+
+int store_outbound_add(struct store_db *db, const struct store_outbound_new *outbound, int64_t *id_out)
+{
+    return store_fetch_int(
+        db,
+        "INSERT INTO outbound (state, tmtp_msgid, thread_id, member_id, author_alias, message_id, head, content_id,"
+        " size, posted_at, received_at, next_attempt_at)"
+        " VALUES ('waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        STORE_VALUES(bind_text(outbound->tmtp_msgid), bind_id(outbound->thread_id), bind_int(outbound->member_id),
+                     bind_text(outbound->author_alias), bind_text(outbound->message_id),
+                     bind_text(outbound->head ? outbound->head : ""), bind_id(outbound->content_id),
+                     bind_int(outbound->size), bind_int(outbound->posted_at), bind_int(outbound->now),
+                     bind_int(outbound->now)),
+        id_out);
+}
+
+int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id)
+{
+    int result = store_execute(db,
+                               "INSERT INTO outbound_recipient (outbound_id, correspondent_id) VALUES (?, ?)"
+                               " ON CONFLICT (outbound_id, correspondent_id) DO NOTHING",
+                               STORE_VALUES(bind_int(outbound_id), bind_int(correspondent_id)));
+    return result < 0 ? -1 : 1;
+}
+
+static int read_recipients(struct store_db *db, struct store_outbound *outbound)
+{
+    struct store_query query;
+    int result;
+    store_query_begin(&query, db,
+                      "SELECT correspondent.id, address, state, reply FROM outbound_recipient"
+                      " JOIN correspondent ON correspondent.id = outbound_recipient.correspondent_id"
+                      " WHERE outbound_id = ? ORDER BY outbound_recipient.id",
+                      STORE_VALUES(bind_int(outbound->id)));
+    while ((result = store_query_next(&query)) == 1) {
+        outbound->recipients =
+            xreallocarray(outbound->recipients, outbound->recipient_count + 1, sizeof *outbound->recipients);
+        outbound->recipients[outbound->recipient_count++] = (struct store_outbound_recipient){
+            .correspondent_id = store_query_int(&query, 0),
+            .address = store_query_copy(&query, 1),
+            .state = parse_recipient_state(store_query_text(&query, 2)),
+            .reply = store_query_copy(&query, 3),
+        };
+    }
+    store_query_end(&query);
+    return result < 0 ? -1 : 1;
+}
+
+static void read_outbound(const struct store_query *query, struct store_outbound *out)
+{
+    *out = (struct store_outbound){
+        .id = store_query_int(query, 0),
+        .tmtp_msgid = store_query_copy(query, 2),
+        .thread_id = store_query_int(query, 3),
+        .member_id = store_query_int(query, 4),
+        .author_alias = store_query_copy(query, 5),
+        .message_id = store_query_copy(query, 6),
+        .head = store_query_copy(query, 7),
+        .content_id = store_query_int(query, 8),
+        .size = store_query_int(query, 9),
+        .is_8bit = store_query_int(query, 10) != 0,
+        .is_smtputf8 = store_query_int(query, 11) != 0,
+        .posted_at = store_query_int(query, 12),
+        .received_at = store_query_int(query, 13),
+        .next_attempt_at = store_query_int(query, 14),
+        .attempts = (unsigned)store_query_int(query, 15),
+        .last_error = store_query_copy(query, 16),
+    };
+    bool known = store_queue_state_parse(store_query_text(query, 1), &out->state);
+    assert(known); /* the schema's CHECK */
+    (void)known;
+}
+
+int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *out)
+{
+    struct store_query query;
+    *out = (struct store_outbound){ .id = 0 };
+    store_query_begin(&query, db,
+                      "SELECT id, state, tmtp_msgid, thread_id, member_id, author_alias, message_id, head, content_id,"
+                      " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error"
+                      " FROM outbound WHERE id = ?",
+                      STORE_VALUES(bind_int(id)));
+    int result = store_query_next(&query);
+    if (result == 1) {
+        read_outbound(&query, out);
+        result = read_recipients(db, out);
+        if (result < 0)
+            store_outbound_free(out);
+    }
+    store_query_end(&query);
+    return result;
+}
+
+int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
+                            bool is_smtputf8)
+{
+    int64_t old_content_id;
+    int found = store_fetch_int(db, "SELECT content_id FROM outbound WHERE id = ? AND state = 'waiting'",
+                                STORE_VALUES(bind_int(id)), &old_content_id);
+    if (found != 1)
+        return found;
+    if (store_execute(db,
+                      "UPDATE outbound SET state = 'routed', head = '', content_id = ?, size = ?, is_8bit = ?,"
+                      " is_smtputf8 = ? WHERE id = ?",
+                      STORE_VALUES(bind_id(content_id), bind_int(size), bind_int(is_8bit), bind_int(is_smtputf8),
+                                   bind_int(id))) != 1)
+        return -1;
+    return old_content_id && store_content_erase(db, old_content_id) < 0 ? -1 : 1;
+}
+
+/* An outcome is final; to note the same one again is harmless. */
+int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t correspondent_id,
+                                 enum store_recipient_state state, const char *reply)
+{
+    const char *name = recipient_state_names[state];
+    return store_execute(db,
+                         "UPDATE outbound_recipient SET state = ?, reply = ?"
+                         " WHERE outbound_id = ? AND correspondent_id = ? AND state IN ('waiting', ?)",
+                         STORE_VALUES(bind_text(name), bind_text(reply ? reply : ""), bind_int(id),
+                                      bind_int(correspondent_id), bind_text(name)));
+}
+
+int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)
+{
+    return store_execute(db,
+                         "UPDATE outbound SET attempts = attempts + 1, next_attempt_at = ?, last_error = ?"
+                         " WHERE id = ? AND state IN ('waiting', 'routed', 'held')",
+                         STORE_VALUES(bind_int(next_attempt_at), bind_text(error ? error : ""), bind_int(id)));
+}
+
+int store_outbound_set_state(struct store_db *db, int64_t id, enum store_queue_state state, const char *error)
+{
+    assert(state == STORE_QUEUE_WAITING || state == STORE_QUEUE_ROUTED || state == STORE_QUEUE_HELD);
+    return store_execute(
+        db, "UPDATE outbound SET state = ?, last_error = ? WHERE id = ? AND state IN ('waiting', 'routed', 'held')",
+        STORE_VALUES(bind_text(store_queue_state_name(state)), bind_text(error ? error : ""), bind_int(id)));
+}
+
+int store_outbound_finish(struct store_db *db, int64_t id, enum store_queue_state state)
+{
+    int result = store_queue_finish(db, STORE_QUEUE_OUT, id, state);
+    if (result != 1)
+        return result;
+    return store_execute(db, "UPDATE outbound SET head = '' WHERE id = ?", STORE_VALUES(bind_int(id)));
+}
+
+void store_outbound_free(struct store_outbound *outbound)
+{
+    for (size_t i = 0; i < outbound->recipient_count; i++) {
+        free(outbound->recipients[i].address);
+        free(outbound->recipients[i].reply);
+    }
+    free(outbound->recipients);
+    free(outbound->tmtp_msgid);
+    free(outbound->author_alias);
+    free(outbound->message_id);
+    free(outbound->head);
+    free(outbound->last_error);
+    *outbound = (struct store_outbound){ .id = 0 };
+}

@@ -1,0 +1,47 @@
+/* store_trace.c - see store_trace.h */
+#include "mapping/store_trace.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mapping/store_internal.h"
+
+enum { DETAIL_MAX = 2000 };
+
+/* Ends text before the character that did not fit as a whole. */
+static void cut_whole_characters(char *text)
+{
+    size_t len = strlen(text), start = len;
+    while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0xc0)
+        text[start - 1] = '\0';
+}
+
+int store_trace_add(struct store_db *db, enum store_queue queue, int64_t queue_id, int64_t now, const char *event,
+                    const char *fmt, ...)
+{
+    char detail[DETAIL_MAX + 1];
+    va_list args;
+    va_start(args, fmt);
+    int len = vsnprintf(detail, sizeof detail, fmt, args);
+    va_end(args);
+    if (len > DETAIL_MAX)
+        cut_whole_characters(detail);
+    return store_execute(db, "INSERT INTO trace (queue, queue_id, at, event, detail) VALUES (?, ?, ?, ?, ?)",
+                         STORE_VALUES(bind_text(store_queue_name(queue)), bind_int(queue_id), bind_int(now),
+                                      bind_text(event), bind_text(len < 0 ? "" : detail)));
+}
+
+int store_trace_list(struct store_db *db, enum store_queue queue, int64_t queue_id, store_trace_each *each, void *ctx)
+{
+    struct store_query query;
+    int result;
+    store_query_begin(&query, db, "SELECT at, event, detail FROM trace WHERE queue = ? AND queue_id = ? ORDER BY id",
+                      STORE_VALUES(bind_text(store_queue_name(queue)), bind_int(queue_id)));
+    while ((result = store_query_next(&query)) == 1)
+        each(store_query_int(&query, 0), store_query_text(&query, 1), store_query_text(&query, 2), ctx);
+    store_query_end(&query);
+    return result < 0 ? -1 : 1;
+}
