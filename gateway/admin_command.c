@@ -1,0 +1,237 @@
+/* admin_command.c - the table, and the way from words to a verb */
+#include "gateway/admin_command.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/admin_output.h"
+#include "gateway/gateway.h"
+#include "gateway/parts.h"
+
+enum { OUTPUT_MAX = 8 * 1024 * 1024, MESSAGE_MAX = 64 * 1024 };
+
+static const struct command {
+    const char *verb, *sub; /* sub NULL: the verb stands alone */
+    size_t args_min, args_max;
+    const char *options; /* names, each with a value, separated and framed by spaces */
+    const char *usage;
+    admin_verb *run;
+} commands[] = {
+    { "status", NULL, 0, 0, "", "status", admin_status },
+    { "member", "list", 0, 0, "", "member list", admin_member_list },
+    { "member", "add", 1, 1, " --address ", "member add ALIAS [--address LOCAL]", admin_member_add },
+    { "member", "show", 1, 1, "", "member show ALIAS", admin_member_show },
+    { "member", "remove", 1, 1, "", "member remove ALIAS", admin_member_remove },
+    { "mapping", "list", 0, 0, " --state --member --address ",
+      "mapping list [--state S] [--member ALIAS] [--address E]", admin_mapping_list },
+    { "mapping", "add", 2, 2, " --direction --expires --daily --max-size --note ",
+      "mapping add ADDRESS MEMBER [--direction in|out|both] [--expires DATE] [--daily N] [--max-size S] [--note TEXT]",
+      admin_mapping_add },
+    { "mapping", "show", 1, 1, "", "mapping show ID", admin_mapping_show },
+    { "mapping", "approve", 1, 1, "", "mapping approve ID", admin_mapping_approve },
+    { "mapping", "deny", 1, 1, " --reason ", "mapping deny ID [--reason T]", admin_mapping_deny },
+    { "mapping", "suspend", 1, 1, " --reason ", "mapping suspend ID [--reason T]", admin_mapping_suspend },
+    { "mapping", "resume", 1, 1, "", "mapping resume ID", admin_mapping_resume },
+    { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
+    { "queue", "list", 0, 0, " --direction --state ",
+      "queue list [--direction in|out] [--state waiting|routed|held|settled|dropped]", admin_queue_list },
+    { "queue", "show", 1, 1, "", "queue show ID", admin_queue_show },
+    { "queue", "retry", 1, 1, "", "queue retry ID|all", admin_queue_retry },
+    { "queue", "hold", 1, 1, "", "queue hold ID", admin_queue_hold },
+    { "queue", "drop", 1, 1, " --reason ", "queue drop ID --reason T", admin_queue_drop },
+    { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID", admin_why },
+    { "stop", NULL, 0, 0, "", "stop", admin_stop },
+    { "reload", NULL, 0, 0, "", "reload", admin_reload },
+    { "version", NULL, 0, 0, "", "version", admin_version },
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const struct command *find_command(size_t argc, const char *const *argv)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (argc == 0 || strcmp(argv[0], commands[i].verb) != 0)
+            continue;
+        if (!commands[i].sub || (argc > 1 && strcmp(argv[1], commands[i].sub) == 0))
+            return &commands[i];
+    }
+    return NULL;
+}
+
+/* The usage lines of a verb, or of all when it is no verb. */
+static void add_usage(const char *verb, struct strbuf *out)
+{
+    bool known = false;
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        known = known || (verb && strcmp(verb, commands[i].verb) == 0);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (!known || strcmp(verb, commands[i].verb) == 0)
+            strbuf_add_fmt(out, "usage: posternctl %s\n", commands[i].usage);
+}
+
+static void request_free(struct admin_request *request)
+{
+    admin_output_free(&request->output);
+    for (size_t i = 0; i < request->argc; i++)
+        free(request->argv[i]);
+    for (size_t i = 0; i < request->option_count * 2; i++)
+        free(request->options[i]);
+    free(request->argv);
+    free(request->options);
+    free(request->actor);
+    free(request);
+}
+
+static void end_request(struct admin_request *request, enum admin_exit exit, const char *out, const char *err)
+{
+    request->answer(exit, out, err, request->ctx);
+    request_free(request);
+}
+
+static bool takes_option(const struct command *command, const char *name)
+{
+    struct strbuf framed;
+    strbuf_init(&framed, 100);
+    strbuf_add_fmt(&framed, " %s ", name);
+    bool takes = strbuf_ok(&framed) && strstr(command->options, framed.data);
+    strbuf_free(&framed);
+    return takes;
+}
+
+/* Sorts the words behind the verb into arguments and options. NULL, or what is wrong with them. */
+static const char *sort_words(struct admin_request *request, const struct command *command, size_t argc,
+                              const char *const *argv)
+{
+    request->argv = xcalloc(argc + 1, sizeof *request->argv);
+    request->options = xcalloc(2 * argc + 1, sizeof *request->options);
+    bool only_arguments = false;
+    for (size_t i = 0; i < argc; i++) {
+        if (!only_arguments && strcmp(argv[i], "--") == 0) {
+            only_arguments = true;
+        } else if (!only_arguments && strncmp(argv[i], "--", 2) == 0) {
+            if (!takes_option(command, argv[i]))
+                return "unknown option";
+            if (i + 1 == argc)
+                return "an option lacks its value";
+            request->options[2 * request->option_count] = xstrdup(argv[i]);
+            request->options[2 * request->option_count++ + 1] = xstrdup(argv[i + 1]);
+            i++;
+        } else {
+            request->argv[request->argc++] = xstrdup(argv[i]);
+        }
+    }
+    if (request->argc < command->args_min)
+        return "something is missing";
+    return request->argc > command->args_max ? "too many words" : NULL;
+}
+
+void admin_run(struct gateway *gateway, const char *actor, bool json, size_t argc, const char *const *argv,
+               admin_answer *answer, void *ctx)
+{
+    struct admin_request *request = xcalloc(1, sizeof *request);
+    *request = (struct admin_request){ .gateway = gateway,
+                                       .output = admin_output_new(),
+                                       .actor = xstrdup(actor),
+                                       .json = json,
+                                       .answer = answer,
+                                       .ctx = ctx };
+    const struct command *command = find_command(argc, argv);
+    const char *wrong = "no such command";
+    if (command) {
+        size_t skip = command->sub ? 2 : 1;
+        wrong = sort_words(request, command, argc - skip, argv + skip);
+    }
+    if (!wrong) {
+        command->run(request);
+        return;
+    }
+    struct strbuf err;
+    strbuf_init(&err, MESSAGE_MAX);
+    strbuf_add_fmt(&err, "posternctl: %s\n", wrong);
+    if (command)
+        strbuf_add_fmt(&err, "usage: posternctl %s\n", command->usage);
+    else
+        add_usage(argc ? argv[0] : NULL, &err);
+    end_request(request, ADMIN_USAGE, "", err.data);
+    strbuf_free(&err);
+}
+
+const char *admin_option(const struct admin_request *request, const char *name)
+{
+    for (size_t i = request->option_count; i-- > 0;) /* the last one counts */
+        if (strcmp(request->options[2 * i], name) == 0)
+            return request->options[2 * i + 1];
+    return NULL;
+}
+
+void admin_finish(struct admin_request *request)
+{
+    struct strbuf out;
+    strbuf_init(&out, OUTPUT_MAX);
+    admin_output_render(request->output, request->json, &out);
+    if (strbuf_ok(&out))
+        end_request(request, ADMIN_OK, out.data, "");
+    else
+        end_request(request, ADMIN_REFUSED, "", "posternctl: the answer is longer than 8 MiB; ask for less of it\n");
+    strbuf_free(&out);
+}
+
+static void refuse_with(struct admin_request *request, enum admin_exit exit, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+static void refuse_with(struct admin_request *request, enum admin_exit exit, const char *fmt, va_list args)
+{
+    struct strbuf err;
+    strbuf_init(&err, MESSAGE_MAX);
+    strbuf_add_str(&err, "posternctl: ");
+    strbuf_add_vfmt(&err, fmt, args);
+    strbuf_add_char(&err, '\n');
+    end_request(request, exit, "", err.data);
+    strbuf_free(&err);
+}
+
+void admin_refuse(struct admin_request *request, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    refuse_with(request, ADMIN_REFUSED, fmt, args);
+    va_end(args);
+}
+
+void admin_misused(struct admin_request *request, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    refuse_with(request, ADMIN_USAGE, fmt, args);
+    va_end(args);
+}
+
+void admin_database_error(struct admin_request *request)
+{
+    admin_refuse(request, "the database could not be used; the daemon's log says why");
+}
+
+int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_out)
+{
+    const char *text = request->argv[index];
+    size_t len = strlen(text);
+    if (len == 0 || len > 18 || strspn(text, "0123456789") != len) {
+        admin_misused(request, "\"%s\" is not an id; expected a number", text);
+        return -1;
+    }
+    *id_out = strtoll(text, NULL, 10);
+    return 1;
+}
+
+int64_t admin_now(const struct admin_request *request)
+{
+    return clock_wall_ms(gateway_parts(request->gateway)->clock);
+}
+
+struct store_db *admin_reader(const struct admin_request *request)
+{
+    return store_reader(gateway_parts(request->gateway)->store);
+}

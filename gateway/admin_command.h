@@ -1,0 +1,53 @@
+/* admin_command.h - what administrators can say: one const table of verbs
+ *
+ * The same table serves every way in (the control socket now; web page and concierge stand on it too). A verb's
+ * function gets the request, fills its output, and ends it with admin_finish() or admin_refuse(), at once or, when
+ * something must be committed first, later. Actor is who asked, for the records.
+ */
+#pragma once
+#include "mapping/store.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct admin_output;
+struct gateway;
+struct strbuf;
+
+enum admin_exit { ADMIN_OK = 0, ADMIN_REFUSED = 1, ADMIN_USAGE = 2 };
+
+typedef void admin_answer(enum admin_exit exit, const char *out, const char *err, void *ctx);
+
+/* Runs the command in words (argc, argv: without the program's name). answer is called exactly once, perhaps before this returns. */
+void admin_run(struct gateway *gateway, const char *actor, bool json, size_t argc, const char *const *argv,
+               admin_answer *answer, void *ctx);
+
+/* For the verbs' functions. */
+struct admin_request {
+    struct gateway *gateway;
+    struct admin_output *output;
+    char *actor;
+    bool json;
+    char **argv; /* what follows verb and sub-verb, options taken out; owned */
+    size_t argc;
+    char **options; /* name, value, name, value ...; owned */
+    size_t option_count;
+    admin_answer *answer;
+    void *ctx;
+};
+const char *admin_option(const struct admin_request *request, const char *name); /* its value, NULL when not given */
+void admin_finish(struct admin_request *request);                                /* done: shows the output */
+void admin_refuse(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void admin_misused(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Argument as a positive number. -1 after having answered. */
+int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_out) __attribute__((warn_unused_result));
+int64_t admin_now(const struct admin_request *request);
+struct store_db *admin_reader(const struct admin_request *request);
+void admin_database_error(struct admin_request *request);
+
+typedef void admin_verb(struct admin_request *request);
+admin_verb admin_status, admin_version, admin_stop, admin_reload;
+admin_verb admin_member_list, admin_member_add, admin_member_show, admin_member_remove;
+admin_verb admin_mapping_list, admin_mapping_add, admin_mapping_show, admin_mapping_approve, admin_mapping_deny,
+    admin_mapping_suspend, admin_mapping_resume, admin_mapping_revoke;
+admin_verb admin_queue_list, admin_queue_show, admin_queue_retry, admin_queue_hold, admin_queue_drop, admin_why;

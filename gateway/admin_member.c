@@ -1,0 +1,212 @@
+/* admin_member.c - member list, add, show, remove */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/admin_command.h"
+#include "gateway/admin_output.h"
+#include "gateway/config.h"
+#include "gateway/gateway.h"
+#include "gateway/parts.h"
+#include "mapping/store_mapping.h"
+#include "mapping/store_member.h"
+
+enum { ALIAS_MIN = 8, ALIAS_MAX = 200 }; /* bytes; the silo's lower limit, ours above */
+
+static void add_member(struct admin_request *request, const struct store_member *member)
+{
+    struct admin_output *out = request->output;
+    struct strbuf address;
+    strbuf_init(&address, 400);
+    strbuf_add_fmt(&address, "%s@%s", member->local_part, gateway_parts(request->gateway)->config->domain);
+    admin_output_int(out, "id", member->id);
+    admin_output_string(out, "alias", member->alias);
+    admin_output_string(out, "address", address.data);
+    admin_output_string(out, "uid", member->uid);
+    admin_output_string(out, "state", member->uid ? "ready" : member->greeted ? "asked" : "new");
+    admin_output_time(out, "since", member->created_at);
+    strbuf_free(&address);
+}
+
+static void add_row(const struct store_member *member, void *ctx)
+{
+    struct admin_request *request = ctx;
+    admin_output_row(request->output);
+    add_member(request, member);
+    admin_output_end(request->output);
+}
+
+void admin_member_list(struct admin_request *request)
+{
+    admin_output_list(request->output, "members");
+    int result = store_member_list(admin_reader(request), add_row, request);
+    admin_output_end(request->output);
+    if (result < 0)
+        admin_database_error(request);
+    else
+        admin_finish(request);
+}
+
+static void add_mapping_row(const struct store_mapping *mapping, void *ctx)
+{
+    struct admin_output *out = ctx;
+    admin_output_row(out);
+    admin_output_int(out, "id", mapping->id);
+    admin_output_string(out, "address", mapping->address);
+    admin_output_string(out, "direction", store_direction_name(mapping->direction));
+    admin_output_string(out, "state", store_mapping_state_name(mapping->state));
+    admin_output_end(out);
+}
+
+void admin_member_show(struct admin_request *request)
+{
+    struct store_member member;
+    int found = store_member_find_by_alias(admin_reader(request), request->argv[0], &member);
+    if (found == 1) {
+        struct store_mapping_filter filter = { .member_alias = member.alias };
+        add_member(request, &member);
+        admin_output_list(request->output, "mappings");
+        found = store_mapping_list(admin_reader(request), &filter, add_mapping_row, request->output);
+        admin_output_end(request->output);
+        store_member_free(&member);
+        if (found >= 0) {
+            admin_finish(request);
+            return;
+        }
+    }
+    if (found < 0)
+        admin_database_error(request);
+    else
+        admin_refuse(request, "there is no member \"%s\"", request->argv[0]);
+}
+
+/* Changes: an operation with the request as its argument. */
+struct change {
+    struct admin_request *request;
+    char *own_alias; /* the gateway's */
+    int64_t id, now;
+    const char *reason; /* static: why it was refused */
+};
+
+static void change_free(struct change *change)
+{
+    free(change->own_alias);
+    free(change);
+}
+
+static int do_add(struct store_db *db, void *arg)
+{
+    struct change *change = arg;
+    struct store_correspondent correspondent;
+    change->reason = "this alias is the gateway's own, or that of a correspondent";
+    if (strcmp(change->request->argv[0], change->own_alias) == 0)
+        return 0;
+    int found = store_correspondent_find_by_alias(db, change->request->argv[0], &correspondent);
+    if (found == 1)
+        store_correspondent_free(&correspondent);
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    return store_member_add(db, change->request->argv[0], admin_option(change->request, "--address"), change->now,
+                            &change->id, &change->reason);
+}
+
+static void added(int result, void *arg)
+{
+    struct change *change = arg;
+    struct admin_request *request = change->request;
+    struct store_member member;
+    if (result == 1 && store_member_find(admin_reader(request), change->id, &member) == 1) {
+        log_info("member.added", "alias=%s address=%s actor=%s", member.alias, member.local_part, request->actor);
+        gateway_poke_silo(request->gateway);
+        add_member(request, &member);
+        store_member_free(&member);
+        admin_finish(request);
+    } else if (result == 0) {
+        admin_refuse(request, "%s", change->reason ? change->reason : "refused");
+    } else {
+        admin_database_error(request);
+    }
+    change_free(change);
+}
+
+void admin_member_add(struct admin_request *request)
+{
+    size_t len = strlen(request->argv[0]);
+    if (len < ALIAS_MIN || len > ALIAS_MAX) {
+        admin_refuse(request, "a silo's aliases have at least %d bytes (and at most %d here)", ALIAS_MIN, ALIAS_MAX);
+        return;
+    }
+    struct change *change = xcalloc(1, sizeof *change);
+    change->request = request;
+    change->own_alias = xstrdup(gateway_parts(request->gateway)->config->silo.alias);
+    change->now = admin_now(request);
+    store_submit(gateway_parts(request->gateway)->store, do_add, added, change);
+}
+
+/* Nobody can write to somebody who is not a member: and should they come back, each opening is a new decision. */
+struct revocation {
+    int64_t *ids;
+    size_t count;
+};
+
+static void collect_mapping(const struct store_mapping *mapping, void *ctx)
+{
+    struct revocation *revocation = ctx;
+    revocation->ids = xreallocarray(revocation->ids, revocation->count + 1, sizeof *revocation->ids);
+    revocation->ids[revocation->count++] = mapping->id;
+}
+
+static int revoke_mappings(struct store_db *db, struct change *change)
+{
+    struct revocation revocation = { 0 };
+    struct store_mapping_filter filter = { .member_alias = change->request->argv[0] };
+    int result = store_mapping_list(db, &filter, collect_mapping, &revocation);
+    for (size_t i = 0; i < revocation.count && result >= 0; i++) {
+        enum store_mapping_state was;
+        result = store_mapping_set_state(db, revocation.ids[i], STORE_MAPPING_REVOKED, change->request->actor,
+                                         "the member was removed", change->now, &was);
+        if (result == 0) /* a requested one can't be revoked, only denied; others are closed already */
+            result = store_mapping_set_state(db, revocation.ids[i], STORE_MAPPING_DENIED, change->request->actor,
+                                             "the member was removed", change->now, &was);
+    }
+    free(revocation.ids);
+    return result < 0 ? -1 : 1;
+}
+
+static int do_remove(struct store_db *db, void *arg)
+{
+    struct change *change = arg;
+    struct store_member member;
+    int found = store_member_find_by_alias(db, change->request->argv[0], &member);
+    if (found != 1)
+        return found;
+    change->id = member.id;
+    store_member_free(&member);
+    return revoke_mappings(db, change) == 1 ? store_member_remove(db, change->id) : -1;
+}
+
+static void removed(int result, void *arg)
+{
+    struct change *change = arg;
+    struct admin_request *request = change->request;
+    if (result == 1) {
+        log_info("member.removed", "alias=%s actor=%s", request->argv[0], request->actor);
+        admin_output_string(request->output, "removed", request->argv[0]);
+        admin_finish(request);
+    } else if (result == 0) {
+        admin_refuse(request, "there is no member \"%s\"", request->argv[0]);
+    } else {
+        admin_database_error(request);
+    }
+    change_free(change);
+}
+
+void admin_member_remove(struct admin_request *request)
+{
+    struct change *change = xcalloc(1, sizeof *change);
+    change->request = request;
+    change->now = admin_now(request);
+    store_submit(gateway_parts(request->gateway)->store, do_remove, removed, change);
+}

@@ -1,0 +1,24 @@
+/* admin_output.h - what a command answers: built once, shown as a table for people or as JSON for programs
+ *
+ * A tree: the answer is an object of values and lists; a list holds rows, a row is an object again. Keys are stable (programs read
+ * them). Strings are copied; NULL is shown as "-" and written as null.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct admin_output;
+struct strbuf;
+
+struct admin_output *admin_output_new(void);
+void admin_output_free(struct admin_output **output);
+
+void admin_output_string(struct admin_output *output, const char *key, const char *value);
+void admin_output_int(struct admin_output *output, const char *key, int64_t value);
+void admin_output_bool(struct admin_output *output, const char *key, bool value);
+void admin_output_time(struct admin_output *output, const char *key, int64_t wall_ms); /* RFC 3339; 0: null */
+void admin_output_list(struct admin_output *output, const char *key); /* in the current object; then rows; then end */
+void admin_output_row(struct admin_output *output);                   /* in the current list; then values; then end */
+void admin_output_end(struct admin_output *output);                   /* of the innermost list or row */
+
+void admin_output_render(const struct admin_output *output, bool json, struct strbuf *out);

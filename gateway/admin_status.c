@@ -1,0 +1,113 @@
+/* admin_status.c - status, version, reload, stop */
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "gateway/admin_command.h"
+#include "gateway/admin_output.h"
+#include "gateway/gateway.h"
+#include "gateway/parts.h"
+#include "mapping/store_queue.h"
+
+/* How many are in each state; -1 on a database error. */
+static int add_queue(struct admin_request *request, enum store_queue which, const char *name, unsigned under_way)
+{
+    static const enum store_queue_state states[] = { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED, STORE_QUEUE_HELD,
+                                                     STORE_QUEUE_SETTLED, STORE_QUEUE_DROPPED };
+    admin_output_row(request->output);
+    admin_output_string(request->output, "queue", name);
+    int result = 1;
+    for (size_t i = 0; i < sizeof states / sizeof states[0] && result == 1; i++) {
+        int64_t count = 0;
+        result = store_queue_count(admin_reader(request), which, states[i], &count);
+        admin_output_int(request->output, store_queue_state_name(states[i]), count);
+    }
+    admin_output_int(request->output, "under_way", under_way);
+    admin_output_end(request->output);
+    return result;
+}
+
+static void add_numbers(struct admin_output *out, const struct gateway_status *status)
+{
+    admin_output_int(out, "mail_accepted", (int64_t)status->inbound.accepted);
+    admin_output_int(out, "mail_repeated", (int64_t)status->inbound.repeated);
+    admin_output_int(out, "mail_rejected", (int64_t)status->inbound.rejected);
+    admin_output_int(out, "mail_deferred", (int64_t)status->inbound.deferred);
+    admin_output_int(out, "posted", (int64_t)status->posted);
+    admin_output_int(out, "messages_accepted", (int64_t)status->outbound.accepted);
+    admin_output_int(out, "messages_ignored", (int64_t)status->outbound.ignored);
+    admin_output_int(out, "delivered", (int64_t)status->delivered);
+    admin_output_int(out, "store_operations", (int64_t)status->operations);
+    admin_output_int(out, "store_commits", (int64_t)status->commits);
+    admin_output_int(out, "store_largest_batch", status->largest_batch);
+    admin_output_int(out, "store_longest_commit_us", status->longest_commit_us);
+    admin_output_int(out, "convert_waiting", status->convert_waiting);
+    admin_output_int(out, "worker_crashes", (int64_t)status->worker_crashes);
+}
+
+void admin_status(struct admin_request *request)
+{
+    struct admin_output *out = request->output;
+    struct gateway_status status;
+    gateway_get_status(request->gateway, &status);
+    admin_output_string(out, "version", POSTERN_VERSION);
+    admin_output_int(out, "uptime_s", status.uptime_ms / 1000);
+    admin_output_string(out, "silo", status.silo_address);
+    admin_output_string(out, "silo_state", status.silo_state);
+    admin_output_string(out, "silo_uid", status.silo_uid);
+    admin_output_string(out, "silo_error", status.silo_error[0] ? status.silo_error : NULL);
+    if (status.silo_next_attempt_ms > 0)
+        admin_output_int(out, "silo_next_attempt_s", status.silo_next_attempt_ms / 1000);
+    admin_output_string(out, "relay", status.relay_url);
+    admin_output_string(out, "relay_error", status.relay_error[0] ? status.relay_error : NULL);
+    admin_output_bool(out, "paused", status.busy);
+    admin_output_string(out, "paused_because", status.busy ? status.busy_reason : NULL);
+    add_numbers(out, &status);
+    admin_output_list(out, "queues");
+    bool ok = add_queue(request, STORE_QUEUE_IN, "in", status.in_under_way) == 1;
+    ok = ok && add_queue(request, STORE_QUEUE_OUT, "out", status.out_under_way) == 1;
+    admin_output_end(out);
+    admin_output_list(out, "listeners");
+    for (unsigned i = 0; i < gateway_listener_count(request->gateway); i++) {
+        const char *name, *address;
+        unsigned sessions;
+        gateway_get_listener(request->gateway, i, &name, &address, &sessions);
+        admin_output_row(out);
+        admin_output_string(out, "listener", name);
+        admin_output_string(out, "address", address);
+        admin_output_int(out, "sessions", sessions);
+        admin_output_end(out);
+    }
+    admin_output_end(out);
+    if (ok)
+        admin_finish(request);
+    else
+        admin_database_error(request);
+}
+
+void admin_version(struct admin_request *request)
+{
+    admin_output_string(request->output, "version", POSTERN_VERSION);
+    admin_output_int(request->output, "schema", STORE_SCHEMA_VERSION);
+    admin_finish(request);
+}
+
+void admin_reload(struct admin_request *request)
+{
+    struct strbuf message;
+    strbuf_init(&message, 32 * 1024);
+    if (gateway_reload(request->gateway, &message) == 1) {
+        admin_output_string(request->output, "reloaded", message.data);
+        admin_finish(request);
+    } else {
+        admin_refuse(request, "not reloaded: %s", message.data);
+    }
+    strbuf_free(&message);
+}
+
+void admin_stop(struct admin_request *request)
+{
+    struct gateway *gateway = request->gateway;
+    admin_output_string(request->output, "stopping", "sessions may finish what they have, 10 s at most");
+    admin_finish(request);
+    gateway_stop(gateway);
+}

@@ -1,0 +1,74 @@
+/* config.h - the configuration file (libconfuse syntax; docs/posternd.8 lists every key)
+ *
+ * Everything is checked while reading: a configuration that exists is a valid one. Each mistake is reported as
+ * "file:line: what is wrong, what was expected", all of them, not only the first. A loaded configuration never
+ * changes; a reload makes a new one.
+ */
+#pragma once
+#include "base/log.h"
+#include "smtp/smtp_client.h"
+#include "smtp/smtp_server.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct strbuf;
+
+struct config_listener {
+    char *name;
+    char *address;
+    bool lmtp;
+    enum smtp_tls_policy tls;
+    char *certificate, *key; /* files; NULL */
+    char **clients;          /* NULL-terminated; NULL: everybody */
+    unsigned max_sessions;
+    char *trust_authserv_id; /* NULL: none */
+    bool assume_authenticated;
+};
+
+enum config_relay_kind { CONFIG_RELAY_MAILDIR, CONFIG_RELAY_SMTP, CONFIG_RELAY_LMTP, CONFIG_RELAY_SMTPS };
+struct config_relay {
+    char *url;
+    enum config_relay_kind kind;
+    char *target; /* maildir: directory; else host:port or unix:path */
+    enum smtp_client_tls tls;
+    char *ca_file; /* NULL: the system's */
+    char *helo;    /* NULL: hostname */
+    unsigned max_connections;
+};
+
+enum config_proof { CONFIG_PROOF_DMARC, CONFIG_PROOF_DKIM, CONFIG_PROOF_NONE };
+
+struct config {
+    char *file;
+    char *state_dir, *domain, *hostname;
+    char *user; /* NULL: stay who started it */
+    struct {
+        char *address, *alias, *pin, *ca_file;
+        bool echo;
+    } silo;
+    struct config_listener *listeners;
+    size_t listener_count;
+    struct config_relay relay;
+    struct {
+        enum config_proof proof;
+        int64_t max_message;
+    } policy;
+    struct {
+        int64_t first_ms, longest_ms, give_up_ms, warn_after_ms;
+    } retry;
+    struct {
+        char *socket;
+    } admin;
+    struct {
+        enum log_level level;
+    } log;
+};
+
+/* Reads file. NULL when it has mistakes; problems then holds one per line ("file:line: ..."). Never both. */
+struct config *config_load(const char *file, struct strbuf *problems) __attribute__((warn_unused_result));
+void config_free(struct config **config);
+
+/* "30s" "10m" "4h" "7d" -> milliseconds; "512K" "35M" "2G" or plain bytes. 1 ok, -1 not that form or out of range. */
+int config_parse_duration(const char *text, int64_t *ms_out) __attribute__((warn_unused_result));
+int config_parse_size(const char *text, int64_t *bytes_out) __attribute__((warn_unused_result));

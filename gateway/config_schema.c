@@ -1,0 +1,462 @@
+/* config_schema.c - the keys, what each may hold, and how they become a struct config */
+#include <arpa/inet.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config_internal.h"
+#include "smtp/smtp_address.h"
+
+/* A word and what it stands for. */
+struct keyword {
+    const char *word;
+    int value;
+};
+
+static const struct keyword tls_policies[] = { { "none", SMTP_TLS_NONE },
+                                               { "may", SMTP_TLS_MAY },
+                                               { "require", SMTP_TLS_REQUIRE },
+                                               { "implicit", SMTP_TLS_IMPLICIT },
+                                               { 0 } };
+static const struct keyword relay_tls[] = { { "none", SMTP_CLIENT_TLS_NONE },
+                                            { "may", SMTP_CLIENT_TLS_MAY },
+                                            { "require", SMTP_CLIENT_TLS_REQUIRE },
+                                            { "verify", SMTP_CLIENT_TLS_VERIFY },
+                                            { 0 } };
+static const struct keyword protocols[] = { { "smtp", false }, { "lmtp", true }, { 0 } };
+static const struct keyword proofs[] = {
+    { "dmarc", CONFIG_PROOF_DMARC }, { "dkim", CONFIG_PROOF_DKIM }, { "none", CONFIG_PROOF_NONE }, { 0 }
+};
+static const struct keyword log_levels[] = { { "debug", LOG_LEVEL_DEBUG },
+                                             { "info", LOG_LEVEL_INFO },
+                                             { "warning", LOG_LEVEL_WARNING },
+                                             { "error", LOG_LEVEL_ERROR },
+                                             { 0 } };
+static const struct keyword unknown_senders[] = { { "reject", 0 }, { 0 } };
+static const struct keyword log_targets[] = { { "stderr", 0 }, { 0 } };
+static const struct keyword relay_schemes[] = { { "maildir:", CONFIG_RELAY_MAILDIR },
+                                                { "smtp://", CONFIG_RELAY_SMTP },
+                                                { "lmtp://", CONFIG_RELAY_LMTP },
+                                                { "smtps://", CONFIG_RELAY_SMTPS },
+                                                { 0 } };
+
+static const struct keyword *find_keyword(const struct keyword *words, const char *word)
+{
+    for (; words->word; words++)
+        if (strcmp(words->word, word) == 0)
+            return words;
+    return NULL;
+}
+
+static int keyword_value(const struct keyword *words, const char *word)
+{
+    const struct keyword *found = find_keyword(words, word);
+    return found ? found->value : 0;
+}
+
+static void list_keywords(const struct keyword *words, struct strbuf *out)
+{
+    for (const struct keyword *w = words; w->word; w++)
+        strbuf_add_fmt(out, "%s%s", w == words ? "" : w[1].word ? ", " : " or ", w->word);
+}
+
+static const char *value_of(cfg_opt_t *opt)
+{
+    const char *value = cfg_opt_getnstr(opt, 0);
+    return value ? value : "";
+}
+
+/* Validators: called after each assignment; they report and let the parse go on. */
+
+static int check_duration(cfg_t *cfg, cfg_opt_t *opt)
+{
+    int64_t ms;
+    if (config_parse_duration(value_of(opt), &ms) < 0)
+        config_value_problem(cfg, "%s = \"%s\": expected a duration such as 30s, 10m, 4h or 7d", opt->name,
+                             value_of(opt));
+    return 0;
+}
+
+static int check_size(cfg_t *cfg, cfg_opt_t *opt)
+{
+    int64_t bytes;
+    if (config_parse_size(value_of(opt), &bytes) < 0 || bytes < 1024 || bytes > INT64_C(900) << 20)
+        config_value_problem(cfg, "%s = \"%s\": expected a size from 1K to 900M, such as 512K or 35M", opt->name,
+                             value_of(opt));
+    return 0;
+}
+
+static int check_domain(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct strbuf probe;
+    struct smtp_address address;
+    strbuf_init(&probe, 400);
+    strbuf_add_fmt(&probe, "x@%s", value_of(opt));
+    if (!strbuf_ok(&probe) || smtp_address_parse(probe.data, probe.len, &address) < 0)
+        config_value_problem(cfg, "%s = \"%s\": expected a domain name such as silo.example.org", opt->name,
+                             value_of(opt));
+    strbuf_free(&probe);
+    return 0;
+}
+
+static bool is_host_port(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon || colon == text || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+        return false;
+    long port = strtol(colon + 1, NULL, 10);
+    bool bare_v6 = memchr(text, ':', (size_t)(colon - text)) && text[0] != '[';
+    return strlen(colon + 1) <= 5 && port <= 65535 && !bare_v6;
+}
+
+static bool is_address(const char *text)
+{
+    return strncmp(text, "unix:/", 6) == 0 || is_host_port(text);
+}
+
+static int check_address(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (!is_address(value_of(opt)))
+        config_value_problem(cfg, "%s = \"%s\": expected host:port, [ipv6]:port or unix:/path", opt->name,
+                             value_of(opt));
+    return 0;
+}
+
+static int check_silo_address(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *value = value_of(opt);
+    if ((value[0] != '+' && value[0] != '=') || !is_host_port(value + 1))
+        config_value_problem(cfg, "%s = \"%s\": expected +host:port (certificate verified) or =host:port (pinned)",
+                             opt->name, value);
+    return 0;
+}
+
+static int check_alias(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (strlen(value_of(opt)) < 8 || strlen(value_of(opt)) > 200)
+        config_value_problem(cfg, "%s = \"%s\": expected 8 to 200 bytes (a silo's rule)", opt->name, value_of(opt));
+    return 0;
+}
+
+static int check_pin(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *value = value_of(opt);
+    if (strncmp(value, "sha256:", 7) != 0 || strlen(value) != 71 || strspn(value + 7, "0123456789abcdef") != 64)
+        config_value_problem(cfg, "%s: expected \"sha256:\" and 64 lower-case hexadecimal digits", opt->name);
+    return 0;
+}
+
+static int check_absolute_path(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (value_of(opt)[0] != '/')
+        config_value_problem(cfg, "%s = \"%s\": expected an absolute path", opt->name, value_of(opt));
+    return 0;
+}
+
+static int check_readable_file(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (access(value_of(opt), R_OK) < 0)
+        config_value_problem(cfg, "%s = \"%s\": the file is missing or not readable", opt->name, value_of(opt));
+    return 0;
+}
+
+static int check_user(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (!getpwnam(value_of(opt)))
+        config_value_problem(cfg, "%s = \"%s\": no such user on this system", opt->name, value_of(opt));
+    return 0;
+}
+
+static int check_count(cfg_t *cfg, cfg_opt_t *opt)
+{
+    long value = cfg_opt_getnint(opt, 0);
+    if (value < 1 || value > 100000)
+        config_value_problem(cfg, "%s = %ld: expected a number from 1 to 100000", opt->name, value);
+    return 0;
+}
+
+static bool is_network(const char *text)
+{
+    char host[INET6_ADDRSTRLEN + 1];
+    uint8_t bytes[16];
+    size_t len = strcspn(text, "/");
+    if (len == 0 || len >= sizeof host)
+        return false;
+    memcpy(host, text, len);
+    host[len] = 0;
+    int family = strchr(host, ':') ? AF_INET6 : AF_INET;
+    if (inet_pton(family, host, bytes) != 1)
+        return false;
+    if (!text[len])
+        return true;
+    const char *bits = text + len + 1;
+    return *bits && strspn(bits, "0123456789") == strlen(bits) && strlen(bits) <= 3 &&
+           strtol(bits, NULL, 10) <= (family == AF_INET6 ? 128 : 32);
+}
+
+static int check_networks(cfg_t *cfg, cfg_opt_t *opt)
+{
+    unsigned last = cfg_opt_size(opt);
+    if (last > 0 && !is_network(cfg_opt_getnstr(opt, last - 1)))
+        config_value_problem(cfg, "%s: \"%s\" is not a network such as 10.0.0.0/8 or ::1", opt->name,
+                             cfg_opt_getnstr(opt, last - 1));
+    return 0;
+}
+
+static int check_relay_url(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *value = value_of(opt);
+    for (const struct keyword *scheme = relay_schemes; scheme->word; scheme++) {
+        size_t len = strlen(scheme->word);
+        if (strncmp(value, scheme->word, len) != 0)
+            continue;
+        if (scheme->value == CONFIG_RELAY_MAILDIR ? value[len] == '/' : is_address(value + len))
+            return 0;
+    }
+    config_value_problem(cfg,
+                         "%s = \"%s\": expected maildir:/DIR, smtp://host:port, lmtp://host:port, lmtp://unix:/path or "
+                         "smtps://host:port",
+                         opt->name, value);
+    return 0;
+}
+
+/* Which words a key takes; looked up by the validator, which libconfuse gives no context either. */
+static const struct {
+    const char *path;
+    const struct keyword *words;
+} word_keys[] = {
+    { "listen|protocol", protocols }, { "listen|tls", tls_policies },
+    { "relay|tls", relay_tls },       { "policy|unknown_senders", unknown_senders },
+    { "policy|proof", proofs },       { "log|level", log_levels },
+    { "log|target", log_targets },
+};
+
+static int check_word(cfg_t *cfg, cfg_opt_t *opt)
+{
+    for (size_t i = 0; i < sizeof word_keys / sizeof word_keys[0]; i++) {
+        const char *bar = strchr(word_keys[i].path, '|');
+        size_t section_len = (size_t)(bar - word_keys[i].path);
+        if (strncmp(cfg_name(cfg), word_keys[i].path, section_len) != 0 || cfg_name(cfg)[section_len] ||
+            strcmp(opt->name, bar + 1) != 0)
+            continue;
+        if (find_keyword(word_keys[i].words, value_of(opt)))
+            return 0;
+        struct strbuf expected;
+        strbuf_init(&expected, 200);
+        list_keywords(word_keys[i].words, &expected);
+        config_value_problem(cfg, "%s = \"%s\": expected %s", opt->name, value_of(opt), expected.data);
+        strbuf_free(&expected);
+    }
+    return 0;
+}
+
+static const struct {
+    const char *path;
+    cfg_validate_callback_t check;
+} checks[] = {
+    { "state_dir", check_absolute_path },
+    { "domain", check_domain },
+    { "hostname", check_domain },
+    { "user", check_user },
+    { "silo|address", check_silo_address },
+    { "silo|alias", check_alias },
+    { "silo|pin", check_pin },
+    { "silo|ca_file", check_readable_file },
+    { "listen|address", check_address },
+    { "listen|certificate", check_readable_file },
+    { "listen|key", check_readable_file },
+    { "listen|clients", check_networks },
+    { "listen|max_sessions", check_count },
+    { "relay|url", check_relay_url },
+    { "relay|ca_file", check_readable_file },
+    { "relay|max_connections", check_count },
+    { "relay|helo", check_domain },
+    { "policy|max_message", check_size },
+    { "retry|first", check_duration },
+    { "retry|longest", check_duration },
+    { "retry|give_up", check_duration },
+    { "retry|warn_after", check_duration },
+    { "admin|socket", check_absolute_path },
+};
+
+cfg_t *config_schema_new(void)
+{
+    cfg_opt_t silo[] = { CFG_STR("address", NULL, CFGF_NODEFAULT), CFG_STR("alias", "Email Gateway", CFGF_NONE),
+                         CFG_BOOL("echo", cfg_true, CFGF_NONE),    CFG_STR("pin", NULL, CFGF_NODEFAULT),
+                         CFG_STR("ca_file", NULL, CFGF_NODEFAULT), CFG_END() };
+    cfg_opt_t listen[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),
+                           CFG_STR("protocol", "smtp", CFGF_NONE),
+                           CFG_STR("tls", "none", CFGF_NONE),
+                           CFG_STR("certificate", NULL, CFGF_NODEFAULT),
+                           CFG_STR("key", NULL, CFGF_NODEFAULT),
+                           CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
+                           CFG_INT("max_sessions", 1000, CFGF_NONE),
+                           CFG_STR("trust_authserv_id", NULL, CFGF_NODEFAULT),
+                           CFG_BOOL("assume_authenticated", cfg_false, CFGF_NONE),
+                           CFG_END() };
+    cfg_opt_t relay[] = { CFG_STR("url", NULL, CFGF_NODEFAULT),     CFG_STR("tls", "may", CFGF_NONE),
+                          CFG_STR("ca_file", NULL, CFGF_NODEFAULT), CFG_STR("helo", NULL, CFGF_NODEFAULT),
+                          CFG_INT("max_connections", 4, CFGF_NONE), CFG_END() };
+    cfg_opt_t policy[] = { CFG_STR("unknown_senders", "reject", CFGF_NONE), CFG_STR("proof", "dmarc", CFGF_NONE),
+                           CFG_STR("max_message", "35M", CFGF_NONE), CFG_END() };
+    cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE), CFG_STR("longest", "4h", CFGF_NONE),
+                          CFG_STR("give_up", "5d", CFGF_NONE), CFG_STR("warn_after", "4h", CFGF_NONE), CFG_END() };
+    cfg_opt_t admin[] = { CFG_STR("socket", "/run/postern/control", CFGF_NONE), CFG_END() };
+    cfg_opt_t log[] = { CFG_STR("level", "info", CFGF_NONE), CFG_STR("target", "stderr", CFGF_NONE), CFG_END() };
+    cfg_opt_t top[] = { CFG_STR("state_dir", "/var/lib/postern", CFGF_NONE),
+                        CFG_STR("domain", NULL, CFGF_NODEFAULT),
+                        CFG_STR("hostname", NULL, CFGF_NODEFAULT),
+                        CFG_STR("user", NULL, CFGF_NODEFAULT),
+                        CFG_SEC("silo", silo, CFGF_NONE),
+                        CFG_SEC("listen", listen, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+                        CFG_SEC("relay", relay, CFGF_NONE),
+                        CFG_SEC("policy", policy, CFGF_NONE),
+                        CFG_SEC("retry", retry, CFGF_NONE),
+                        CFG_SEC("admin", admin, CFGF_NONE),
+                        CFG_SEC("log", log, CFGF_NONE),
+                        CFG_END() };
+    cfg_t *cfg = cfg_init(top, CFGF_NONE); /* copies the tables */
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        cfg_set_validate_func(cfg, checks[i].path, checks[i].check);
+    for (size_t i = 0; i < sizeof word_keys / sizeof word_keys[0]; i++)
+        cfg_set_validate_func(cfg, word_keys[i].path, check_word);
+    return cfg;
+}
+
+/* From here on single values are known to be good (or were reported); what is left is what must fit together. */
+
+static char *copy_string(cfg_t *cfg, const char *key)
+{
+    const char *value = cfg_getstr(cfg, key);
+    return value ? xstrdup(value) : NULL;
+}
+
+static int64_t duration(cfg_t *cfg, const char *key)
+{
+    int64_t ms = 0;
+    return config_parse_duration(cfg_getstr(cfg, key), &ms) == 1 ? ms : 0;
+}
+
+static int word(cfg_t *cfg, const struct keyword *words, const char *key)
+{
+    return keyword_value(words, cfg_getstr(cfg, key));
+}
+
+static bool is_local_address(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0 || strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
+}
+
+static void take_listener(cfg_t *section, struct config_listener *listener, struct config_report *report)
+{
+    listener->name = xstrdup(cfg_title(section));
+    listener->address = copy_string(section, "address");
+    listener->lmtp = word(section, protocols, "protocol");
+    listener->tls = (enum smtp_tls_policy)word(section, tls_policies, "tls");
+    listener->certificate = copy_string(section, "certificate");
+    listener->key = copy_string(section, "key");
+    listener->max_sessions = (unsigned)cfg_getint(section, "max_sessions");
+    listener->trust_authserv_id = copy_string(section, "trust_authserv_id");
+    listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
+    unsigned clients = cfg_size(section, "clients");
+    if (clients > 0) {
+        listener->clients = xcalloc(clients + 1, sizeof *listener->clients);
+        for (unsigned i = 0; i < clients; i++)
+            listener->clients[i] = xstrdup(cfg_getnstr(section, "clients", i));
+    }
+    if (!listener->address)
+        config_problem(report, 0, "listen %s: address is missing; expected host:port or unix:/path", listener->name);
+    if (listener->tls != SMTP_TLS_NONE && (!listener->certificate || !listener->key))
+        config_problem(report, 0, "listen %s: tls needs certificate and key", listener->name);
+    if ((listener->assume_authenticated || listener->trust_authserv_id) && !clients && listener->address &&
+        !is_local_address(listener->address))
+        config_problem(
+            report, 0,
+            "listen %s: whoever can connect is believed; say who that is with clients = { ... }, or listen on "
+            "loopback or a unix socket",
+            listener->name);
+    if (listener->assume_authenticated && listener->trust_authserv_id)
+        config_problem(report, 0, "listen %s: assume_authenticated and trust_authserv_id exclude each other",
+                       listener->name);
+}
+
+static void take_relay(cfg_t *cfg, struct config *config, struct config_report *report)
+{
+    cfg_t *section = cfg_getsec(cfg, "relay");
+    struct config_relay *relay = &config->relay;
+    relay->url = copy_string(section, "url");
+    relay->tls = (enum smtp_client_tls)word(section, relay_tls, "tls");
+    relay->ca_file = copy_string(section, "ca_file");
+    relay->helo = copy_string(section, "helo");
+    relay->max_connections = (unsigned)cfg_getint(section, "max_connections");
+    if (!relay->url) {
+        config_problem(
+            report, 0,
+            "relay: url is missing; expected for example maildir:/var/lib/postern/out or smtp://127.0.0.1:25");
+        return;
+    }
+    for (const struct keyword *scheme = relay_schemes; scheme->word; scheme++) {
+        if (strncmp(relay->url, scheme->word, strlen(scheme->word)) != 0)
+            continue;
+        relay->kind = (enum config_relay_kind)scheme->value;
+        relay->target = xstrdup(relay->url + strlen(scheme->word));
+    }
+}
+
+static void take_silo(cfg_t *cfg, struct config *config, struct config_report *report)
+{
+    cfg_t *section = cfg_getsec(cfg, "silo");
+    config->silo.address = copy_string(section, "address");
+    config->silo.alias = copy_string(section, "alias");
+    config->silo.pin = copy_string(section, "pin");
+    config->silo.ca_file = copy_string(section, "ca_file");
+    config->silo.echo = cfg_getbool(section, "echo");
+    if (!config->silo.address)
+        config_problem(report, 0, "silo: address is missing; expected +host:port or =host:port");
+    else if (config->silo.pin && config->silo.address[0] != '=')
+        config_problem(report, 0, "silo: pin goes with an address that starts with '='");
+}
+
+struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report)
+{
+    struct config *config = xcalloc(1, sizeof *config);
+    config->file = xstrdup(file);
+    config->state_dir = copy_string(cfg, "state_dir");
+    config->domain = copy_string(cfg, "domain");
+    config->hostname = copy_string(cfg, "hostname");
+    config->user = copy_string(cfg, "user");
+    if (!config->domain)
+        config_problem(report, 0, "domain is missing; expected the domain whose addresses this gateway serves");
+    if (!config->hostname)
+        config_problem(report, 0, "hostname is missing; expected this machine's name for EHLO and Message-ID");
+    take_silo(cfg, config, report);
+
+    config->listener_count = cfg_size(cfg, "listen");
+    config->listeners = xcalloc(config->listener_count + 1, sizeof *config->listeners);
+    for (size_t i = 0; i < config->listener_count; i++)
+        take_listener(cfg_getnsec(cfg, "listen", (unsigned)i), &config->listeners[i], report);
+    if (config->listener_count == 0)
+        config_problem(
+            report, 0,
+            "no listen section; expected at least one, such as: listen smtp { address = \"127.0.0.1:2525\" }");
+    take_relay(cfg, config, report);
+
+    cfg_t *policy = cfg_getsec(cfg, "policy");
+    config->policy.proof = (enum config_proof)word(policy, proofs, "proof");
+    if (config_parse_size(cfg_getstr(policy, "max_message"), &config->policy.max_message) < 0)
+        config->policy.max_message = 0; /* was reported */
+    cfg_t *retry = cfg_getsec(cfg, "retry");
+    config->retry.first_ms = duration(retry, "first");
+    config->retry.longest_ms = duration(retry, "longest");
+    config->retry.give_up_ms = duration(retry, "give_up");
+    config->retry.warn_after_ms = duration(retry, "warn_after");
+    if (config->retry.first_ms > config->retry.longest_ms)
+        config_problem(report, 0, "retry: first is longer than longest");
+    config->admin.socket = copy_string(cfg_getsec(cfg, "admin"), "socket");
+    config->log.level = (enum log_level)word(cfg_getsec(cfg, "log"), log_levels, "level");
+    return config;
+}

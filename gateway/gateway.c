@@ -1,0 +1,581 @@
+/* gateway.c - see gateway.h */
+#include "gateway/gateway.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/background.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/strbuf.h"
+#include "base/tls.h"
+#include "base/xmalloc.h"
+#include "gateway/admin_socket.h"
+#include "gateway/config.h"
+#include "gateway/parts.h"
+#include "gateway/poster.h"
+#include "gateway/relay.h"
+#include "gateway/service.h"
+#include "gateway/silo_link.h"
+#include "mapping/convert.h"
+#include "mapping/store_queue.h"
+
+enum {
+    DRAIN_MS = 10 * 1000,
+    STOP_LOOK_MS = 20,
+    HOUSEKEEPING_MS = 10 * 1000,
+    QUEUE_LIMIT = 100000, /* entries waiting in either queue before new mail gets 452 */
+    SEEN_BATCH = 1000,    /* rows forgotten per housekeeping */
+};
+static const int64_t disk_reserve = INT64_C(256) << 20;            /* free bytes below which new mail gets 452 */
+static const int64_t seen_mail_ms = INT64_C(8) * 24 * 3600 * 1000; /* promise 2: a week, and a day more */
+static const int64_t seen_tmtp_ms = INT64_C(90) * 24 * 3600 * 1000;
+
+struct gateway {
+    struct parts parts;
+    struct inbound *inbound;
+    struct outbound *outbound;
+    struct silo_link *link;
+    struct poster *poster;
+    struct relay *relay;
+    struct admin_socket *admin;
+    struct smtp_listener **listeners; /* one per listen section, in its order */
+    unsigned listener_count, draining;
+    struct loop_signal *on_hup, *on_term, *on_int;
+    struct timer *housekeeping;
+    int64_t started_at;
+    bool debug, stopping;
+    struct timer *stop_timer;
+    int64_t stop_deadline; /* monotonic */
+    char *busy_reason;     /* NULL: not busy */
+};
+
+/* Upward calls of the parts. */
+
+static void inbound_accepted(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    poster_poke(gateway->poster);
+}
+
+static void outbound_accepted(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    relay_poke(gateway->relay);
+}
+
+static const struct outbound_callbacks outbound_callbacks = { .on_accepted = outbound_accepted,
+                                                              .on_notice = inbound_accepted };
+
+static void link_client(struct tmtp_client *client, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    poster_set_client(gateway->poster, client);
+    outbound_set_client(gateway->outbound, client);
+}
+
+static void link_online(bool online, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    poster_set_online(gateway->poster, online && !gateway->stopping);
+}
+
+static void link_result(const struct tmtp_client_result *result, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    poster_on_result(gateway->poster, result);
+}
+
+static void link_echo(const char *queue_key, const char *msgid, const char *posted, const char *threadid, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    poster_on_echo(gateway->poster, queue_key, msgid, posted, threadid);
+}
+
+static void link_message(struct tmtp_client_delivery *delivery, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    outbound_on_message(gateway->outbound, delivery);
+}
+
+static const struct silo_link_callbacks link_callbacks = {
+    .on_client = link_client,
+    .on_online = link_online,
+    .on_post_result = link_result,
+    .on_echo = link_echo,
+    .on_message = link_message,
+};
+
+/* Listeners. */
+
+static struct tls_context *listener_tls(const struct config_listener *listener, char **error_out)
+{
+    return tls_context_new_server(listener->certificate, listener->key, error_out);
+}
+
+static struct smtp_listener *new_listener(struct gateway *gateway, const struct config_listener *listener,
+                                          char **error_out)
+{
+    const struct config *config = gateway->parts.config;
+    struct tls_context *tls = NULL;
+    if (listener->tls != SMTP_TLS_NONE && !(tls = listener_tls(listener, error_out)))
+        return NULL;
+    struct smtp_listener_settings settings = {
+        .loop = gateway->parts.loop,
+        .name = listener->name,
+        .address = listener->address,
+        .lmtp = listener->lmtp,
+        .hostname = config->hostname,
+        .tls_policy = listener->tls,
+        .tls = tls,
+        .clients = (const char *const *)listener->clients,
+        .max_sessions = listener->max_sessions,
+        .message_max = config->policy.max_message,
+        .spool_dir = config->state_dir,
+        .callbacks = &inbound_callbacks,
+        .ctx = gateway->inbound,
+    };
+    struct smtp_listener *made = smtp_listener_new(&settings, error_out);
+    tls_context_free(&tls);
+    if (made)
+        log_info("listener.open", "name=%s address=%s protocol=%s", listener->name, smtp_listener_address(made),
+                 listener->lmtp ? "lmtp" : "smtp");
+    return made;
+}
+
+static void use_log_level(const struct gateway *gateway)
+{
+    log_set_level(gateway->debug ? LOG_LEVEL_DEBUG : gateway->parts.config->log.level);
+}
+
+/* What an operator should hear about at every start and reload. */
+static void warn_of_trust(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].assume_authenticated)
+            log_warning("listener.trusting", "name=%s hint=%s", config->listeners[i].name,
+                        "assume_authenticated: whoever can connect here may claim to be any sender");
+    if (config->policy.proof == CONFIG_PROOF_NONE)
+        log_warning("policy.trusting", "hint=%s", "policy.proof = none: senders are believed without proof");
+}
+
+struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
+{
+    struct gateway *gateway = xcalloc(1, sizeof *gateway);
+    *error_out = NULL;
+    gateway->parts.config = config;
+    gateway->debug = debug;
+    use_log_level(gateway);
+    gateway->parts.clock = clock_new_system();
+    gateway->parts.loop = loop_new(gateway->parts.clock);
+    gateway->started_at = clock_monotonic_ms(gateway->parts.clock);
+    gateway->inbound = inbound_new(&gateway->parts, inbound_accepted, gateway);
+    gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
+    while (gateway->listener_count < config->listener_count) {
+        struct smtp_listener *made = new_listener(gateway, &config->listeners[gateway->listener_count], error_out);
+        if (!made) {
+            gateway_free(&gateway);
+            return NULL;
+        }
+        gateway->listeners[gateway->listener_count++] = made;
+    }
+    return gateway;
+}
+
+/* Starting and stopping. */
+
+static void on_hup(int signo, void *arg)
+{
+    struct strbuf message;
+    (void)signo;
+    strbuf_init(&message, 64 * 1024);
+    if (gateway_reload(arg, &message) == 1)
+        log_info("config.reloaded", "message=%s", message.data);
+    else
+        log_error("config.refused", "message=%s", message.data);
+    strbuf_free(&message);
+}
+
+static void on_stop_signal(int signo, void *arg)
+{
+    log_info("daemon.signal", "signal=%d", signo);
+    gateway_stop(arg);
+}
+
+static void set_busy(struct gateway *gateway, const char *reason)
+{
+    if (!reason && !gateway->busy_reason)
+        return;
+    if (reason && !gateway->busy_reason)
+        log_error("mail.paused", "reason=%s", reason);
+    else if (!reason)
+        log_info("mail.resumed", "was=%s", gateway->busy_reason);
+    free(gateway->busy_reason);
+    gateway->busy_reason = reason ? xstrdup(reason) : NULL;
+    for (unsigned i = 0; i < gateway->listener_count; i++)
+        smtp_listener_set_busy(gateway->listeners[i], reason != NULL);
+    outbound_set_busy(gateway->outbound, reason != NULL);
+}
+
+/* How much waits in a queue; -1: the database can't be read. */
+static int64_t count_waiting(const struct gateway *gateway, enum store_queue queue)
+{
+    static const enum store_queue_state states[] = { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED, STORE_QUEUE_HELD };
+    int64_t sum = 0, count;
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        if (store_queue_count(store_reader(gateway->parts.store), queue, states[i], &count) < 0)
+            return -1;
+        sum += count;
+    }
+    return sum;
+}
+
+/* Room for what may come: disk and queues. */
+static void check_room(struct gateway *gateway)
+{
+    struct statvfs disk;
+    int64_t in = count_waiting(gateway, STORE_QUEUE_IN), out = count_waiting(gateway, STORE_QUEUE_OUT);
+    if (statvfs(gateway->parts.config->state_dir, &disk) < 0)
+        set_busy(gateway, "the state directory can't be read");
+    else if ((int64_t)disk.f_bavail * (int64_t)disk.f_frsize < disk_reserve)
+        set_busy(gateway, "less than 256 MiB are free in the state directory");
+    else if (in < 0 || out < 0)
+        set_busy(gateway, "the database can't be read");
+    else if (in >= QUEUE_LIMIT || out >= QUEUE_LIMIT)
+        set_busy(gateway, "100,000 messages are waiting");
+    else
+        set_busy(gateway, NULL);
+}
+
+static int forget_old(struct store_db *db, void *arg)
+{
+    const struct gateway *gateway = arg;
+    int64_t now = clock_wall_ms(gateway->parts.clock);
+    return store_seen_expire(db, now - seen_mail_ms, now - seen_tmtp_ms, SEEN_BATCH);
+}
+
+static void housekeeping(void *arg)
+{
+    struct gateway *gateway = arg;
+    check_room(gateway);
+    store_submit(gateway->parts.store, forget_old, NULL, gateway);
+    timer_start(gateway->housekeeping, HOUSEKEEPING_MS);
+}
+
+/* Mail that a relay has half taken is finished: cut there, it would be sent twice. */
+static void look_whether_done(void *arg)
+{
+    struct gateway *gateway = arg;
+    bool done = gateway->draining == 0 && relay_under_way(gateway->relay) == 0;
+    if (done || clock_monotonic_ms(gateway->parts.clock) >= gateway->stop_deadline)
+        loop_stop(gateway->parts.loop);
+    else
+        timer_start(gateway->stop_timer, STOP_LOOK_MS);
+}
+
+static char *state_file(const struct config *config, const char *name)
+{
+    struct strbuf path;
+    strbuf_init(&path, 4000);
+    strbuf_add_fmt(&path, "%s/%s", config->state_dir, name);
+    return strbuf_detach(&path);
+}
+
+static char *errno_text(const char *what, const char *path)
+{
+    struct strbuf text;
+    strbuf_init(&text, 4000);
+    strbuf_add_fmt(&text, "%s %s: %s", what, path, strerror(errno));
+    return strbuf_detach(&text);
+}
+
+static int open_state(struct gateway *gateway, char **error_out)
+{
+    const struct config *config = gateway->parts.config;
+    if (mkdir(config->state_dir, 0700) < 0 && errno != EEXIST) {
+        *error_out = errno_text("can't create state_dir", config->state_dir);
+        return -1;
+    }
+    struct convert_settings convert = { .loop = gateway->parts.loop, .program = "/proc/self/exe" };
+    gateway->parts.convert = convert_new(&convert); /* forks: before any thread */
+    if (!gateway->parts.convert) {
+        *error_out = errno_text("can't start", "the convert workers");
+        return -1;
+    }
+    char *path = state_file(config, "postern.db");
+    gateway->parts.store = store_open(gateway->parts.loop, path, error_out);
+    free(path);
+    if (!gateway->parts.store)
+        return -1;
+    gateway->parts.background = background_new(gateway->parts.loop);
+    return 1;
+}
+
+int gateway_start(struct gateway *gateway, char **error_out)
+{
+    const struct parts *parts = &gateway->parts;
+    if (open_state(gateway, error_out) < 0)
+        return -1;
+    gateway->outbound = outbound_new(parts, &outbound_callbacks, gateway);
+    gateway->poster = poster_new(parts);
+    gateway->relay = relay_new(parts, inbound_accepted, gateway, error_out);
+    if (!gateway->relay)
+        return -1;
+    gateway->admin = admin_socket_new(gateway, parts->config->admin.socket, error_out);
+    if (!gateway->admin)
+        return -1;
+    gateway->link = silo_link_new(parts, &link_callbacks, gateway);
+    silo_link_start(gateway->link);
+    relay_open(gateway->relay, true);
+
+    gateway->on_hup = loop_signal_new(parts->loop, SIGHUP, on_hup, gateway);
+    gateway->on_term = loop_signal_new(parts->loop, SIGTERM, on_stop_signal, gateway);
+    gateway->on_int = loop_signal_new(parts->loop, SIGINT, on_stop_signal, gateway);
+    gateway->stop_timer = timer_new(parts->loop, look_whether_done, gateway);
+    gateway->housekeeping = timer_new(parts->loop, housekeeping, gateway);
+    timer_start(gateway->housekeeping, 0);
+    warn_of_trust(parts->config);
+    return 1;
+}
+
+void gateway_run(struct gateway *gateway)
+{
+    log_info("daemon.ready", "version=%s domain=%s state_dir=%s", POSTERN_VERSION, gateway->parts.config->domain,
+             gateway->parts.config->state_dir);
+    service_notify("READY=1");
+    loop_run(gateway->parts.loop);
+    log_info("daemon.stopped", "uptime_ms=%" PRId64, clock_monotonic_ms(gateway->parts.clock) - gateway->started_at);
+}
+
+static void listener_drained(void *arg)
+{
+    struct gateway *gateway = arg;
+    gateway->draining--;
+    timer_start(gateway->stop_timer, 0);
+}
+
+void gateway_stop(struct gateway *gateway)
+{
+    if (gateway->stopping)
+        return;
+    gateway->stopping = true;
+    service_notify("STOPPING=1");
+    poster_set_online(gateway->poster, false);
+    relay_open(gateway->relay, false);
+    gateway->stop_deadline = clock_monotonic_ms(gateway->parts.clock) + DRAIN_MS + DRAIN_MS / 10;
+    gateway->draining = gateway->listener_count;
+    for (unsigned i = 0; i < gateway->listener_count; i++)
+        smtp_listener_drain(gateway->listeners[i], DRAIN_MS, listener_drained, gateway);
+    timer_start(gateway->stop_timer, STOP_LOOK_MS);
+}
+
+/* What was submitted to the store is finished while everybody that it calls back is still there; then the parts go, the ones that call first. */
+void gateway_free(struct gateway **gateway_in)
+{
+    struct gateway *gateway = *gateway_in;
+    if (!gateway)
+        return;
+    for (unsigned i = 0; i < gateway->listener_count; i++)
+        smtp_listener_free(&gateway->listeners[i]);
+    free(gateway->listeners);
+    admin_socket_free(&gateway->admin);
+    if (gateway->link)
+        silo_link_quit(gateway->link);
+    if (gateway->parts.store)
+        store_close(&gateway->parts.store);
+    convert_free(&gateway->parts.convert);
+    background_free(&gateway->parts.background);
+    silo_link_free(&gateway->link);
+    poster_free(&gateway->poster);
+    relay_free(&gateway->relay);
+    outbound_free(&gateway->outbound);
+    inbound_free(&gateway->inbound);
+    loop_signal_free(&gateway->on_hup);
+    loop_signal_free(&gateway->on_term);
+    loop_signal_free(&gateway->on_int);
+    timer_free(&gateway->housekeeping);
+    timer_free(&gateway->stop_timer);
+    loop_free(&gateway->parts.loop);
+    clock_free(&gateway->parts.clock);
+    config_free(&gateway->parts.config);
+    free(gateway->busy_reason);
+    free(gateway);
+    *gateway_in = NULL;
+}
+
+/* Reloading. */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_list(char *const *a, char *const *b)
+{
+    if (!a || !b)
+        return a == b;
+    for (; *a && *b; a++, b++)
+        if (strcmp(*a, *b) != 0)
+            return false;
+    return *a == *b;
+}
+
+/* Listeners keep their sockets, protocol and limits. Whom they trust, and certificates, may change. */
+static bool same_listeners(const struct config *was, const struct config *is)
+{
+    bool same = was->listener_count == is->listener_count;
+    for (size_t i = 0; same && i < was->listener_count; i++) {
+        const struct config_listener *a = &was->listeners[i], *b = &is->listeners[i];
+        same = same_text(a->name, b->name) && same_text(a->address, b->address) && a->lmtp == b->lmtp &&
+               a->tls == b->tls && a->max_sessions == b->max_sessions && same_list(a->clients, b->clients);
+    }
+    return same;
+}
+
+/* What is used at the start only. */
+static void find_restart_changes(const struct config *was, const struct config *is, struct strbuf *message)
+{
+    const struct {
+        const char *key;
+        bool same;
+    } checks[] = {
+        { "state_dir", same_text(was->state_dir, is->state_dir) },
+        { "domain", same_text(was->domain, is->domain) },
+        { "hostname", same_text(was->hostname, is->hostname) },
+        { "user", same_text(was->user, is->user) },
+        { "silo.address", same_text(was->silo.address, is->silo.address) },
+        { "silo.alias", same_text(was->silo.alias, is->silo.alias) },
+        { "silo.pin", same_text(was->silo.pin, is->silo.pin) },
+        { "silo.ca_file", same_text(was->silo.ca_file, is->silo.ca_file) },
+        { "silo.echo", was->silo.echo == is->silo.echo },
+        { "listen sections", same_listeners(was, is) },
+        { "relay.url", same_text(was->relay.url, is->relay.url) },
+        { "relay.tls", was->relay.tls == is->relay.tls },
+        { "relay.ca_file", same_text(was->relay.ca_file, is->relay.ca_file) },
+        { "relay.helo", same_text(was->relay.helo, is->relay.helo) },
+        { "relay.max_connections", was->relay.max_connections == is->relay.max_connections },
+        { "policy.max_message", was->policy.max_message == is->policy.max_message },
+        { "admin.socket", same_text(was->admin.socket, is->admin.socket) },
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        if (!checks[i].same)
+            strbuf_add_fmt(message, "%s%s", message->len ? ", " : "needs a restart: ", checks[i].key);
+}
+
+/* All certificates are loaded before the first one is used. */
+static int renew_certificates(struct gateway *gateway, const struct config *config, struct strbuf *message)
+{
+    struct tls_context **contexts = xcalloc(gateway->listener_count, sizeof(struct tls_context *));
+    int result = 1;
+    for (unsigned i = 0; i < gateway->listener_count && result == 1; i++) {
+        char *error = NULL;
+        if (config->listeners[i].tls == SMTP_TLS_NONE)
+            continue;
+        contexts[i] = listener_tls(&config->listeners[i], &error);
+        if (!contexts[i]) {
+            strbuf_add_str(message, error);
+            result = -1;
+        }
+        free(error);
+    }
+    for (unsigned i = 0; i < gateway->listener_count; i++) {
+        if (result == 1 && contexts[i])
+            smtp_listener_set_tls(gateway->listeners[i], contexts[i]);
+        tls_context_free(&contexts[i]);
+    }
+    free(contexts);
+    return result;
+}
+
+int gateway_reload(struct gateway *gateway, struct strbuf *message)
+{
+    struct config *was = gateway->parts.config;
+    struct config *is = config_load(was->file, message);
+    if (!is)
+        return -1;
+    find_restart_changes(was, is, message);
+    if (message->len > 0) /* half a new configuration would be neither */
+        strbuf_add_str(message, "; nothing was changed");
+    if (message->len > 0 || renew_certificates(gateway, is, message) < 0) {
+        config_free(&is);
+        return -1;
+    }
+    gateway->parts.config = is;
+    config_free(&was);
+    use_log_level(gateway);
+    warn_of_trust(is);
+    strbuf_add_str(message,
+                   "certificates, policy, retry times, what listeners trust and the log level are as in the file now");
+    return 1;
+}
+
+/* For the administrator's commands. */
+
+void gateway_get_status(const struct gateway *gateway, struct gateway_status *out)
+{
+    const struct parts *parts = &gateway->parts;
+    struct store_statistics store;
+    const struct tmtp_client *client = silo_link_client(gateway->link);
+    store_get_statistics(parts->store, &store);
+    *out = (struct gateway_status){
+        .uptime_ms = clock_monotonic_ms(parts->clock) - gateway->started_at,
+        .silo_state = client ? tmtp_client_state_name(tmtp_client_get_state(client)) : "starting",
+        .silo_address = parts->config->silo.address,
+        .silo_error = client ? tmtp_client_last_error(client) : "",
+        .silo_uid = client ? tmtp_client_uid(client) : NULL,
+        .relay_url = parts->config->relay.url,
+        .relay_error = relay_last_error(gateway->relay),
+        .posted = poster_posted(gateway->poster),
+        .delivered = relay_delivered(gateway->relay),
+        .worker_crashes = convert_crashes(parts->convert),
+        .operations = store.operations,
+        .commits = store.commits,
+        .largest_batch = store.largest_batch,
+        .longest_commit_us = store.longest_commit_us,
+        .convert_waiting = convert_waiting(parts->convert),
+        .in_under_way = poster_under_way(gateway->poster),
+        .out_under_way = relay_under_way(gateway->relay),
+        .busy = gateway->busy_reason != NULL,
+        .busy_reason = gateway->busy_reason ? gateway->busy_reason : "",
+    };
+    int64_t next = client ? tmtp_client_next_attempt_ms(client) : 0;
+    out->silo_next_attempt_ms = next ? next - clock_monotonic_ms(parts->clock) : 0;
+    inbound_get_statistics(gateway->inbound, &out->inbound);
+    outbound_get_statistics(gateway->outbound, &out->outbound);
+}
+
+unsigned gateway_listener_count(const struct gateway *gateway)
+{
+    return gateway->listener_count;
+}
+
+void gateway_get_listener(const struct gateway *gateway, unsigned index, const char **name_out,
+                          const char **address_out, unsigned *sessions_out)
+{
+    *name_out = smtp_listener_name(gateway->listeners[index]);
+    *address_out = smtp_listener_address(gateway->listeners[index]);
+    *sessions_out = smtp_listener_sessions(gateway->listeners[index]);
+}
+
+const struct parts *gateway_parts(const struct gateway *gateway)
+{
+    return &gateway->parts;
+}
+
+void gateway_poke_silo(struct gateway *gateway)
+{
+    silo_link_poke(gateway->link);
+}
+
+void gateway_poke_queues(struct gateway *gateway)
+{
+    poster_poke(gateway->poster);
+    relay_poke(gateway->relay);
+}

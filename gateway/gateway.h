@@ -1,0 +1,48 @@
+/* gateway.h - the whole daemon: makes the parts, wires them, runs them, takes them down
+ *
+ * Order matters and is kept in one place, here: sockets are bound while we may still be root; then privileges go; the convert
+ * workers are forked before any thread starts; the database is opened; last come the parts that talk to the world.
+ */
+#pragma once
+#include "gateway/inbound.h"
+#include "gateway/outbound.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config;
+struct gateway;
+struct parts;
+struct strbuf;
+
+/* debug: log everything, whatever the configuration says. Binds the listeners and loads certificates. Takes the configuration over, also on failure. NULL with what is wrong in *error_out (caller frees). */
+struct gateway *gateway_new(struct config *config, bool debug, char **error_out) __attribute__((warn_unused_result));
+/* Everything else: workers, database, control socket, silo, relay. -1 with *error_out. */
+int gateway_start(struct gateway *gateway, char **error_out) __attribute__((warn_unused_result));
+void gateway_run(struct gateway *gateway);  /* until gateway_stop() and the drain that it begins */
+void gateway_stop(struct gateway *gateway); /* begins to drain: listeners finish what they have, 10 s at most */
+void gateway_free(struct gateway **gateway);
+
+/* Reads the configuration file again. 1 taken: certificates, policy, retry times and log level count from now on; what needs a
+ * restart is named in *message. -1 refused: *message says what is wrong, nothing changed. */
+int gateway_reload(struct gateway *gateway, struct strbuf *message) __attribute__((warn_unused_result));
+
+/* For the administrator's commands. */
+struct gateway_status {
+    int64_t uptime_ms, silo_next_attempt_ms; /* 0: none is waiting */
+    const char *silo_state, *silo_address, *silo_error, *silo_uid, *relay_url,
+        *relay_error; /* silo_uid NULL: none yet */
+    struct inbound_statistics inbound;
+    struct outbound_statistics outbound;
+    uint64_t posted, delivered, worker_crashes, operations, commits;
+    unsigned largest_batch, convert_waiting, in_under_way, out_under_way;
+    int64_t longest_commit_us;
+    bool busy;
+    const char *busy_reason; /* "" */
+};
+void gateway_get_status(const struct gateway *gateway, struct gateway_status *out);
+unsigned gateway_listener_count(const struct gateway *gateway);
+void gateway_get_listener(const struct gateway *gateway, unsigned index, const char **name_out,
+                          const char **address_out, unsigned *sessions_out);
+const struct parts *gateway_parts(const struct gateway *gateway);
+void gateway_poke_silo(struct gateway *gateway);   /* members or mappings changed */
+void gateway_poke_queues(struct gateway *gateway); /* queue rows changed */

@@ -1,0 +1,494 @@
+/* inbound.c - from RCPT to 250
+ *
+ * The header is looked at on the loop (bounded, smtp/mail_header.h); the content itself is only counted, digested and stored, on
+ * the committer's thread. Nobody parses it here.
+ */
+#include "gateway/inbound.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/spool.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config.h"
+#include "gateway/parts.h"
+#include "gateway/policy.h"
+#include "gateway/queue.h"
+#include "mapping/store_content.h"
+#include "mapping/store_mapping.h"
+#include "mapping/store_member.h"
+#include "mapping/store_queue.h"
+#include "mapping/store_thread.h"
+#include "mapping/store_trace.h"
+#include "smtp/mail_header.h"
+
+enum { DAY_MS = 24 * 3600 * 1000, DIGEST_PIECE = 64 * 1024 };
+
+struct inbound {
+    const struct parts *parts;
+    void (*on_accepted)(void *ctx);
+    void *ctx;
+    struct inbound_statistics statistics;
+};
+
+/* One mail between its end of data and our reply. Until the operation is done only the committer may touch it. */
+struct mail {
+    struct inbound *inbound;
+    struct smtp_transaction *transaction;
+    struct spool *content;
+    struct mail_header_facts header;
+    char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
+    char *session; /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
+    char *proof;   /* why the author is believed */
+    int64_t correspondent_id;
+    bool lmtp;
+    size_t count; /* recipients */
+    struct mail_recipient {
+        char address[SMTP_ADDRESS_MAX + 2];
+        int64_t member_id, mapping_id, daily;
+        struct policy_verdict verdict;
+        bool repeated; /* was accepted before: not posted again */
+    } * recipients;
+    int64_t now;
+    int64_t id; /* in the queue; 0: everything was a repetition */
+};
+
+static void mail_free(struct mail *mail)
+{
+    spool_free(&mail->content);
+    mail_header_facts_free(&mail->header);
+    free(mail->session);
+    free(mail->proof);
+    free(mail->recipients);
+    free(mail);
+}
+
+/* The address as the store has it. */
+static void normalised(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2])
+{
+    struct smtp_address copy = *address;
+    smtp_address_normalise(&copy);
+    smtp_address_format(&copy, out);
+}
+
+static int find_member(struct store_db *db, const struct smtp_address *recipient, struct store_member *member_out)
+{
+    struct smtp_address copy = *recipient;
+    smtp_address_normalise(&copy);
+    return store_member_find_by_local_part(db, copy.local, member_out);
+}
+
+static void on_recipient(struct smtp_transaction *transaction, size_t index, void *ctx)
+{
+    struct inbound *inbound = ctx;
+    struct store_db *db = store_reader(inbound->parts->store);
+    const struct smtp_address *recipient = smtp_transaction_recipient(transaction, index);
+    char sender[SMTP_ADDRESS_MAX + 2], address[SMTP_ADDRESS_MAX + 2];
+    smtp_address_format(smtp_transaction_sender(transaction), sender);
+    smtp_address_format(recipient, address);
+
+    struct policy_recipient_facts facts = {
+        .sender = sender,
+        .recipient = address,
+        .domain = recipient->domain,
+        .our_domain = inbound->parts->config->domain,
+    };
+    struct store_member member = { 0 };
+    if (smtp_domain_equal(facts.domain, facts.our_domain)) {
+        int found = find_member(db, recipient, &member);
+        int open = found == 1 ? store_mapping_any_inbound(db, member.id, clock_wall_ms(inbound->parts->clock)) : 0;
+        facts.database_failed = found < 0 || open < 0;
+        facts.member_exists = found == 1;
+        facts.member_has_answered = found == 1 && member.uid;
+        facts.any_inbound_mapping = open == 1;
+        if (found == 1)
+            store_member_free(&member);
+    }
+    struct policy_verdict verdict = policy_judge_recipient(&facts);
+    if (verdict.decision == POLICY_REJECT)
+        inbound->statistics.rejected++;
+    else if (verdict.decision == POLICY_DEFER)
+        inbound->statistics.deferred++;
+    smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
+}
+
+static void scan_header(struct mail *mail)
+{
+    int64_t size = spool_size(mail->content);
+    size_t wanted = size < MAIL_HEADER_MAX ? (size_t)size : MAIL_HEADER_MAX;
+    char *data = xcalloc(1, wanted + 1);
+    int64_t len = spool_read(mail->content, 0, data, wanted);
+    mail_header_scan(data, len > 0 ? (size_t)len : 0, &mail->header);
+    free(data);
+}
+
+/* Facts and verdict for one recipient, but for the daily limit; fills member and mapping ids. */
+static void judge_recipient(struct mail *mail, struct mail_recipient *recipient, const struct smtp_address *address)
+{
+    struct store_db *db = store_reader(mail->inbound->parts->store);
+    struct store_member member = { 0 };
+    struct store_correspondent correspondent = { 0 };
+    struct store_mapping mapping = { 0 };
+    struct policy_mapping_facts facts = {
+        .from = mail->from,
+        .recipient = recipient->address,
+        .size = spool_size(mail->content),
+        .now = mail->now,
+    };
+    int found_member = find_member(db, address, &member);
+    int found_author = store_correspondent_find_by_address(db, mail->from, &correspondent);
+    int found_mapping = 0;
+    if (found_member == 1 && found_author == 1) {
+        recipient->member_id = member.id;
+        mail->correspondent_id = correspondent.id;
+        found_mapping = store_mapping_find_pair(db, correspondent.id, member.id, &mapping);
+        if (found_mapping == 1) {
+            recipient->mapping_id = mapping.id;
+            recipient->daily = mapping.daily;
+            mapping.daily = 0; /* counted inside the commit, and not for a repetition */
+            facts.mapping = &mapping;
+        }
+    }
+    facts.database_failed = found_member < 0 || found_author < 0 || found_mapping < 0;
+    recipient->verdict = policy_judge_mapping(&facts);
+    if (found_member == 1)
+        store_member_free(&member);
+    if (found_author == 1)
+        store_correspondent_free(&correspondent);
+    if (found_mapping == 1)
+        store_mapping_free(&mapping);
+}
+
+static struct policy_verdict judge_proof(struct mail *mail)
+{
+    const struct config *config = mail->inbound->parts->config;
+    const char *listener = smtp_transaction_session(mail->transaction)->listener;
+    struct policy_message_facts facts = {
+        .hostname = config->hostname,
+        .proof_required = config->policy.proof,
+        .header = &mail->header,
+        .from_domain = mail->header.from_state == MAIL_HEADER_FROM_OK ? mail->header.from.domain : "",
+    };
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (strcmp(config->listeners[i].name, listener) == 0) {
+            facts.assume_authenticated = config->listeners[i].assume_authenticated;
+            facts.trust_authserv_id = config->listeners[i].trust_authserv_id;
+        }
+    }
+    return policy_judge_message(&facts);
+}
+
+/* Storing: runs on the committer. */
+
+/* What makes a mail the same mail: envelope, Message-ID (a header field) and content. Kept per recipient, so that a repetition
+ * that arrives with its recipients split differently is still known. */
+static void recipient_digest(const uint8_t content[static DIGEST_SIZE], const struct mail *mail,
+                             const struct mail_recipient *recipient, uint8_t out[static DIGEST_SIZE])
+{
+    struct digest *digest = digest_new();
+    digest_add(digest, content, DIGEST_SIZE);
+    digest_add(digest, mail->sender, strlen(mail->sender) + 1);
+    digest_add(digest, &recipient->member_id, sizeof recipient->member_id);
+    digest_finish(&digest, out);
+}
+
+static int content_digest(const struct mail *mail, uint8_t out[static DIGEST_SIZE])
+{
+    struct mail_digest *digest = mail_digest_new();
+    uint8_t *piece = xmalloc(DIGEST_PIECE);
+    int64_t offset = 0, n;
+    while ((n = spool_read(mail->content, offset, piece, DIGEST_PIECE)) > 0) {
+        mail_digest_add(digest, piece, (size_t)n);
+        offset += n;
+    }
+    mail_digest_finish(&digest, out);
+    free(piece);
+    return n < 0 ? -1 : 1;
+}
+
+/* Marks repetitions. Without a Message-ID there is no saying whether two equal mails are one: then both are delivered. */
+static int mark_repeated(struct store_db *db, struct mail *mail, size_t *fresh_out)
+{
+    uint8_t content[DIGEST_SIZE], digest[DIGEST_SIZE];
+    *fresh_out = 0;
+    if (mail->header.message_id && content_digest(mail, content) < 0)
+        return -1;
+    for (size_t i = 0; i < mail->count; i++) {
+        struct mail_recipient *recipient = &mail->recipients[i];
+        if (recipient->verdict.decision != POLICY_ACCEPT)
+            continue;
+        if (mail->header.message_id) {
+            recipient_digest(content, mail, recipient, digest);
+            int noted = store_seen_mail(db, digest, mail->now);
+            if (noted < 0)
+                return -1;
+            recipient->repeated = noted == 0;
+        }
+        if (!recipient->repeated)
+            ++*fresh_out;
+    }
+    return 1;
+}
+
+/* Inside the commit nobody else can be counted at the same time. */
+static int judge_daily_limit(struct store_db *db, struct mail *mail, struct mail_recipient *recipient)
+{
+    struct policy_mapping_facts facts = {
+        .from = mail->from, .recipient = recipient->address, .size = spool_size(mail->content), .now = mail->now
+    };
+    struct store_mapping mapping;
+    if (store_mapping_find(db, recipient->mapping_id, &mapping) != 1)
+        return -1;
+    int result = store_inbound_count_since(db, mail->correspondent_id, recipient->member_id, mail->now - DAY_MS,
+                                           &facts.accepted_today);
+    facts.mapping = &mapping;
+    recipient->verdict = policy_judge_mapping(&facts);
+    store_mapping_free(&mapping);
+    return result;
+}
+
+/* 1: somebody still gets it; 0: it is refused now; -1 error. */
+static int judge_limits(struct store_db *db, struct mail *mail)
+{
+    bool any_left = false, any_refused = false;
+    for (size_t i = 0; i < mail->count; i++) {
+        struct mail_recipient *recipient = &mail->recipients[i];
+        if (recipient->verdict.decision != POLICY_ACCEPT || recipient->repeated)
+            continue;
+        if (recipient->daily && judge_daily_limit(db, mail, recipient) < 0)
+            return -1;
+        if (recipient->verdict.decision == POLICY_ACCEPT)
+            any_left = true;
+        else
+            any_refused = true;
+    }
+    return any_left && (!any_refused || mail->lmtp);
+}
+
+static int add_recipients(struct store_db *db, struct mail *mail)
+{
+    for (size_t i = 0; i < mail->count; i++) {
+        const struct mail_recipient *recipient = &mail->recipients[i];
+        if (recipient->verdict.decision != POLICY_ACCEPT || recipient->repeated)
+            continue;
+        if (store_inbound_add_recipient(db, mail->id, recipient->member_id, recipient->mapping_id) != 1 ||
+            store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
+                            recipient->verdict.reason) != 1)
+            return -1;
+    }
+    return 1;
+}
+
+static char *join_references(const struct mail_header_facts *header)
+{
+    struct strbuf joined;
+    strbuf_init(&joined, (size_t)(MAIL_HEADER_ID_MAX + 1) * MAIL_HEADER_REFERENCES_MAX);
+    for (size_t i = 0; i < header->reference_count; i++)
+        strbuf_add_fmt(&joined, "%s%s", i ? "\n" : "", header->references[i]);
+    return strbuf_detach(&joined);
+}
+
+static int store_mail(struct store_db *db, void *arg)
+{
+    struct mail *mail = arg;
+    size_t fresh;
+    if (mark_repeated(db, mail, &fresh) < 0)
+        return -1;
+    mail->id = 0;
+    if (fresh == 0)
+        return 1;
+    int allowed = judge_limits(db, mail);
+    if (allowed != 1)
+        return allowed;
+    int64_t content_id;
+    if (store_content_add_spool(db, mail->content, &content_id) != 1)
+        return -1;
+    char *references = join_references(&mail->header);
+    struct store_inbound_new row = {
+        .kind = STORE_INBOUND_MAIL,
+        .sender = mail->sender,
+        .from_address = mail->from,
+        .correspondent_id = mail->correspondent_id,
+        .message_id = mail->header.message_id,
+        .references = references,
+        .is_automatic = mail->header.is_automatic,
+        .content_id = content_id,
+        .size = spool_size(mail->content),
+        .now = mail->now,
+    };
+    int result = store_inbound_add(db, &row, &mail->id);
+    free(references);
+    if (result != 1 ||
+        store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "received",
+                        "%s; sender <%s>, author <%s>, Message-ID <%s>, %" PRId64 " octets", mail->session,
+                        mail->sender, mail->from, mail->header.message_id ? mail->header.message_id : "",
+                        spool_size(mail->content)) != 1 ||
+        store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "proven", "%s", mail->proof) != 1 ||
+        add_recipients(db, mail) != 1)
+        return -1;
+    return 1;
+}
+
+/* Answering. */
+
+/* SMTP has one reply for all: what is authorised for some only is refused as a whole, with the reason of the first refusal, so that the sender knows
+ * (a delivery report to the sender would be the alternative; DEVIATIONS.md). LMTP answers for each. */
+static struct smtp_reply reply_for(const struct mail *mail, const struct mail_recipient *recipient, int result)
+{
+    if (recipient->verdict.decision != POLICY_ACCEPT)
+        return recipient->verdict.reply;
+    if (result != 1)
+        return smtp_reply_make(451, "4.3.0", "local error, please try again later");
+    if (recipient->repeated || mail->id == 0)
+        return smtp_reply_make(250, "2.6.0", "accepted before, not delivered again");
+    char id[24];
+    queue_id_format(STORE_QUEUE_IN, mail->id, id);
+    return smtp_reply_make(250, "2.6.0", "accepted as %s", id);
+}
+
+static void answer(struct mail *mail, int result)
+{
+    bool lmtp = mail->lmtp;
+    struct smtp_reply *replies = xcalloc(mail->count, sizeof *replies);
+    size_t chosen = 0;
+    for (size_t i = 0; i < mail->count; i++) {
+        replies[i] = reply_for(mail, &mail->recipients[i], result);
+        if (replies[i].code >= 400 && replies[chosen].code < 400)
+            chosen = i;
+    }
+    if (!lmtp && replies[chosen].code < 400) /* prefer to tell an id */
+        for (size_t i = 0; i < mail->count; i++)
+            if (!mail->recipients[i].repeated)
+                chosen = i;
+    smtp_transaction_answer_message(mail->transaction, lmtp ? replies : &replies[chosen], lmtp ? mail->count : 1);
+    free(replies);
+}
+
+static void log_mail(const struct mail *mail, int result)
+{
+    for (size_t i = 0; i < mail->count; i++) {
+        struct smtp_reply reply = reply_for(mail, &mail->recipients[i], result);
+        log_info("mail.decided", "id=in%" PRId64 " from=%s to=%s message_id=%s size=%" PRId64 " code=%d reply=%s",
+                 mail->id, mail->from, mail->recipients[i].address, mail->header.message_id, spool_size(mail->content),
+                 reply.code, reply.text);
+    }
+}
+
+/* Nothing is taken: whoever was not refused shares the first refusal. */
+static void refuse(struct mail *mail)
+{
+    size_t first = 0;
+    while (mail->recipients[first].verdict.decision == POLICY_ACCEPT)
+        first++;
+    for (size_t i = 0; i < mail->count; i++)
+        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
+            mail->recipients[i].verdict = mail->recipients[first].verdict;
+    log_mail(mail, 1);
+    answer(mail, 1);
+    if (mail->recipients[first].verdict.decision == POLICY_DEFER)
+        mail->inbound->statistics.deferred++;
+    else
+        mail->inbound->statistics.rejected++;
+    mail_free(mail);
+}
+
+static void stored(int result, void *arg)
+{
+    struct mail *mail = arg;
+    struct inbound *inbound = mail->inbound;
+    if (result == 0) {
+        refuse(mail);
+        return;
+    }
+    log_mail(mail, result);
+    answer(mail, result);
+    if (result == 1 && mail->id)
+        inbound->statistics.accepted++;
+    else if (result == 1)
+        inbound->statistics.repeated++;
+    else
+        inbound->statistics.deferred++;
+    bool fresh = result == 1 && mail->id;
+    mail_free(mail);
+    if (fresh)
+        inbound->on_accepted(inbound->ctx);
+}
+
+static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *transaction)
+{
+    struct mail *mail = xcalloc(1, sizeof *mail);
+    mail->inbound = inbound;
+    mail->transaction = transaction;
+    mail->now = clock_wall_ms(inbound->parts->clock);
+    mail->content = smtp_transaction_take_content(transaction);
+    scan_header(mail);
+    smtp_address_format(smtp_transaction_sender(transaction), mail->sender);
+    if (mail->header.from_state == MAIL_HEADER_FROM_OK)
+        normalised(&mail->header.from, mail->from);
+    mail->lmtp = smtp_transaction_is_lmtp(transaction);
+    mail->count = smtp_transaction_recipient_count(transaction);
+    mail->recipients = xcalloc(mail->count, sizeof *mail->recipients);
+    for (size_t i = 0; i < mail->count; i++)
+        smtp_address_format(smtp_transaction_recipient(transaction, i), mail->recipients[i].address);
+
+    const struct smtp_session_facts *session = smtp_transaction_session(transaction);
+    struct strbuf text;
+    strbuf_init(&text, 1000);
+    strbuf_add_fmt(&text, "from %s (%s) by listener %s with %s%s%s", session->peer, session->helo ? session->helo : "-",
+                   session->listener, session->protocol, session->tls_version ? ", " : "",
+                   session->tls_version ? session->tls_version : "");
+    mail->session = strbuf_detach(&text);
+    return mail;
+}
+
+static void on_message(struct smtp_transaction *transaction, void *ctx)
+{
+    struct inbound *inbound = ctx;
+    struct mail *mail = mail_new(inbound, transaction);
+    struct policy_verdict proof = judge_proof(mail);
+    bool any_accepted = false, any_refused = false;
+    for (size_t i = 0; i < mail->count; i++) {
+        struct mail_recipient *recipient = &mail->recipients[i];
+        if (proof.decision == POLICY_ACCEPT)
+            judge_recipient(mail, recipient, smtp_transaction_recipient(transaction, i));
+        else
+            recipient->verdict = proof;
+        if (recipient->verdict.decision == POLICY_ACCEPT)
+            any_accepted = true;
+        else
+            any_refused = true;
+    }
+    mail->proof = xstrdup(proof.reason);
+    if (!any_accepted || (any_refused && !mail->lmtp))
+        refuse(mail);
+    else
+        store_submit(inbound->parts->store, store_mail, stored, mail);
+}
+
+const struct smtp_server_callbacks inbound_callbacks = { .on_recipient = on_recipient, .on_message = on_message };
+
+struct inbound *inbound_new(const struct parts *parts, void (*on_accepted)(void *ctx), void *ctx)
+{
+    struct inbound *inbound = xcalloc(1, sizeof *inbound);
+    inbound->parts = parts;
+    inbound->on_accepted = on_accepted;
+    inbound->ctx = ctx;
+    return inbound;
+}
+
+void inbound_free(struct inbound **inbound)
+{
+    free(*inbound);
+    *inbound = NULL;
+}
+
+void inbound_get_statistics(const struct inbound *inbound, struct inbound_statistics *out)
+{
+    *out = inbound->statistics;
+}

@@ -1,0 +1,75 @@
+/* notice.c - see notice.h */
+#include "gateway/notice.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "mapping/store_content.h"
+#include "mapping/store_queue.h"
+#include "mapping/store_trace.h"
+
+int notice_text_fd(const char *text)
+{
+    size_t len = strlen(text);
+    int fd = memfd_create("notice", MFD_CLOEXEC);
+    if (fd >= 0 && write(fd, text, len) != (ssize_t)len) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+int notice_add(struct store_db *db, int64_t thread_id, int64_t member_id, const char *subject, const char *text,
+               int64_t now)
+{
+    int fd = notice_text_fd(text);
+    if (fd < 0) {
+        log_error("notice.no_memory_file", "error=%s", strerror(errno));
+        return -1;
+    }
+    int64_t content_id, id;
+    int result = store_content_add_fd(db, fd, (int64_t)strlen(text), &content_id);
+    close(fd);
+    if (result != 1)
+        return -1;
+    struct store_inbound_new row = {
+        .kind = STORE_INBOUND_NOTICE,
+        .sender = "",
+        .from_address = "",
+        .references = "",
+        .is_automatic = true,
+        .content_id = content_id,
+        .size = (int64_t)strlen(text),
+        .thread_id = thread_id,
+        .subject = subject,
+        .now = now,
+    };
+    if (store_inbound_add(db, &row, &id) != 1 || store_inbound_add_recipient(db, id, member_id, 0) != 1 ||
+        store_trace_add(db, STORE_QUEUE_IN, id, now, "noticed", "a notice of the gateway to a member: %s", subject) !=
+            1)
+        return -1;
+    return 1;
+}
+
+void notice_list_add(struct notice_list *list, const char *fmt, ...)
+{
+    if (++list->count > NOTICE_LINES_MAX)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    strbuf_add_str(list->text, "- ");
+    strbuf_add_vfmt(list->text, fmt, args);
+    strbuf_add_char(list->text, '\n');
+    va_end(args);
+}
+
+void notice_list_end(struct notice_list *list)
+{
+    if (list->count > NOTICE_LINES_MAX)
+        strbuf_add_fmt(list->text, "- and %u more\n", list->count - NOTICE_LINES_MAX);
+}

@@ -1,0 +1,31 @@
+/* outbound.h - thread messages come in from the silo: stored, then acked
+ *
+ * Decides which outside people a member's message is for: the correspondents in its thread (or, in a new thread, those that its
+ * `cc` list names under the gateway's uid) whose mapping lets this member write to them. For the others, and for what can't be carried,
+ * the member gets a notice in the thread. The ack goes out only when all of that is on disk.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct outbound;
+struct parts;
+struct tmtp_client;
+struct tmtp_client_delivery;
+
+struct outbound_statistics {
+    uint64_t accepted, ignored;
+};
+
+/* on_accepted: something new is in the outbound queue; on_notice: a notice is in the inbound queue. */
+struct outbound_callbacks {
+    void (*on_accepted)(void *ctx);
+    void (*on_notice)(void *ctx);
+};
+struct outbound *outbound_new(const struct parts *parts, const struct outbound_callbacks *callbacks, void *ctx);
+void outbound_free(struct outbound **outbound);
+void outbound_set_client(struct outbound *outbound, struct tmtp_client *client);
+/* Busy (disk or queue full): what arrives is not stored yet, so the silo gets no ack and keeps the rest. */
+void outbound_set_busy(struct outbound *outbound, bool busy);
+void outbound_on_message(struct outbound *outbound, struct tmtp_client_delivery *delivery);
+void outbound_get_statistics(const struct outbound *outbound, struct outbound_statistics *out);

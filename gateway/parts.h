@@ -1,0 +1,23 @@
+/* parts.h - what all parts of the gateway stand on
+ *
+ * Made by gateway.c before any part, freed after the last. Parts keep a pointer to it. `config` is replaced
+ * by a reload, so nobody keeps pointers into it across turns of the loop.
+ */
+#pragma once
+#include <stdint.h>
+
+struct background;
+struct clock;
+struct config;
+struct convert;
+struct loop;
+struct store;
+
+struct parts {
+    struct loop *loop;
+    struct clock *clock;
+    struct config *config;
+    struct store *store;
+    struct convert *convert;
+    struct background *background;
+};

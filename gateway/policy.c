@@ -1,0 +1,167 @@
+/* policy.c - the verdicts; see the table "What a mail sender is told" in docs/MANUAL.md */
+#include "gateway/policy.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { RECEIVED_MAX = 100 }; /* RFC 5321 section 6.3 */
+
+static struct policy_verdict verdict(enum policy_decision decision, struct smtp_reply reply)
+{
+    struct policy_verdict v = { .decision = decision, .reply = reply };
+    snprintf(v.reason, sizeof v.reason, "%.*s", (int)sizeof v.reason - 1, reply.text);
+    return v;
+}
+
+static struct policy_verdict accept_because(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static struct policy_verdict accept_because(const char *fmt, ...)
+{
+    struct policy_verdict v = { .decision = POLICY_ACCEPT, .reply = smtp_reply_make(250, "2.1.5", "ok") };
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(v.reason, sizeof v.reason, fmt, args);
+    va_end(args);
+    return v;
+}
+
+static struct policy_verdict database_trouble(void)
+{
+    return verdict(POLICY_DEFER, smtp_reply_make(451, "4.3.0", "local error, please try again later"));
+}
+
+struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts *facts)
+{
+    if (facts->database_failed)
+        return database_trouble();
+    if (!smtp_domain_equal(facts->domain, facts->our_domain))
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: relaying denied", facts->recipient));
+    if (!facts->member_exists)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.1.1", "<%s>: no such recipient", facts->recipient));
+    if (!facts->sender[0])
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: bounces are accepted for our own mail only",
+                                                      facts->recipient));
+    if (!facts->any_inbound_mapping)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>",
+                                                      facts->sender, facts->recipient));
+    if (!facts->member_has_answered)
+        return verdict(POLICY_DEFER,
+                       smtp_reply_make(450, "4.2.1", "<%s> has not yet agreed to receive mail, please try again later",
+                                       facts->recipient));
+    return accept_because("%s is a member", facts->recipient);
+}
+
+/* The topmost Authentication-Results field with the trusted id: what is below it may be a stranger's. */
+static bool find_trusted_results(const struct policy_message_facts *facts, struct auth_results *results_out)
+{
+    for (size_t i = 0; i < facts->header->auth_results_count; i++) {
+        const char *value = facts->header->auth_results[i];
+        if (auth_results_parse(value, strlen(value), results_out) == 1 &&
+            smtp_domain_equal(results_out->authserv_id, facts->trust_authserv_id))
+            return true;
+    }
+    return false;
+}
+
+/* Aligned DKIM alone: a dkim=pass whose signing domain is the From domain (strict alignment). */
+static enum auth_result dkim_result(const struct auth_results *results, const char *from_domain)
+{
+    enum auth_result best = AUTH_RESULT_NONE;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct auth_results_method *method = &results->methods[i];
+        if (strcmp(method->method, "dkim") != 0 || !smtp_domain_equal(method->header_d, from_domain))
+            continue;
+        if (method->result == AUTH_RESULT_PASS)
+            return AUTH_RESULT_PASS;
+        best = method->result;
+    }
+    return best;
+}
+
+static struct policy_verdict judge_proof(const struct policy_message_facts *facts)
+{
+    if (facts->assume_authenticated)
+        return accept_because("the listener is for a trusted network (assume_authenticated)");
+    if (facts->proof_required == CONFIG_PROOF_NONE)
+        return accept_because("no proof of the sender is required (proof = none)");
+
+    const char *test = facts->proof_required == CONFIG_PROOF_DKIM ? "DKIM" : "DMARC";
+    struct auth_results results;
+    enum auth_result result = AUTH_RESULT_NONE;
+    if (facts->trust_authserv_id && find_trusted_results(facts, &results))
+        result = facts->proof_required == CONFIG_PROOF_DKIM ? dkim_result(&results, facts->from_domain)
+                                                            : auth_results_dmarc(&results, facts->from_domain);
+    if (result == AUTH_RESULT_PASS)
+        return accept_because("%s pass for %s, says %s", test, facts->from_domain, facts->trust_authserv_id);
+    if (result == AUTH_RESULT_TEMPERROR)
+        return verdict(POLICY_DEFER,
+                       smtp_reply_make(451, "4.7.0", "%s of %s could not be checked, please try again later", test,
+                                       facts->from_domain));
+    if (result == AUTH_RESULT_NONE)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: no %s result for %s",
+                                                      test, facts->from_domain));
+    return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: %s %s for %s", test,
+                                                  auth_result_name(result), facts->from_domain));
+}
+
+struct policy_verdict policy_judge_message(const struct policy_message_facts *facts)
+{
+    const struct mail_header_facts *header = facts->header;
+    for (size_t i = 0; i < header->loop_mark_count; i++)
+        if (smtp_domain_equal(header->loop_marks[i], facts->hostname))
+            return verdict(POLICY_REJECT,
+                           smtp_reply_make(554, "5.4.6", "this message has been here before (mail loop)"));
+    if (header->received_count > RECEIVED_MAX)
+        return verdict(POLICY_REJECT, smtp_reply_make(554, "5.4.6", "too many hops (mail loop)"));
+    if (header->too_long)
+        return verdict(POLICY_REJECT, smtp_reply_make(552, "5.3.4", "the header section is too long"));
+    if (header->from_state == MAIL_HEADER_FROM_MISSING)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the message has no From field"));
+    if (header->from_state != MAIL_HEADER_FROM_OK)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the From field does not name exactly one author"));
+    return judge_proof(facts);
+}
+
+static struct policy_verdict not_authorised(const struct policy_mapping_facts *facts, const char *why)
+{
+    return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>%s",
+                                                  facts->from, facts->recipient, why));
+}
+
+struct policy_verdict policy_judge_mapping(const struct policy_mapping_facts *facts)
+{
+    const struct store_mapping *mapping = facts->mapping;
+    if (facts->database_failed)
+        return database_trouble();
+    if (!mapping || mapping->state != STORE_MAPPING_APPROVED || !(mapping->direction & STORE_DIRECTION_IN))
+        return not_authorised(facts, "");
+    if (mapping->expires_at && mapping->expires_at <= facts->now)
+        return not_authorised(facts, " (any more)");
+    if (mapping->max_size && facts->size > mapping->max_size)
+        return verdict(POLICY_REJECT, smtp_reply_make(552, "5.3.4", "the message is larger than <%s> may send to <%s>",
+                                                      facts->from, facts->recipient));
+    if (mapping->daily && facts->accepted_today >= mapping->daily)
+        return verdict(POLICY_DEFER,
+                       smtp_reply_make(452, "4.2.1", "<%s> has reached the daily limit of messages to <%s>",
+                                       facts->from, facts->recipient));
+    char when[CLOCK_RFC3339_SIZE];
+    clock_format_rfc3339(mapping->decided_at ? mapping->decided_at : mapping->created_at, when);
+    return accept_because("mapping %lld, approved by %s at %s", (long long)mapping->id,
+                          mapping->decided_by[0] ? mapping->decided_by : mapping->created_by, when);
+}
+
+bool policy_allows_outbound(const struct store_mapping *mapping, int64_t now, const char **reason_out)
+{
+    *reason_out = NULL;
+    if (!mapping)
+        *reason_out = "there is no mapping";
+    else if (mapping->state != STORE_MAPPING_APPROVED)
+        *reason_out = "the mapping is not approved";
+    else if (!(mapping->direction & STORE_DIRECTION_OUT))
+        *reason_out = "the mapping is for incoming mail only";
+    else if (mapping->expires_at && mapping->expires_at <= now)
+        *reason_out = "the mapping has expired";
+    return !*reason_out;
+}

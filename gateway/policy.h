@@ -1,0 +1,64 @@
+/* policy.h - who may pass: facts in, verdict out
+ *
+ * Pure functions: no I/O, no clock, no database. The caller gathers the facts, the policy weighs them, and says why in words
+ * that go into the SMTP reply and into the trace. Default deny: a fact that is missing never helps.
+ */
+#pragma once
+#include "gateway/config.h"
+#include "mapping/store_mapping.h"
+#include "smtp/auth_results.h"
+#include "smtp/mail_header.h"
+#include "smtp/smtp_reply.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum policy_decision {
+    POLICY_ACCEPT,
+    POLICY_REJECT, /* 5xx: for good */
+    POLICY_DEFER,  /* 4xx: the sender may try again */
+};
+
+struct policy_verdict {
+    enum policy_decision decision;
+    struct smtp_reply reply; /* what the sender is told */
+    char reason[200];        /* for the trace: also says what let it in */
+};
+
+/* At RCPT: is this one of ours, and could anybody at all write to it? */
+struct policy_recipient_facts {
+    const char *sender;    /* envelope, "" for the null path */
+    const char *recipient; /* as given */
+    const char *domain;    /* of the recipient */
+    const char *our_domain;
+    bool member_exists;
+    bool member_has_answered; /* uid known: their answer is their consent */
+    bool any_inbound_mapping;
+    bool database_failed;
+};
+struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts *facts);
+
+/* At the end of data, about the message as a whole: does it prove that it comes from its From address? */
+struct policy_message_facts {
+    const char *hostname; /* ours: a loop mark with it means that we sent this */
+    enum config_proof proof_required;
+    bool assume_authenticated;     /* the listener's */
+    const char *trust_authserv_id; /* the listener's; NULL */
+    const struct mail_header_facts *header;
+    const char *from_domain; /* "" unless header->from_state is OK */
+};
+struct policy_verdict policy_judge_message(const struct policy_message_facts *facts);
+
+/* At the end of data, per recipient: is there a mapping that lets this author write to this member? */
+struct policy_mapping_facts {
+    const char *from; /* address, for the reply */
+    const char *recipient;
+    const struct store_mapping *mapping; /* of the pair; NULL: none */
+    int64_t size;                        /* octets of the message */
+    int64_t accepted_today;              /* messages of the pair in the last 24 hours */
+    int64_t now;
+    bool database_failed;
+};
+struct policy_verdict policy_judge_mapping(const struct policy_mapping_facts *facts);
+
+/* Outward: may this member write to this correspondent? NULL mapping: no. On refusal *reason_out is static text. */
+bool policy_allows_outbound(const struct store_mapping *mapping, int64_t now, const char **reason_out);

@@ -1,0 +1,91 @@
+/* poster_settle.c - see poster_settle.h */
+#include "gateway/poster_settle.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xmalloc.h"
+#include "gateway/queue.h"
+#include "mapping/store_queue.h"
+#include "mapping/store_thread.h"
+#include "mapping/store_trace.h"
+
+void poster_key_format(int64_t id, int64_t received_at, char out[static POSTER_KEY_SIZE])
+{
+    snprintf(out, POSTER_KEY_SIZE, "in%" PRId64 "-%" PRId64, id, received_at);
+}
+
+int poster_key_parse(const char *key, int64_t *id_out, int64_t *received_at_out)
+{
+    char name[24];
+    enum store_queue which;
+    const char *dash = strchr(key, '-');
+    if (!dash || (size_t)(dash - key) >= sizeof name)
+        return -1;
+    memcpy(name, key, (size_t)(dash - key));
+    name[dash - key] = 0;
+    size_t digits = strspn(dash + 1, "0123456789");
+    if (queue_id_parse(name, &which, id_out) < 0 || which != STORE_QUEUE_IN || digits == 0 || digits > 18 ||
+        dash[1 + digits])
+        return -1;
+    *received_at_out = strtoll(dash + 1, NULL, 10);
+    return 1;
+}
+
+void poster_fate_set(struct poster_fate *fate, int64_t id, int64_t received_at, const char *msgid, const char *posted,
+                     int64_t now)
+{
+    *fate = (struct poster_fate){ .id = id,
+                                  .received_at = received_at,
+                                  .now = now,
+                                  .msgid = xstrdup(msgid),
+                                  .posted = xstrdup(posted ? posted : "-") };
+}
+
+void poster_fate_free(struct poster_fate *fate)
+{
+    free(fate->msgid);
+    free(fate->posted);
+    *fate = (struct poster_fate){ 0 };
+}
+
+/* The first message of a thread gives it its id. */
+static int confirm_thread(struct store_db *db, int64_t thread_id, const char *msgid)
+{
+    struct store_thread thread, other;
+    int found = thread_id ? store_thread_find(db, thread_id, &thread) : 0;
+    if (found != 1)
+        return found < 0 ? -1 : 1;
+    bool confirmed = thread.threadid;
+    store_thread_free(&thread);
+    if (confirmed)
+        return 1;
+    found = store_thread_find_by_threadid(db, msgid, &other);
+    if (found == 1)
+        store_thread_free(&other); /* ids are the silo's and unique; one that was claimed must not stop the mail */
+    return found != 0 ? found : store_thread_set_threadid(db, thread_id, msgid);
+}
+
+int poster_settle(struct store_db *db, const struct poster_fate *fate)
+{
+    struct store_inbound row;
+    int found = store_inbound_find(db, fate->id, &row);
+    if (found != 1)
+        return found < 0 ? -1 : 1;
+    int64_t thread_id = row.thread_id;
+    bool same = row.received_at == fate->received_at, is_settled = row.state == STORE_QUEUE_SETTLED;
+    store_inbound_free(&row);
+    if (!same || is_settled)
+        return 1; /* another life's entry; or an echo after its ack */
+    /* Also when an administrator dropped it while it was being posted: it has arrived, and the story has to say so. */
+    if (store_inbound_finish(db, fate->id, STORE_QUEUE_SETTLED) < 0 ||
+        confirm_thread(db, thread_id, fate->msgid) != 1 || store_message_set_tmtp_msgid(db, fate->id, fate->msgid) < 0)
+        return -1;
+    return store_trace_add(db, STORE_QUEUE_IN, fate->id, fate->now, "posted", "accepted by the silo as %s at %s",
+                           fate->msgid, fate->posted) == 1
+               ? 1
+               : -1;
+}

@@ -1,0 +1,155 @@
+/* queue.c - see queue.h */
+#include "gateway/queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/xmalloc.h"
+#include "gateway/parts.h"
+
+enum { QUEUE_LATEST_LOOK_MS = 60 * 1000 }; /* never sleeps longer: a clock that was set must not stop the mail */
+
+struct queue {
+    struct queue_settings settings;
+    bool open;
+    struct timer *timer; /* next look */
+    int64_t *under_way;  /* ids, unordered */
+    unsigned count;
+};
+
+static bool is_under_way(const struct queue *queue, int64_t id)
+{
+    for (unsigned i = 0; i < queue->count; i++)
+        if (queue->under_way[i] == id)
+            return true;
+    return false;
+}
+
+struct due {
+    const struct queue *queue;
+    int64_t *ids;
+    unsigned count;
+};
+
+static void collect_due(int64_t id, int64_t next_attempt_at, void *ctx)
+{
+    struct due *due = ctx;
+    (void)next_attempt_at;
+    if (!is_under_way(due->queue, id))
+        due->ids[due->count++] = id;
+}
+
+/* When to look again: at the next due time, which may be now if more is due than may be under way. */
+static void schedule(struct queue *queue)
+{
+    int64_t at = 0;
+    struct store_db *db = store_reader(queue->settings.parts->store);
+    int64_t delay = QUEUE_LATEST_LOOK_MS;
+    if (store_queue_next_due(db, queue->settings.which, &at) == 1) {
+        int64_t until = at - clock_wall_ms(queue->settings.parts->clock);
+        if (until > 0 && until < delay)
+            delay = until;
+    }
+    timer_start(queue->timer, delay);
+}
+
+static void look(void *arg)
+{
+    struct queue *queue = arg;
+    if (!queue->open || queue->count >= queue->settings.concurrency)
+        return; /* opening or finishing looks again */
+    const struct parts *parts = queue->settings.parts;
+    unsigned limit = queue->settings.concurrency + queue->count; /* those under way are listed too */
+    struct due due = { .queue = queue, .ids = xcalloc(limit, sizeof(int64_t)) };
+    if (store_queue_list_due(store_reader(parts->store), queue->settings.which, clock_wall_ms(parts->clock), limit,
+                             collect_due, &due) < 0)
+        log_error("queue.unreadable", "queue=%s", queue->settings.which == STORE_QUEUE_IN ? "in" : "out");
+    for (unsigned i = 0; i < due.count && queue->count < queue->settings.concurrency; i++) {
+        queue->under_way[queue->count++] = due.ids[i];
+        queue->settings.start(due.ids[i], queue->settings.ctx);
+    }
+    free(due.ids);
+    if (queue->count < queue->settings.concurrency)
+        schedule(queue);
+}
+
+struct queue *queue_new(const struct queue_settings *settings)
+{
+    struct queue *queue = xcalloc(1, sizeof *queue);
+    queue->settings = *settings;
+    queue->under_way = xcalloc(settings->concurrency, sizeof *queue->under_way);
+    queue->timer = timer_new(settings->parts->loop, look, queue);
+    return queue;
+}
+
+void queue_free(struct queue **queue_in)
+{
+    struct queue *queue = *queue_in;
+    if (!queue)
+        return;
+    timer_free(&queue->timer);
+    free(queue->under_way);
+    free(queue);
+    *queue_in = NULL;
+}
+
+void queue_open(struct queue *queue, bool open)
+{
+    queue->open = open;
+    if (open)
+        queue_poke(queue);
+}
+
+void queue_poke(struct queue *queue)
+{
+    if (queue->open)
+        timer_start(queue->timer, 0);
+}
+
+void queue_finished(struct queue *queue, int64_t id)
+{
+    for (unsigned i = 0; i < queue->count; i++) {
+        if (queue->under_way[i] == id) {
+            queue->under_way[i] = queue->under_way[--queue->count];
+            queue_poke(queue);
+            return;
+        }
+    }
+    assert(!"finished an entry that was not under way");
+}
+
+unsigned queue_under_way(const struct queue *queue)
+{
+    return queue->count;
+}
+
+void queue_id_format(enum store_queue which, int64_t id, char out[static 24])
+{
+    snprintf(out, 24, "%s%" PRId64, which == STORE_QUEUE_IN ? "in" : "out", id);
+}
+
+int queue_id_parse(const char *text, enum store_queue *which_out, int64_t *id_out)
+{
+    const char *digits;
+    if (strncmp(text, "in", 2) == 0) {
+        *which_out = STORE_QUEUE_IN;
+        digits = text + 2;
+    } else if (strncmp(text, "out", 3) == 0) {
+        *which_out = STORE_QUEUE_OUT;
+        digits = text + 3;
+    } else {
+        return -1;
+    }
+    size_t len = strlen(digits);
+    if (len == 0 || len > 18 || strspn(digits, "0123456789") != len)
+        return -1;
+    *id_out = strtoll(digits, NULL, 10);
+    return 1;
+}

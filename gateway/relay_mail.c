@@ -1,0 +1,202 @@
+/* relay_mail.c - see relay_mail.h */
+#include "gateway/relay_mail.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config.h"
+#include "gateway/parts.h"
+#include "mapping/store_content.h"
+#include "mapping/store_mapping.h"
+#include "mapping/store_member.h"
+#include "mapping/store_thread.h"
+
+enum { REFERENCES_MAX = 20, MAILBOXES_MAX = 1000 };
+
+struct mailboxes {
+    struct convert_mailbox *list;
+    size_t count;
+};
+
+struct relay_mail {
+    struct convert_out_request request;
+    struct tmtp_message message;
+    struct mailboxes to, cc;
+    char **references; /* oldest first, up to our own id */
+    size_t reference_count;
+    bool past_own_id;
+    char *subject, *message_id, *loop_mark;
+    int content_fd;
+    const struct parts *parts;
+    int64_t author_id;
+};
+
+static bool make_address(const char *local_part, const char *domain, struct smtp_address *out)
+{
+    struct strbuf text;
+    strbuf_init(&text, SMTP_ADDRESS_MAX);
+    strbuf_add_fmt(&text, "%s@%s", local_part, domain);
+    bool ok = strbuf_ok(&text) && smtp_address_parse(text.data, text.len, out) == 1;
+    strbuf_free(&text);
+    return ok;
+}
+
+static void add_mailbox(struct mailboxes *mailboxes, const char *name, const struct smtp_address *address)
+{
+    if (mailboxes->count >= MAILBOXES_MAX)
+        return; /* only who is shown in the header; the envelope has everybody */
+    mailboxes->list = xreallocarray(mailboxes->list, mailboxes->count + 1, sizeof *mailboxes->list);
+    mailboxes->list[mailboxes->count].name = xstrdup(name);
+    mailboxes->list[mailboxes->count++].address = *address;
+}
+
+static void free_mailboxes(struct mailboxes *mailboxes)
+{
+    for (size_t i = 0; i < mailboxes->count; i++)
+        free((char *)(uintptr_t)mailboxes->list[i].name);
+    free(mailboxes->list);
+}
+
+/* The thread's other members are shown in Cc, so that a "reply to all" reaches them too. */
+static void add_party(const struct store_party *party, void *ctx)
+{
+    struct relay_mail *mail = ctx;
+    struct store_member member;
+    struct smtp_address address;
+    if (!party->member_id || party->member_id == mail->author_id ||
+        store_member_find(store_reader(mail->parts->store), party->member_id, &member) != 1)
+        return;
+    if (!member.removed && make_address(member.local_part, mail->parts->config->domain, &address))
+        add_mailbox(&mail->cc, member.alias, &address);
+    store_member_free(&member);
+}
+
+static void add_reference(const char *message_id, void *ctx)
+{
+    struct relay_mail *mail = ctx;
+    if (mail->past_own_id || strcmp(message_id, mail->message_id) == 0) {
+        mail->past_own_id = true;
+        return;
+    }
+    mail->references = xreallocarray(mail->references, mail->reference_count + 1, sizeof *mail->references);
+    mail->references[mail->reference_count++] = xstrdup(message_id);
+}
+
+static const char *gather_author(struct relay_mail *mail, const struct store_outbound *row)
+{
+    struct store_member author;
+    if (store_member_find(store_reader(mail->parts->store), row->member_id, &author) != 1)
+        return "its author is not in the database";
+    bool ok = make_address(author.local_part, mail->parts->config->domain, &mail->request.from.address);
+    mail->request.from.name = xstrdup(author.alias);
+    mail->author_id = author.id;
+    store_member_free(&author);
+    return ok ? NULL : "its author's address is not valid";
+}
+
+static const char *gather_recipients(struct relay_mail *mail, const struct store_outbound *row)
+{
+    for (size_t i = 0; i < row->recipient_count; i++) {
+        struct smtp_address address;
+        const char *text = row->recipients[i].address;
+        if (smtp_address_parse(text, strlen(text), &address) != 1)
+            return "a recipient's address is not valid";
+        add_mailbox(&mail->to, "", &address);
+    }
+    return row->recipient_count ? NULL : "it has no recipients";
+}
+
+static const char *gather_thread(struct relay_mail *mail, const struct store_outbound *row)
+{
+    struct store_db *db = store_reader(mail->parts->store);
+    struct store_thread thread;
+    if (store_thread_find(db, row->thread_id, &thread) != 1)
+        return "its thread is not in the database";
+    mail->subject = xstrdup(thread.subject);
+    store_thread_free(&thread);
+    if (store_thread_list_parties(db, row->thread_id, add_party, mail) < 0 ||
+        store_message_list_ids(db, row->thread_id, REFERENCES_MAX, add_reference, mail) < 0)
+        return "its thread can't be read from the database";
+    return NULL;
+}
+
+static const char *gather_content(struct relay_mail *mail, const struct store_outbound *row)
+{
+    const char *error;
+    struct tmtp_message message;
+    if (tmtp_message_decode(row->head, strlen(row->head), &message, &error) != 1)
+        return "its second header is not readable";
+    tmtp_message_free(&mail->message);
+    mail->message = message;
+    if (store_content_open(store_reader(mail->parts->store), row->content_id, &mail->content_fd,
+                           &mail->request.content_size) != 1)
+        return "its content can't be read from the database";
+    return NULL;
+}
+
+struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_outbound *row, const char **error_out)
+{
+    struct relay_mail *mail = xcalloc(1, sizeof *mail);
+    mail->parts = parts;
+    mail->content_fd = -1;
+    mail->message_id = xstrdup(row->message_id);
+    mail->loop_mark = xstrdup(parts->config->hostname);
+    tmtp_message_init(&mail->message);
+    *error_out = gather_author(mail, row);
+    if (!*error_out)
+        *error_out = gather_recipients(mail, row);
+    if (!*error_out)
+        *error_out = gather_thread(mail, row);
+    if (!*error_out)
+        *error_out = gather_content(mail, row);
+    if (*error_out) {
+        relay_mail_free(&mail);
+        return NULL;
+    }
+    struct convert_out_request *request = &mail->request;
+    request->message = &mail->message;
+    request->content_fd = mail->content_fd;
+    request->subject = mail->subject;
+    request->is_reply = mail->reference_count > 0;
+    request->reply_to = request->from; /* an answer comes back here, whatever the relay does to From */
+    request->to = mail->to.list;
+    request->to_count = mail->to.count;
+    request->cc = mail->cc.list;
+    request->cc_count = mail->cc.count;
+    request->message_id = mail->message_id;
+    request->references = (const char *const *)mail->references;
+    request->reference_count = mail->reference_count;
+    request->in_reply_to = mail->reference_count ? mail->references[mail->reference_count - 1] : NULL;
+    request->date_ms = row->posted_at;
+    request->loop_mark = mail->loop_mark;
+    return mail;
+}
+
+void relay_mail_free(struct relay_mail **mail_in)
+{
+    struct relay_mail *mail = *mail_in;
+    if (!mail)
+        return;
+    if (mail->content_fd >= 0)
+        close(mail->content_fd);
+    free((char *)(uintptr_t)mail->request.from.name);
+    tmtp_message_free(&mail->message);
+    free_mailboxes(&mail->to);
+    free_mailboxes(&mail->cc);
+    for (size_t i = 0; i < mail->reference_count; i++)
+        free(mail->references[i]);
+    free(mail->references);
+    free(mail->subject);
+    free(mail->message_id);
+    free(mail->loop_mark);
+    free(mail);
+    *mail_in = NULL;
+}
+
+const struct convert_out_request *relay_mail_request(const struct relay_mail *mail)
+{
+    return &mail->request;
+}

@@ -1,0 +1,323 @@
+/* silo_chores.c - see silo_chores.h */
+#include "gateway/silo_chores.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config.h"
+#include "gateway/parts.h"
+#include "mapping/store_account.h"
+#include "mapping/store_mapping.h"
+#include "mapping/store_member.h"
+#include "tmtp/tmtp_client.h"
+
+enum { ALIAS_LENGTH_MIN = 8, ALIAS_TRIES_MAX = 20, PUT_ASIDE_MS = 10 * 60 * 1000, PUT_ASIDE_MAX = 1000 };
+
+enum chore_kind { CHORE_NONE, CHORE_OWN_ALIAS, CHORE_GREET, CHORE_ALIAS, CHORE_ANNOUNCE };
+
+struct chore {
+    enum chore_kind kind;
+    int64_t id;      /* of the member, correspondent or mapping */
+    char *from, *to; /* aliases; for CHORE_ALIAS `to` is the correspondent's address */
+    char *candidate; /* CHORE_ALIAS: the alias being asked for */
+    unsigned tries;
+};
+
+struct silo_chores {
+    const struct parts *parts;
+    struct tmtp_client *client;
+    bool online;
+    struct chore now; /* kind NONE: idle */
+    uint64_t request; /* waiting for this answer; 0: none */
+    struct timer *timer;
+    struct {
+        enum chore_kind kind;
+        int64_t id;
+    } aside[PUT_ASIDE_MAX]; /* refused; not tried again for a while */
+    size_t aside_count;
+};
+
+static void chore_clear(struct chore *chore)
+{
+    free(chore->from);
+    free(chore->to);
+    free(chore->candidate);
+    *chore = (struct chore){ 0 };
+}
+
+static bool is_aside(const struct silo_chores *chores, enum chore_kind kind, int64_t id)
+{
+    for (size_t i = 0; i < chores->aside_count; i++)
+        if (chores->aside[i].kind == kind && chores->aside[i].id == id)
+            return true;
+    return false;
+}
+
+static void put_aside(struct silo_chores *chores, const char *reason)
+{
+    const struct chore *chore = &chores->now;
+    log_warning("silo.chore_refused", "id=%" PRId64 " from=%s to=%s reason=%s", chore->id, chore->from, chore->to,
+                reason);
+    if (chores->aside_count < PUT_ASIDE_MAX) {
+        chores->aside[chores->aside_count].kind = chore->kind;
+        chores->aside[chores->aside_count++].id = chore->id;
+    }
+    chore_clear(&chores->now);
+}
+
+/* Finding the next chore: the first row of each list that is not put aside. */
+
+/* Ours was refused when registering, or is another one in the configuration now. */
+static int take_own_alias(struct silo_chores *chores, struct store_db *db)
+{
+    const struct config *config = chores->parts->config;
+    struct store_account account;
+    int found = store_account_get(db, config->silo.address, &account);
+    if (found != 1)
+        return found;
+    bool wanted = !account.alias || strcmp(account.alias, config->silo.alias) != 0;
+    store_account_free(&account);
+    if (wanted && !is_aside(chores, CHORE_OWN_ALIAS, 0))
+        chores->now = (struct chore){ .kind = CHORE_OWN_ALIAS, .to = xstrdup(config->silo.alias) };
+    return 1;
+}
+
+static void take_greeting(const struct store_member *member, void *ctx)
+{
+    struct silo_chores *chores = ctx;
+    if (chores->now.kind != CHORE_NONE || is_aside(chores, CHORE_GREET, member->id))
+        return;
+    chores->now = (struct chore){ .kind = CHORE_GREET,
+                                  .id = member->id,
+                                  .from = xstrdup(chores->parts->config->silo.alias),
+                                  .to = xstrdup(member->alias) };
+}
+
+static void take_alias(const struct store_correspondent *correspondent, void *ctx)
+{
+    struct silo_chores *chores = ctx;
+    if (chores->now.kind != CHORE_NONE || is_aside(chores, CHORE_ALIAS, correspondent->id))
+        return;
+    chores->now = (struct chore){ .kind = CHORE_ALIAS, .id = correspondent->id, .to = xstrdup(correspondent->address) };
+}
+
+static void take_announcement(const struct store_mapping *mapping, void *ctx)
+{
+    struct silo_chores *chores = ctx;
+    if (chores->now.kind != CHORE_NONE || is_aside(chores, CHORE_ANNOUNCE, mapping->id))
+        return;
+    struct store_correspondent correspondent;
+    struct store_db *db = store_reader(chores->parts->store);
+    if (store_correspondent_find(db, mapping->correspondent_id, &correspondent) != 1)
+        return;
+    chores->now = (struct chore){ .kind = CHORE_ANNOUNCE,
+                                  .id = mapping->id,
+                                  .from = xstrdup(correspondent.alias),
+                                  .to = xstrdup(mapping->member_alias),
+                                  .candidate = xstrdup(mapping->address) };
+    store_correspondent_free(&correspondent);
+}
+
+/* "bob@example.com"; too short or taken: "bob@example.com (email)", "bob@example.com (2)", ... */
+static char *alias_candidate(const char *address, unsigned tries)
+{
+    struct strbuf alias;
+    strbuf_init(&alias, 300);
+    strbuf_add_str(&alias, address);
+    if (strlen(address) < ALIAS_LENGTH_MIN)
+        tries++;
+    if (tries == 1)
+        strbuf_add_str(&alias, " (email)");
+    else if (tries > 1)
+        strbuf_add_fmt(&alias, " (%u)", tries);
+    return strbuf_detach(&alias);
+}
+
+static void ask_silo(struct silo_chores *chores)
+{
+    struct chore *chore = &chores->now;
+    struct strbuf text;
+    strbuf_init(&text, 1000);
+    switch (chore->kind) {
+    case CHORE_OWN_ALIAS:
+        chore->candidate = xstrdup(chore->to);
+        chores->request = tmtp_client_add_alias(chores->client, chore->to);
+        break;
+    case CHORE_GREET:
+        strbuf_add_str(&text, "Please answer with a ping: then email from people approved for you can reach you here.");
+        chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, text.data);
+        break;
+    case CHORE_ALIAS:
+        free(chore->candidate);
+        chore->candidate = alias_candidate(chore->to, chore->tries);
+        chores->request = tmtp_client_add_alias(chores->client, chore->candidate);
+        break;
+    case CHORE_ANNOUNCE:
+        strbuf_add_fmt(&text, "%s can now write to you by email, and you can write to this alias.", chore->candidate);
+        chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, text.data);
+        break;
+    case CHORE_NONE:
+        break;
+    }
+    strbuf_free(&text);
+    if (!chores->request) /* not online any more: asked again when it is */
+        chore_clear(chore);
+}
+
+static void next_chore(void *arg)
+{
+    struct silo_chores *chores = arg;
+    if (!chores->online || chores->now.kind != CHORE_NONE)
+        return;
+    if (chores->aside_count ==
+        PUT_ASIDE_MAX) { /* no more can be remembered: rather wait than ask the silo without end */
+        chores->aside_count = 0;
+        timer_start(chores->timer, PUT_ASIDE_MS);
+        return;
+    }
+    struct store_db *db = store_reader(chores->parts->store);
+    int result = take_own_alias(chores, db);
+    if (result >= 0 && chores->now.kind == CHORE_NONE)
+        result = store_member_list_ungreeted(db, take_greeting, chores);
+    if (result >= 0 && chores->now.kind == CHORE_NONE)
+        result = store_correspondent_list_without_alias(db, take_alias, chores);
+    if (result >= 0 && chores->now.kind == CHORE_NONE)
+        result = store_mapping_list_unannounced(db, take_announcement, chores);
+    if (result < 0)
+        log_error("silo.chores_unknown", "hint=%s", "the database can't be read; asked again later");
+    if (chores->now.kind != CHORE_NONE) {
+        ask_silo(chores);
+    } else {
+        chores->aside_count = 0; /* what was refused is tried again after a pause */
+        timer_start(chores->timer, PUT_ASIDE_MS);
+    }
+}
+
+/* Noting that a chore is done. */
+struct chore_op {
+    struct silo_chores *chores;
+    enum chore_kind kind;
+    int64_t id;
+    char *alias, *silo;
+};
+
+static int note_own_alias(struct store_db *db, const struct chore_op *op)
+{
+    struct store_account account;
+    int result = store_account_get(db, op->silo, &account);
+    if (result == 1 && account.uid)
+        result = store_account_set_identity(db, op->silo, account.uid, account.node, op->alias);
+    store_account_free(&account);
+    return result;
+}
+
+static int note_done(struct store_db *db, void *arg)
+{
+    const struct chore_op *op = arg;
+    switch (op->kind) {
+    case CHORE_OWN_ALIAS:
+        return note_own_alias(db, op);
+    case CHORE_GREET:
+        return store_member_set_greeted(db, op->id);
+    case CHORE_ALIAS:
+        return store_correspondent_set_alias(db, op->id, op->alias);
+    case CHORE_ANNOUNCE:
+        return store_mapping_set_announced(db, op->id);
+    case CHORE_NONE:
+        break;
+    }
+    return -1;
+}
+
+static void noted(int result, void *arg)
+{
+    struct chore_op *op = arg;
+    if (result == 1)
+        chore_clear(&op->chores->now);
+    else
+        put_aside(op->chores, "could not be noted in the database");
+    timer_start(op->chores->timer, 0);
+    free(op->alias);
+    free(op->silo);
+    free(op);
+}
+
+/* A refused alias is taken by somebody, or not to the silo's liking: try the next form of it. */
+static bool try_next_alias(struct silo_chores *chores)
+{
+    if (chores->now.kind != CHORE_ALIAS || ++chores->now.tries >= ALIAS_TRIES_MAX)
+        return false;
+    ask_silo(chores);
+    return true;
+}
+
+bool silo_chores_on_result(struct silo_chores *chores, const struct tmtp_client_result *result)
+{
+    if (!chores->request || result->request != chores->request)
+        return false;
+    chores->request = 0;
+    struct chore *chore = &chores->now;
+    if (result->lost) {
+        chore_clear(chore); /* done again when online: at least once */
+    } else if (result->error) {
+        if (!try_next_alias(chores)) {
+            put_aside(chores, result->error);
+            timer_start(chores->timer, 0);
+        }
+    } else {
+        struct chore_op *op = xcalloc(1, sizeof *op);
+        *op = (struct chore_op){ .chores = chores, .kind = chore->kind, .id = chore->id };
+        op->silo = xstrdup(chores->parts->config->silo.address);
+        if (chore->candidate)
+            op->alias = xstrdup(chore->candidate);
+        log_info("silo.chore_done", "id=%" PRId64 " from=%s to=%s alias=%s", chore->id, chore->from, chore->to,
+                 op->alias);
+        store_submit(chores->parts->store, note_done, noted, op);
+    }
+    return true;
+}
+
+struct silo_chores *silo_chores_new(const struct parts *parts)
+{
+    struct silo_chores *chores = xcalloc(1, sizeof *chores);
+    chores->parts = parts;
+    chores->timer = timer_new(parts->loop, next_chore, chores);
+    return chores;
+}
+
+void silo_chores_free(struct silo_chores **chores_in)
+{
+    struct silo_chores *chores = *chores_in;
+    if (!chores)
+        return;
+    chore_clear(&chores->now);
+    timer_free(&chores->timer);
+    free(chores);
+    *chores_in = NULL;
+}
+
+void silo_chores_set_client(struct silo_chores *chores, struct tmtp_client *client)
+{
+    chores->client = client;
+}
+
+void silo_chores_set_online(struct silo_chores *chores, bool online)
+{
+    chores->online = online;
+    if (online)
+        timer_start(chores->timer, 0);
+}
+
+void silo_chores_poke(struct silo_chores *chores)
+{
+    chores->aside_count = 0;
+    if (chores->now.kind == CHORE_NONE)
+        timer_start(chores->timer, 0);
+}

@@ -1,0 +1,21 @@
+/* silo_chores.h - what approvals leave to do in the silo, one chore at a time
+ *
+ * In this order: claim our own alias, greet members who have not answered yet, create correspondents' aliases, announce mappings. What is to be
+ * done is asked of the database each time; what the silo refuses is put aside until something changes
+ * (silo_chores_poke) or ten minutes have passed.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct parts;
+struct silo_chores;
+struct tmtp_client;
+struct tmtp_client_result;
+
+struct silo_chores *silo_chores_new(const struct parts *parts);
+void silo_chores_free(struct silo_chores **chores);
+void silo_chores_set_client(struct silo_chores *chores, struct tmtp_client *client);
+void silo_chores_set_online(struct silo_chores *chores, bool online);
+void silo_chores_poke(struct silo_chores *chores);
+bool silo_chores_on_result(struct silo_chores *chores,
+                           const struct tmtp_client_result *result); /* false: not a chore's */

@@ -1,0 +1,314 @@
+/* silo_link.c - account, learning, chores; see silo_link.h */
+#include "gateway/silo_link.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config.h"
+#include "gateway/parts.h"
+#include "gateway/silo_chores.h"
+#include "mapping/store_account.h"
+#include "mapping/store_member.h"
+#include "tmtp/tmtp_header.h"
+
+enum { START_RETRY_MS = 5000, SAVE_RETRY_MS = 2000 };
+
+struct account_op;
+
+struct silo_link {
+    const struct parts *parts;
+    const struct silo_link_callbacks *callbacks;
+    void *ctx;
+    struct tmtp_client *client;
+    struct silo_chores *chores;
+    struct timer *start_timer;
+    bool was_online;
+    struct account_op *identity; /* a new account that is not written down yet */
+};
+
+/* Account: one store operation for each fact learned. */
+struct account_op {
+    struct timer *pause;
+    struct silo_link *link;
+    char *silo, *pin, *uid, *node, *alias;
+};
+
+static void account_op_free(struct account_op *op)
+{
+    timer_free(&op->pause);
+    free(op->silo);
+    free(op->pin);
+    free(op->uid);
+    free(op->node);
+    free(op->alias);
+    free(op);
+}
+
+static int save_pin(struct store_db *db, void *arg)
+{
+    struct account_op *op = arg;
+    return store_account_set_pin(db, op->silo, op->pin);
+}
+
+static void saved_pin(int result, void *arg)
+{
+    struct account_op *op = arg;
+    if (result != 1)
+        log_error("silo.pin_not_saved", "silo=%s hint=%s", op->silo,
+                  "the pin will be taken again at the next connection");
+    account_op_free(op);
+}
+
+static void on_pin(struct tmtp_client *client, const char *pin, void *ctx)
+{
+    struct silo_link *link = ctx;
+    (void)client;
+    struct account_op *op = xcalloc(1, sizeof *op);
+    op->silo = xstrdup(link->parts->config->silo.address);
+    op->pin = xstrdup(pin);
+    log_info("silo.pinned", "silo=%s pin=%s", op->silo, pin);
+    store_submit(link->parts->store, save_pin, saved_pin, op);
+}
+
+static int save_identity(struct store_db *db, void *arg)
+{
+    struct account_op *op = arg;
+    return store_account_set_identity(db, op->silo, op->uid, op->node, op->alias);
+}
+
+static void submit_identity(void *arg);
+
+/* The silo has made the account and tells its password once: it must be written down, whatever it takes. */
+static void saved_identity(int result, void *arg)
+{
+    struct account_op *op = arg;
+    if (result != 1) {
+        log_error("silo.account_not_saved", "silo=%s hint=%s", op->silo, "trying again; see the database's errors");
+        timer_start(op->pause, SAVE_RETRY_MS);
+        return;
+    }
+    log_info("silo.registered", "silo=%s uid=%s alias=%s", op->silo, op->uid, op->alias ? op->alias : "-");
+    tmtp_client_account_saved(op->link->client);
+    op->link->identity = NULL;
+    account_op_free(op);
+}
+
+static void submit_identity(void *arg)
+{
+    struct account_op *op = arg;
+    store_submit(op->link->parts->store, save_identity, saved_identity, op);
+}
+
+static void on_registered(struct tmtp_client *client, const char *uid, const char *node, const char *alias_error,
+                          void *ctx)
+{
+    struct silo_link *link = ctx;
+    const struct config *config = link->parts->config;
+    (void)client;
+    if (alias_error)
+        log_error("silo.alias_refused", "alias=%s reason=%s hint=%s", config->silo.alias, alias_error,
+                  "members can't reach the gateway without it: choose another silo.alias and restart");
+    struct account_op *op = xcalloc(1, sizeof *op);
+    op->link = link;
+    op->silo = xstrdup(config->silo.address);
+    op->uid = xstrdup(uid);
+    op->node = xstrdup(node);
+    op->alias = alias_error ? NULL : xstrdup(config->silo.alias);
+    op->pause = timer_new(link->parts->loop, submit_identity, op);
+    link->identity = op;
+    submit_identity(op);
+}
+
+static void on_state(struct tmtp_client *client, enum tmtp_client_state state, const char *detail, void *ctx)
+{
+    struct silo_link *link = ctx;
+    (void)client;
+    log_info("silo.state", "state=%s detail=%s", tmtp_client_state_name(state), detail);
+    bool online = state == TMTP_CLIENT_ONLINE;
+    if (online != link->was_online) {
+        link->was_online = online;
+        silo_chores_set_online(link->chores, online);
+        link->callbacks->on_online(online, link->ctx);
+    }
+}
+
+static void on_result(struct tmtp_client *client, const struct tmtp_client_result *result, void *ctx)
+{
+    struct silo_link *link = ctx;
+    (void)client;
+    if (!silo_chores_on_result(link->chores, result))
+        link->callbacks->on_post_result(result, link->ctx);
+}
+
+static void on_echo(struct tmtp_client *client, const char *queue_key, const char *msgid, const char *posted,
+                    const char *threadid, void *ctx)
+{
+    struct silo_link *link = ctx;
+    (void)client;
+    link->callbacks->on_echo(queue_key, msgid, posted, threadid, link->ctx);
+}
+
+static void on_message(struct tmtp_client *client, struct tmtp_client_delivery *delivery, void *ctx)
+{
+    struct silo_link *link = ctx;
+    (void)client;
+    link->callbacks->on_message(delivery, link->ctx);
+}
+
+/* Learning uids: only from what the silo itself vouches for. */
+struct learn_op {
+    struct silo_link *link;
+    char *alias, *uid, *msgid;
+    int learned;
+};
+
+static int learn(struct store_db *db, void *arg)
+{
+    struct learn_op *op = arg;
+    op->learned = store_member_learn_uid(db, op->alias, op->uid);
+    return op->learned == -1 ? -1 : 1;
+}
+
+static void learned(int result, void *arg)
+{
+    struct learn_op *op = arg;
+    if (result == 1) {
+        if (op->learned == -2)
+            log_warning("member.uid_conflict", "alias=%s uid=%s hint=%s", op->alias, op->uid,
+                        "the alias is bound to another account; nothing was changed");
+        else if (op->learned == 1)
+            log_info("member.known", "alias=%s uid=%s", op->alias, op->uid);
+        tmtp_client_ack(op->link->client, op->msgid);
+        silo_chores_poke(op->link->chores);
+    } else {
+        tmtp_client_decline(op->link->client, op->msgid); /* the silo brings it again */
+    }
+    free(op->alias);
+    free(op->uid);
+    free(op->msgid);
+    free(op);
+}
+
+static void learn_from(struct silo_link *link, const struct tmtp_push *push)
+{
+    const char *own_uid = tmtp_client_uid(link->client);
+    bool own = own_uid && push->from && strcmp(own_uid, push->from) == 0; /* we are nobody's correspondent */
+    if (!push->alias || !push->from || own) {
+        tmtp_client_ack(link->client, push->id);
+        return;
+    }
+    struct learn_op *op = xcalloc(1, sizeof *op);
+    op->link = link;
+    op->alias = xstrdup(push->alias);
+    op->uid = xstrdup(push->from);
+    op->msgid = xstrdup(push->id);
+    store_submit(link->parts->store, learn, learned, op);
+}
+
+static void on_ping(struct tmtp_client *client, const struct tmtp_push *push, const char *text, void *ctx)
+{
+    (void)client;
+    (void)text; /* commands in words are the concierge's, which this version does not have */
+    learn_from(ctx, push);
+}
+
+static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, const char *data, size_t len, void *ctx)
+{
+    struct silo_link *link = ctx;
+    (void)data;
+    (void)len;
+    if (push->op == TMTP_PUSH_INVITE)
+        learn_from(link, push); /* its alias is the inviting member's, checked by the silo */
+    else
+        tmtp_client_ack(client, push->id);
+}
+
+static const struct tmtp_client_callbacks client_callbacks = {
+    .on_state = on_state,
+    .on_pin = on_pin,
+    .on_registered = on_registered,
+    .on_result = on_result,
+    .on_echo = on_echo,
+    .on_message = on_message,
+    .on_ping = on_ping,
+    .on_notice = on_notice,
+};
+
+static void start_again(void *arg)
+{
+    silo_link_start(arg);
+}
+
+struct silo_link *silo_link_new(const struct parts *parts, const struct silo_link_callbacks *callbacks, void *ctx)
+{
+    struct silo_link *link = xcalloc(1, sizeof *link);
+    link->parts = parts;
+    link->callbacks = callbacks;
+    link->ctx = ctx;
+    link->chores = silo_chores_new(parts);
+    link->start_timer = timer_new(parts->loop, start_again, link);
+    return link;
+}
+
+void silo_link_start(struct silo_link *link)
+{
+    const struct config *config = link->parts->config;
+    struct store_account account = { 0 };
+    if (store_account_get(store_reader(link->parts->store), config->silo.address, &account) < 0) {
+        timer_start(link->start_timer, START_RETRY_MS);
+        return;
+    }
+    struct tmtp_client_settings settings = {
+        .loop = link->parts->loop,
+        .address = config->silo.address,
+        .ca_file = config->silo.ca_file,
+        .pin = config->silo.pin ? config->silo.pin : account.pin,
+        .uid = account.uid,
+        .node = account.node,
+        .alias = config->silo.alias,
+        .spool_dir = config->state_dir,
+        .message_max = config->policy.max_message,
+        .callbacks = &client_callbacks,
+        .ctx = link,
+    };
+    link->client = tmtp_client_new(&settings);
+    silo_chores_set_client(link->chores, link->client);
+    link->callbacks->on_client(link->client, link->ctx);
+    store_account_free(&account);
+}
+
+void silo_link_free(struct silo_link **link_in)
+{
+    struct silo_link *link = *link_in;
+    if (!link)
+        return;
+    if (link->identity)
+        account_op_free(link->identity);
+    tmtp_client_free(&link->client);
+    silo_chores_free(&link->chores);
+    timer_free(&link->start_timer);
+    free(link);
+    *link_in = NULL;
+}
+
+void silo_link_quit(struct silo_link *link)
+{
+    if (link->client)
+        tmtp_client_quit(link->client);
+}
+
+struct tmtp_client *silo_link_client(struct silo_link *link)
+{
+    return link->client;
+}
+
+void silo_link_poke(struct silo_link *link)
+{
+    silo_chores_poke(link->chores);
+}

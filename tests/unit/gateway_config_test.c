@@ -1,0 +1,204 @@
+/* gateway_config_test.c - the configuration file: what is accepted, and what every mistake is called */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/strbuf.h"
+#include "gateway/config.h"
+
+#define GOOD_REST                                                                                                      \
+    "hostname = \"gw.example.org\"\nsilo { address = \"=127.0.0.1:4433\" }\n"                                          \
+    "listen smtp { address = \"127.0.0.1:2525\" }\nrelay { url = \"maildir:/tmp/out\" }\n"
+
+static struct config *load(const char *text, struct strbuf *problems, char path_out[32])
+{
+    snprintf(path_out, 32, "/tmp/postern-conf-XXXXXX");
+    int fd = mkstemp(path_out);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    struct config *config = config_load(path_out, problems);
+    unlink(path_out);
+    return config;
+}
+
+static void test_defaults_and_values(void **state)
+{
+    (void)state;
+    char path[32];
+    struct strbuf problems;
+    strbuf_init(&problems, 10000);
+    struct config *config =
+        load("# a comment with \"quotes\" and }\ndomain = \"silo.example.org\" // more\n/* and\nmore */\n" GOOD_REST
+             "listen lmtp { address = \"unix:/tmp/x\" protocol = lmtp clients = { \"10.0.0.0/8\", \"::1\" }\n"
+             "  trust_authserv_id = \"mx.example.org\" max_sessions = 7 }\n"
+             "policy { max_message = \"2M\" proof = dkim }\nretry { first = \"30s\" give_up = \"7d\" }\nlog { level = "
+             "debug }\n",
+             &problems, path);
+    assert_string_equal(problems.data, "");
+    assert_non_null(config);
+    assert_string_equal(config->domain, "silo.example.org");
+    assert_string_equal(config->state_dir, "/var/lib/postern");
+    assert_string_equal(config->silo.alias, "Email Gateway");
+    assert_true(config->silo.echo);
+    assert_int_equal(config->listener_count, 2);
+    assert_false(config->listeners[0].lmtp);
+    assert_true(config->listeners[1].lmtp);
+    assert_string_equal(config->listeners[1].clients[1], "::1");
+    assert_null(config->listeners[1].clients[2]);
+    assert_int_equal(config->listeners[1].max_sessions, 7);
+    assert_string_equal(config->listeners[1].trust_authserv_id, "mx.example.org");
+    assert_int_equal(config->relay.kind, CONFIG_RELAY_MAILDIR);
+    assert_string_equal(config->relay.target, "/tmp/out");
+    assert_int_equal(config->policy.max_message, 2 << 20);
+    assert_int_equal(config->policy.proof, CONFIG_PROOF_DKIM);
+    assert_int_equal(config->retry.first_ms, 30000);
+    assert_int_equal(config->retry.longest_ms, 4 * 3600 * 1000);
+    assert_int_equal(config->retry.give_up_ms, INT64_C(7) * 86400 * 1000);
+    assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
+    config_free(&config);
+    assert_null(config);
+    strbuf_free(&problems);
+}
+
+struct mistake {
+    const char *text;
+    int line;         /* 0: about the file as a whole */
+    const char *says; /* part of the message */
+};
+
+static const struct mistake mistakes[] = {
+    { "domain = \"d.example\"\n" GOOD_REST "policy { proof = spf }\n", 6, "expected dmarc, dkim or none" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy {\n  max_message = \"many\"\n}\n", 7, "expected a size" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy {\n# why\n  max_message = \"2G\"\n}\n", 8,
+      "expected a size" }, /* SQLite's blobs end below 1 GiB */
+    { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"5\" }\n", 6, "expected a duration" },
+    { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"99999999999999999d\" }\n", 6, "expected a duration" },
+    { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"2d\" longest = \"1d\" }\n", 0,
+      "first is longer than longest" },
+    { "domain = \"d.example\"\nnonsense = 3\n" GOOD_REST, 2, "unknown key 'nonsense'" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen smtp { address = \"127.0.0.1:1\" }\n", 6, "duplicate" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"here\" }\n", 6, "expected host:port" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"127.0.0.1:99999\" }\n", 6, "expected host:port" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"::1:25\" }\n", 6, "expected host:port" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { }\n", 0, "listen b: address is missing" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" tls = may }\n", 0,
+      "needs certificate and key" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" tls = perhaps }\n", 6,
+      "expected none, may, require or implicit" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" tls = may certificate = \"/nowhere/c\" }\n",
+      6, "missing or not readable" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" clients = { \"10.0.0.0/8\", \"10.0.0.0/33\" } }\n",
+      6, "not a network" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_sessions = 0 }\n", 6,
+      "expected a number from 1" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" trust_authserv_id = x assume_authenticated = yes }\n",
+      0, "exclude each other" },
+    { "domain = \"d.example\"\nuser = \"no-such-user-here\"\n" GOOD_REST, 2, "no such user" },
+    { "domain = \"d.example\"\nstate_dir = relative\n" GOOD_REST, 2, "absolute path" },
+    { "domain = \"two words\"\n" GOOD_REST, 1, "expected a domain" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"0.0.0.0:25\" trust_authserv_id = x }\n", 0,
+      "say who that is with clients" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::]:25\" assume_authenticated = yes }\n", 0,
+      "say who that is with clients" },
+    { GOOD_REST, 0, "domain is missing" },
+    { "domain = \"d.example\"\nhostname = \"h.example\"\nlisten a { address = \"127.0.0.1:1\" }\nrelay { url = "
+      "\"maildir:/x\" }\n",
+      0, "silo: address is missing" },
+    { "domain = \"d.example\"\nhostname = \"h.example\"\nsilo { address = \"127.0.0.1:4433\" }\n", 3,
+      "expected +host:port" },
+    { "domain = \"d.example\"\n" GOOD_REST "silo { pin = \"sha256:00\" }\n", 6, "64 lower-case" },
+    { "domain = \"d.example\"\n" GOOD_REST "relay { url = \"http://x\" }\n", 6, "expected maildir:" },
+    { "domain = \"d.example\"\n" GOOD_REST "relay { url = \"smtp://nohost\" }\n", 6, "expected maildir:" },
+    { "domain = \"d.example\"\n}\n" GOOD_REST, 2, "unexpected" },
+    { "domain = \"d.example\"\n" GOOD_REST "admin { socket = \"control\" }\n", 6, "absolute path" },
+    { "domain = \"d.example\"\n" GOOD_REST "silo { alias = \"short\" }\n", 6, "8 to 200 bytes" },
+};
+
+static void test_mistakes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+        char path[32], where[64];
+        struct strbuf problems;
+        strbuf_init(&problems, 10000);
+        struct config *config = load(mistakes[i].text, &problems, path);
+        assert_null(config);
+        if (mistakes[i].line)
+            snprintf(where, sizeof where, "%s:%d: ", path, mistakes[i].line);
+        else
+            snprintf(where, sizeof where, "%s: ", path);
+        if (!strstr(problems.data, where) || !strstr(problems.data, mistakes[i].says))
+            fail_msg("row %zu: expected \"%s...%s\", got \"%s\"", i, where, mistakes[i].says, problems.data);
+        strbuf_free(&problems);
+    }
+}
+
+/* Not only the first mistake is told, and none twice. */
+static void test_all_mistakes_in_one_go(void **state)
+{
+    (void)state;
+    char path[32];
+    struct strbuf problems;
+    strbuf_init(&problems, 10000);
+    struct config *config =
+        load("domain = \"bad domain\"\nwhat = 1\n# comment\nwhy = 2\n" GOOD_REST "retry { first = \"x\" }\n", &problems,
+             path);
+    assert_null(config);
+    const char *expected[] = { ":1: domain", ":2: unknown key 'what'", ":4: unknown key 'why'", ":9: first" };
+    for (size_t i = 0; i < 4; i++) {
+        char *found = strstr(problems.data, expected[i]);
+        if (!found)
+            fail_msg("\"%s\" is missing from \"%s\"", expected[i], problems.data);
+        assert_null(strstr(found + 1, expected[i]));
+    }
+    strbuf_free(&problems);
+}
+
+static void test_unreadable_file(void **state)
+{
+    (void)state;
+    struct strbuf problems;
+    strbuf_init(&problems, 10000);
+    assert_null(config_load("/nowhere/postern.conf", &problems));
+    assert_non_null(strstr(problems.data, "/nowhere/postern.conf: can't read the configuration: No such file"));
+    strbuf_free(&problems);
+}
+
+static void test_scaled_values(void **state)
+{
+    (void)state;
+    int64_t value;
+    assert_int_equal(config_parse_duration("4h", &value), 1);
+    assert_int_equal(value, 4 * 3600 * 1000);
+    assert_int_equal(config_parse_size("35M", &value), 1);
+    assert_int_equal(value, 35 << 20);
+    assert_int_equal(config_parse_size("1234", &value), 1);
+    assert_int_equal(value, 1234);
+    static const char *const bad_durations[] = { "", "h", "4", "4 h", "-4h", "4hh", "4w", "9223372036854775807d" };
+    for (size_t i = 0; i < sizeof bad_durations / sizeof bad_durations[0]; i++)
+        assert_int_equal(config_parse_duration(bad_durations[i], &value), -1);
+    static const char *const bad_sizes[] = { "", "M", "-1", "1T", "1MB", "9223372036854775807K" };
+    for (size_t i = 0; i < sizeof bad_sizes / sizeof bad_sizes[0]; i++)
+        assert_int_equal(config_parse_size(bad_sizes[i], &value), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults_and_values),    cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_all_mistakes_in_one_go), cmocka_unit_test(test_unreadable_file),
+        cmocka_unit_test(test_scaled_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
