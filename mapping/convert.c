@@ -1,0 +1,466 @@
+#include "mapping/convert.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/strbuf.h"
+#include "base/worker.h"
+#include "base/xmalloc.h"
+#include "mapping/convert_limits.h"
+#include "mapping/convert_mail_header.h"
+#include "mapping/convert_memfile.h"
+#include "mapping/convert_mime_in.h"
+#include "mapping/convert_utf8.h"
+#include "mapping/convert_wire.h"
+
+enum {
+    WORKERS_DEFAULT = 2,
+    QUEUE_MAX = 64,
+    JOBS_PER_WORKER = 200,
+    CPU_SECONDS = 30,
+    JOB_TIMEOUT_DEFAULT_MS = 60 * 1000,
+    ATTEMPTS_MAX = 2, /* with the full conversion; then a simpler form */
+    MIME_HEADER_MAX = 8 * 1024,
+};
+
+static const uint64_t memory_default = 512ULL * 1024 * 1024;
+
+struct convert {
+    struct loop *loop;
+    struct worker_pool *pool;
+    struct job *jobs; /* waiting and running, in no order */
+};
+
+/* One conversion, over all its attempts. */
+struct job {
+    struct convert *convert;
+    struct job *previous, *next;
+    enum convert_wire_kind kind;
+    int input_fd;
+    int64_t input_size;
+    int content_fd; /* of this attempt: the content, or the mail; -1 */
+    int meta_fd;    /* of this attempt; -1 */
+    unsigned attempts;
+    struct strbuf detail;
+    struct strbuf header;      /* mail out: what is ours of the mail */
+    struct strbuf description; /* mail out: of the content */
+    bool is_smtputf8;
+    struct timer *failure; /* tells on the loop what went wrong in the caller's call; NULL */
+    convert_in_done *in_done;
+    convert_out_done *out_done;
+    void *ctx;
+};
+
+struct convert *convert_new(const struct convert_settings *settings)
+{
+    static const char *const arguments[] = { CONVERT_WORKER_ARGUMENT, NULL };
+    const struct worker_pool_settings pool_settings = {
+        .program = settings->program,
+        .arguments = arguments,
+        .workers = settings->workers > 0 ? settings->workers : WORKERS_DEFAULT,
+        .queue_max = QUEUE_MAX,
+        .limits = {
+            .memory_bytes = settings->memory_bytes > 0 ? settings->memory_bytes : memory_default,
+            .cpu_seconds = CPU_SECONDS,
+            .job_timeout_ms = settings->job_timeout_ms > 0 ? settings->job_timeout_ms : JOB_TIMEOUT_DEFAULT_MS,
+            .jobs_per_worker = JOBS_PER_WORKER,
+        },
+    };
+    struct convert *convert = xcalloc(1, sizeof *convert);
+    convert->loop = settings->loop;
+    convert->pool = worker_pool_new(settings->loop, &pool_settings);
+    if (!convert->pool) {
+        int error = errno;
+        free(convert);
+        errno = error;
+        return NULL;
+    }
+    return convert;
+}
+
+unsigned convert_waiting(const struct convert *convert)
+{
+    return worker_pool_waiting(convert->pool);
+}
+
+uint64_t convert_crashes(const struct convert *convert)
+{
+    return worker_pool_crashes(convert->pool);
+}
+
+/* ---- jobs ---- */
+
+static struct job *job_new(struct convert *convert, enum convert_wire_kind kind, int input_fd, int64_t input_size,
+                           void *ctx)
+{
+    int fd = fcntl(input_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return NULL;
+    struct job *job = xcalloc(1, sizeof *job);
+    *job = (struct job){ .convert = convert,
+                         .kind = kind,
+                         .input_fd = fd,
+                         .input_size = input_size,
+                         .content_fd = -1,
+                         .meta_fd = -1,
+                         .ctx = ctx };
+    strbuf_init(&job->detail, CONVERT_DETAIL_MAX);
+    strbuf_init(&job->header, CONVERT_MAIL_HEADER_MAX);
+    strbuf_init(&job->description, CONVERT_META_MAX);
+    job->next = convert->jobs;
+    if (job->next)
+        job->next->previous = job;
+    convert->jobs = job;
+    return job;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void job_free(struct job *job)
+{
+    if (job->previous)
+        job->previous->next = job->next;
+    else
+        job->convert->jobs = job->next;
+    if (job->next)
+        job->next->previous = job->previous;
+    timer_free(&job->failure);
+    close_fd(&job->input_fd);
+    close_fd(&job->content_fd);
+    close_fd(&job->meta_fd);
+    strbuf_free(&job->detail);
+    strbuf_free(&job->header);
+    strbuf_free(&job->description);
+    free(job);
+}
+
+void convert_free(struct convert **convert)
+{
+    if (!*convert)
+        return;
+    worker_pool_free(&(*convert)->pool);
+    while ((*convert)->jobs)
+        job_free((*convert)->jobs);
+    free(*convert);
+    *convert = NULL;
+}
+
+/* The end of every job: its result, then nothing more. */
+static void finish_in(struct job *job, struct convert_in_result *result)
+{
+    result->ok = result->error == NULL;
+    result->detail = job->detail.data;
+    job->in_done(result, job->ctx);
+    tmtp_message_free(&result->message);
+    job_free(job);
+}
+
+static void finish_out(struct job *job, struct convert_out_result *result)
+{
+    result->ok = result->error == NULL;
+    result->detail = job->detail.data;
+    job->out_done(result, job->ctx);
+    job_free(job);
+}
+
+static void finish_failed(struct job *job, bool is_permanent, const char *error)
+{
+    if (job->kind == CONVERT_WIRE_MAIL_IN) {
+        struct convert_in_result result = { .error = error, .from_name = "", .content_fd = -1 };
+        tmtp_message_init(&result.message);
+        finish_in(job, &result);
+    } else {
+        struct convert_out_result result = { .error = error, .permanent = is_permanent, .mail_fd = -1 };
+        finish_out(job, &result);
+    }
+}
+
+static void finish_later(struct job *job, void (*finish)(void *job))
+{
+    job->failure = timer_new(job->convert->loop, finish, job);
+    timer_start(job->failure, 0);
+}
+
+/* ---- one attempt ---- */
+
+static void on_worker_done(const struct worker_result *result, void *ctx);
+
+/* Fresh files for each attempt: a crashed worker leaves rubbish. 1, or -1 with errno. */
+static int prepare_files(struct job *job)
+{
+    close_fd(&job->content_fd);
+    close_fd(&job->meta_fd);
+    job->content_fd = convert_memfile_new("convert-content");
+    job->meta_fd = convert_memfile_new("convert-description");
+    if (job->content_fd < 0 || job->meta_fd < 0)
+        return -1;
+    if (job->kind == CONVERT_WIRE_MAIL_IN)
+        return 1;
+    if (convert_memfile_write(job->meta_fd, job->description.data, job->description.len) != 1)
+        return -1;
+    return convert_memfile_write(job->content_fd, job->header.data, job->header.len);
+}
+
+/* 1 taken, 0 the queue is full, -1 no files (errno). */
+static int submit(struct job *job)
+{
+    if (prepare_files(job) != 1)
+        return -1;
+    uint8_t request[CONVERT_WIRE_REQUEST_SIZE];
+    convert_wire_encode_request(&(struct convert_wire_request){ job->kind, job->input_size }, request);
+    const int in_files[] = { job->input_fd, job->content_fd, job->meta_fd };
+    const int out_files[] = { job->input_fd, job->meta_fd, job->content_fd };
+    const int *files = job->kind == CONVERT_WIRE_MAIL_IN ? in_files : out_files;
+    job->attempts++;
+    return worker_pool_submit(job->convert->pool, request, sizeof request, files, CONVERT_WIRE_FILES, on_worker_done,
+                              job);
+}
+
+static void on_no_files(void *arg)
+{
+    finish_failed(arg, false, "no memory file");
+}
+
+/* The first attempt, from a caller: what fails here is told on the loop, except a full queue. */
+static int submit_first(struct job *job)
+{
+    int taken = submit(job);
+    if (taken == 0)
+        job_free(job);
+    else if (taken < 0)
+        finish_later(job, on_no_files);
+    return taken == 0 ? 0 : 1;
+}
+
+/* ---- mail in ---- */
+
+/* Built without looking into the mail: whatever is in there has ended two workers. */
+static void finish_in_fallback(struct job *job)
+{
+    const char *body = convert_fallback_body();
+    struct convert_in_result result = { .fallback = true, .from_name = "" };
+    tmtp_message_init(&result.message);
+    close_fd(&job->content_fd);
+    job->content_fd = convert_memfile_new("convert-fallback");
+    if (job->content_fd < 0 || convert_memfile_write(job->content_fd, body, strlen(body)) != 1 ||
+        convert_memfile_copy(job->content_fd, job->input_fd, job->input_size) != 1) {
+        result.error = "no memory file";
+        result.fallback = false;
+        result.content_fd = -1;
+    } else {
+        tmtp_message_set(&result.message.subject, CONVERT_UNREADABLE_SUBJECT);
+        tmtp_message_add_attachment(&result.message, CONVERT_ORIGINAL_NAME, job->input_size, NULL);
+        result.content_fd = job->content_fd;
+        result.body_size = (int64_t)strlen(body);
+        result.content_size = result.body_size + job->input_size;
+    }
+    finish_in(job, &result);
+}
+
+/* The body is shown to people and goes on as JSON's neighbour: it must be text. */
+static bool body_is_text(int fd, int64_t size)
+{
+    struct convert_map body;
+    if (convert_map_open(fd, size, &body) != 1)
+        return false;
+    bool valid = convert_utf8_is_valid(body.data, body.len) && !memchr(body.data, '\0', body.len);
+    convert_map_close(&body);
+    return valid;
+}
+
+/* 1 when the worker's answer holds; -1 with a reason. */
+static int read_in_answer(struct job *job, int64_t *content_size_out, struct convert_in_message *message_out,
+                          const char **error_out)
+{
+    int64_t meta_size;
+    size_t len;
+    *error_out = "files that can't be sealed";
+    if (convert_memfile_seal(job->content_fd, content_size_out) != 1 ||
+        convert_memfile_seal(job->meta_fd, &meta_size) != 1)
+        return -1;
+    *error_out = "no description";
+    char *description = convert_memfile_read(job->meta_fd, 0, CONVERT_META_MAX, &len);
+    if (!description)
+        return -1;
+    int result = convert_wire_decode_in(description, len, *content_size_out, message_out, error_out);
+    free(description);
+    if (result == 1 && !body_is_text(job->content_fd, message_out->body_size)) {
+        convert_in_message_free(message_out);
+        *error_out = "a body that is no text";
+        result = -1;
+    }
+    return result;
+}
+
+static int finish_in_converted(struct job *job, const char **error_out)
+{
+    int64_t content_size;
+    struct convert_in_message message;
+    if (read_in_answer(job, &content_size, &message, error_out) != 1)
+        return -1;
+    struct convert_in_result result = { .fallback = message.is_fallback,
+                                        .from_name = message.from_name,
+                                        .content_fd = job->content_fd,
+                                        .content_size = content_size,
+                                        .body_size = message.body_size };
+    tmtp_message_init(&result.message);
+    tmtp_message_set(&result.message.subject, message.subject);
+    for (size_t i = 0; i < message.attachment_count; i++)
+        tmtp_message_add_attachment(&result.message, message.attachments[i].name, message.attachments[i].size, NULL);
+    strbuf_add_str(&job->detail, message.detail);
+    finish_in(job, &result);
+    convert_in_message_free(&message);
+    return 1;
+}
+
+int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_in_done *done, void *ctx)
+{
+    struct job *job = job_new(convert, CONVERT_WIRE_MAIL_IN, mail_fd, mail_size, ctx);
+    if (!job)
+        return 0; /* out of descriptors: busy, and over some day */
+    job->in_done = done;
+    return submit_first(job);
+}
+
+/* ---- mail out ---- */
+
+/* Behind the header that is ours a worker may have written nothing but its own Content fields. */
+static bool adds_only_content_fields(const char *text, size_t len)
+{
+    static const char first[] = "MIME-Version: 1.0\r\n";
+    if (len < strlen(first) || memcmp(text, first, strlen(first)) != 0)
+        return false;
+    for (size_t i = strlen(first); i < len;) {
+        const char *end = memmem(text + i, len - i, "\r\n", 2);
+        if (!end)
+            return false;
+        size_t n = (size_t)(end - text) - i;
+        if (n == 0)
+            return true;
+        bool continues = text[i] == ' ' || text[i] == '\t';
+        if ((!continues && strncmp(text + i, "Content-", 8) != 0) || memchr(text + i, '\n', n) ||
+            memchr(text + i, '\r', n))
+            return false;
+        i += n + 2;
+    }
+    return false;
+}
+
+static bool mail_is_ours(struct job *job, int64_t mail_size)
+{
+    int64_t looked_at = (int64_t)job->header.len + MIME_HEADER_MAX;
+    struct convert_map start;
+    if (convert_map_open(job->content_fd, mail_size < looked_at ? mail_size : looked_at, &start) != 1)
+        return false;
+    bool good = start.len > job->header.len && memcmp(start.data, job->header.data, job->header.len) == 0 &&
+                adds_only_content_fields(start.data + job->header.len, start.len - job->header.len);
+    convert_map_close(&start);
+    return good;
+}
+
+static int finish_out_converted(struct job *job, const struct worker_result *answer, const char **error_out)
+{
+    struct convert_out_result result = { .mail_fd = job->content_fd };
+    *error_out = "a mail with a header that is not ours";
+    if (convert_memfile_seal(job->content_fd, &result.mail_size) != 1 || !mail_is_ours(job, result.mail_size) ||
+        answer->answer_len > CONVERT_DETAIL_MAX || !convert_wire_is_clean(answer->answer, answer->answer_len))
+        return -1;
+    strbuf_add(&job->detail, answer->answer, answer->answer_len);
+    result.is_smtputf8 = job->is_smtputf8;
+    result.is_8bit = job->is_smtputf8; /* RFC 6531: one needs the other */
+    finish_out(job, &result);
+    return 1;
+}
+
+static void on_impossible(void *arg)
+{
+    struct job *job = arg;
+    finish_failed(job, true, "the message can't be expressed as mail");
+}
+
+/* Header and description are made once: every attempt gives the same mail. 1, or -1. */
+static int describe_mail(struct job *job, const struct convert_out_request *request)
+{
+    const struct tmtp_message *message = request->message;
+    const char *error;
+    int64_t attached = tmtp_message_attachments_size(message);
+    if (attached < 0 || attached > request->content_size || message->attach_count > TMTP_MESSAGE_ATTACH_MAX)
+        return -1;
+    if (convert_mail_header_write(&job->header, request, &job->detail, &error) != 1) {
+        strbuf_add_str(&job->detail, error);
+        return -1;
+    }
+    struct convert_out_attachment *attachments = xcalloc(message->attach_count + 1, sizeof *attachments);
+    for (size_t i = 0; i < message->attach_count; i++)
+        attachments[i] = (struct convert_out_attachment){ message->attach[i].name, (size_t)message->attach[i].size };
+    const struct convert_out_job description = { .body_size = (size_t)(request->content_size - attached),
+                                                 .attachments = attachments,
+                                                 .attachment_count = message->attach_count,
+                                                 .seed = convert_mail_header_seed(request->message_id) };
+    convert_wire_encode_out(&description, &job->description);
+    free(attachments);
+    job->is_smtputf8 = convert_mail_header_needs_utf8(request);
+    return strbuf_ok(&job->description) ? 1 : -1;
+}
+
+int convert_mail_out(struct convert *convert, const struct convert_out_request *request, convert_out_done *done,
+                     void *ctx)
+{
+    struct job *job = job_new(convert, CONVERT_WIRE_MAIL_OUT, request->content_fd, request->content_size, ctx);
+    if (!job)
+        return 0;
+    job->out_done = done;
+    if (describe_mail(job, request) == 1)
+        return submit_first(job);
+    finish_later(job, on_impossible);
+    return 1;
+}
+
+/* ---- outcomes ---- */
+
+/* Again; or in a simpler form; or not at all. */
+static void after_failure(struct job *job, const char *why)
+{
+    log_warning("convert.attempt_failed", "attempt=%u reason=%s", job->attempts, why);
+    if (job->attempts >= ATTEMPTS_MAX) {
+        strbuf_clear(&job->detail);
+        strbuf_add_fmt(&job->detail, "conversion failed %u times: %.200s", job->attempts, why);
+        if (job->kind == CONVERT_WIRE_MAIL_IN) {
+            finish_in_fallback(job);
+            return;
+        }
+        if (job->kind == CONVERT_WIRE_OUT_PLAIN) {
+            finish_failed(job, true, "the message can't be converted");
+            return;
+        }
+        job->kind = CONVERT_WIRE_OUT_PLAIN;
+    }
+    if (submit(job) != 1)
+        finish_failed(job, false, "the workers are busy");
+}
+
+static void on_worker_done(const struct worker_result *result, void *ctx)
+{
+    struct job *job = ctx;
+    const char *error = result->detail;
+    if (result->outcome == WORKER_DONE) {
+        error = "refused by the worker";
+        int finished = -1;
+        if (result->code == CONVERT_WIRE_DONE)
+            finished = job->kind == CONVERT_WIRE_MAIL_IN ? finish_in_converted(job, &error)
+                                                         : finish_out_converted(job, result, &error);
+        if (finished == 1)
+            return;
+    }
+    after_failure(job, error);
+}

@@ -1,0 +1,93 @@
+/* convert.h - content both ways: mail <-> thread message
+ *
+ * The façade over the convert workers: content is parsed and built in sandboxed child processes only (base/worker.h).
+ * Input and output are file descriptors (memfds), so that size costs no copies here. A job whose worker crashes, hangs
+ * or exceeds its limits is tried once more; after the second time mail becomes a thread message in the fallback form (a short
+ * text, the original attached as "u:original.eml"), built without looking into it; a thread message is tried a third
+ * time as plain text without the CommonMark renderer.
+ *
+ * All results arrive on the loop, never from inside a call. Strings are UTF-8.
+ */
+#pragma once
+#include "smtp/smtp_address.h"
+#include "tmtp/tmtp_message.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct convert;
+struct loop;
+
+struct convert_settings {
+    struct loop *loop;
+    const char
+        *program;     /* "/proc/self/exe": started with CONVERT_WORKER_ARGUMENT, it must call convert_worker_main() */
+    unsigned workers; /* processes; 0: 2 */
+    uint64_t memory_bytes;  /* each; 0: 512 MiB */
+    int64_t job_timeout_ms; /* 0: 60 s */
+};
+
+#define CONVERT_WORKER_ARGUMENT "--worker=convert"
+
+/* Start before any thread of the daemon. NULL with errno when the zygote can't be started. */
+struct convert *convert_new(const struct convert_settings *settings) __attribute__((warn_unused_result));
+void convert_free(struct convert **convert); /* pending jobs get no callback */
+unsigned convert_waiting(const struct convert *convert);
+uint64_t convert_crashes(const struct convert *convert);
+_Noreturn void convert_worker_main(void);
+
+/* Mail -> thread message. */
+struct convert_in_result {
+    bool ok;            /* false: no memory file, workers can't be started: try again later; error says why */
+    const char *error;  /* NULL when ok */
+    bool fallback;      /* the original is attached because it could not be converted; detail says why */
+    const char *detail; /* for the trace; "" */
+    struct tmtp_message
+        message; /* subject and attachments are set; the rest is the caller's to fill. Freed after the callback */
+    const char *from_name; /* display name of the author, decoded; "" */
+    int content_fd;        /* body and attachments back to back; closed after the callback (dup it to keep it) */
+    int64_t content_size;
+    int64_t body_size;
+};
+typedef void convert_in_done(struct convert_in_result *result, void *ctx);
+/* mail_fd: the whole message as received, read from offset 0 (pread). Duplicated. 1 taken, 0 too busy now. */
+int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_in_done *done, void *ctx)
+    __attribute__((warn_unused_result));
+
+/* Thread message -> mail. The mail is complete, with CRLF line ends; converting the same request again gives the same bytes. */
+struct convert_mailbox {
+    const char *name; /* display name; "" */
+    struct smtp_address address;
+};
+struct convert_out_request {
+    const struct tmtp_message *message; /* attachments, subject */
+    int content_fd;                     /* body and attachments; duplicated */
+    int64_t content_size;
+    const char *subject; /* the thread's, when message->subject is "" */
+    bool is_reply;       /* "Re: " goes before the subject unless it has one */
+    struct convert_mailbox from;
+    struct convert_mailbox reply_to; /* null address: none */
+    const struct convert_mailbox *to;
+    size_t to_count;
+    const struct convert_mailbox *cc;
+    size_t cc_count;
+    const char *message_id;  /* without angle brackets */
+    const char *in_reply_to; /* NULL */
+    const char *const *references;
+    size_t reference_count; /* oldest first */
+    int64_t date_ms;        /* wall clock, for the Date field */
+    const char *loop_mark;  /* value for X-Postern-Loop; NULL */
+    bool is_automatic;      /* adds Auto-Submitted: auto-generated */
+};
+struct convert_out_result {
+    bool ok; /* false: see error; permanent says whether trying again can help */
+    bool permanent;
+    const char *error;
+    const char *detail; /* for the trace: what was carried differently; "" */
+    int mail_fd;        /* closed after the callback */
+    int64_t mail_size;
+    bool is_8bit, is_smtputf8;
+};
+typedef void convert_out_done(struct convert_out_result *result, void *ctx);
+int convert_mail_out(struct convert *convert, const struct convert_out_request *request, convert_out_done *done,
+                     void *ctx) __attribute__((warn_unused_result));

@@ -1,0 +1,38 @@
+/* convert_limits.h - the ceilings of content conversion, in one place
+ *
+ * Every size and count that a correspondent or a member controls has its limit here; what lies beyond is
+ * carried in another form (attached instead of shown, the original instead of its parts) and named in the message.
+ * Internal to mapping/convert*.
+ */
+#pragma once
+
+enum {
+    /* Mail as received. */
+    CONVERT_HEADER_MAX = 256 * 1024,      /* octets of one part's header section */
+    CONVERT_FIELDS_MAX = 1000,            /* fields in one header section */
+    CONVERT_CONTENT_FIELD_MAX = 8 * 1024, /* octets of one Content-* field */
+    CONVERT_DEPTH_MAX = 50,               /* nested multiparts */
+    CONVERT_PARTS_MAX = 1000,             /* parts of all kinds */
+    CONVERT_HTML_MAX = 4 * 1024 * 1024,   /* an HTML part beyond is attached */
+    CONVERT_HTML_TAG_MAX = 32 * 1024,     /* a longer tag is left out (its text content is not) */
+    CONVERT_HTML_DEPTH_MAX = 200,         /* deeper elements are taken as plain text */
+    CONVERT_TEXT_MAX = 4 * 1024 * 1024,   /* a text part beyond is attached */
+
+    /* The thread message. */
+    CONVERT_BODY_MAX = 1024 * 1024, /* octets of CommonMark; a longer body is attached */
+    CONVERT_SUBJECT_MAX = 998,      /* octets */
+    CONVERT_FROM_NAME_MAX = 256,    /* octets */
+    CONVERT_NAME_MAX = 200,         /* octets of an attachment's name with its prefix */
+    CONVERT_DETAIL_MAX = 1000,      /* octets of what the trace is told */
+    CONVERT_QUOTE_DEPTH_MAX = 30,   /* nested quotes and lists; deeper ones are not nested further */
+
+    /* Thread message -> mail. */
+    CONVERT_MARKDOWN_MAX = 256 * 1024, /* a longer body is shown preformatted */
+    CONVERT_MARKDOWN_DEPTH_MAX = 200,
+    CONVERT_RENDERED_MAX = 8 * 1024 * 1024, /* octets of each rendering */
+    CONVERT_MAIL_HEADER_MAX = 1024 * 1024,  /* octets of the header that we write */
+    CONVERT_REFERENCES_MAX = 100,           /* the first and the last ones are kept */
+
+    /* Between the daemon and its workers. */
+    CONVERT_META_MAX = 2 * 1024 * 1024, /* octets of a description beside the content */
+};

@@ -1,0 +1,426 @@
+#include "mapping/convert_mime_field.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "mapping/convert_charset.h"
+#include "mapping/convert_limits.h"
+#include "mapping/convert_mime_parameter.h"
+#include "mapping/convert_utf8.h"
+
+enum { FILENAME_MAX_LEN = 4096 };
+
+static const char *line_end(const char *at, const char *end)
+{
+    const char *lf = memchr(at, '\n', (size_t)(end - at));
+    return lf ? lf + 1 : end;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Length of the field name that a line begins with; 0 when it begins with none. */
+static size_t field_name_len(const char *at, const char *end)
+{
+    size_t n = 0;
+    while (at + n < end && at[n] > ' ' && at[n] <= '~' && at[n] != ':')
+        n++;
+    size_t colon = n;
+    while (at + colon < end && (at[colon] == ' ' || at[colon] == '\t'))
+        colon++; /* obsolete syntax: "Subject : x" */
+    return at + colon < end && at[colon] == ':' ? n : 0;
+}
+
+bool convert_field_next(const char **at, const char *end, struct convert_field *field_out)
+{
+    while (*at < end) {
+        const char *start = *at;
+        size_t name_len = field_name_len(start, end);
+        *at = line_end(start, end);
+        if (name_len == 0)
+            continue;
+        while (*at < end && (**at == ' ' || **at == '\t'))
+            *at = line_end(*at, end);
+        const char *value = (const char *)memchr(start + name_len, ':', (size_t)(*at - start) - name_len) + 1;
+        *field_out = (struct convert_field){ start, name_len, value, (size_t)(*at - value) };
+        return true;
+    }
+    return false;
+}
+
+bool convert_field_is(const struct convert_field *field, const char *name)
+{
+    return strlen(name) == field->name_len && strncasecmp(field->name, name, field->name_len) == 0;
+}
+
+bool convert_field_find(const char *header, size_t len, const char *name, struct convert_field *field_out)
+{
+    const char *at = header;
+    while (convert_field_next(&at, header + len, field_out)) {
+        if (convert_field_is(field_out, name))
+            return true;
+    }
+    return false;
+}
+
+/* RFC 2047 allows 75; senders write more. Without a limit a hostile field would be read through again and again. */
+enum { ENCODED_WORD_MAX = 2000 };
+
+/* An encoded word: "=?charset*language?B?text?=". */
+struct encoded_word {
+    char charset[64];
+    bool is_base64;
+    const char *text;
+    size_t text_len;
+    size_t len; /* of the whole word */
+};
+
+static bool parse_encoded_word(const char *at, size_t len, struct encoded_word *word_out)
+{
+    if (len < 8 || at[0] != '=' || at[1] != '?')
+        return false;
+    const char *end = at + (len < ENCODED_WORD_MAX ? len : ENCODED_WORD_MAX);
+    const char *charset = at + 2;
+    const char *mark = memchr(charset, '?', (size_t)(end - charset));
+    if (!mark || end - mark < 4 || mark[2] != '?' || !strchr("BbQq", mark[1]))
+        return false;
+    size_t charset_len = (size_t)(mark - charset);
+    const char *language = memchr(charset, '*', charset_len);
+    if (language)
+        charset_len = (size_t)(language - charset);
+    if (charset_len == 0 || charset_len >= sizeof word_out->charset)
+        return false;
+    const char *text = mark + 3;
+    const char *close = text;
+    while (close + 1 < end && !(close[0] == '?' && close[1] == '=')) {
+        if (*close == '\n' || *close == '\r')
+            return false;
+        close++;
+    }
+    if (close + 1 >= end)
+        return false;
+    memcpy(word_out->charset, charset, charset_len);
+    word_out->charset[charset_len] = '\0';
+    word_out->is_base64 = mark[1] == 'B' || mark[1] == 'b';
+    word_out->text = text;
+    word_out->text_len = (size_t)(close - text);
+    word_out->len = (size_t)(close + 2 - at);
+    return true;
+}
+
+static void add_to_strbuf(const void *data, size_t len, void *ctx)
+{
+    strbuf_add(ctx, data, len);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void decode_word_bytes(const struct encoded_word *word, struct strbuf *bytes)
+{
+    if (word->is_base64) {
+        convert_transfer_decode(CONVERT_TRANSFER_BASE64, word->text, word->text_len, add_to_strbuf, bytes);
+        return;
+    }
+    for (size_t i = 0; i < word->text_len; i++) {
+        const char *at = word->text + i;
+        if (*at == '_') {
+            strbuf_add_char(bytes, ' ');
+        } else if (*at == '=' && word->text_len - i > 2 && hex_value(at[1]) >= 0 && hex_value(at[2]) >= 0) {
+            strbuf_add_char(bytes, (char)(hex_value(at[1]) << 4 | hex_value(at[2])));
+            i += 2;
+        } else {
+            strbuf_add_char(bytes, *at);
+        }
+    }
+}
+
+/* Bytes of one charset that wait to be decoded together: senders split characters between adjacent words. */
+struct word_run {
+    char charset[64]; /* "" for text outside encoded words */
+    struct strbuf bytes;
+};
+
+static void run_flush(struct word_run *run, struct convert_charsets *charsets, struct strbuf *out)
+{
+    convert_charset_decode(charsets, run->charset, run->bytes.data, run->bytes.len, out);
+    strbuf_clear(&run->bytes);
+    run->charset[0] = '\0';
+}
+
+static void run_add_word(struct word_run *run, const struct encoded_word *word, struct convert_charsets *charsets,
+                         struct strbuf *out)
+{
+    if (strcasecmp(run->charset, word->charset) != 0) {
+        run_flush(run, charsets, out);
+        memcpy(run->charset, word->charset, sizeof run->charset);
+    }
+    decode_word_bytes(word, &run->bytes);
+}
+
+char *convert_field_text(struct convert_charsets *charsets, const char *value, size_t len, size_t max)
+{
+    struct strbuf out;
+    struct word_run run = { "" };
+    strbuf_init(&run.bytes, len + 1);
+    strbuf_init(&out, len * 4 + 16);
+    struct encoded_word word;
+    for (size_t i = 0; i < len;) {
+        if (parse_encoded_word(value + i, len - i, &word)) {
+            run_add_word(&run, &word, charsets, &out);
+            i += word.len;
+            continue;
+        }
+        size_t gap = 0;
+        while (run.charset[0] && i + gap < len && is_blank(value[i + gap]))
+            gap++;
+        if (gap > 0 && parse_encoded_word(value + i + gap, len - i - gap, &word)) {
+            i += gap; /* blanks between encoded words only separate them */
+            continue;
+        }
+        if (run.charset[0])
+            run_flush(&run, charsets, &out);
+        if (value[i] != '\r' && value[i] != '\n')
+            strbuf_add_char(&run.bytes, value[i]);
+        i++;
+    }
+    run_flush(&run, charsets, &out);
+    strbuf_free(&run.bytes);
+    char *line = convert_utf8_one_line(out.data, out.len, max);
+    strbuf_free(&out);
+    return line;
+}
+
+/* Copies a phrase without its quotes. */
+static void add_unquoted(struct strbuf *out, const char *text, size_t len)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"')
+            quoted = !quoted;
+        else if (text[i] == '\\' && i + 1 < len)
+            strbuf_add_char(out, text[++i]);
+        else
+            strbuf_add_char(out, text[i]);
+    }
+}
+
+/* Position of c outside quoted strings; len when it does not occur. */
+static size_t find_unquoted(const char *text, size_t len, char c)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == c && !quoted)
+            return i;
+        if (text[i] == '"')
+            quoted = !quoted;
+        else if (text[i] == '\\')
+            i++;
+    }
+    return len;
+}
+
+char *convert_field_display_name(struct convert_charsets *charsets, const char *value, size_t len, size_t max)
+{
+    struct strbuf name;
+    strbuf_init(&name, len + 1);
+    size_t angle = find_unquoted(value, len, '<');
+    size_t open = find_unquoted(value, len, '(');
+    if (angle < len) {
+        add_unquoted(&name, value, angle);
+    } else if (open < len) { /* the oldest form: bob@example.com (Bob) */
+        size_t close = find_unquoted(value + open, len - open, ')');
+        add_unquoted(&name, value + open + 1, close - 1);
+    }
+    char *text = convert_field_text(charsets, name.data, name.len, max);
+    strbuf_free(&name);
+    return text;
+}
+
+/* The value on one line, for parsing. NUL would end it early: it becomes a space. */
+static char *unfold(const struct convert_field *field)
+{
+    struct strbuf text;
+    strbuf_init(&text, field->value_len + 1);
+    for (size_t i = 0; i < field->value_len; i++) {
+        char c = field->value[i];
+        strbuf_add_char(&text, is_blank(c) || c == '\0' ? ' ' : c);
+    }
+    size_t start = strspn(text.data, " ");
+    size_t end = text.len;
+    while (end > start && text.data[end - 1] == ' ')
+        end--;
+    char *value = xstrndup(text.data + start, end - start);
+    strbuf_free(&text);
+    return value;
+}
+
+/* A msg-id without its brackets; the start parameter of multipart/related has the same form. */
+static void strip_brackets(char *id)
+{
+    size_t len = strlen(id);
+    if (len >= 2 && id[0] == '<' && id[len - 1] == '>') {
+        memmove(id, id + 1, len - 2);
+        id[len - 2] = '\0';
+    }
+}
+
+static void take(char **field, char *text)
+{
+    free(*field);
+    *field = text;
+}
+
+/* The word at text, in lower case: up to a blank, a semicolon or a comment, or to the character `until`. */
+static char *lower_word(const char *text, char until)
+{
+    const char stops[] = { ' ', ';', '(', '"', until, '\0' };
+    char *word = xstrndup(text, strcspn(text, stops));
+    for (char *c = word; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return word;
+}
+
+static void parse_type(struct convert_content *content, const char *value, struct convert_charsets *charsets)
+{
+    struct convert_parameters parameters;
+    char *type = lower_word(value, '/');
+    const char *slash = value[strlen(type)] == '/' ? value + strlen(type) : NULL;
+    char *subtype = lower_word(slash ? slash + 1 : "", '/');
+    bool complete = *type && *subtype;
+    take(&content->type, complete ? type : xstrdup("text"));
+    take(&content->subtype, complete ? subtype : xstrdup("plain"));
+    if (!complete) {
+        free(type);
+        free(subtype);
+    }
+    convert_parameters_parse(value, &parameters);
+    take(&content->charset, convert_parameters_raw(&parameters, "charset"));
+    take(&content->boundary, convert_parameters_raw(&parameters, "boundary"));
+    take(&content->start, convert_parameters_raw(&parameters, "start"));
+    strip_brackets(content->start);
+    if (!*content->filename)
+        take(&content->filename, convert_parameters_text(&parameters, "name", charsets, FILENAME_MAX_LEN));
+    char *format = convert_parameters_raw(&parameters, "format");
+    char *delsp = convert_parameters_raw(&parameters, "delsp");
+    content->is_flowed = strcasecmp(format, "flowed") == 0;
+    content->is_delsp = strcasecmp(delsp, "yes") == 0;
+    free(format);
+    free(delsp);
+    convert_parameters_free(&parameters);
+}
+
+static void parse_disposition(struct convert_content *content, const char *value, struct convert_charsets *charsets)
+{
+    struct convert_parameters parameters;
+    char *kind = lower_word(value, ';');
+    content->is_attachment = strcmp(kind, "attachment") == 0;
+    free(kind);
+    convert_parameters_parse(value, &parameters);
+    char *filename = convert_parameters_text(&parameters, "filename", charsets, FILENAME_MAX_LEN);
+    if (*filename)
+        take(&content->filename, filename);
+    else
+        free(filename);
+    convert_parameters_free(&parameters);
+}
+
+static void parse_encoding(struct convert_content *content, const char *value, struct convert_charsets *charsets)
+{
+    (void)charsets;
+    char *label = lower_word(value, ';');
+    content->encoding = convert_transfer_from_label(label);
+    free(label);
+}
+
+static void parse_id(struct convert_content *content, const char *value, struct convert_charsets *charsets)
+{
+    (void)charsets;
+    take(&content->id, xstrdup(value));
+    strip_brackets(content->id);
+}
+
+static const struct content_field {
+    const char *name;
+    void (*parse)(struct convert_content *content, const char *value, struct convert_charsets *charsets);
+} content_fields[] = {
+    { "Content-Type", parse_type },
+    { "Content-Disposition", parse_disposition },
+    { "Content-Transfer-Encoding", parse_encoding },
+    { "Content-ID", parse_id },
+};
+
+enum { CONTENT_FIELD_COUNT = sizeof content_fields / sizeof content_fields[0] };
+
+static void parse_content_field(const struct convert_field *field, struct convert_charsets *charsets, unsigned *seen,
+                                struct convert_content *content)
+{
+    for (unsigned i = 0; i < CONTENT_FIELD_COUNT; i++) {
+        /* Of a repeated field the first counts: that is what most readers of mail do. */
+        if (!convert_field_is(field, content_fields[i].name) || (*seen & 1U << i))
+            continue;
+        *seen |= 1U << i;
+        char *value = unfold(field);
+        content_fields[i].parse(content, value, charsets);
+        free(value);
+    }
+}
+
+int convert_content_parse(struct convert_charsets *charsets, const char *header, size_t len, bool in_digest,
+                          struct convert_content *content_out, const char **error_out)
+{
+    *content_out = (struct convert_content){
+        .type = xstrdup(in_digest ? "message" : "text"),
+        .subtype = xstrdup(in_digest ? "rfc822" : "plain"),
+        .charset = xstrdup(""),
+        .boundary = xstrdup(""),
+        .filename = xstrdup(""),
+        .id = xstrdup(""),
+        .start = xstrdup(""),
+    };
+    if (len > CONVERT_HEADER_MAX) {
+        *error_out = "a header section is too long";
+        return -1;
+    }
+    unsigned count = 0;
+    unsigned seen = 0;
+    const char *at = header;
+    struct convert_field field;
+    while (convert_field_next(&at, header + len, &field)) {
+        if (++count > CONVERT_FIELDS_MAX) {
+            *error_out = "a header section has too many fields";
+            return -1;
+        }
+        if (field.name_len < 8 || strncasecmp(field.name, "Content-", 8) != 0)
+            continue;
+        if (field.value_len > CONVERT_CONTENT_FIELD_MAX) {
+            *error_out = "a Content field is too long";
+            return -1;
+        }
+        parse_content_field(&field, charsets, &seen, content_out);
+    }
+    return 1;
+}
+
+void convert_content_free(struct convert_content *content)
+{
+    free(content->type);
+    free(content->subtype);
+    free(content->charset);
+    free(content->boundary);
+    free(content->filename);
+    free(content->id);
+    free(content->start);
+    *content = (struct convert_content){ 0 };
+}

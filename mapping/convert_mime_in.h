@@ -1,0 +1,44 @@
+/* convert_mime_in.h - mail -> thread message, in memory
+ *
+ * What becomes the body: text/plain where there is some, else HTML; of a multipart/alternative its plain form unless that is
+ * empty. Further unnamed text parts of a multipart/mixed follow after a rule. Everything else is attached, messages byte for
+ * byte. What can't be carried as it should is named in a note at the body's end, and the mail itself is
+ * attached ("u:original.eml"). Mail beyond the limits of convert_limits.h comes in the fallback form: a short
+ * text and the original. Runs in a worker. Internal to mapping/convert*.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mapping/convert_transfer.h"
+
+struct convert_charsets;
+
+struct convert_in_attachment {
+    char *name; /* with prefix */
+    int64_t size;
+};
+
+struct convert_in_message {
+    char *subject;   /* never "" */
+    char *from_name; /* "" */
+    char *detail;    /* for the trace; "" */
+    bool is_fallback;
+    int64_t body_size;
+    struct convert_in_attachment *attachments;
+    size_t attachment_count;
+};
+
+#define CONVERT_NO_SUBJECT         "(no subject)"
+#define CONVERT_UNREADABLE_SUBJECT "(unreadable message)"
+#define CONVERT_NO_TEXT            "(no text)\n"
+#define CONVERT_ORIGINAL_NAME      "u:original.eml"
+
+/* Hands body and attachments to the sink, in this order. Always finds a form. Free the message. */
+void convert_mime_in(struct convert_charsets *charsets, const char *mail, size_t len, convert_sink *sink, void *ctx,
+                     struct convert_in_message *message_out);
+void convert_in_message_free(struct convert_in_message *message);
+
+/* The body of the fallback form. */
+const char *convert_fallback_body(void);

@@ -1,0 +1,308 @@
+#include "mapping/convert_mime_out.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "mapping/convert_limits.h"
+#include "mapping/convert_mail_header.h"
+#include "mapping/convert_markdown.h"
+#include "mapping/convert_names.h"
+#include "mapping/convert_types.h"
+
+enum { CID_SIZE = 64, FIELD_MAX = 16 * 1024, LINE_PLAIN_MAX = 78 };
+
+/* One attachment on its way out. */
+struct outgoing_file {
+    const struct convert_out_attachment *given;
+    const char *data;
+    const char *filename; /* safe and unique; the name set's */
+    const char *type;
+    char cid[CID_SIZE];
+    bool is_shown; /* the HTML refers to it */
+};
+
+struct outgoing {
+    const struct convert_out_job *job;
+    convert_sink *sink;
+    void *ctx;
+    struct outgoing_file *files;
+    struct convert_names names;
+    struct strbuf text, html;
+};
+
+/* The multiparts, from the outside in; their boundaries differ by this number. */
+enum level { MIXED, ALTERNATIVE, RELATED };
+
+static void put(struct outgoing *mail, const char *text)
+{
+    mail->sink(text, strlen(text), mail->ctx);
+}
+
+static void put_buffer(struct outgoing *mail, struct strbuf *buffer)
+{
+    mail->sink(buffer->data, buffer->len, mail->ctx);
+    strbuf_free(buffer);
+}
+
+/* "=_" occurs in no quoted-printable or base64 text, and text that is sent as it is gets looked through for it. */
+static void put_boundary(struct outgoing *mail, enum level level, const char *before, const char *after)
+{
+    struct strbuf line;
+    strbuf_init(&line, FIELD_MAX);
+    strbuf_add_fmt(&line, "%s=_%d_%016" PRIx64 "%s", before, (int)level, mail->job->seed, after);
+    put_buffer(mail, &line);
+}
+
+static void put_multipart_type(struct outgoing *mail, enum level level)
+{
+    static const char *const subtypes[] = { "mixed", "alternative", "related; type=\"text/html\"" };
+    put(mail, "Content-Type: multipart/");
+    put(mail, subtypes[level]);
+    put_boundary(mail, level, ";\r\n boundary=\"", "\"\r\n\r\n");
+}
+
+static void put_delimiter(struct outgoing *mail, enum level level, bool is_last)
+{
+    put_boundary(mail, level, "\r\n--", is_last ? "--\r\n" : "\r\n");
+}
+
+/* ---- text parts ---- */
+
+/* Whether text may go as it stands: short lines of ASCII in which nothing on the way would change anything. */
+static bool is_plain_7bit(const struct strbuf *text)
+{
+    size_t column = 0;
+    for (size_t i = 0; i < text->len; i++) {
+        char c = text->data[i];
+        if (c == '\n') {
+            if (i > 0 && text->data[i - 1] == ' ')
+                return false;
+            column = 0;
+            continue;
+        }
+        if (c < ' ' || c > '~' || ++column > LINE_PLAIN_MAX)
+            return false;
+        bool is_risky = column == 1 && (c == '.' || strncmp(text->data + i, "From ", 5) == 0 ||
+                                        strncmp(text->data + i, "--=_", 4) == 0);
+        if (is_risky)
+            return false;
+    }
+    return true;
+}
+
+static void add_crlf_text(struct strbuf *out, const struct strbuf *text)
+{
+    for (size_t i = 0; i < text->len; i++) {
+        if (text->data[i] == '\n')
+            strbuf_add_char(out, '\r');
+        strbuf_add_char(out, text->data[i]);
+    }
+}
+
+static size_t count_8bit(const struct strbuf *text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text->len; i++)
+        count += (unsigned char)text->data[i] >= 0x80;
+    return count;
+}
+
+static void put_base64(struct outgoing *mail, const char *data, size_t len)
+{
+    struct convert_base64_encoder encoder;
+    convert_base64_start(&encoder, mail->sink, mail->ctx);
+    convert_base64_add(&encoder, data, len);
+    convert_base64_end(&encoder);
+}
+
+static void put_text_part(struct outgoing *mail, const char *subtype, const struct strbuf *text)
+{
+    struct strbuf encoded;
+    strbuf_init(&encoded, text->len * 4 + 16); /* quoted-printable: three for one, and line ends */
+    put(mail, "Content-Type: text/");
+    put(mail, subtype);
+    put(mail, "; charset=utf-8\r\nContent-Transfer-Encoding: ");
+    if (is_plain_7bit(text)) {
+        put(mail, "7bit\r\n\r\n");
+        add_crlf_text(&encoded, text);
+        put_buffer(mail, &encoded);
+    } else if (count_8bit(text) > text->len / 3) {
+        put(mail, "base64\r\n\r\n");
+        add_crlf_text(&encoded, text);
+        put_base64(mail, encoded.data, encoded.len);
+        strbuf_free(&encoded);
+    } else {
+        put(mail, "quoted-printable\r\n\r\n");
+        convert_qp_encode(&encoded, text->data, text->len);
+        put_buffer(mail, &encoded);
+    }
+}
+
+/* ---- attachments ---- */
+
+static void put_file(struct outgoing *mail, const struct outgoing_file *file)
+{
+    struct strbuf header;
+    strbuf_init(&header, FIELD_MAX);
+    strbuf_add_fmt(&header, "Content-Type: %s\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: %s",
+                   file->type, file->is_shown ? "inline" : "attachment");
+    convert_mail_header_add_parameter(&header, "filename", file->filename);
+    strbuf_add_str(&header, "\r\n");
+    if (file->is_shown)
+        strbuf_add_fmt(&header, "Content-ID: <%s>\r\n", file->cid);
+    strbuf_add_str(&header, "\r\n");
+    put_buffer(mail, &header);
+    put_base64(mail, file->data, file->given->size);
+}
+
+/* Forms, blank ("f:") and filled ("r:"), are JSON. */
+static void name_file(struct outgoing *mail, struct outgoing_file *file, struct strbuf *detail)
+{
+    const char *given = file->given->name;
+    bool has_prefix = given[0] && given[1] == ':';
+    bool is_form = has_prefix && (given[0] == 'r' || given[0] == 'f');
+    const char *base = has_prefix ? given + 2 : given;
+    struct strbuf wanted;
+    strbuf_init(&wanted, strlen(base) + 8);
+    strbuf_add_str(&wanted, base);
+    size_t len = wanted.len;
+    if (is_form && (len < 5 || strcmp(base + len - 5, ".json") != 0))
+        strbuf_add_str(&wanted, ".json");
+    file->filename = convert_names_add(&mail->names, wanted.data, "attachment.bin") + 2;
+    file->type = is_form ? "application/json" : convert_type_from_name(file->filename);
+    if (is_form)
+        strbuf_add_fmt(detail, "The form \"%s\" is carried as JSON. ", file->filename);
+    strbuf_free(&wanted);
+}
+
+static void list_files(struct outgoing *mail, struct strbuf *detail)
+{
+    const struct convert_out_job *job = mail->job;
+    const char *data = job->content + job->body_size;
+    mail->files = xcalloc(job->attachment_count + 1, sizeof *mail->files);
+    for (size_t i = 0; i < job->attachment_count; i++) {
+        struct outgoing_file *file = &mail->files[i];
+        file->given = &job->attachments[i];
+        file->data = data;
+        data += file->given->size;
+        name_file(mail, file, detail);
+        struct strbuf cid;
+        strbuf_init(&cid, sizeof file->cid - 1);
+        strbuf_add_fmt(&cid, "%zu.%016" PRIx64 "@postern.invalid", i + 1, job->seed);
+        memcpy(file->cid, cid.data, cid.len + 1);
+        strbuf_free(&cid);
+    }
+}
+
+static const char *find_image(const char *name, void *ctx)
+{
+    struct outgoing *mail = ctx;
+    for (size_t i = 0; i < mail->job->attachment_count; i++) {
+        struct outgoing_file *file = &mail->files[i];
+        if (strcmp(file->given->name, name) == 0 && strncmp(file->type, "image/", 6) == 0) {
+            file->is_shown = true;
+            return file->cid;
+        }
+    }
+    return NULL;
+}
+
+/* ---- the tree ---- */
+
+static void render(struct outgoing *mail, struct strbuf *detail)
+{
+    const struct convert_out_job *job = mail->job;
+    if (job->is_plain) {
+        convert_markdown_to_preformatted_text(&mail->text, job->content, job->body_size);
+        strbuf_add_str(detail, "The text is carried as it was written, without rendering. ");
+        return;
+    }
+    if (convert_markdown_to_text(&mail->text, job->content, job->body_size) == 1 &&
+        convert_markdown_to_html(&mail->html, job->content, job->body_size, find_image, mail) == 1)
+        return;
+    strbuf_add_str(detail, "The text is too long or too deep to be rendered. ");
+    for (size_t i = 0; i < job->attachment_count; i++)
+        mail->files[i].is_shown = false;
+    strbuf_clear(&mail->text);
+    strbuf_clear(&mail->html);
+    convert_markdown_to_preformatted_text(&mail->text, job->content, job->body_size);
+    convert_markdown_to_preformatted_html(&mail->html, job->content, job->body_size);
+}
+
+static size_t count_shown(const struct outgoing *mail)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < mail->job->attachment_count; i++)
+        count += mail->files[i].is_shown;
+    return count;
+}
+
+static void put_html(struct outgoing *mail)
+{
+    if (count_shown(mail) == 0) {
+        put_text_part(mail, "html", &mail->html);
+        return;
+    }
+    put_multipart_type(mail, RELATED);
+    put_delimiter(mail, RELATED, false);
+    put_text_part(mail, "html", &mail->html);
+    for (size_t i = 0; i < mail->job->attachment_count; i++) {
+        if (mail->files[i].is_shown) {
+            put_delimiter(mail, RELATED, false);
+            put_file(mail, &mail->files[i]);
+        }
+    }
+    put_delimiter(mail, RELATED, true);
+}
+
+static void put_texts(struct outgoing *mail)
+{
+    if (mail->job->is_plain || mail->job->body_size == 0) {
+        put_text_part(mail, "plain", &mail->text);
+        return;
+    }
+    put_multipart_type(mail, ALTERNATIVE);
+    put_delimiter(mail, ALTERNATIVE, false);
+    put_text_part(mail, "plain", &mail->text);
+    put_delimiter(mail, ALTERNATIVE, false);
+    put_html(mail);
+    put_delimiter(mail, ALTERNATIVE, true);
+}
+
+static void put_all(struct outgoing *mail)
+{
+    put(mail, "MIME-Version: 1.0\r\n");
+    if (count_shown(mail) == mail->job->attachment_count) {
+        put_texts(mail);
+        return;
+    }
+    put_multipart_type(mail, MIXED);
+    put_delimiter(mail, MIXED, false);
+    put_texts(mail);
+    for (size_t i = 0; i < mail->job->attachment_count; i++) {
+        if (!mail->files[i].is_shown) {
+            put_delimiter(mail, MIXED, false);
+            put_file(mail, &mail->files[i]);
+        }
+    }
+    put_delimiter(mail, MIXED, true);
+}
+
+void convert_mime_out(const struct convert_out_job *job, convert_sink *sink, void *ctx, struct strbuf *detail)
+{
+    struct outgoing mail = { .job = job, .sink = sink, .ctx = ctx };
+    /* The preformatted forms have no limit of their own; a character takes three octets repaired, six escaped. */
+    size_t max = CONVERT_RENDERED_MAX > job->body_size * 18 ? CONVERT_RENDERED_MAX : job->body_size * 18 + FIELD_MAX;
+    strbuf_init(&mail.text, max);
+    strbuf_init(&mail.html, max);
+    list_files(&mail, detail);
+    render(&mail, detail);
+    put_all(&mail);
+    strbuf_free(&mail.text);
+    strbuf_free(&mail.html);
+    convert_names_free(&mail.names);
+    free(mail.files);
+}

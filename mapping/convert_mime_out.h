@@ -1,0 +1,31 @@
+/* convert_mime_out.h - thread message -> the MIME part of a mail, in memory
+ *
+ * multipart/alternative of text/plain and text/html, pictures that the text shows beside the HTML in a multipart/related, all other
+ * attachments in a multipart/mixed. Everything is 7-bit, with CRLF. Deterministic: the same job gives the same bytes. The
+ * header before it is the daemon's (convert_mail_header.h). Runs in a worker. Internal to mapping/convert*.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mapping/convert_transfer.h"
+
+struct strbuf;
+
+struct convert_out_attachment {
+    const char *name; /* with prefix */
+    size_t size;
+};
+
+struct convert_out_job {
+    const char *content; /* body, then the attachments back to back */
+    size_t body_size;
+    const struct convert_out_attachment *attachments; /* sizes add up to the content's */
+    size_t attachment_count;
+    uint64_t seed; /* of boundaries and Content-IDs */
+    bool is_plain; /* without looking into the body: its source as text/plain */
+};
+
+/* Hands out "MIME-Version: ..." to the last line. detail gets what was carried differently. */
+void convert_mime_out(const struct convert_out_job *job, convert_sink *sink, void *ctx, struct strbuf *detail);

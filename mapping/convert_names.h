@@ -1,0 +1,16 @@
+/* convert_names.h - names of attachments that are safe everywhere and unique in their message
+ *
+ * A set hands out names with the prefix "u:", at most CONVERT_NAME_MAX bytes of UTF-8, one line, without path separators, unlike any
+ * other in the set even where case does not count. Internal to mapping/convert*.
+ */
+#pragma once
+#include <stddef.h>
+
+struct convert_names {
+    char **names;
+    size_t count;
+};
+
+/* wanted: any text; "" means fallback ("part-2.bin"). The result belongs to the set. */
+const char *convert_names_add(struct convert_names *names, const char *wanted, const char *fallback);
+void convert_names_free(struct convert_names *names);

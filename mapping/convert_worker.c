@@ -1,0 +1,155 @@
+/* The child's side: one job is one conversion, from mapped input files to output files that come with the job. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/ipc.h"
+#include "base/strbuf.h"
+#include "base/worker.h"
+#include "base/xmalloc.h"
+#include "mapping/convert.h"
+#include "mapping/convert_charset.h"
+#include "mapping/convert_html.h"
+#include "mapping/convert_limits.h"
+#include "mapping/convert_memfile.h"
+#include "mapping/convert_mime_in.h"
+#include "mapping/convert_mime_out.h"
+#include "mapping/convert_utf8.h"
+#include "mapping/convert_wire.h"
+
+/* The one thing that belongs to the process: opened before lock-down, when modules can still be loaded, and
+ * handed down to every worker by fork(). Set once. */
+static struct convert_charsets *charsets;
+
+/* Collects small writes. */
+struct output {
+    int fd;
+    size_t len;
+    char buffer[64 * 1024];
+};
+
+static void output_flush(struct output *output)
+{
+    if (convert_memfile_write(output->fd, output->buffer, output->len) != 1)
+        abort(); /* no memory for the file: the same as no memory */
+    output->len = 0;
+}
+
+static void output_sink(const void *data, size_t len, void *ctx)
+{
+    struct output *output = ctx;
+    if (len > sizeof output->buffer - output->len)
+        output_flush(output);
+    if (len > sizeof output->buffer) {
+        if (convert_memfile_write(output->fd, data, len) != 1)
+            abort();
+        return;
+    }
+    memcpy(output->buffer + output->len, data, len);
+    output->len += len;
+}
+
+static struct output *output_new(int fd)
+{
+    struct output *output = xmalloc(sizeof *output);
+    output->fd = fd;
+    output->len = 0;
+    return output;
+}
+
+static void output_finish(struct output **output)
+{
+    output_flush(*output);
+    free(*output);
+    *output = NULL;
+}
+
+static int32_t handle_mail_in(int64_t size, const int *fds)
+{
+    struct convert_map mail;
+    if (convert_map_open(fds[0], size, &mail) != 1)
+        return CONVERT_WIRE_REFUSED;
+    struct convert_in_message message;
+    struct strbuf description;
+    strbuf_init(&description, CONVERT_META_MAX);
+    struct output *output = output_new(fds[1]);
+    convert_mime_in(charsets, mail.data, mail.len, output_sink, output, &message);
+    output_finish(&output);
+    convert_wire_encode_in(&message, &description);
+    int written = convert_memfile_write(fds[2], description.data, description.len);
+    bool complete = strbuf_ok(&description) && written == 1;
+    strbuf_free(&description);
+    convert_in_message_free(&message);
+    convert_map_close(&mail);
+    return complete ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+}
+
+static int32_t handle_mail_out(int64_t size, bool is_plain, const int *fds, struct strbuf *detail)
+{
+    struct convert_map content;
+    struct convert_out_job job;
+    size_t len;
+    if (convert_map_open(fds[0], size, &content) != 1)
+        return CONVERT_WIRE_REFUSED;
+    char *description = convert_memfile_read(fds[1], 0, CONVERT_META_MAX, &len);
+    if (!description || convert_wire_decode_out(description, len, size, &job) != 1) {
+        free(description);
+        convert_map_close(&content);
+        return CONVERT_WIRE_REFUSED;
+    }
+    job.content = content.data;
+    job.is_plain = is_plain;
+    struct output *output = output_new(fds[2]);
+    bool at_end = lseek(fds[2], 0, SEEK_END) >= 0; /* the header is there */
+    convert_mime_out(&job, output_sink, output, detail);
+    output_finish(&output);
+    convert_wire_free_out(&job);
+    free(description);
+    convert_map_close(&content);
+    return at_end ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+}
+
+static int32_t handle(const void *data, size_t len, const int *fds, size_t fd_count, void *answer, size_t *answer_len)
+{
+    struct convert_wire_request request;
+    *answer_len = 0;
+    if (fd_count != CONVERT_WIRE_FILES || convert_wire_decode_request(data, len, &request) != 1)
+        return CONVERT_WIRE_REFUSED;
+    if (request.kind == CONVERT_WIRE_MAIL_IN)
+        return handle_mail_in(request.input_size, fds);
+    struct strbuf detail;
+    strbuf_init(&detail, IPC_PAYLOAD_MAX);
+    int32_t code = handle_mail_out(request.input_size, request.kind == CONVERT_WIRE_OUT_PLAIN, fds, &detail);
+    size_t cut = convert_utf8_cut(detail.data, detail.len, CONVERT_DETAIL_MAX);
+    memcpy(answer, detail.data, cut);
+    *answer_len = cut;
+    strbuf_free(&detail);
+    return code;
+}
+
+static void ignore_sink(const void *data, size_t len, void *ctx)
+{
+    (void)data;
+    (void)len;
+    (void)ctx;
+}
+
+/* Libraries prepare themselves on first use, some by opening files: one small mail goes through all of them. */
+static void prepare(void)
+{
+    static const char mail[] =
+        "From: =?iso-8859-1?Q?a?= <a@example.com>\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html; "
+        "charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<p>=E4&auml;</p>\r\n"
+        "--b\r\nContent-Disposition: attachment; filename*=iso-8859-1''%E4\r\n\r\nx\r\n--b--\r\n";
+    charsets = convert_charsets_new();
+    struct convert_in_message message;
+    convert_mime_in(charsets, mail, sizeof mail - 1, ignore_sink, NULL, &message);
+    convert_in_message_free(&message);
+}
+
+_Noreturn void convert_worker_main(void)
+{
+    static const struct worker_program program = { .prepare = prepare, .handle = handle };
+    worker_main(&program);
+}

@@ -1,0 +1,285 @@
+/* Every mail of tests/corpora/mail against what a member must see of it, and the thread messages of tests/corpora/thread against the
+ * mail that leaves. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/digest.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "mapping/convert_charset.h"
+#include "mapping/convert_limits.h"
+#include "mapping/convert_markdown.h"
+#include "mapping/convert_mime_in.h"
+#include "mapping/convert_mime_out.h"
+#include "mapping/convert_utf8.h"
+
+#define MAIL_FOLDER   POSTERN_SOURCE_DIR "/tests/corpora/mail"
+#define THREAD_FOLDER POSTERN_SOURCE_DIR "/tests/corpora/thread"
+
+static struct convert_charsets *charsets;
+
+static char *join(const char *folder, const char *name, const char *extension)
+{
+    struct strbuf path;
+    strbuf_init(&path, 4096);
+    strbuf_add_fmt(&path, "%s/%s%s", folder, name, extension);
+    return strbuf_detach(&path);
+}
+
+static bool read_file(const char *path, struct strbuf *out)
+{
+    FILE *file = fopen(path, "rbe");
+    if (!file)
+        return false;
+    char piece[65536];
+    size_t n;
+    while ((n = fread(piece, 1, sizeof piece, file)) > 0)
+        strbuf_add(out, piece, n);
+    fclose(file);
+    return strbuf_ok(out);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names of the folder's files with this extension, without it, sorted. */
+static size_t list(const char *folder, const char *extension, char *names_out[], size_t max)
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        size_t len = strlen(entry->d_name);
+        size_t end = strlen(extension);
+        if (len > end && strcmp(entry->d_name + len - end, extension) == 0) {
+            assert_true(count < max);
+            names_out[count++] = xstrndup(entry->d_name, len - end);
+        }
+    }
+    closedir(dir);
+    qsort(names_out, count, sizeof *names_out, compare_names);
+    return count;
+}
+
+static void collect(const void *data, size_t len, void *ctx)
+{
+    strbuf_add(ctx, data, len);
+}
+
+static unsigned complaints; /* in the whole run: one file's faults must not hide another's */
+
+static void complain(const char *file, const char *what, const char *text)
+{
+    print_error("%s: %s: %s\n", file, what, text);
+    complaints++;
+}
+
+static void check_text(const char *file, const json_t *expect, const char *key, const char *text)
+{
+    const char *wanted = json_string_value(json_object_get(expect, key));
+    if (wanted && strcmp(wanted, text) != 0)
+        complain(file, key, text);
+}
+
+static void check_contains(const char *file, const json_t *texts, const char *where, bool wanted)
+{
+    size_t i;
+    json_t *text;
+    json_array_foreach(texts, i, text)
+    {
+        if ((strstr(where, json_string_value(text)) != NULL) != wanted)
+            complain(file, wanted ? "lacks" : "contains", json_string_value(text));
+    }
+}
+
+static void check_attachment(const char *file, const json_t *expect, const struct convert_in_message *message,
+                             const char *content)
+{
+    const char *name = json_string_value(json_object_get(expect, "name"));
+    const json_t *size = json_object_get(expect, "size");
+    const char *sha256 = json_string_value(json_object_get(expect, "sha256"));
+    const char *data = content + message->body_size;
+    for (size_t i = 0; i < message->attachment_count; data += message->attachments[i++].size) {
+        if (strcmp(message->attachments[i].name + 2, name) != 0)
+            continue;
+        uint8_t sum[DIGEST_SIZE];
+        char hex[DIGEST_HEX_SIZE];
+        struct digest *digest = digest_new();
+        digest_add(digest, data, (size_t)message->attachments[i].size);
+        digest_finish(&digest, sum);
+        digest_to_hex(sum, hex);
+        if (size && json_integer_value(size) != message->attachments[i].size)
+            complain(file, "has another size", name);
+        else if (sha256 && strcmp(sha256, hex) != 0)
+            complain(file, "has other bytes", name);
+        return;
+    }
+    complain(file, "is not attached", name);
+}
+
+static void check_mail(const char *name, const struct strbuf *mail, const json_t *expect)
+{
+    struct convert_in_message message;
+    struct strbuf content;
+    strbuf_init(&content, (size_t)256 << 20);
+    convert_mime_in(charsets, mail->data, mail->len, collect, &content, &message);
+    char *body = xstrndup(content.data, (size_t)message.body_size);
+    check_text(name, expect, "subject", message.subject);
+    check_text(name, expect, "from_name", message.from_name);
+    check_contains(name, json_object_get(expect, "body_contains"), body, true);
+    check_contains(name, json_object_get(expect, "body_lacks"), body, false);
+    const json_t *attachments = json_object_get(expect, "attachments");
+    size_t i;
+    json_t *attachment;
+    json_array_foreach(attachments, i, attachment) check_attachment(name, attachment, &message, content.data);
+    if (json_is_true(json_object_get(expect, "no_other_attachments")) &&
+        json_array_size(attachments) != message.attachment_count)
+        complain(name, "attachments", "there are others");
+    if (message.is_fallback && !json_is_true(json_object_get(expect, "fallback")))
+        complain(name, "was not converted", message.detail);
+    if (!convert_utf8_is_valid(body, strlen(body)) || strlen(body) != (size_t)message.body_size)
+        complain(name, "body", "is no text");
+    free(body);
+    strbuf_free(&content);
+    convert_in_message_free(&message);
+}
+
+/* Loads NAME.expect and the file beside it; NULL with a complaint when one is missing. */
+static json_t *load_pair(const char *folder, const char *name, const char *extension, struct strbuf *content)
+{
+    char *content_path = join(folder, name, extension);
+    char *expect_path = join(folder, name, ".expect");
+    json_error_t error;
+    json_t *expect = json_load_file(expect_path, JSON_REJECT_DUPLICATES, &error);
+    strbuf_init(content, (size_t)64 << 20);
+    if (!expect)
+        complain(name, "no expectation", error.text);
+    else if (!read_file(content_path, content))
+        complain(name, "cannot be read", content_path);
+    free(content_path);
+    free(expect_path);
+    return expect;
+}
+
+enum { FILES_MAX = 2000 };
+
+static void test_mail(void **state)
+{
+    (void)state;
+    char *names[FILES_MAX];
+    size_t count = list(MAIL_FOLDER, ".eml", names, FILES_MAX);
+    assert_true(count > 0);
+    complaints = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct strbuf mail;
+        json_t *expect = load_pair(MAIL_FOLDER, names[i], ".eml", &mail);
+        if (expect)
+            check_mail(names[i], &mail, expect);
+        json_decref(expect);
+        strbuf_free(&mail);
+        free(names[i]);
+    }
+    print_message("%zu mails\n", count);
+    assert_int_equal(complaints, 0);
+}
+
+static const char *find_image(const char *name, void *ctx)
+{
+    size_t i;
+    const json_t *given;
+    const json_t *attachments = ctx;
+    json_array_foreach(attachments, i, given)
+    {
+        if (strcmp(json_string_value(given), name) == 0 && strstr(name, ".png"))
+            return "cid@of.picture";
+    }
+    return NULL;
+}
+
+static void check_renderings(const char *name, const struct strbuf *body, const json_t *expect)
+{
+    struct strbuf text, html;
+    strbuf_init(&text, CONVERT_RENDERED_MAX);
+    strbuf_init(&html, CONVERT_RENDERED_MAX);
+    assert_int_equal(convert_markdown_to_text(&text, body->data, body->len), 1);
+    assert_int_equal(
+        convert_markdown_to_html(&html, body->data, body->len, find_image, json_object_get(expect, "attachments")), 1);
+    check_contains(name, json_object_get(expect, "text_contains"), text.data, true);
+    check_contains(name, json_object_get(expect, "text_lacks"), text.data, false);
+    check_contains(name, json_object_get(expect, "html_contains"), html.data, true);
+    check_contains(name, json_object_get(expect, "html_lacks"), html.data, false);
+    strbuf_free(&text);
+    strbuf_free(&html);
+}
+
+static void check_thread_message(const char *name, const struct strbuf *body, const json_t *expect)
+{
+    enum { ATTACHED_MAX = 16 };
+    struct convert_out_attachment attachments[ATTACHED_MAX];
+    const json_t *given = json_object_get(expect, "attachments");
+    size_t count = json_array_size(given);
+    assert_true(count <= ATTACHED_MAX);
+    struct strbuf content, mail, detail;
+    strbuf_init(&content, (size_t)16 << 20);
+    strbuf_init(&mail, (size_t)64 << 20);
+    strbuf_init(&detail, 10000);
+    strbuf_add(&content, body->data, body->len);
+    for (size_t i = 0; i < count; i++) { /* the name serves as the bytes */
+        attachments[i].name = json_string_value(json_array_get(given, i));
+        attachments[i].size = strlen(attachments[i].name);
+        strbuf_add_str(&content, attachments[i].name);
+    }
+    check_renderings(name, body, expect);
+    const struct convert_out_job job = { .content = content.data,
+                                         .body_size = body->len,
+                                         .attachments = attachments,
+                                         .attachment_count = count,
+                                         .seed = 1 };
+    convert_mime_out(&job, collect, &mail, &detail);
+    check_contains(name, json_object_get(expect, "mail_contains"), mail.data, true);
+    check_contains(name, json_object_get(expect, "mail_lacks"), mail.data, false);
+    strbuf_free(&content);
+    strbuf_free(&mail);
+    strbuf_free(&detail);
+}
+
+static void test_thread_messages(void **state)
+{
+    (void)state;
+    char *names[FILES_MAX];
+    size_t count = list(THREAD_FOLDER, ".body", names, FILES_MAX);
+    assert_true(count > 0);
+    complaints = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct strbuf body;
+        json_t *expect = load_pair(THREAD_FOLDER, names[i], ".body", &body);
+        if (expect)
+            check_thread_message(names[i], &body, expect);
+        json_decref(expect);
+        strbuf_free(&body);
+        free(names[i]);
+    }
+    assert_int_equal(complaints, 0);
+}
+
+int main(void)
+{
+    charsets = convert_charsets_new();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mail),
+        cmocka_unit_test(test_thread_messages),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    convert_charsets_free(&charsets);
+    return failed;
+}

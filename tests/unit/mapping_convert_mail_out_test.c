@@ -1,0 +1,499 @@
+/* Thread message -> mail: header, text, HTML, attachments, and that nothing from inside gets out of its place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "mapping/convert_charset.h"
+#include "mapping/convert_limits.h"
+#include "mapping/convert_mail_header.h"
+#include "mapping/convert_markdown.h"
+#include "mapping/convert_mime_field.h"
+#include "mapping/convert_mime_in.h"
+#include "mapping/convert_mime_out.h"
+#include "mapping/convert_wire.h"
+
+/* ---- header ---- */
+
+static struct convert_mailbox mailbox(const char *name, const char *local, const char *domain)
+{
+    struct convert_mailbox result = { .name = name };
+    memcpy(result.address.local, local, strlen(local));
+    memcpy(result.address.domain, domain, strlen(domain));
+    return result;
+}
+
+/* Whether every line ends with CRLF, is no longer than max, and holds no other control characters. */
+static void assert_well_formed(const char *text, size_t len, size_t max)
+{
+    size_t column = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\r') {
+            assert_true(i + 1 < len && text[i + 1] == '\n');
+            i++;
+            column = 0;
+            continue;
+        }
+        assert_true((unsigned char)text[i] >= ' ' || text[i] == '\t');
+        assert_true(++column <= max);
+    }
+    assert_int_equal(column, 0);
+}
+
+static char *header_of(const struct convert_out_request *request)
+{
+    struct strbuf out, detail;
+    const char *error = NULL;
+    strbuf_init(&out, CONVERT_MAIL_HEADER_MAX);
+    strbuf_init(&detail, 1000);
+    assert_int_equal(convert_mail_header_write(&out, request, &detail, &error), 1);
+    assert_well_formed(out.data, out.len, 998);
+    strbuf_free(&detail);
+    return strbuf_detach(&out);
+}
+
+static void test_whole_header(void **state)
+{
+    (void)state;
+    struct tmtp_message message;
+    tmtp_message_init(&message);
+    const struct convert_mailbox to[] = { mailbox("Bob", "bob", "example.com"), mailbox("", "carol", "example.net") };
+    const struct convert_mailbox cc = mailbox("Stone, Dan", "dan", "example.org");
+    static const char *const references[] = { "1@a", "2@b" };
+    const struct convert_out_request request = {
+        .message = &message,
+        .subject = "Measurements of the gate",
+        .is_reply = true,
+        .from = mailbox("Alice Member", "alice", "silo.example.org"),
+        .reply_to = mailbox("", "group", "silo.example.org"),
+        .to = to,
+        .to_count = 2,
+        .cc = &cc,
+        .cc_count = 1,
+        .message_id = "3@gw",
+        .in_reply_to = "2@b",
+        .references = references,
+        .reference_count = 2,
+        .date_ms = 1793601240000,
+        .loop_mark = "gw.example.org",
+        .is_automatic = true,
+    };
+    char *header = header_of(&request);
+    assert_string_equal(header, "Date: Mon, 2 Nov 2026 06:34:00 +0000\r\n"
+                                "From: Alice Member <alice@silo.example.org>\r\n"
+                                "Reply-To: group@silo.example.org\r\n"
+                                "To: Bob <bob@example.com>, carol@example.net\r\n"
+                                "Cc: \"Stone, Dan\" <dan@example.org>\r\n"
+                                "Subject: Re: Measurements of the gate\r\n"
+                                "Message-ID: <3@gw>\r\n"
+                                "In-Reply-To: <2@b>\r\n"
+                                "References: <1@a> <2@b>\r\n"
+                                "Auto-Submitted: auto-generated\r\n"
+                                "X-Postern-Loop: gw.example.org\r\n");
+    free(header);
+    tmtp_message_free(&message);
+}
+
+/* What a mail program would read back is what was written; and no value makes a line of its own. */
+static void test_values_come_back(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *text, *back;
+    } rows[] = {
+        { "plain", "plain" },
+        { "Grüße aus dem Süden", "Grüße aus dem Süden" },
+        { "a\r\nBcc: mallory@example.net", "a Bcc: mallory@example.net" },
+        { "a\nX: y\r\rZ", "a X: y Z" },
+        { "=?utf-8?Q?literal?=", "=?utf-8?Q?literal?=" },
+        { "=?utf-8?", "=?utf-8?" },
+        { "門の図面について、とても長い件名がここに続きます。もっと長く、もっと長く、もっと長く。",
+          "門の図面について、とても長い件名がここに続きます。もっと長く、もっと長く、もっと長く。" },
+        { "many words that go on and on and on until the line is full and must be folded somewhere, and then some more",
+          "many words that go on and on and on until the line is full and must be folded somewhere, and then some "
+          "more" },
+        { "bad \xFF byte", "bad \xEF\xBF\xBD byte" },
+        { "\"quoted\" \\ (c) <d>", "\"quoted\" \\ (c) <d>" },
+    };
+    struct convert_charsets *charsets = convert_charsets_new();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tmtp_message message;
+        tmtp_message_init(&message);
+        tmtp_message_set(&message.subject, rows[i].text);
+        const struct convert_out_request request = { .message = &message,
+                                                     .from = mailbox(rows[i].text, "a", "example.org"),
+                                                     .message_id = "3@gw",
+                                                     .loop_mark = rows[i].text };
+        struct strbuf mail;
+        strbuf_init(&mail, CONVERT_MAIL_HEADER_MAX);
+        char *header = header_of(&request);
+        strbuf_add_fmt(&mail, "%s\r\n", header);
+        assert_null(strstr(mail.data, "\r\nBcc"));
+        assert_null(strstr(mail.data, "\r\nX:"));
+        const char *end = mail.data + mail.len;
+        size_t fields = 0;
+        struct convert_field field;
+        for (const char *at = mail.data; convert_field_next(&at, end, &field); fields++) {
+            assert_true(strcspn(field.value, "\r") <= 78);
+            char *text = convert_field_is(&field, "From")
+                             ? convert_field_display_name(charsets, field.value, field.value_len, 1000)
+                             : convert_field_text(charsets, field.value, field.value_len, 1000);
+            if (convert_field_is(&field, "Subject") || convert_field_is(&field, "From") ||
+                convert_field_is(&field, "X-Postern-Loop"))
+                assert_string_equal(text, rows[i].back);
+            free(text);
+        }
+        assert_int_equal(fields, 5);
+        free(header);
+        strbuf_free(&mail);
+        tmtp_message_free(&message);
+    }
+    convert_charsets_free(&charsets);
+}
+
+static void test_subjects(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *own, *thread;
+        bool is_reply;
+        const char *line;
+    } rows[] = {
+        { "Own", "Thread", false, "\r\nSubject: Own\r\n" },
+        { "", "Thread", true, "\r\nSubject: Re: Thread\r\n" },
+        { "re: x", "", true, "\r\nSubject: re: x\r\n" },
+        { "", "", false, "\r\nSubject:\r\n" },
+        { "Regarding", "", true, "\r\nSubject: Re: Regarding\r\n" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tmtp_message message;
+        tmtp_message_init(&message);
+        tmtp_message_set(&message.subject, rows[i].own);
+        const struct convert_out_request request = { .message = &message,
+                                                     .subject = rows[i].thread,
+                                                     .is_reply = rows[i].is_reply,
+                                                     .from = mailbox("", "a", "example.org"),
+                                                     .message_id = "3@gw" };
+        char *header = header_of(&request);
+        assert_non_null(strstr(header, rows[i].line));
+        free(header);
+        tmtp_message_free(&message);
+    }
+}
+
+static void test_references_and_refusals(void **state)
+{
+    (void)state;
+    struct tmtp_message message;
+    tmtp_message_init(&message);
+    const char *references[300];
+    char ids[300][32];
+    for (size_t i = 0; i < 300; i++) {
+        struct strbuf id;
+        strbuf_init(&id, sizeof ids[i] - 1);
+        strbuf_add_fmt(&id, "id%zu@example.com", i);
+        memcpy(ids[i], id.data, id.len + 1);
+        strbuf_free(&id);
+        references[i] = ids[i];
+    }
+    references[299] = "bad>\r\nBcc: x";
+    struct convert_out_request request = { .message = &message,
+                                           .from = mailbox("", "a", "example.org"),
+                                           .message_id = "3@gw",
+                                           .in_reply_to = "a b",
+                                           .references = references,
+                                           .reference_count = 300 };
+    char *header = header_of(&request);
+    assert_non_null(strstr(header, "\r\nReferences: <id0@example.com>"));
+    assert_null(strstr(header, "<id1@example.com>"));
+    assert_non_null(strstr(header, "<id298@example.com>"));
+    assert_null(strstr(header, "Bcc"));
+    assert_null(strstr(header, "In-Reply-To"));
+    free(header);
+
+    assert_false(convert_mail_header_needs_utf8(&request));
+    request.from = mailbox("", "älice", "example.org");
+    assert_true(convert_mail_header_needs_utf8(&request));
+
+    static const char *const bad[] = { "", "a b", "a\r\nX: y", "<a@b>" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct strbuf out, detail;
+        const char *error = NULL;
+        strbuf_init(&out, 10000);
+        strbuf_init(&detail, 100);
+        request.message_id = bad[i];
+        assert_int_equal(convert_mail_header_write(&out, &request, &detail, &error), -1);
+        assert_non_null(error);
+        strbuf_free(&out);
+        strbuf_free(&detail);
+    }
+    tmtp_message_free(&message);
+}
+
+/* ---- text and HTML ---- */
+
+static const char *find_image(const char *name, void *ctx)
+{
+    (void)ctx;
+    return strcmp(name, "u:gate 1.png") == 0 ? "1@x" : NULL;
+}
+
+static void test_renderings(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *source, *text, *html;
+    } rows[] = {
+        { "a\nb", "a\nb\n", "<p>a<br>\nb</p>\n" },
+        { "a  \nb\n\nc", "a\nb\n\nc\n", "<p>a<br>\nb</p>\n<p>c</p>\n" },
+        { "# Head\n\ntext", "Head\n====\n\ntext\n", "<h1>Head</h1>\n<p>text</p>\n" },
+        { "*a* **b** ~~c~~ `d`", "_a_ *b* ~c~ `d`\n",
+          "<p><em>a</em> <strong>b</strong> <del>c</del> <code>d</code></p>\n" },
+        { "- a\n- b\n  - c", "- a\n- b\n  - c\n", "<ul>\n<li>a</li>\n<li>b<ul>\n<li>c</li>\n</ul>\n</li>\n</ul>\n" },
+        { "7. a\n8. b", "7. a\n8. b\n", "<ol start=\"7\">\n<li>a</li>\n<li>b</li>\n</ol>\n" },
+        { "> a\n> > b\n\nc", "> a\n>\n> > b\n\nc\n",
+          "<blockquote>\n<p>a</p>\n<blockquote>\n<p>b</p>\n</blockquote>\n</blockquote>\n<p>c</p>\n" },
+        { "```\na <b>\n\n c\n```", "    a <b>\n\n     c\n", "<pre>a &lt;b&gt;\n\n c\n</pre>\n" },
+        { "---", "----------\n", "<hr>\n" },
+        { "|a|b|\n|---|---|\n|c|d|", "a | b\nc | d\n",
+          "<table border=\"1\">\n<tr><th>a</th><th>b</th></tr>\n<tr><td>c</td><td>d</td></tr>\n</table>\n" },
+        { "[x](https://example.com/?a=1&b=2)", "x <https://example.com/?a=1&b=2>\n",
+          "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>\n" },
+        { "<https://example.com>", "https://example.com\n",
+          "<p><a href=\"https://example.com\">https://example.com</a></p>\n" },
+        { "<bob@example.com>", "bob@example.com\n", "<p><a href=\"mailto:bob@example.com\">bob@example.com</a></p>\n" },
+        { "[x](javascript:alert(1))", "x\n", "<p>x</p>\n" },
+        { "[x](data:text/html,y) [z](/rel) [w](#1A&2B)", "x z w\n", "<p>x z w</p>\n" },
+        { "[x](https://e.com/\"onclick=\"y)", "x <https://e.com/\"onclick=\"y>\n",
+          "<p><a href=\"https://e.com/&quot;onclick=&quot;y\">x</a></p>\n" },
+        { "<script>alert(1)</script>\n\n<b>x</b> <!-- y -->", "<script>alert(1)</script>\n\n<b>x</b> <!-- y -->\n",
+          "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n<p>&lt;b&gt;x&lt;/b&gt; &lt;!-- y --&gt;</p>\n" },
+        { "![the gate](this_u:gate%201.png)", "[the gate: gate 1.png]\n",
+          "<p><img src=\"cid:1@x\" alt=\"the gate\"></p>\n" },
+        { "![\"<>](this_u:gate%201.png)", "[\"<>: gate 1.png]\n",
+          "<p><img src=\"cid:1@x\" alt=\"&quot;&lt;&gt;\"></p>\n" },
+        { "![x](https://tracker.example/y.gif)", "[x]\n", "<p>[x]</p>\n" }, /* nothing is loaded from elsewhere */
+        { "[plan](this_u:plan.pdf)", "plan (attached: plan.pdf)\n", "<p>plan (attached: plan.pdf)</p>\n" },
+        { "[plan](0123456789abcdef_u:plan.pdf)", "plan (attached to an earlier message: plan.pdf)\n",
+          "<p>plan (attached to an earlier message: plan.pdf)</p>\n" },
+        { "![?](this_f:Gold/Form)", "[?: Gold/Form]\n", "<p>[?: Gold/Form]</p>\n" },
+        { "&lt;b&gt; &eacute; &#233; &nosuch; &#0; &#27;", "<b> é é &nosuch; \xEF\xBF\xBD \xEF\xBF\xBD\n",
+          "<p>&lt;b&gt; é é &amp;nosuch; \xEF\xBF\xBD \xEF\xBF\xBD</p>\n" },
+        { "a\x01\xFF", "a\xEF\xBF\xBD\xEF\xBF\xBD\n", "<p>a\xEF\xBF\xBD\xEF\xBF\xBD</p>\n" },
+        { "", "", "" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf out;
+        strbuf_init(&out, 10000);
+        assert_int_equal(convert_markdown_to_text(&out, rows[i].source, strlen(rows[i].source)), 1);
+        assert_string_equal(out.data, rows[i].text);
+        strbuf_clear(&out);
+        assert_int_equal(convert_markdown_to_html(&out, rows[i].source, strlen(rows[i].source), find_image, NULL), 1);
+        const char *body = strstr(out.data, "<body>\n") + strlen("<body>\n");
+        assert_int_equal(strlen(body), strlen(rows[i].html) + strlen("</body>\n</html>\n"));
+        assert_int_equal(strncmp(body, rows[i].html, strlen(rows[i].html)), 0);
+        strbuf_free(&out);
+    }
+}
+
+/* ---- the whole mail ---- */
+
+static void collect(const void *data, size_t len, void *ctx)
+{
+    strbuf_add(ctx, data, len);
+}
+
+static char *mail_of(const char *content, size_t body_size, const struct convert_out_attachment *attachments,
+                     size_t count, bool is_plain, char **detail_out)
+{
+    struct strbuf mail, detail;
+    strbuf_init(&mail, (size_t)64 << 20);
+    strbuf_init(&detail, 10000);
+    const struct convert_out_job job = { .content = content,
+                                         .body_size = body_size,
+                                         .attachments = attachments,
+                                         .attachment_count = count,
+                                         .seed = 0x1234,
+                                         .is_plain = is_plain };
+    strbuf_add_str(&mail, "From: a@example.org\r\n");
+    convert_mime_out(&job, collect, &mail, &detail);
+    assert_true(strbuf_ok(&mail));
+    assert_well_formed(mail.data, mail.len, 200);
+    for (size_t i = 0; i < mail.len; i++)
+        assert_true((unsigned char)mail.data[i] < 0x80);
+    *detail_out = strbuf_detach(&detail);
+    return strbuf_detach(&mail);
+}
+
+static void test_plain_mail(void **state)
+{
+    (void)state;
+    char *detail;
+    char *mail = mail_of("The *gate*.\n", 12, NULL, 0, false, &detail);
+    assert_string_equal(mail, "From: a@example.org\r\n"
+                              "MIME-Version: 1.0\r\n"
+                              "Content-Type: multipart/alternative;\r\n boundary=\"=_1_0000000000001234\"\r\n\r\n"
+                              "\r\n--=_1_0000000000001234\r\n"
+                              "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+                              "The _gate_.\r\n"
+                              "\r\n--=_1_0000000000001234\r\n"
+                              "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+                              "<!DOCTYPE html>\r\n<html>\r\n<head><meta charset=\"utf-8\"></head>\r\n<body>\r\n"
+                              "<p>The <em>gate</em>.</p>\r\n</body>\r\n</html>\r\n"
+                              "\r\n--=_1_0000000000001234--\r\n");
+    assert_string_equal(detail, "");
+    free(mail);
+    free(detail);
+}
+
+/* Our own reading of our own mail gives body and attachments back. */
+static void test_attachments_come_back(void **state)
+{
+    (void)state;
+    static const char body[] = "Grüße ![x](this_u:a.png)\n\n--=_0_0000000000001234--\n\nFrom here\n\n.\n";
+    static const char data[] = "PNG\0\r\n.\r\nTEXT{}{}";
+    static const struct convert_out_attachment attachments[] = {
+        { "u:a.png", 9 },
+        { "u:../\"b\r\nX: y\".txt", 4 },
+        { "r:Form", 2 },
+        { "u:Übersicht über die Maße und die Gewichte aller Türen.txt", 2 },
+    };
+    struct strbuf content;
+    strbuf_init(&content, 1000);
+    strbuf_add(&content, body, sizeof body - 1);
+    strbuf_add(&content, data, sizeof data - 1);
+    assert_int_equal(sizeof data - 1, 9 + 4 + 2 + 2);
+    char *detail;
+    char *mail = mail_of(content.data, sizeof body - 1, attachments, 4, false, &detail);
+    assert_non_null(strstr(detail, "\"Form.json\" is carried as JSON"));
+    assert_null(strstr(mail, "\r\nX: y"));
+    char *again_detail;
+    char *again = mail_of(content.data, sizeof body - 1, attachments, 4, false, &again_detail);
+    assert_string_equal(mail, again);
+    free(again);
+    free(again_detail);
+
+    struct convert_charsets *charsets = convert_charsets_new();
+    struct convert_in_message message;
+    struct strbuf back;
+    strbuf_init(&back, 1 << 20);
+    convert_mime_in(charsets, mail, strlen(mail), collect, &back, &message);
+    assert_string_equal(message.detail, "");
+    static const char *const names[] = { "u:a.png", "u:_._\"b X: y\".txt", "u:Form.json",
+                                         "u:Übersicht über die Maße und die Gewichte aller Türen.txt" };
+    assert_int_equal(message.attachment_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(message.attachments[i].name, names[i]);
+        assert_int_equal(message.attachments[i].size, attachments[i].size);
+    }
+    static const char seen[] = "Grüße [x: a.png]\n\n--=\\_0_0000000000001234--\n\nFrom here\n\n.\n";
+    char *seen_back = xstrndup(back.data, (size_t)message.body_size);
+    assert_string_equal(seen_back, seen);
+    free(seen_back);
+    assert_memory_equal(back.data + message.body_size, data, sizeof data - 1);
+    convert_in_message_free(&message);
+    strbuf_free(&back);
+    strbuf_free(&content);
+    convert_charsets_free(&charsets);
+    free(mail);
+    free(detail);
+}
+
+static void test_unrendered_forms(void **state)
+{
+    (void)state;
+    char *detail;
+    char *mail = mail_of("The *gate*.\n", 12, NULL, 0, true, &detail);
+    assert_non_null(strstr(
+        mail, "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\nThe *gate*.\r\n"));
+    assert_null(strstr(mail, "html"));
+    assert_non_null(strstr(detail, "without rendering"));
+    free(mail);
+    free(detail);
+
+    struct strbuf body;
+    strbuf_init(&body, 1 << 20);
+    while (body.len <= CONVERT_MARKDOWN_MAX)
+        strbuf_add_str(&body, "a *long* text\n");
+    mail = mail_of(body.data, body.len, NULL, 0, false, &detail);
+    assert_non_null(strstr(mail, "<pre>a *long* text"));
+    assert_non_null(strstr(detail, "too long"));
+    free(mail);
+    free(detail);
+    strbuf_clear(&body);
+
+    for (size_t i = 0; i < 100000; i++)
+        strbuf_add_str(&body, "> ");
+    mail = mail_of(body.data, body.len, NULL, 0, false, &detail);
+    assert_non_null(strstr(detail, "too deep"));
+    free(mail);
+    free(detail);
+    strbuf_free(&body);
+}
+
+static void test_hostile_commonmark_is_fast(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "[",  "![", "[a](", "*a ", "**a",      "_a_ ", "`",   "``` ",     "<", "<a", "&",
+        "> ", "- ", "1. ",  "|",   "a|\n-|\n", "\n",   "~~a", "[a]: b\n", "#", "\\", "](",
+    };
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        struct strbuf body;
+        strbuf_init(&body, 1 << 20);
+        while (body.len + strlen(pieces[i]) <= CONVERT_MARKDOWN_MAX)
+            strbuf_add_str(&body, pieces[i]);
+        struct timespec start, end;
+        char *detail;
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+        free(mail_of(body.data, body.len, NULL, 0, false, &detail));
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+        if (end.tv_sec - start.tv_sec > 3)
+            print_message("%s: %d s\n", pieces[i], (int)(end.tv_sec - start.tv_sec));
+        assert_true(end.tv_sec - start.tv_sec < 20);
+        free(detail);
+        strbuf_free(&body);
+    }
+}
+
+static void test_requests_are_checked(void **state)
+{
+    (void)state;
+    static const struct convert_out_attachment attachments[] = { { "u:a", 3 }, { "u:b", 4 } };
+    const struct convert_out_job job = { .body_size = 5, .attachments = attachments, .attachment_count = 2, .seed = 9 };
+    struct strbuf description;
+    strbuf_init(&description, 1000);
+    convert_wire_encode_out(&job, &description);
+    struct convert_out_job back;
+    assert_int_equal(convert_wire_decode_out(description.data, description.len, 12, &back), 1);
+    assert_int_equal(back.body_size, 5);
+    assert_string_equal(back.attachments[1].name, "u:b");
+    convert_wire_free_out(&back);
+    assert_int_equal(convert_wire_decode_out(description.data, description.len, 11, &back), -1);
+    for (size_t len = 0; len < description.len; len++)
+        assert_int_equal(convert_wire_decode_out(description.data, len, 12, &back), -1);
+    strbuf_free(&description);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_header),
+        cmocka_unit_test(test_values_come_back),
+        cmocka_unit_test(test_subjects),
+        cmocka_unit_test(test_references_and_refusals),
+        cmocka_unit_test(test_renderings),
+        cmocka_unit_test(test_plain_mail),
+        cmocka_unit_test(test_attachments_come_back),
+        cmocka_unit_test(test_unrendered_forms),
+        cmocka_unit_test(test_hostile_commonmark_is_fast),
+        cmocka_unit_test(test_requests_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,466 @@
+/* The conversions as the daemon sees them: through real worker processes, and with workers that misbehave.
+ *
+ * This program is also its own worker: started with CONVERT_WORKER_ARGUMENT it serves jobs. Under the name "...-crash" it dies with every
+ * job, under "...-liar" it gives answers that no honest worker would.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/strbuf.h"
+#include "base/worker.h"
+#include "base/xmalloc.h"
+#include "mapping/convert.h"
+#include "mapping/convert_memfile.h"
+#include "mapping/convert_wire.h"
+
+/* ---- the other side ---- */
+
+static int32_t handle_by_crashing(const void *request, size_t request_len, const int *fds, size_t fd_count,
+                                  void *answer, size_t *answer_len)
+{
+    (void)request, (void)request_len, (void)fds, (void)fd_count, (void)answer, (void)answer_len;
+    abort();
+}
+
+/* Mail in: an attachment larger than the content. Mail out: a second author behind the header. */
+static int32_t handle_by_lying(const void *data, size_t len, const int *fds, size_t fd_count, void *answer,
+                               size_t *answer_len)
+{
+    (void)answer;
+    *answer_len = 0;
+    struct convert_wire_request request;
+    if (fd_count != CONVERT_WIRE_FILES || convert_wire_decode_request(data, len, &request) != 1)
+        abort();
+    if (request.kind != CONVERT_WIRE_MAIL_IN) {
+        static const char forged[] = "MIME-Version: 1.0\r\nFrom: mallory@example.net\r\n\r\ntext\r\n";
+        return convert_memfile_write(fds[2], forged, strlen(forged)) == 1 ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+    }
+    struct convert_in_attachment attachment = { (char[]){ "u:a.txt" }, 1000000 };
+    const struct convert_in_message message = { .subject = (char[]){ "s" },
+                                                .from_name = (char[]){ "" },
+                                                .detail = (char[]){ "" },
+                                                .body_size = 4,
+                                                .attachments = &attachment,
+                                                .attachment_count = 1 };
+    struct strbuf description;
+    strbuf_init(&description, 4096);
+    convert_wire_encode_in(&message, &description);
+    bool written = convert_memfile_write(fds[1], "text", 4) == 1 &&
+                   convert_memfile_write(fds[2], description.data, description.len) == 1;
+    strbuf_free(&description);
+    return written ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text);
+    return len >= strlen(end) && strcmp(text + len - strlen(end), end) == 0;
+}
+
+static _Noreturn void serve(void)
+{
+    static const struct worker_program crashing = { .handle = handle_by_crashing };
+    static const struct worker_program lying = { .handle = handle_by_lying };
+    char path[4096] = "";
+    if (readlink("/proc/self/exe", path, sizeof path - 1) < 0)
+        abort();
+    if (ends_with(path, "-crash"))
+        worker_main(&crashing);
+    if (ends_with(path, "-liar"))
+        worker_main(&lying);
+    convert_worker_main();
+}
+
+/* ---- this side ---- */
+
+struct fixture {
+    struct clock *clock;
+    struct loop *loop;
+    struct convert *convert;
+    char *program; /* a link to this program; NULL */
+    bool done;
+    /* what came back */
+    bool ok, permanent, fallback;
+    char *subject, *from_name, *detail, *content;
+    size_t content_len, body_len;
+    struct tmtp_message message;
+};
+
+static void start(struct fixture *fixture, const char *suffix)
+{
+    fixture->clock = clock_new_system();
+    fixture->loop = loop_new(fixture->clock);
+    tmtp_message_init(&fixture->message);
+    const char *program = "/proc/self/exe";
+    if (suffix) {
+        char path[4096] = "";
+        assert_true(readlink("/proc/self/exe", path, sizeof path - 1) > 0);
+        struct strbuf name;
+        strbuf_init(&name, sizeof path);
+        strbuf_add_fmt(&name, "%s%s", path, suffix);
+        fixture->program = strbuf_detach(&name);
+        unlink(fixture->program);
+        assert_int_equal(link(path, fixture->program), 0);
+        program = fixture->program;
+    }
+    const struct convert_settings settings = { .loop = fixture->loop, .program = program, .workers = 1 };
+    fixture->convert = convert_new(&settings);
+    assert_non_null(fixture->convert);
+}
+
+static void forget_results(struct fixture *fixture)
+{
+    free(fixture->subject);
+    free(fixture->from_name);
+    free(fixture->detail);
+    free(fixture->content);
+    tmtp_message_free(&fixture->message);
+    tmtp_message_init(&fixture->message);
+    fixture->subject = fixture->from_name = fixture->detail = fixture->content = NULL;
+    fixture->done = false;
+}
+
+static void stop(struct fixture *fixture)
+{
+    forget_results(fixture);
+    tmtp_message_free(&fixture->message);
+    convert_free(&fixture->convert);
+    assert_null(fixture->convert);
+    loop_free(&fixture->loop);
+    clock_free(&fixture->clock);
+    if (fixture->program)
+        unlink(fixture->program);
+    free(fixture->program);
+}
+
+static int memory_file(const char *data, size_t len)
+{
+    int fd = convert_memfile_new("test");
+    assert_true(fd >= 0);
+    assert_int_equal(convert_memfile_write(fd, data, len), 1);
+    return fd;
+}
+
+static void on_in(struct convert_in_result *result, void *ctx)
+{
+    struct fixture *fixture = ctx;
+    fixture->done = true;
+    fixture->ok = result->ok;
+    fixture->fallback = result->fallback;
+    fixture->detail = xstrdup(result->detail);
+    if (result->ok) {
+        fixture->subject = xstrdup(result->message.subject);
+        fixture->from_name = xstrdup(result->from_name);
+        for (size_t i = 0; i < result->message.attach_count; i++)
+            tmtp_message_add_attachment(&fixture->message, result->message.attach[i].name,
+                                        result->message.attach[i].size, NULL);
+        fixture->content = convert_memfile_read(result->content_fd, 0, SIZE_MAX, &fixture->content_len);
+        assert_int_equal(fixture->content_len, result->content_size);
+        fixture->body_len = (size_t)result->body_size;
+    }
+    loop_stop(fixture->loop);
+}
+
+static void mail_in_bytes(struct fixture *fixture, const char *mail, size_t len)
+{
+    forget_results(fixture);
+    int fd = memory_file(mail, len);
+    assert_int_equal(convert_mail_in(fixture->convert, fd, (int64_t)len, on_in, fixture), 1);
+    close(fd); /* it was duplicated */
+    assert_false(fixture->done);
+    loop_run(fixture->loop);
+    assert_true(fixture->done);
+}
+
+static void mail_in(struct fixture *fixture, const char *mail)
+{
+    mail_in_bytes(fixture, mail, strlen(mail));
+}
+
+static void on_out(struct convert_out_result *result, void *ctx)
+{
+    struct fixture *fixture = ctx;
+    fixture->done = true;
+    fixture->ok = result->ok;
+    fixture->permanent = result->permanent;
+    fixture->detail = xstrdup(result->detail);
+    if (result->ok) {
+        fixture->content = convert_memfile_read(result->mail_fd, 0, SIZE_MAX, &fixture->content_len);
+        assert_int_equal(fixture->content_len, result->mail_size);
+    }
+    loop_stop(fixture->loop);
+}
+
+static void mail_out(struct fixture *fixture, const char *body, const char *attachment)
+{
+    forget_results(fixture);
+    struct tmtp_message message;
+    tmtp_message_init(&message);
+    tmtp_message_set(&message.subject, "Gate");
+    tmtp_message_add_attachment(&message, "u:note.txt", (int64_t)strlen(attachment), NULL);
+    char content[4096];
+    int len = snprintf(content, sizeof content, "%s%s", body, attachment);
+    int fd = memory_file(content, (size_t)len);
+    struct convert_out_request request = { .message = &message,
+                                           .content_fd = fd,
+                                           .content_size = len,
+                                           .to_count = 1,
+                                           .message_id = "1.abc@gw.example.org",
+                                           .date_ms = 1700000000000 };
+    struct convert_mailbox to = { "Bob", { "bob", "example.com" } };
+    request.from = (struct convert_mailbox){ "Alice Member", { "alice.member", "silo.example.org" } };
+    request.to = &to;
+    assert_int_equal(convert_mail_out(fixture->convert, &request, on_out, fixture), 1);
+    close(fd);
+    tmtp_message_free(&message);
+    loop_run(fixture->loop);
+    assert_true(fixture->done);
+}
+
+static const char sample[] =
+    "From: =?utf-8?B?Qm9iIE3DvG5zdGVy?= <bob@example.com>\r\nSubject: Gate\r\nMIME-Version: 1.0\r\n"
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nThe gate.\r\n--b\r\n"
+    "Content-Disposition: attachment; filename=size.txt\r\n\r\n92 cm\r\n--b--\r\n";
+
+static void test_mail_in(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, NULL);
+    for (int round = 0; round < 2; round++) { /* the second one meets a worker that has worked before */
+        mail_in(&fixture, sample);
+        assert_true(fixture.ok);
+        assert_false(fixture.fallback);
+        assert_string_equal(fixture.subject, "Gate");
+        assert_string_equal(fixture.from_name, "Bob Münster");
+        assert_string_equal(fixture.detail, "");
+        assert_int_equal(fixture.message.attach_count, 1);
+        assert_string_equal(fixture.message.attach[0].name, "u:size.txt");
+        assert_string_equal(fixture.content, "The gate.\n92 cm");
+        assert_int_equal(fixture.body_len, strlen("The gate.\n"));
+    }
+    assert_int_equal(convert_crashes(fixture.convert), 0);
+    stop(&fixture);
+}
+
+/* The sandbox allows what every mail needs, down to the charsets' modules. */
+static void test_all_mails_pass_the_sandbox(void **state)
+{
+    (void)state;
+    static const char folder[] = POSTERN_SOURCE_DIR "/tests/corpora/mail";
+    struct fixture fixture = { 0 };
+    unsigned count = 0;
+    start(&fixture, NULL);
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        if (!ends_with(entry->d_name, ".eml"))
+            continue;
+        struct strbuf path;
+        strbuf_init(&path, 4096);
+        strbuf_add_fmt(&path, "%s/%s", folder, entry->d_name);
+        int fd = open(path.data, O_RDONLY | O_CLOEXEC);
+        size_t len;
+        char *mail = convert_memfile_read(fd, 0, SIZE_MAX, &len);
+        assert_non_null(mail);
+        close(fd);
+        mail_in_bytes(&fixture, mail, len);
+        if (fixture.fallback && convert_crashes(fixture.convert) > 0)
+            print_error("%s: %s\n", entry->d_name, fixture.detail);
+        assert_int_equal(convert_crashes(fixture.convert), 0);
+        free(mail);
+        strbuf_free(&path);
+        count++;
+    }
+    closedir(dir);
+    assert_true(count > 0);
+    stop(&fixture);
+}
+
+/* Charsets that nobody has a module for, and parameters in any of those that there are. */
+static void test_charsets_pass_the_sandbox(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "utf-8",        "us-ascii",         "iso-8859-1",     "iso-8859-2", "iso-8859-15",
+        "windows-1252", "windows-1251",     "koi8-r",         "koi8-u",     "iso-2022-jp",
+        "shift_jis",    "euc-jp",           "gb2312",         "gbk",        "gb18030",
+        "big5",         "euc-kr",           "ks_c_5601-1987", "utf-7",      "utf-16",
+        "x-martian",    "../../etc/passwd", "EBCDIC-FI-SE",   "",
+    };
+    struct fixture fixture = { 0 };
+    start(&fixture, NULL);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct strbuf mail;
+        strbuf_init(&mail, 4096);
+        strbuf_add_fmt(
+            &mail,
+            "Subject: =?%s?Q?=C4=E3?=\r\nFrom: =?%s?B?xOM=?= <a@example.com>\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=\"%s\"\r\n\r\n"
+            "\xC4\xE3\r\n--b\r\nContent-Disposition: attachment; filename*=%s''%%C4%%E3\r\n\r\nx\r\n--b--\r\n",
+            names[i], names[i], names[i], names[i]);
+        mail_in_bytes(&fixture, mail.data, mail.len);
+        assert_true(fixture.ok);
+        if (convert_crashes(fixture.convert) > 0)
+            print_error("%s: %s\n", names[i], fixture.detail);
+        assert_int_equal(convert_crashes(fixture.convert), 0);
+        strbuf_free(&mail);
+    }
+    stop(&fixture);
+}
+
+static void test_empty_mail(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, NULL);
+    mail_in(&fixture, "");
+    assert_true(fixture.ok);
+    assert_string_equal(fixture.subject, CONVERT_NO_SUBJECT);
+    assert_string_equal(fixture.content, CONVERT_NO_TEXT);
+    stop(&fixture);
+}
+
+static void test_crash_gives_the_original(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, "-crash");
+    mail_in(&fixture, sample);
+    assert_true(fixture.ok);
+    assert_true(fixture.fallback);
+    assert_non_null(strstr(fixture.detail, "failed 2 times"));
+    assert_true(strlen(fixture.subject) > 0);
+    assert_int_equal(fixture.message.attach_count, 1);
+    assert_string_equal(fixture.message.attach[0].name, CONVERT_ORIGINAL_NAME);
+    assert_int_equal(fixture.message.attach[0].size, strlen(sample));
+    assert_string_equal(fixture.content + fixture.body_len, sample);
+    assert_int_equal(convert_crashes(fixture.convert), 2);
+    stop(&fixture);
+}
+
+static void test_lies_are_not_believed(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, "-liar");
+    mail_in(&fixture, sample);
+    assert_true(fixture.ok);
+    assert_true(fixture.fallback);
+    assert_string_equal(fixture.content + fixture.body_len, sample);
+    mail_out(&fixture, "text\n", "x");
+    assert_false(fixture.ok);
+    assert_true(fixture.permanent);
+    stop(&fixture);
+}
+
+static void test_mail_out(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, NULL);
+    mail_out(&fixture, "The *gate*.\n", "92 cm");
+    assert_true(fixture.ok);
+    assert_non_null(strstr(fixture.content, "From: Alice Member <alice.member@silo.example.org>\r\n"));
+    assert_non_null(strstr(fixture.content, "To: Bob <bob@example.com>\r\n"));
+    assert_non_null(strstr(fixture.content, "\r\n\r\nThe _gate_.\r\n"));
+    assert_non_null(strstr(fixture.content, "<p>The <em>gate</em>.</p>"));
+    assert_non_null(strstr(fixture.content, "filename=\"note.txt\""));
+    char *first = xmemdup(fixture.content, fixture.content_len + 1);
+    mail_out(&fixture, "The *gate*.\n", "92 cm");
+    assert_string_equal(fixture.content, first);
+    free(first);
+    stop(&fixture);
+}
+
+static void test_mail_out_of_crashing_workers(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, "-crash");
+    mail_out(&fixture, "The *gate*.\n", "92 cm");
+    assert_false(fixture.ok);
+    assert_true(fixture.permanent);
+    assert_int_equal(convert_crashes(fixture.convert), 3); /* twice as it should be, once without rendering */
+    stop(&fixture);
+}
+
+static void test_impossible_request(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, NULL);
+    struct tmtp_message message;
+    tmtp_message_init(&message);
+    tmtp_message_add_attachment(&message, "u:a", 100, NULL); /* more than there is */
+    int fd = memory_file("x", 1);
+    const struct convert_out_request request = { .message = &message,
+                                                 .content_fd = fd,
+                                                 .content_size = 1,
+                                                 .message_id = "a@b",
+                                                 .from = { "", { "a", "example.com" } } };
+    assert_int_equal(convert_mail_out(fixture.convert, &request, on_out, &fixture), 1);
+    assert_false(fixture.done); /* never from inside the call */
+    loop_run(fixture.loop);
+    assert_true(fixture.done);
+    assert_false(fixture.ok);
+    assert_true(fixture.permanent);
+    close(fd);
+    tmtp_message_free(&message);
+    stop(&fixture);
+}
+
+static void test_pending_jobs_get_no_callback(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, NULL);
+    int fd = memory_file(sample, strlen(sample));
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(convert_mail_in(fixture.convert, fd, (int64_t)strlen(sample), on_in, &fixture), 1);
+    close(fd);
+    convert_free(&fixture.convert);
+    loop_turn(fixture.loop);
+    assert_false(fixture.done);
+    stop(&fixture);
+}
+
+static void ignore_log(enum log_level level, const char *line, void *ctx)
+{
+    (void)level, (void)line, (void)ctx;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], CONVERT_WORKER_ARGUMENT) == 0)
+        serve();
+    log_set_sink(ignore_log, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mail_in),
+        cmocka_unit_test(test_all_mails_pass_the_sandbox),
+        cmocka_unit_test(test_charsets_pass_the_sandbox),
+        cmocka_unit_test(test_empty_mail),
+        cmocka_unit_test(test_crash_gives_the_original),
+        cmocka_unit_test(test_lies_are_not_believed),
+        cmocka_unit_test(test_mail_out),
+        cmocka_unit_test(test_mail_out_of_crashing_workers),
+        cmocka_unit_test(test_impossible_request),
+        cmocka_unit_test(test_pending_jobs_get_no_callback),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
