@@ -1,0 +1,169 @@
+"""The body of ./check: builds, runs every kind of test, counts, and shows the output of what failed.
+
+Everything is counted one by one: each build, each lint, each program under ctest, each fuzz target, each pytest test.
+What was skipped is listed and counted neither way. Full output lies in build/check/.
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+LOGS = os.path.join(ROOT, "build", "check")
+LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "text", "format", "shell", "manpages", "cppcheck", "tidy")
+FUZZ_SECONDS = 5
+SHOWN_LINES = 120   # of a failure's output; the rest is in its log
+
+
+class Results:
+    """Counts outcomes and prints each as it comes."""
+
+    def __init__(self):
+        self.passed = []
+        self.failed = []
+        self.skipped = []
+
+    def add(self, name, outcome, seconds, output=""):
+        {"ok": self.passed, "FAIL": self.failed, "skip": self.skipped}[outcome].append(name)
+        print(f"{outcome:4} {name} ({seconds:.1f} s)", flush=True)
+        if outcome == "FAIL" and output:
+            lines = output.rstrip().splitlines()
+            if len(lines) > SHOWN_LINES:
+                print(f"     ... {len(lines) - SHOWN_LINES} lines more in build/check/")
+            for line in lines[-SHOWN_LINES:]:
+                print("     " + line)
+            sys.stdout.flush()
+
+    def summary(self):
+        for name in self.skipped:
+            print(f"skipped: {name}")
+        for name in self.failed:
+            print(f"failed: {name}")
+        print(f"{len(self.passed)} passed, {len(self.failed)} failed")
+        return 1 if self.failed or not self.passed else 0
+
+
+def run(name, command, timeout, env=None):
+    """Runs a command with its output in build/check/NAME.log. Returns (exit code, output, seconds)."""
+    started = time.monotonic()
+    log = os.path.join(LOGS, name + ".log")
+    with open(log, "w", encoding="utf-8") as file:
+        try:
+            code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False,
+                                  timeout=timeout, env={**os.environ, **(env or {})}).returncode
+        except subprocess.TimeoutExpired:
+            file.write(f"\ngiven up after {timeout} s\n")
+            code = 124
+    with open(log, encoding="utf-8", errors="replace") as file:
+        return code, file.read(), time.monotonic() - started
+
+
+def build(results, preset, targets=()):
+    """Configures and builds one preset. Returns whether that worked."""
+    name = f"build.{preset}"
+    print(f"...  {name}", flush=True)
+    configure = ["cmake", "--preset", preset]
+    if shutil.which("ccache"):
+        configure.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
+    code, output, seconds = run(f"{name}.configure", configure, 300)
+    if code == 0:
+        command = ["cmake", "--build", "--preset", preset]
+        for target in targets:
+            command += ["--target", target]
+        code, output, more = run(name, command, 1800)
+        seconds += more
+    results.add(name, "FAIL" if code else "ok", seconds, output)
+    return code == 0
+
+
+def read_junit(path):
+    """Yields (name, outcome, seconds, output) for each test case of a JUnit file."""
+    for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
+        name = case.get("name")
+        if case.get("classname") not in (None, "", name):
+            name = f"{case.get('classname')}.{name}"
+        output = "\n".join(part.text or part.get("message") or "" for part in case if part.tag != "properties")
+        skipped = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome = "FAIL"
+        elif skipped is not None and skipped.get("message") == "Unable to find executable":
+            outcome = "FAIL"   # ctest's way to say that a test was not built
+        elif skipped is not None or case.get("status") == "disabled":
+            outcome = "skip"
+        else:
+            outcome = "ok"
+        yield name, outcome, float(case.get("time") or 0), output
+
+
+def run_junit(results, name, command, junit, timeout, env):
+    """Runs a test runner that writes a JUnit file, and counts what is in it."""
+    print(f"...  {name}", flush=True)
+    if os.path.exists(junit):
+        os.remove(junit)
+    code, output, seconds = run(name, command, timeout, env)
+    before = len(results.failed)
+    found = list(read_junit(junit)) if os.path.exists(junit) else []
+    for case in found:
+        results.add(*case)
+    if not found or (code != 0 and len(results.failed) == before):
+        results.add(name, "FAIL", seconds, output)
+
+
+def check_lints(results):
+    for lint in LINTS:
+        code, output, seconds = run(f"lint.{lint}", [os.path.join(ROOT, "tests", "lint", lint + ".py")], 1200)
+        results.add(f"lint.{lint}", "FAIL" if code else "ok", seconds, output)
+
+
+def check_ctest(results):
+    junit = os.path.join(LOGS, "ctest.xml")
+    command = ["ctest", "--test-dir", "build/dev", "-j", str(os.cpu_count()), "--output-on-failure", "--no-tests=error",
+               "--output-junit", junit]
+    env = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+    run_junit(results, "ctest", command, junit, 900, env)
+
+
+def check_fuzz(results):
+    program = os.path.join(ROOT, "tests", "fuzz", "run")
+    _, listed, _ = run("fuzz.list", [program, "--list"], 60)
+    targets = listed.split()
+    if not targets:
+        results.add("fuzz", "FAIL", 0, "no fuzz target was built")
+    for target in targets:
+        code, output, seconds = run(f"fuzz.{target}", [program, "--seconds", str(FUZZ_SECONDS), target], 300)
+        results.add(f"fuzz.{target}", "FAIL" if code else "ok", seconds, output)
+
+
+def check_e2e(results):
+    junit = os.path.join(LOGS, "e2e.xml")
+    command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-o", "junit_logging=all", "--junitxml", junit, "tests/e2e"]
+    run_junit(results, "e2e", command, junit, 2400, {"PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="check", description="Builds Postern and runs every test and lint.")
+    parser.add_argument("--quick", action="store_true", help="leave out fuzzing and the end-to-end tests")
+    quick = parser.parse_args().quick
+    os.makedirs(LOGS, exist_ok=True)
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    started = time.monotonic()
+    results = Results()
+
+    built = build(results, "dev")
+    if built:
+        check_ctest(results)
+    check_lints(results)
+    if not quick:
+        if build(results, "fuzz", ["fuzz_targets"]):
+            check_fuzz(results)
+        if build(results, "release", ["posternd", "posternctl", "tmtp"]) and built:
+            check_e2e(results)
+    print(f"took {time.monotonic() - started:.0f} s")
+    sys.exit(results.summary())
+
+
+if __name__ == "__main__":
+    main()

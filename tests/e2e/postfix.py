@@ -1,0 +1,176 @@
+"""Real Postfix beside the gateway: as the MX in front of it, and as the smarthost behind it.
+
+Each instance has its configuration, queue, data and log in a temporary folder and its own port on the loopback
+interface; the machine's own mail system is never touched.
+"""
+import email
+import email.policy
+import glob
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+from postern import AUTHSERV_ID, DOMAIN
+from procs import accepts_connections, free_port, wait_until
+
+MAIN = """\
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/mail.log
+maillog_file_prefixes = {folder}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mydestination =
+alias_maps =
+local_recipient_maps =
+message_size_limit = 104857600
+mailbox_size_limit = 0
+smtputf8_enable = yes
+# Failures of the moment are tried again at once: a test has no hours.
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+transport_retry_time = 1s
+in_flow_delay = 0
+"""
+
+MASTER = """\
+127.0.0.1:{port} inet n - n - 100 smtpd
+pickup    unix  n - n 60  1 pickup
+cleanup   unix  n - n -   0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+rewrite   unix  - - n -   - trivial-rewrite
+bounce    unix  - - n -   0 bounce
+defer     unix  - - n -   0 bounce
+trace     unix  - - n -   0 bounce
+flush     unix  n - n 1000? 0 flush
+proxymap  unix  - - n -   - proxymap
+smtp      unix  - - n -   - smtp
+relay     unix  - - n -   - smtp
+showq     unix  n - n -   - showq
+error     unix  - - n -   - error
+retry     unix  - - n -   - error
+discard   unix  - - n -   - discard
+virtual   unix  - n n -   - virtual
+lmtp      unix  - - n -   - lmtp
+anvil     unix  - - n -   1 anvil
+scache    unix  - - n -   1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+# What a verifying MX does: removes what claims to be its own verdict, then gives its verdict. Senders at
+# unproven.example fail.
+HEADER_CHECKS = """\
+/^Authentication-Results:[[:space:]]*{authserv_id}/ IGNORE
+/^From:.*@(unproven[.]example)>?[[:space:]]*$/ PREPEND Authentication-Results: {authserv_id}; dmarc=fail header.from=$1
+/^From:.*@([-A-Za-z0-9.]+)>?[[:space:]]*$/ PREPEND Authentication-Results: {authserv_id}; dmarc=pass header.from=$1
+"""
+
+
+class Postfix:
+    """One instance of Postfix."""
+
+    def __init__(self, settings):
+        # Not below pytest's temporary folder, which Postfix's own users may not enter.
+        self.folder = tempfile.mkdtemp(prefix="postern-postfix-")
+        os.chmod(self.folder, 0o755)
+        self.port = free_port()
+        self.etc = os.path.join(self.folder, "etc")
+        for name in ("etc", "queue", "data"):
+            os.mkdir(os.path.join(self.folder, name))
+        shutil.chown(os.path.join(self.folder, "data"), "postfix", "postfix")
+        self.write("main.cf", MAIN.format(folder=self.folder) + settings)
+        self.write("master.cf", MASTER.format(port=self.port))
+
+    def write(self, name, text):
+        with open(os.path.join(self.etc, name), "w", encoding="ascii") as file:
+            file.write(text)
+
+    def postfix(self, *command):
+        result = subprocess.run([command[0], "-c", self.etc, *command[1:]], capture_output=True, text=True, timeout=60, check=False,
+                                stdin=subprocess.DEVNULL)
+        assert result.returncode == 0, f"{command} exited {result.returncode}: {result.stderr}\n{self.read_log()}"
+        return result.stdout
+
+    def read_log(self):
+        path = os.path.join(self.folder, "mail.log")
+        if not os.path.exists(path):
+            return ""
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def start(self):
+        self.postfix("postfix", "start")
+        wait_until("Postfix listens", lambda: accepts_connections(self.port))
+
+    def stop(self):
+        self.postfix("postfix", "stop")
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def purge(self):
+        """Forgets all mail, and starts a new page of the log."""
+        self.postfix("postsuper", "-d", "ALL")
+        with open(os.path.join(self.folder, "mail.log"), "a", encoding="ascii") as file:
+            file.truncate(0)
+
+    def queue_is_empty(self):
+        return not any(files for name in ("incoming", "active", "deferred", "hold")
+                       for _, _, files in os.walk(os.path.join(self.folder, "queue", name)))
+
+
+class Mx(Postfix):
+    """Accepts mail for the gateway's domain, checks it, and hands it to the gateway by LMTP."""
+
+    def __init__(self, lmtp_port):
+        super().__init__(f"""
+myhostname = mx.test
+mynetworks =
+relay_domains = {DOMAIN}
+smtpd_relay_restrictions = reject_unauth_destination
+transport_maps = inline:{{ {DOMAIN}=lmtp:inet:127.0.0.1:{lmtp_port} }}
+header_checks = regexp:$config_directory/header_checks
+""")
+        self.write("header_checks", HEADER_CHECKS.format(authserv_id=AUTHSERV_ID))
+
+
+class Smarthost(Postfix):
+    """Accepts all mail from this machine and delivers it, whatever its domain, into one maildir."""
+
+    def __init__(self):
+        nobody = pwd.getpwnam("nobody")
+        super().__init__(f"""
+myhostname = smarthost.test
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+transport_maps = static:virtual
+virtual_mailbox_base = $data_directory/../mail
+virtual_mailbox_maps = static:all/
+virtual_mailbox_limit = 0
+virtual_minimum_uid = 1
+virtual_uid_maps = static:{nobody.pw_uid}
+virtual_gid_maps = static:{nobody.pw_gid}
+""")
+        self.maildir = os.path.join(self.folder, "mail", "all")
+        os.mkdir(os.path.join(self.folder, "mail"))
+        shutil.chown(os.path.join(self.folder, "mail"), nobody.pw_uid, nobody.pw_gid)
+
+    def purge(self):
+        super().purge()
+        shutil.rmtree(self.maildir, ignore_errors=True)
+
+    def mails(self):
+        return read_maildir(self.maildir)
+
+
+def read_maildir(folder):
+    """The messages of a maildir, parsed, in order of delivery."""
+    mails = []
+    for path in sorted(glob.glob(os.path.join(folder, "new", "*")), key=os.path.getmtime):
+        with open(path, "rb") as file:
+            mails.append(email.message_from_binary_file(file, policy=email.policy.default))
+    return mails

@@ -1,0 +1,87 @@
+"""Every message of tests/corpora/mail goes through Postfix and the gateway to the member, and arrives as its .expect says."""
+import glob
+import hashlib
+import json
+import os
+
+import pytest
+
+from mail import BOB, make_mail, send
+from procs import ROOT
+
+CORPUS = os.path.join(ROOT, "tests", "corpora", "mail")
+NAMES = sorted(os.path.basename(path)[:-len(".eml")] for path in glob.glob(os.path.join(CORPUS, "*.eml")))
+BIG = 10 * 1024 * 1024
+
+
+def compare(received, expected, digests):
+    """Lists what is not as expected."""
+    wrong = []
+    if received["subject"] != expected["subject"]:
+        wrong.append(f"subject is {received['subject']!r}")
+    wrong += [f"body lacks {text!r}" for text in expected["body_contains"] if text not in received["body"]]
+    wrong += [f"body has {text!r}" for text in expected["body_lacks"] if text in received["body"]]
+    attached = {attachment["name"].removeprefix("u:"): attachment["size"] for attachment in received.get("attach") or []}
+    for attachment in expected["attachments"]:
+        if attachment["name"] not in attached:
+            wrong.append(f"no attachment {attachment['name']!r} among {sorted(attached)}")
+        elif attached[attachment["name"]] != attachment.get("size", attached[attachment["name"]]):
+            wrong.append(f"{attachment['name']!r} has {attached[attachment['name']]} bytes")
+        elif "sha256" in attachment and attachment["sha256"] not in digests:
+            wrong.append(f"{attachment['name']!r} has another content")
+    if expected.get("no_other_attachments") and len(attached) != len(expected["attachments"]):
+        wrong.append(f"attachments are {sorted(attached)}")
+    return wrong
+
+
+def test_corpus_goes_through_the_circle(mx, gateway, bob_to_alice):
+    """All files in one go: what one of them breaks must not hold up the next."""
+    problems = []
+    for name in NAMES:
+        with open(os.path.join(CORPUS, name + ".eml"), "rb") as file:
+            send(mx.port, file.read())
+    expectations = {}
+    for name in NAMES:
+        with open(os.path.join(CORPUS, name + ".expect"), encoding="utf-8") as file:
+            expectations[name] = json.load(file)
+    send(mx.port, make_mail("The end of the corpus", proven=False))
+    bob_to_alice.receive_mail("The end of the corpus")
+    mails = list(bob_to_alice.mails())
+    while len(mails) < len(NAMES) + 1:   # retries of Postfix may have changed the order
+        bob_to_alice.receive_mail()
+        mails = list(bob_to_alice.mails())
+    by_subject = {mail["subject"]: mail for mail in mails}
+    assert len(by_subject) == len(mails), "each file has a subject of its own"
+    for name, expected in expectations.items():
+        received = by_subject.get(expected["subject"])
+        if received is None:
+            problems.append(f"{name}: nothing came with subject {expected['subject']!r} (came: {sorted(by_subject)})")
+            continue
+        assert received["alias"] == BOB
+        problems += [f"{name}: {wrong}" for wrong in compare(received, expected, bob_to_alice.saved_digests())]
+    assert not problems, "\n".join(problems)
+    assert gateway.ctl_json("status")["worker_crashes"] == 0
+
+
+def big_content():
+    """Ten megabytes that no compression or line ending makes smaller or other."""
+    block = b"".join(hashlib.sha256(number.to_bytes(4, "big")).digest() for number in range(2048))
+    return (block * (BIG // len(block) + 1))[:BIG]
+
+
+def test_ten_megabytes_attached(mx, gateway, bob_to_alice):
+    mail = make_mail("Ten megabytes", proven=False)
+    content = big_content()
+    mail.add_attachment(content, maintype="application", subtype="octet-stream", filename="big.bin")
+    send(mx.port, mail)
+    received = bob_to_alice.receive_mail("Ten megabytes")
+    assert [attachment["size"] for attachment in received["attach"]] == [BIG]
+    assert hashlib.sha256(content).hexdigest() in bob_to_alice.saved_digests()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_expectations_can_fail(name):
+    """A message that has nothing of what is expected does not pass for it."""
+    with open(os.path.join(CORPUS, name + ".expect"), encoding="utf-8") as file:
+        expected = json.load(file)
+    assert compare({"subject": "another", "body": "", "attach": []}, expected, {})

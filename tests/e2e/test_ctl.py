@@ -1,0 +1,100 @@
+"""posternctl: the administrator's hand."""
+import os
+
+from mail import ALICE, BOB, make_mail, send
+from procs import DEV, run
+
+
+def test_daemon_not_reachable(stopped_gateway):
+    stopped_gateway.write_config()
+    assert "control" in stopped_gateway.ctl("status", expect=69)
+
+
+def test_usage(gateway):
+    gateway.ctl("frobnicate", expect=2)
+    gateway.ctl("mapping", "add", expect=2)
+    result = run([os.path.join(DEV, "posternctl")], gateway.folder)
+    assert result.returncode == 2
+
+
+def test_socket_option(gateway):
+    result = run([os.path.join(DEV, "posternctl"), "-s", f"{gateway.state}/control", "version"], gateway.folder)
+    assert result.returncode == 0, result.stderr
+    assert "0." in result.stdout
+
+
+def test_members(gateway, alice):
+    gateway.wait_online()
+    gateway.ctl("member", "add", "Alice Member", "--address", "alice")
+    assert [member["alias"] for member in gateway.ctl_json("member", "list")["members"]] == ["Alice Member"]
+    shown = gateway.ctl_json("member", "show", "Alice Member")
+    assert shown["address"] == ALICE
+    gateway.ctl("member", "add", "Carol Member", "--address", "alice", expect=1)
+    gateway.ctl("member", "show", "Nobody At All", expect=1)
+    gateway.ctl("member", "remove", "Alice Member")
+    assert gateway.ctl_json("member", "list")["members"] == []
+    gateway.ctl("member", "remove", "Alice Member", expect=1)
+
+
+def test_unknown_member_is_pinged(gateway, alice):
+    gateway.wait_online()
+    gateway.ctl("member", "add", "Alice Member")
+    ping = alice.receive_where("the gateway's ping", lambda item: item["op"] == "ping")
+    assert ping["alias"] == "Email Gateway"
+
+
+def test_mappings(gateway, bob_to_alice):
+    mapping = gateway.ctl_json("mapping", "list")["mappings"][0]
+    assert mapping["address"] == BOB
+    assert mapping["state"] == "approved"
+    identity = str(mapping["id"])
+    for verb, state in (("suspend", "suspended"), ("resume", "approved"), ("revoke", "revoked")):
+        gateway.ctl("mapping", verb, identity)
+        assert gateway.ctl_json("mapping", "show", identity)["state"] == state
+    gateway.ctl("mapping", "resume", identity, expect=1)
+    gateway.ctl("mapping", "show", "999999", expect=1)
+    gateway.ctl("mapping", "add", "not an address", "Alice Member", expect=2)
+    gateway.ctl("mapping", "add", BOB, "Nobody At All", expect=1)
+
+
+def test_tables_for_people(gateway, bob_to_alice):
+    assert "Alice Member" in gateway.ctl("member", "list")
+    assert BOB in gateway.ctl("mapping", "list")
+    assert "online" in gateway.ctl("status")
+
+
+def test_queue_hold_retry_drop(silo, gateway, bob_to_alice):
+    silo.stop()
+    for subject in ("Held", "Dropped"):
+        send(gateway.smtp_port, make_mail(subject))
+    held, dropped = [str(item["id"]) for item in gateway.queue("in")]
+    gateway.ctl("queue", "hold", held)
+    gateway.ctl("queue", "drop", dropped, "--reason", "asked by the sender")
+    assert str(gateway.queue("in")[0]["id"]) == held
+    assert "Alice" in gateway.ctl("queue", "show", held) or ALICE in gateway.ctl("queue", "show", held)
+    silo.start()
+    send(gateway.smtp_port, make_mail("Later"))
+    bob_to_alice.receive_mail("Later")
+    gateway.ctl("queue", "retry", held)
+    bob_to_alice.receive_mail("Held")
+    assert "asked by the sender" in gateway.ctl("why", dropped)
+    gateway.ctl("queue", "show", "in999999", expect=1)
+
+
+def test_reload_and_stop(gateway):
+    gateway.wait_online()
+    gateway.ctl("reload")
+    gateway.ctl("stop")
+    assert gateway.process.wait(20) == 0
+    gateway.process = None
+
+
+def test_reload_of_a_bad_configuration_changes_nothing(gateway):
+    with open(gateway.config, "a", encoding="utf-8") as file:
+        file.write("nonsense = 1\n")
+    # posternctl itself can't read that file either: it is told the socket instead.
+    result = run([os.path.join(DEV, "posternctl"), "-s", f"{gateway.state}/control", "reload"], gateway.folder)
+    assert result.returncode == 1, result.stderr
+    assert "nonsense" in result.stderr
+    result = run([os.path.join(DEV, "posternctl"), "-s", f"{gateway.state}/control", "status"], gateway.folder)
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,157 @@
+"""What posternd says when it can't start: where, what, and what was expected."""
+import os
+import socket
+import sqlite3
+
+import pytest
+
+from postern import Gateway
+from procs import DEV, run, wait_until
+
+CONFIG_ERROR = 78
+
+
+def run_gateway(gateway, *arguments):
+    return run(gateway.command(*arguments), gateway.folder)
+
+
+def change_config(gateway, old, new):
+    """Writes the configuration with one piece replaced; returns the line number of the change."""
+    gateway.write_config()
+    with open(gateway.config, encoding="utf-8") as file:
+        text = file.read()
+    assert old in text
+    with open(gateway.config, "w", encoding="utf-8") as file:
+        file.write(text.replace(old, new, 1))
+    return text[:text.index(old)].count("\n") + 1
+
+
+@pytest.fixture
+def idle_gateway(folder):
+    """A gateway that never gets as far as a silo."""
+    return Gateway(folder, silo_port=1)
+
+
+def test_good_configuration(idle_gateway):
+    idle_gateway.write_config()
+    result = run_gateway(idle_gateway, "-t")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("domain  ", "domian  ", ["domian"]),
+    ("protocol = smtp", "protocol = smpt", ["smpt", "lmtp"]),
+    ('give_up = "1h"', 'give_up = "soon"', ["soon", "7d"]),
+    ('max_message = "35M"', 'max_message = "35X"', ["35X"]),
+    ('address = "=127', 'address = "127', ["127", "="]),
+    ('url = "maildir:', 'url = "mailbox:', ["mailbox", "maildir"]),
+    ("level = debug", "level = loud", ["loud", "debug"]),
+])
+def test_bad_configuration_names_file_line_and_expectation(idle_gateway, old, new, words):
+    line = change_config(idle_gateway, old, new)
+    for arguments in (["-t"], []):
+        result = run_gateway(idle_gateway, *arguments)
+        assert result.returncode == CONFIG_ERROR, (result.returncode, result.stderr)
+        assert f"{idle_gateway.config}:{line}:" in result.stderr
+        for word in words:
+            assert word in result.stderr
+
+
+def test_all_errors_are_reported(idle_gateway):
+    first = change_config(idle_gateway, 'max_message = "35M"', 'max_message = "lots"')
+    with open(idle_gateway.config, encoding="utf-8") as file:
+        text = file.read()
+    with open(idle_gateway.config, "w", encoding="utf-8") as file:
+        file.write(text.replace('give_up = "1h"', 'give_up = "never"'))
+    second = text[:text.index("give_up")].count("\n") + 1
+    result = run_gateway(idle_gateway, "-t")
+    assert result.returncode == CONFIG_ERROR
+    assert f":{first}:" in result.stderr and f":{second}:" in result.stderr
+
+
+def test_missing_configuration_file(idle_gateway):
+    result = run_gateway(idle_gateway, "-t")
+    assert result.returncode == CONFIG_ERROR
+    assert idle_gateway.config in result.stderr
+
+
+def test_missing_certificate(idle_gateway):
+    idle_gateway.listen_extra = 'tls = may\n  certificate = "/nonexistent/cert.pem"\n  key = "/nonexistent/key.pem"'
+    idle_gateway.write_config()
+    result = run_gateway(idle_gateway)
+    assert result.returncode == CONFIG_ERROR, (result.returncode, result.stderr)
+    assert "/nonexistent/cert.pem" in result.stderr
+
+
+def test_port_taken(idle_gateway):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", idle_gateway.smtp_port))
+        other.listen()
+        idle_gateway.write_config()
+        result = run_gateway(idle_gateway)
+    assert result.returncode not in (0, -6, -11)
+    assert f"127.0.0.1:{idle_gateway.smtp_port}" in result.stderr
+    assert "in use" in result.stderr
+
+
+def database(gateway):
+    return os.path.join(gateway.state, "postern.db")
+
+
+def test_database_of_a_newer_version_is_refused_and_untouched(gateway):
+    gateway.stop()
+    with sqlite3.connect(database(gateway)) as connection:
+        connection.execute("PRAGMA user_version = 9999")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with open(database(gateway), "rb") as file:
+        before = file.read()
+    result = run_gateway(gateway)
+    assert result.returncode != 0
+    assert "9999" in result.stderr and "newer" in result.stderr, result.stderr
+    with open(database(gateway), "rb") as file:
+        assert file.read() == before
+
+
+def test_database_that_is_none(idle_gateway):
+    with open(database(idle_gateway), "w", encoding="ascii") as file:
+        file.write("this is no database\n" * 500)
+    idle_gateway.write_config()
+    result = run_gateway(idle_gateway)
+    assert result.returncode != 0
+    assert database(idle_gateway) in result.stderr
+    with open(database(idle_gateway), encoding="ascii") as file:
+        assert file.read() == "this is no database\n" * 500
+
+
+def test_database_that_can_not_be_opened(idle_gateway):
+    os.mkdir(database(idle_gateway))   # root may read any file, so permissions would not do
+    idle_gateway.write_config()
+    result = run_gateway(idle_gateway)
+    assert result.returncode != 0
+    assert database(idle_gateway) in result.stderr
+
+
+def test_version(folder):
+    result = run([os.path.join(DEV, "posternd"), "-V"], folder)
+    assert result.returncode == 0
+    assert "0." in result.stdout
+
+
+def test_stops_in_order_on_sigterm(gateway):
+    gateway.wait_online()
+    gateway.stop(patience=10)   # asserts exit code 0; leaks are reported at exit
+
+
+def test_secrets_are_not_readable_by_others(gateway):
+    gateway.wait_online()
+    assert os.stat(database(gateway)).st_mode & 0o077 == 0
+
+
+def test_starts_without_a_silo(folder):
+    """The silo is nobody's business at the SMTP side."""
+    gateway = Gateway(folder, silo_port=1)
+    gateway.start()
+    try:
+        wait_until("it knows that the silo is away", lambda: gateway.ctl_json("status")["silo_state"] != "online")
+    finally:
+        gateway.stop()

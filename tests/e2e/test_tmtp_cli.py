@@ -1,0 +1,184 @@
+"""The `tmtp` command, and the embedded silo behind it, as their users see them."""
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from postern import Member
+from procs import DEV, free_port, run, sanitizer_environment
+
+TMTP = os.path.join(DEV, "tmtp")
+REFUSED, USAGE, UNREACHABLE = 1, 2, 69
+
+
+@pytest.fixture
+def bob(folder, silo):
+    return Member(folder, silo, "Bob Member")
+
+
+@pytest.fixture
+def friends(alice, bob):
+    """Alice and Bob know each other's uids."""
+    alice.ping(bob.alias, "hello Bob")
+    bob.receive()
+    bob.ping(alice.alias, "hello Alice")
+    alice.receive()
+    return alice, bob
+
+
+def refused(folder, code, words, *arguments):
+    """Runs tmtp; it must end with this code and these words on standard error."""
+    result = run([TMTP, *arguments], folder)
+    assert result.returncode == code, f"{arguments}: {result}"
+    assert words in result.stderr
+    return result
+
+
+def write(folder, name, content):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        file.write(content)
+    return path
+
+
+def test_registering(folder, silo, alice):
+    assert stat.S_IMODE(os.stat(alice.account).st_mode) == 0o600
+    with open(alice.account, encoding="utf-8") as file:
+        account = json.load(file)
+    assert account["alias"] == "Alice Member" and account["pin"].startswith("sha256:") and len(account["uid"]) == 32
+    address = f"=127.0.0.1:{silo.port}"
+    refused(folder, REFUSED, "exists already", "register", "--silo", address, "--alias", "Somebody", "--account", alice.account)
+
+    # The account exists even when its alias is refused; another alias can be added.
+    other = os.path.join(folder, "other")
+    refused(folder, REFUSED, "without an alias", "register", "--silo", address, "--alias", "Alice Member", "--account", other)
+    refused(folder, REFUSED, "no alias yet", "post", "--account", other, "--to", "Alice Member", "text")
+    refused(folder, REFUSED, "8 to 200 bytes", "alias", "--account", other, "short")
+    assert run([TMTP, "alias", "--account", other, "Another Member"], folder).stdout == "added\n"
+    with open(other, encoding="utf-8") as file:
+        assert json.load(file)["alias"] == "Another Member"
+
+
+def test_a_thread_there_and_back(folder, friends):
+    alice, bob = friends
+    picture = os.urandom(300000)
+    files = [write(folder, "picture one.bin", picture), write(folder, ".hidden\nname", b"secret"), write(folder, "empty", b"")]
+    alice.post("Bob Member", "Look at *this*\n", subject="Pictures", attach=files)
+    mail = bob.receive_mail("Pictures")
+    assert mail["body"] == "Look at *this*\n"
+    assert mail["threadid"] == mail["id"] and mail["alias"] == "Alice Member"
+    assert [entry["who"] for entry in mail["cc"]] == ["Alice Member", "Bob Member"]
+    assert mail["cc"][0]["note"] == "author"
+    assert [(item["name"], item["size"]) for item in mail["attach"]] == [
+        ("u:picture one.bin", 300000), ("u:.hidden\nname", 6), ("u:empty", 0)]
+    # What is saved has a harmless name in the folder that was asked for.
+    assert sorted(os.listdir(bob.files)) == ["_hidden_name", "empty", "picture one.bin"]
+    assert bob.saved_digests()[hashlib.sha256(picture).hexdigest()] == 300000
+
+    # A reply goes to the thread's participants; nobody has to be named.
+    bob.tmtp("post", "--account", bob.account, "--thread", mail["threadid"], "Nice")
+    reply = alice.receive_mail()
+    assert (reply["threadid"], reply["body"], reply["subject"], reply["cc"]) == (mail["threadid"], "Nice", "", [])
+    # The same name twice does not overwrite.
+    alice.post("Bob Member", "again", subject="More", attach=files[2:])
+    assert bob.receive_mail("More")["attach"][0]["path"].endswith("/2-empty")
+    assert bob.receive() == [] and alice.receive() == []
+
+
+def test_what_people_read(folder, friends):
+    alice, bob = friends
+    alice.post("Bob Member", "one\n\x1b[2Jtwo\n", subject="Hello")
+    printed = bob.tmtp("receive", "--account", bob.account)
+    assert printed.startswith("delivery ") and "\nfrom: Alice Member\n" in printed and "\nsubject: Hello\n" in printed
+    assert "\n\none\n\ufffd[2Jtwo\n" in printed   # a terminal is not given orders
+
+
+def test_count_leaves_the_rest(friends):
+    alice, bob = friends
+    for text in ("one", "two", "three"):
+        alice.post("Bob Member", text, subject="s")
+    assert [item["body"] for item in bob.receive(count=2)] == ["one", "two"]
+    assert [item["body"] for item in bob.receive()] == ["three"]
+
+
+def test_groups(folder, alice, bob):
+    group = "Our Own Group"
+    alice.tmtp("group", "--account", alice.account, "invite", group, "Bob Member", "come in")
+    invitation = bob.receive_where("the invitation", lambda item: item["op"] == "invite")
+    assert (invitation["gid"], invitation["body"], invitation["alias"]) == (group, "come in", "Alice Member")
+    bob.tmtp("group", "--account", bob.account, "join", group)
+    alice.receive_where("the news", lambda item: item["op"] == "member" and item["act"] == "join")
+    alice.post(group, "to all of you", subject="Group mail")
+    mail = bob.receive_mail("Group mail")
+    assert mail["cc"][1]["whouid"] == group
+    bob.tmtp("post", "--account", bob.account, "--thread", mail["threadid"], "yes")
+    assert alice.receive_mail()["body"] == "yes"
+    alice.tmtp("group", "--account", alice.account, "drop", group, "Bob Member")
+    bob.receive_where("the end", lambda item: item["op"] == "member" and item["act"] == "drop")
+    refused(folder, REFUSED, "not invited", "group", "--account", bob.account, "join", group)
+
+
+def test_what_is_refused_clearly(folder, silo, alice):
+    account = ["--account", alice.account]
+    refused(folder, REFUSED, "the uid of 'Bob Member' is not known", "post", *account, "--to", "Bob Member", "hi")
+    refused(folder, REFUSED, "thread 18ea is not known", "post", *account, "--thread", "18ea", "hi")
+    refused(folder, REFUSED, "no such alias", "ping", *account, "--to", "Bob Member", "hi")
+    refused(folder, REFUSED, "No such file", "receive", "--account", os.path.join(folder, "none"))
+    refused(folder, REFUSED, "not an account file", "receive", "--account", write(folder, "bad", b"{}"))
+    refused(folder, REFUSED, "No such file", "post", *account, "--to", "Alice Member", "--attach", "nowhere", "hi")
+    refused(folder, REFUSED, "in use", "silo", "--listen", f"127.0.0.1:{silo.port}", "--state", os.path.join(folder, "silo2"))
+    for arguments in (["nonsense"], [], ["post", *account], ["receive"], ["receive", *account, "--wait", "soon"],
+                      ["receive", *account, "--to", "x"], ["group", *account, "close", "x"], ["alias", *account, "a", "b"],
+                      ["ping", *account, "--to", "Alice Member", "x" * 141], ["silo", "--bogus"]):
+        refused(folder, USAGE, "", *arguments)
+    help_text = run([TMTP, "receive", "--help"], folder)
+    assert help_text.returncode == 0 and "usage: tmtp" in help_text.stdout
+
+
+def test_a_silo_that_is_not_there(folder, silo, alice):
+    silo.stop()
+    refused(folder, UNREACHABLE, "refused", "receive", "--account", alice.account)
+    refused(folder, UNREACHABLE, "refused", "register", "--silo", f"=127.0.0.1:{free_port()}", "--alias", "Somebody",
+            "--account", os.path.join(folder, "new"))
+    assert not os.path.exists(os.path.join(folder, "new"))
+    refused(folder, USAGE, "is no silo", "register", "--silo", "127.0.0.1:1", "--alias", "Somebody", "--account",
+            os.path.join(folder, "new"))
+
+
+def test_another_silo_with_the_same_address_is_noticed(folder, silo, alice):
+    silo.stop()
+    shutil.rmtree(os.path.join(folder, "silo"))
+    silo.start()
+    refused(folder, REFUSED, "certificate", "receive", "--account", alice.account)
+
+
+def test_two_runs_with_one_account(folder, friends):
+    alice, bob = friends
+    copied = shutil.copy(alice.account, os.path.join(folder, "copied"))
+    waiting = subprocess.Popen([TMTP, "receive", "--account", alice.account, "--wait", "60", "--count", "1", "--json"], cwd=folder,
+                               env=sanitizer_environment(folder), stdout=subprocess.PIPE, text=True)
+    try:
+        refused(folder, REFUSED, "another tmtp is at work with this account", "ping", "--account", alice.account, "--to",
+                "Bob Member", "x")
+        # A copy of the account file has a lock of its own: here it is the silo that knows.
+        refused(folder, REFUSED, "another program is connected", "ping", "--account", copied, "--to", "Bob Member", "x")
+        bob.ping("Alice Member", "at last")
+        assert json.loads(waiting.communicate(timeout=60)[0])["body"] == "at last"
+    finally:
+        waiting.kill()
+        waiting.wait()
+
+
+def test_what_was_acknowledged_survives_a_kill(folder, silo, friends):
+    alice, bob = friends
+    long_text = "0123456789" * 20000
+    alice.post("Bob Member", "short", subject="one")
+    alice.post("Bob Member", long_text, subject="two")
+    silo.kill()
+    silo.start()
+    assert [(item["subject"], item["body"]) for item in bob.receive()] == [("one", "short"), ("two", long_text)]
+    assert bob.receive() == []
