@@ -149,7 +149,7 @@ static void add_text(struct strbuf *value, const char *text, size_t len)
 /* One "%..." of a format, taken apart. */
 struct conversion {
     bool bounded; /* ".*": the string's length comes as an argument */
-    char size;    /* 0 int, 'l' long, 'L' long long, 'z' size_t */
+    char size;    /* 0 int, 'l' long, 'L' long long, 'z' size_t, 't' ptrdiff_t, 'j' intmax_t */
     char type;    /* 's', 'c', 'd', 'u', 'x' or '%' */
 };
 
@@ -163,7 +163,7 @@ static const char *read_conversion(const char *fmt, struct conversion *conversio
     if (*fmt == 'l' && fmt[1] == 'l') {
         conversion_out->size = 'L';
         fmt += 2;
-    } else if (*fmt == 'l' || *fmt == 'z') {
+    } else if (*fmt == 'l' || *fmt == 'z' || *fmt == 't' || *fmt == 'j') {
         conversion_out->size = *fmt++;
     }
     conversion_out->type = *fmt == 'i' ? 'd' : *fmt;
@@ -191,6 +191,8 @@ static void add_signed(struct strbuf *value, char size, struct arguments *argume
     intmax_t number = size == 'L'   ? va_arg(arguments->list, long long)
                       : size == 'l' ? va_arg(arguments->list, long)
                       : size == 'z' ? va_arg(arguments->list, ssize_t)
+                      : size == 't' ? va_arg(arguments->list, ptrdiff_t)
+                      : size == 'j' ? va_arg(arguments->list, intmax_t)
                                     : va_arg(arguments->list, int);
     strbuf_add_fmt(value, "%" PRIdMAX, number);
 }
@@ -200,6 +202,8 @@ static void add_unsigned(struct strbuf *value, char size, bool hex, struct argum
     uintmax_t number = size == 'L'   ? va_arg(arguments->list, unsigned long long)
                        : size == 'l' ? va_arg(arguments->list, unsigned long)
                        : size == 'z' ? va_arg(arguments->list, size_t)
+                       : size == 't' ? (uintmax_t)va_arg(arguments->list, ptrdiff_t)
+                       : size == 'j' ? va_arg(arguments->list, uintmax_t)
                                      : va_arg(arguments->list, unsigned);
     if (hex)
         strbuf_add_fmt(value, "%" PRIxMAX, number);

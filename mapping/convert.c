@@ -149,8 +149,10 @@ void convert_free(struct convert **convert)
     if (!*convert)
         return;
     worker_pool_free(&(*convert)->pool);
-    while ((*convert)->jobs)
-        job_free((*convert)->jobs);
+    for (struct job *job = (*convert)->jobs, *next; job; job = next) {
+        next = job->next;
+        job_free(job);
+    }
     free(*convert);
     *convert = NULL;
 }

@@ -2,9 +2,14 @@
  *
  * The façade over the convert workers: content is parsed and built in sandboxed child processes only (base/worker.h).
  * Input and output are file descriptors (memfds), so that size costs no copies here. A job whose worker crashes, hangs
- * or exceeds its limits is tried once more; after the second time mail becomes a thread message in the fallback form (a short
- * text, the original attached as "u:original.eml"), built without looking into it; a thread message is tried a third
- * time as plain text without the CommonMark renderer.
+ * or exceeds its limits is tried once more; after the second time mail becomes a thread message in the fallback form
+ * (a short text, the original attached as "u:original.eml"), built without looking into it; a thread message is tried
+ * a third time as plain text without the CommonMark renderer.
+ *
+ * Workers are not trusted. The header of outgoing mail is written here (convert_mail_header.h) and compared afterwards,
+ * results are sealed before they are checked, and every size, name and text in an answer must hold (convert_wire.h):
+ * an answer that does not is a crash. Limits: convert_limits.h. How content is mapped: convert_mime_in.h and
+ * convert_mime_out.h.
  *
  * All results arrive on the loop, never from inside a call. Strings are UTF-8.
  */
@@ -20,9 +25,8 @@ struct loop;
 
 struct convert_settings {
     struct loop *loop;
-    const char
-        *program;     /* "/proc/self/exe": started with CONVERT_WORKER_ARGUMENT, it must call convert_worker_main() */
-    unsigned workers; /* processes; 0: 2 */
+    const char *program;    /* "/proc/self/exe"; given CONVERT_WORKER_ARGUMENT it must call convert_worker_main() */
+    unsigned workers;       /* processes; 0: 2 */
     uint64_t memory_bytes;  /* each; 0: 512 MiB */
     int64_t job_timeout_ms; /* 0: 60 s */
 };
@@ -38,23 +42,24 @@ _Noreturn void convert_worker_main(void);
 
 /* Mail -> thread message. */
 struct convert_in_result {
-    bool ok;            /* false: no memory file, workers can't be started: try again later; error says why */
-    const char *error;  /* NULL when ok */
-    bool fallback;      /* the original is attached because it could not be converted; detail says why */
-    const char *detail; /* for the trace; "" */
-    struct tmtp_message
-        message; /* subject and attachments are set; the rest is the caller's to fill. Freed after the callback */
-    const char *from_name; /* display name of the author, decoded; "" */
-    int content_fd;        /* body and attachments back to back; closed after the callback (dup it to keep it) */
+    bool ok;                     /* false: no memory file, or the queue is full: try again later; error says why */
+    const char *error;           /* NULL when ok */
+    bool fallback;               /* the original is attached because it could not be converted; detail says why */
+    const char *detail;          /* for the trace; "" */
+    struct tmtp_message message; /* subject and attachments; the rest is the caller's to fill; freed afterwards */
+    const char *from_name;       /* display name of the author, decoded; "" */
+    int content_fd;              /* body and attachments back to back; closed after the callback (dup it to keep it) */
     int64_t content_size;
     int64_t body_size;
 };
 typedef void convert_in_done(struct convert_in_result *result, void *ctx);
-/* mail_fd: the whole message as received, read from offset 0 (pread). Duplicated. 1 taken, 0 too busy now. */
+/* mail_fd: the whole message as received, mapped from offset 0 (its file position is not used). Duplicated; its
+ * content must not change until done is called. 1 taken, 0 too busy now. */
 int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_in_done *done, void *ctx)
     __attribute__((warn_unused_result));
 
-/* Thread message -> mail. The mail is complete, with CRLF line ends; converting the same request again gives the same bytes. */
+/* Thread message -> mail. The mail is complete, 7-bit but for SMTPUTF8 addresses in its header, with CRLF line ends;
+ * converting the same request again gives the same bytes. */
 struct convert_mailbox {
     const char *name; /* display name; "" */
     struct smtp_address address;

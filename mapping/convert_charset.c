@@ -11,7 +11,8 @@
 #include "base/xmalloc.h"
 #include "mapping/convert_utf8.h"
 
-/* iconv's name, the size of a code unit (what to skip when it is wrong), and the labels that mean it, separated by spaces. */
+/* iconv's name, the size of a code unit (what to skip when it is wrong), and the labels that mean it, separated by
+ * spaces. */
 static const struct charset {
     const char *name;
     size_t unit;

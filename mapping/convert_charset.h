@@ -1,11 +1,11 @@
 /* convert_charset.h - decoding text of any charset into UTF-8
  *
- * What can't be decoded becomes U+FFFD in its place: nothing disappears. Labels are read as mail programs
- * write them, case-insensitively, and as browsers understand them (ISO-8859-1 means windows-1252, GB2312 means GB18030:
- * the superset is what senders use).
+ * What can't be decoded becomes U+FFFD in its place: nothing disappears. Labels are read as mail programs write them,
+ * case-insensitively, and as browsers understand them (ISO-8859-1 means windows-1252, GB2312 means GB18030: the
+ * superset is what senders use).
  *
- * All iconv handles are opened by convert_charsets_new(), because glibc loads its modules from files, and a
- * worker has none once it is locked down. A set belongs to its creator and serves one thread. Internal to mapping/convert*.
+ * All iconv handles are opened by convert_charsets_new(), because glibc loads its modules from files, and a worker
+ * has none once it is locked down. A set belongs to its creator and serves one thread. Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>

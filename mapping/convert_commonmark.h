@@ -4,8 +4,8 @@
  * only where a character would act; emphasis is set only where its delimiters work; blank lines appear between blocks
  * and nowhere else. GitHub tables and strikethrough and the member client's slides (":::") count as markup.
  *
- * Text is UTF-8; control characters in it become U+FFFD. Output goes to the strbuf given at the start, whose maximum bounds it:
- * check strbuf_ok() at the end. One writer serves one document. Internal to mapping/convert*.
+ * Text is UTF-8; control characters in it become U+FFFD. Output goes to the strbuf given at the start, whose maximum
+ * bounds it: check strbuf_ok() at the end. One writer serves one document. Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>
@@ -28,8 +28,8 @@ void commonmark_add_code(struct commonmark_writer *writer, const char *text, siz
 void commonmark_add_image(struct commonmark_writer *writer, const char *alt, const char *url);
 void commonmark_open_emphasis(struct commonmark_writer *writer, enum commonmark_emphasis kind);
 void commonmark_close_emphasis(struct commonmark_writer *writer, enum commonmark_emphasis kind);
-/* A link's text is what is added between the two; without any there is no link. Every block that begins or ends inside is
- * linked on its own. No link inside a link. The url is percent-encoded as needed. */
+/* A link's text is what is added between the two; without any there is no link. Every block that begins or ends
+ * inside is linked on its own. No link inside a link. The url is percent-encoded as needed. */
 void commonmark_open_link(struct commonmark_writer *writer, const char *url);
 void commonmark_close_link(struct commonmark_writer *writer);
 bool commonmark_line_is_empty(const struct commonmark_writer *writer); /* nothing on the current line yet */

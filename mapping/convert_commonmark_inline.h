@@ -20,7 +20,8 @@ enum {
     MARK_LINK_CLOSE = 17 /* "]", then a verbatim "(url)" */
 };
 
-/* Appends the block's lines, separated by '\n', a hard break as two spaces before it; single_line: breaks become spaces. */
+/* Appends the block's lines, separated by '\n', a hard break as two spaces before it; single_line: breaks become
+ * spaces. */
 void commonmark_render_inline(struct strbuf *out, const char *content, size_t len, bool single_line);
 
 /* Whether text begins with "&name;" or "&#123;", which a renderer would replace. */

@@ -202,7 +202,8 @@ static void open_code(struct html *html, attributes attrs)
     open_verbatim(html, false);
 }
 
-/* The url without blanks and control characters when its scheme is one that we pass on; else NULL. The caller frees it. */
+/* The url without blanks and control characters when its scheme is one that we pass on; else NULL. The caller frees
+ * it. */
 static char *allowed_url(const char *url)
 {
     static const char *const schemes[] = { "https://", "http://", "mailto:" };

@@ -10,7 +10,8 @@
 
 enum { COMMENT_MARK = 4 }; /* "<!--" */
 
-/* Length of the tag at text, which begins with "<" and a letter or slash: up to the ">" outside quoted values. Without an end within the limit: 0. */
+/* Length of the tag at text, which begins with "<" and a letter or slash: up to the ">" outside quoted values.
+ * Without an end within the limit: 0. */
 static size_t tag_len(const char *text, size_t len)
 {
     char quote = '\0';

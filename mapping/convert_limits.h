@@ -13,10 +13,9 @@ enum {
     CONVERT_CONTENT_FIELD_MAX = 8 * 1024, /* octets of one Content-* field */
     CONVERT_DEPTH_MAX = 50,               /* nested multiparts */
     CONVERT_PARTS_MAX = 1000,             /* parts of all kinds */
-    CONVERT_HTML_MAX = 4 * 1024 * 1024,   /* an HTML part beyond is attached */
     CONVERT_HTML_TAG_MAX = 32 * 1024,     /* a longer tag is left out (its text content is not) */
     CONVERT_HTML_DEPTH_MAX = 200,         /* deeper elements are taken as plain text */
-    CONVERT_TEXT_MAX = 4 * 1024 * 1024,   /* a text part beyond is attached */
+    CONVERT_TEXT_MAX = 4 * 1024 * 1024,   /* a text or HTML part beyond is attached */
 
     /* The thread message. */
     CONVERT_BODY_MAX = 1024 * 1024, /* octets of CommonMark; a longer body is attached */

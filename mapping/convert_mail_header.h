@@ -1,8 +1,9 @@
 /* convert_mail_header.h - the header of the mail that we write (RFC 5322, RFC 2047, RFC 6532)
  *
- * Written in the daemon, from values that it knows, so that a worker that was taken over by a hostile message has no say in who a mail
- * is from and to. Deterministic. Line breaks and control characters in values never reach the header. Lines are kept within 78
- * characters where words and addresses allow it, and always within 998. Internal to mapping/convert*.
+ * Written in the daemon, from values that it knows, so that a worker that was taken over by a hostile message has no
+ * say in who a mail is from and to. Deterministic. Line breaks and control characters in values never reach the
+ * header. Lines are kept within 78 characters where words and addresses allow it, and always within 998. Internal to
+ * mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>
@@ -13,8 +14,8 @@
 
 struct strbuf;
 
-/* Date to X-Postern-Loop, each line with CRLF; the Content fields follow elsewhere. detail gets what was left out. 1 done;
- * -1 with a short static reason: the request can't be expressed. */
+/* Date to X-Postern-Loop, each line with CRLF; the Content fields follow elsewhere. detail gets what was left out. 1
+ * done; -1 with a short static reason: the request can't be expressed. */
 int convert_mail_header_write(struct strbuf *out, const struct convert_out_request *request, struct strbuf *detail,
                               const char **error_out) __attribute__((warn_unused_result));
 bool convert_mail_header_needs_utf8(const struct convert_out_request *request); /* an address needs SMTPUTF8 */

@@ -14,6 +14,7 @@
 #include "mapping/convert_limits.h"
 #include "mapping/convert_markdown_events.h"
 #include "mapping/convert_text.h"
+#include "mapping/convert_transfer.h"
 #include "mapping/convert_utf8.h"
 
 enum { ABORT = -2, PADDING = 64, URL_MAX = 8192 };
@@ -254,22 +255,14 @@ int markdown_parse(const char *body, size_t len, const struct markdown_events *e
     return result == 0 ? 1 : -1;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The name behind "this_", percent-decoded; NULL when it is not one with a prefix, or not valid text. */
 static char *attachment_name(const char *encoded)
 {
     struct strbuf name;
     strbuf_init(&name, URL_MAX);
     for (const char *c = encoded; *c; c++) {
-        if (*c == '%' && hex_value(c[1]) >= 0 && hex_value(c[2]) >= 0) {
-            strbuf_add_char(&name, (char)(hex_value(c[1]) << 4 | hex_value(c[2])));
+        if (*c == '%' && convert_hex_byte(c + 1) >= 0) {
+            strbuf_add_char(&name, (char)convert_hex_byte(c + 1));
             c += 2;
         } else {
             strbuf_add_char(&name, *c);

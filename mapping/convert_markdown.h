@@ -1,9 +1,9 @@
 /* convert_markdown.h - a thread message's CommonMark as plain text and as HTML for mail
  *
- * CommonMark with GitHub's tables and strikethrough (parsed by md4c); raw HTML is shown as text. Links pass with the schemes http,
- * https and mailto; links to an attachment name it; pictures are shown only when they are attached to the same message,
- * and nothing refers to pictures elsewhere. Both renderings are UTF-8 with LF line ends. Pure functions.
- * Internal to mapping/convert*.
+ * CommonMark with GitHub's tables and strikethrough (parsed by md4c); raw HTML is shown as text. Links pass with the
+ * schemes http, https and mailto; links to an attachment name it; pictures are shown only when they are attached to
+ * the same message, and nothing refers to pictures elsewhere. Both renderings are UTF-8 with LF line ends. Pure
+ * functions. Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 /* convert_markdown_events.h - the CommonMark parser's events, between the parser and the two renderers
  *
- * Text arrives decoded (escapes and entities resolved) and valid. Events nest properly. Internal to mapping/convert_markdown*.
+ * Text arrives decoded (escapes and entities resolved) and valid. Events nest properly. Internal to
+ * mapping/convert_markdown*.
  */
 #pragma once
 #include <stdbool.h>

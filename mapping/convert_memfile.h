@@ -14,7 +14,8 @@ int convert_memfile_write(int fd, const void *data, size_t len) __attribute__((w
 int convert_memfile_copy(int fd, int from, int64_t size) __attribute__((warn_unused_result));
 /* No change any more, by anybody. The size in *size_out. 1; -1 when somebody still has it mapped for writing. */
 int convert_memfile_seal(int fd, int64_t *size_out) __attribute__((warn_unused_result));
-/* Up to max bytes from offset, all that are there. The result is the caller's; NULL when there are more or on an error. */
+/* Up to max bytes from offset, all that are there. The result is the caller's; NULL when there are more or on an
+ * error. */
 void *convert_memfile_read(int fd, int64_t offset, size_t max, size_t *len_out) __attribute__((warn_unused_result));
 
 /* A file's first size bytes, to be read in place. */

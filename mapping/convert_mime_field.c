@@ -119,14 +119,6 @@ static void add_to_strbuf(const void *data, size_t len, void *ctx)
     strbuf_add(ctx, data, len);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void decode_word_bytes(const struct encoded_word *word, struct strbuf *bytes)
 {
     if (word->is_base64) {
@@ -137,8 +129,8 @@ static void decode_word_bytes(const struct encoded_word *word, struct strbuf *by
         const char *at = word->text + i;
         if (*at == '_') {
             strbuf_add_char(bytes, ' ');
-        } else if (*at == '=' && word->text_len - i > 2 && hex_value(at[1]) >= 0 && hex_value(at[2]) >= 0) {
-            strbuf_add_char(bytes, (char)(hex_value(at[1]) << 4 | hex_value(at[2])));
+        } else if (*at == '=' && word->text_len - i > 2 && convert_hex_byte(at + 1) >= 0) {
+            strbuf_add_char(bytes, (char)convert_hex_byte(at + 1));
             i += 2;
         } else {
             strbuf_add_char(bytes, *at);

@@ -1,7 +1,7 @@
 /* convert_mime_field.h - header fields of mail: splitting, decoding for people, Content-* values
  *
- * RFC 5322 section 2.2 (fields), RFC 2047 (encoded words), RFC 2045 and RFC 2183 (Content fields). Raw 8-bit text is decoded
- * as an undeclared charset is. Pure functions over memory. Internal to mapping/convert*.
+ * RFC 5322 section 2.2 (fields), RFC 2047 (encoded words), RFC 2045 and RFC 2183 (Content fields). Raw 8-bit text is
+ * decoded as an undeclared charset is. Pure functions over memory. Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>

@@ -104,7 +104,8 @@ static bool offers(const struct incoming *in, const struct convert_part *part, c
 
 static void collect(struct incoming *in, const struct convert_part *part);
 
-/* From the alternatives that were not chosen: what is no other form of the same text (calendars, pictures of the HTML form). */
+/* From the alternatives that were not chosen: what is no other form of the same text (calendars, pictures of the HTML
+ * form). */
 static void collect_rest(struct incoming *in, const struct convert_part *part)
 {
     for (size_t i = 0; i < part->child_count; i++)
@@ -258,7 +259,7 @@ static bool write_item(struct incoming *in, const struct item *item, struct strb
     in->needs_original =
         in->needs_original || result == TEXT_DAMAGED || result == TEXT_UNKNOWN_CHARSET || part->is_broken;
     const struct convert_text_format format = { part->about.is_flowed, part->about.is_delsp };
-    if (convert_part_is(part, "text", "html") && text.len <= CONVERT_HTML_MAX)
+    if (convert_part_is(part, "text", "html"))
         convert_html_write(writer, text.data, text.len, find_cid, in);
     else
         convert_text_write(writer, text.data, text.len, &format);

@@ -1,10 +1,10 @@
 /* convert_mime_in.h - mail -> thread message, in memory
  *
- * What becomes the body: text/plain where there is some, else HTML; of a multipart/alternative its plain form unless that is
- * empty. Further unnamed text parts of a multipart/mixed follow after a rule. Everything else is attached, messages byte for
- * byte. What can't be carried as it should is named in a note at the body's end, and the mail itself is
- * attached ("u:original.eml"). Mail beyond the limits of convert_limits.h comes in the fallback form: a short
- * text and the original. Runs in a worker. Internal to mapping/convert*.
+ * What becomes the body: text/plain where there is some, else HTML; of a multipart/alternative its plain form unless
+ * that is empty. Further unnamed text parts of a multipart/mixed follow after a rule. Everything else is attached,
+ * messages byte for byte. What can't be carried as it should is named in a note at the body's end, and the mail
+ * itself is attached ("u:original.eml"). Mail beyond the limits of convert_limits.h comes in the fallback form: a
+ * short text and the original. Runs in a worker. Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 /* convert_mime_out.h - thread message -> the MIME part of a mail, in memory
  *
- * multipart/alternative of text/plain and text/html, pictures that the text shows beside the HTML in a multipart/related, all other
- * attachments in a multipart/mixed. Everything is 7-bit, with CRLF. Deterministic: the same job gives the same bytes. The
- * header before it is the daemon's (convert_mail_header.h). Runs in a worker. Internal to mapping/convert*.
+ * multipart/alternative of text/plain and text/html, pictures that the text shows beside the HTML in a
+ * multipart/related, all other attachments in a multipart/mixed. Everything is 7-bit, with CRLF. Deterministic: the
+ * same job gives the same bytes. The header before it is the daemon's (convert_mail_header.h). Runs in a worker.
+ * Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>

@@ -9,6 +9,7 @@
 #include "mapping/convert_charset.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mime_field.h"
+#include "mapping/convert_transfer.h"
 #include "mapping/convert_utf8.h"
 
 enum { WHOLE = -1, COUNT_MAX = 200, SECTIONS_MAX = 1000, CHARSET_MAX = 64 };
@@ -132,19 +133,11 @@ char *convert_parameters_raw(const struct convert_parameters *parameters, const 
     return strbuf_detach(&text);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void add_percent_decoded(struct strbuf *out, const char *text)
 {
     for (const char *c = text; *c; c++) {
-        if (*c == '%' && hex_value(c[1]) >= 0 && hex_value(c[2]) >= 0) {
-            strbuf_add_char(out, (char)(hex_value(c[1]) << 4 | hex_value(c[2])));
+        if (*c == '%' && convert_hex_byte(c + 1) >= 0) {
+            strbuf_add_char(out, (char)convert_hex_byte(c + 1));
             c += 2;
         } else {
             strbuf_add_char(out, *c);

@@ -26,7 +26,8 @@ struct convert_parameters {
 void convert_parameters_parse(const char *value, struct convert_parameters *parameters_out);
 void convert_parameters_free(struct convert_parameters *parameters);
 
-/* As it was written, continuations put together; "" when absent. For protocol values: boundary, charset. The caller frees both. */
+/* As it was written, continuations put together; "" when absent. For protocol values: boundary, charset. The caller
+ * frees both. */
 char *convert_parameters_raw(const struct convert_parameters *parameters, const char *name)
     __attribute__((warn_unused_result));
 /* For people: decoded, one line of valid UTF-8, at most max bytes; "" when absent. */

@@ -1,9 +1,9 @@
 /* convert_mime_scan.h - the tree of a mail's parts, found in the raw bytes (RFC 2046)
  *
- * One walk decides where parts begin and end and holds every limit of convert_limits.h, so that no other parser can see a
- * different structure or be led beyond a limit. Nothing is copied or decoded: a part's header and content point into
- * the mail, which must outlive the tree, and so an attached message is carried byte for byte. Messages in the mail are leaves.
- * Internal to mapping/convert*.
+ * One walk decides where parts begin and end and holds every limit of convert_limits.h, so that no other parser can
+ * see a different structure or be led beyond a limit. Nothing is copied or decoded: a part's header and content point
+ * into the mail, which must outlive the tree, and so an attached message is carried byte for byte. Messages in the
+ * mail are leaves. Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>

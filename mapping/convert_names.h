@@ -1,7 +1,7 @@
 /* convert_names.h - names of attachments that are safe everywhere and unique in their message
  *
- * A set hands out names with the prefix "u:", at most CONVERT_NAME_MAX bytes of UTF-8, one line, without path separators, unlike any
- * other in the set even where case does not count. Internal to mapping/convert*.
+ * A set hands out names with the prefix "u:", at most CONVERT_NAME_MAX bytes of UTF-8, one line, without path
+ * separators, unlike any other in the set even where case does not count. Internal to mapping/convert*.
  */
 #pragma once
 #include <stddef.h>

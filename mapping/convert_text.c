@@ -132,8 +132,8 @@ struct line {
     unsigned depth;
 };
 
-/* ">>", "> >" and "> > " all are two levels; what follows one blank after the last belongs to the text. Flowed text puts no blanks
- * between the marks. */
+/* ">>", "> >" and "> > " all are two levels; what follows one blank after the last belongs to the text. Flowed text
+ * puts no blanks between the marks. */
 static struct line parse_line(const char *text, size_t len, bool is_flowed)
 {
     struct line line = { text, len, 0 };
@@ -194,7 +194,7 @@ static void write_line(struct text_writer *text, const char *line, size_t len, u
         commonmark_close_container(text->writer);
     for (; text->depth < depth; text->depth++)
         commonmark_open_quote(text->writer);
-    if (convert_text_is_blank(line, len)) {
+    if (strspn(line, " \t") >= len) { /* stops at the line feed or NUL behind the line at the latest */
         commonmark_end_paragraph(text->writer);
         text->needs_break = false;
         return;

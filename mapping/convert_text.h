@@ -1,7 +1,7 @@
 /* convert_text.h - plain text of mail as CommonMark that renders as written
  *
- * Lines stay lines (hard breaks), "> " quotes become block quotes, a signature's "-- " stays, runs of blanks are kept by no-break
- * spaces, addresses of the web become links, everything else is escaped where it would act. format=flowed
+ * Lines stay lines (hard breaks), "> " quotes become block quotes, a signature's "-- " stays, runs of blanks are kept
+ * by no-break spaces, addresses of the web become links, everything else is escaped where it would act. format=flowed
  * (RFC 3676) is unfolded into paragraphs first. Pure functions. Internal to mapping/convert*.
  */
 #pragma once

@@ -124,12 +124,19 @@ static void decode_base64(struct output *output, const uint8_t *data, size_t len
     base64_finish_group(output, bits, count);
 }
 
-static int hex_value(uint8_t c)
+static int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    c |= 0x20;
+    c = (char)(c | 0x20);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int convert_hex_byte(const char *digits)
+{
+    int high = hex_value(digits[0]);
+    int low = high < 0 ? -1 : hex_value(digits[1]);
+    return low < 0 ? -1 : high * 16 + low;
 }
 
 /* Length of the line end at data, with blanks that were added before it on the way; 0 when there is none. */
@@ -152,8 +159,8 @@ static void decode_qp(struct output *output, const uint8_t *data, size_t len)
         size_t soft = padded_line_end(data + i + 1, len - i - 1);
         if (soft > 0 || i + 1 == len) {
             i += soft;
-        } else if (len - i > 2 && hex_value(data[i + 1]) >= 0 && hex_value(data[i + 2]) >= 0) {
-            output_byte(output, (uint8_t)(hex_value(data[i + 1]) << 4 | hex_value(data[i + 2])));
+        } else if (len - i > 2 && convert_hex_byte((const char *)data + i + 1) >= 0) {
+            output_byte(output, (uint8_t)convert_hex_byte((const char *)data + i + 1));
             i += 2;
         } else {
             output_byte(output, '=');

@@ -1,8 +1,9 @@
 /* convert_transfer.h - content transfer encodings, both ways (RFC 2045 section 6)
  *
- * Decoding is lenient but not blind: what is wrong is skipped or kept, never the end of the content, and counted as damage. Base64
- * is decoded here because common decoders stop at the first padding, which hides what follows from whoever looks
- * at the parts only. Encoding gives lines of at most 76 characters with CRLF. Internal to mapping/convert*.
+ * Decoding is lenient but not blind: what is wrong is skipped or kept, never the end of the content, and counted as
+ * damage. Base64 is decoded here because common decoders stop at the first padding, which hides what follows from
+ * whoever looks at the parts only. Encoding gives lines of at most 76 characters with CRLF. Internal to
+ * mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,6 +21,9 @@ enum convert_transfer {
 };
 
 enum convert_transfer convert_transfer_from_label(const char *label);
+
+/* The byte that two hexadecimal digits mean; -1 when they are none. Reads the second only when the first is one. */
+int convert_hex_byte(const char *digits);
 
 /* Takes decoded bytes; len may be any. */
 typedef void convert_sink(const void *data, size_t len, void *ctx);

@@ -20,6 +20,6 @@ void convert_utf8_repair(struct strbuf *out, const char *text, size_t len);
 size_t convert_utf8_cut(const char *text, size_t len, size_t max);
 void convert_utf8_add(struct strbuf *out, uint32_t code); /* U+FFFD for what is no character */
 bool convert_utf8_is_control(uint32_t code); /* C0, DEL, C1, line and paragraph separators, bidirectional overrides */
-/* One line for people: valid UTF-8, control characters and runs of white space become single spaces, ends trimmed, cut at max
- * bytes. The result is the caller's. */
+/* One line for people: valid UTF-8, control characters and runs of white space become single spaces, ends trimmed,
+ * cut at max bytes. The result is the caller's. */
 char *convert_utf8_one_line(const char *text, size_t len, size_t max) __attribute__((warn_unused_result));

@@ -1,10 +1,10 @@
 /* convert_wire.h - what the daemon and its convert workers say to each other
  *
- * A job's request is a few fixed octets in the IPC message; what has no small limit (names, subject) lies in a memory file
- * beside the content. Integers are little-endian, strings have a length before them.
+ * A job's request is a few fixed octets in the IPC message; what has no small limit (names, subject) lies in a memory
+ * file beside the content. Integers are little-endian, strings have a length before them.
  *
- * A worker may have been taken over by what it parsed: the decoders of its answers believe nothing. They check every count and
- * length against its limit, every size against the content that is really there, and every text for what it
+ * A worker may have been taken over by what it parsed: the decoders of its answers believe nothing. They check every
+ * count and length against its limit, every size against the content that is really there, and every text for what it
  * may contain. Internal to mapping/convert*.
  */
 #pragma once

@@ -1,4 +1,5 @@
-/* CommonMark as mail: the HTML has no tags but ours and no links but the allowed ones, and the mail is 7-bit with proper lines. */
+/* CommonMark as mail: the HTML has no tags but ours and no links but the allowed ones, and the mail is 7-bit with
+ * proper lines. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

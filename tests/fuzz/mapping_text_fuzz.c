@@ -1,4 +1,5 @@
-/* Plain text as CommonMark: what a reader sees of it has the same letters and digits in the same order. The first byte chooses the format. */
+/* Plain text as CommonMark: what a reader sees of it has the same letters and digits in the same order. The first
+ * byte chooses the format. */
 #include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Every mail of tests/corpora/mail against what a member must see of it, and the thread messages of tests/corpora/thread against the
- * mail that leaves. */
+/* Every mail of tests/corpora/mail against what a member must see of it, and the thread messages of
+ * tests/corpora/thread against the mail that leaves. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* The conversions as the daemon sees them: through real worker processes, and with workers that misbehave.
  *
- * This program is also its own worker: started with CONVERT_WORKER_ARGUMENT it serves jobs. Under the name "...-crash" it dies with every
- * job, under "...-liar" it gives answers that no honest worker would.
+ * This program is also its own worker: started with CONVERT_WORKER_ARGUMENT it serves jobs. Under the name
+ * "...-crash" it dies with every job, under "...-liar" it gives answers that no honest worker would.
  */
 #include <dirent.h>
 #include <errno.h>
