@@ -530,8 +530,10 @@ void outbound_free(struct outbound **outbound_in)
     struct outbound *outbound = *outbound_in;
     if (!outbound)
         return;
-    while (outbound->arrivals)
-        arrival_free(outbound->arrivals);
+    for (struct arrival *arrival = outbound->arrivals, *next; arrival; arrival = next) {
+        next = arrival->next;
+        arrival_free(arrival);
+    }
     for (size_t i = 0; i < STRANGERS_MAX; i++)
         free(outbound->strangers[i].uid);
     free(outbound);

@@ -602,8 +602,10 @@ void poster_free(struct poster **poster_in)
     struct poster *poster = *poster_in;
     if (!poster)
         return;
-    while (poster->jobs)
-        job_free(poster->jobs);
+    for (struct job *job = poster->jobs, *next; job; job = next) {
+        next = job->next;
+        job_free(job);
+    }
     queue_free(&poster->queue);
     free(poster);
     *poster_in = NULL;

@@ -633,8 +633,10 @@ void relay_free(struct relay **relay_in)
     for (size_t i = 0; i < relay->client_count; i++)
         smtp_client_free(&relay->clients[i]);
     free(relay->clients);
-    while (relay->jobs)
-        job_free(relay->jobs);
+    for (struct job *job = relay->jobs, *next; job; job = next) {
+        next = job->next;
+        job_free(job);
+    }
     queue_free(&relay->queue);
     free(relay);
     *relay_in = NULL;

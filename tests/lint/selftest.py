@@ -67,6 +67,9 @@ CASES = [
      {"base/good.c": '#include <string.h>\nint cmp(const char *a);\nint cmp(const char *a)\n{\n    return strcmp(a, "x") == 2;\n}\n'},
      "base/good.c:5:"),
     ("tidy", "null pointer", {"base/good.c": "int f(void);\nint f(void)\n{\n    int *p = 0;\n    return *p;\n}\n"}, "base/good.c:5:"),
+    ("tidy", "a declaration that names its parameter otherwise",
+     {"base/good.h": HEADER.replace("(void)", "(int width)"), "base/good.c": SOURCE.replace("(void)", "(int height)")},
+     "base/good.h:4:"),
     ("cppcheck", "out of bounds", {"base/good.c": "int f(void)\n{\n    int a[4];\n    a[4] = 1;\n    return a[4];\n}\n"},
      "base/good.c:4:"),
 ]

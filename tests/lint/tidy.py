@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -39,9 +40,17 @@ def cache_key(lint, path, command):
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def run_tidy(root, path):
-    # The compiler of build/dev is gcc: a warning flag that only gcc knows is no finding.
-    command = ["clang-tidy-14", "--quiet", "-p", "build/dev", "--extra-arg=-Wno-unknown-warning-option", path]
+def compiler_flags(command):
+    """What of a compiler's command line says how to read the source: its macros, folders and language."""
+    words = shlex.split(command)
+    return [word for word in words if word.startswith(("-D", "-U", "-I", "-std="))] + [
+        flag for first, second in zip(words, words[1:]) if first == "-isystem" for flag in (first, second)]
+
+
+def run_tidy(root, path, command):
+    # Flags are given here, not taken from the database: a file that is compiled twice is in there twice, and clang-tidy 14
+    # would look at it twice in one run, which makes it see uninitialized va_lists.
+    command = ["clang-tidy-14", "--quiet", path, "--", "-Wall", "-Wextra", *compiler_flags(command)]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 
 
@@ -52,7 +61,7 @@ def main():
         sys.exit(f"tidy: no {DATABASE}: configure first (cmake --preset dev)")
     os.makedirs(os.path.join(lint.root, CACHE), exist_ok=True)
     with open(database, encoding="utf-8") as file:
-        commands = {os.path.relpath(entry["file"], lint.root): entry["command"] for entry in json.load(file)}
+        commands = {os.path.relpath(entry["file"], lint.root): entry["command"] for entry in reversed(json.load(file))}
     stale = {}
     for path, command in sorted(commands.items()):
         key = cache_key(lint, path, command)
@@ -60,7 +69,7 @@ def main():
             stale[path] = key
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda path: run_tidy(lint.root, path), stale)
+        results = pool.map(lambda path: run_tidy(lint.root, path, commands[path]), stale)
         for path, result in zip(stale, results):
             found = {COMPLAINT.match(line) for line in result.stdout.splitlines()} - {None}
             for match in found:

@@ -511,7 +511,7 @@ static void no_answer_is_a_timeout(void **state)
     struct net *net = *state;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     assert_int_equal(listen(fd, 0), 0); /* binds to a free port of all addresses */
-    struct sockaddr_in bound;
+    struct sockaddr_in bound = { .sin_port = 0 };
     socklen_t len = sizeof bound;
     assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &len), 0);
     char address[100];

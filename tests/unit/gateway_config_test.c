@@ -158,8 +158,10 @@ static void test_all_mistakes_in_one_go(void **state)
     const char *expected[] = { ":1: domain", ":2: unknown key 'what'", ":4: unknown key 'why'", ":9: first" };
     for (size_t i = 0; i < 4; i++) {
         char *found = strstr(problems.data, expected[i]);
-        if (!found)
+        if (!found) {
             fail_msg("\"%s\" is missing from \"%s\"", expected[i], problems.data);
+            return;
+        }
         assert_null(strstr(found + 1, expected[i]));
     }
     strbuf_free(&problems);
