@@ -319,11 +319,25 @@ static int sync_folder_of(const char *path)
     return rc == 0 ? 1 : -1;
 }
 
+static bool write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n <= 0)
+            return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
 /* Writes to fd, which becomes the file at account->path. */
 static int write_file(struct account *account, const char *temporary, int fd)
 {
     json_t *object = write_account(account);
-    bool written = json_dumpfd(object, fd, JSON_INDENT(2)) == 0 && write(fd, "\n", 1) == 1;
+    char *text = json_dumps(object, JSON_INDENT(2)); /* json_dumpfd would write every token by itself */
+    bool written = text != NULL && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1);
+    free(text);
     json_decref(object);
     return written && fsync(fd) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && rename(temporary, account->path) == 0 &&
                    sync_folder_of(account->path) == 1
