@@ -16,7 +16,7 @@
 #include "tmtp/tmtp_main.h"
 #include "tmtp/tmtp_message.h"
 
-enum { PATH_LIMIT = 4096, LOCK_TRIES = 30, LOCK_PAUSE_MS = 100 };
+enum { UID_CHARS = 32, PATH_LIMIT = 4096, LOCK_TRIES = 30, LOCK_PAUSE_MS = 100 };
 
 /* --- contacts, groups, threads --- */
 
@@ -92,6 +92,16 @@ void account_learn_group(struct account *account, const char *gid)
     account->changed = true;
 }
 
+bool account_looks_like_uid(const char *text)
+{
+    return strlen(text) == UID_CHARS && strspn(text, "%+123456789BCDFGHJKLMNPQRSTVWXYZ") == UID_CHARS;
+}
+
+bool account_is_group(const char *who, const char *uid)
+{
+    return strcmp(who, uid) == 0 && !account_looks_like_uid(who);
+}
+
 static struct account_thread *find_thread(const struct account *account, const char *id)
 {
     for (size_t i = 0; i < account->thread_count; i++) {
@@ -123,7 +133,7 @@ void account_learn_thread(struct account *account, const char *id, const struct 
     for (size_t i = 0; i < message->cc_count; i++) {
         const struct tmtp_participant *participant = &message->cc[i];
         account->changed |= add_contact(&thread->participants, participant->who, participant->who_uid);
-        if (strcmp(participant->who, participant->who_uid) == 0) /* a group */
+        if (account_is_group(participant->who, participant->who_uid))
             account_learn_group(account, participant->who);
         else if (account->uid == NULL || strcmp(participant->who_uid, account->uid) != 0)
             account_learn_contact(account, participant->who, participant->who_uid);

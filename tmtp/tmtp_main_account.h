@@ -52,6 +52,9 @@ void account_set(struct account *account, char **field, const char *text);
 void account_learn_contact(struct account *account, const char *alias, const char *uid);
 const char *account_find_uid(const struct account *account, const char *alias); /* NULL when unknown */
 const char *account_find_alias(const struct account *account, const char *uid); /* NULL when unknown */
+bool account_looks_like_uid(const char *text);
+/* A participant whose name is its id is a group, unless the id is somebody's uid (a member of unknown alias). */
+bool account_is_group(const char *who, const char *uid);
 void account_learn_group(struct account *account, const char *gid);
 bool account_has_group(const struct account *account, const char *gid);
 const struct account_thread *account_find_thread(const struct account *account, const char *id); /* NULL when unknown */

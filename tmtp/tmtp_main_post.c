@@ -19,7 +19,7 @@
 #include "tmtp/tmtp_main_member.h"
 #include "tmtp/tmtp_message.h"
 
-enum { PIECE = 64 * 1024, UID_CHARS = 32 };
+enum { PIECE = 64 * 1024 };
 
 struct post {
     struct tmtp_message message;
@@ -98,11 +98,6 @@ static void add_recipient(struct post *post, const char *id, bool group)
     post->recipients[post->recipient_count++] = (struct tmtp_client_recipient){ id, group };
 }
 
-static bool looks_like_uid(const char *text)
-{
-    return strlen(text) == UID_CHARS && strspn(text, "%+123456789BCDFGHJKLMNPQRSTVWXYZ") == UID_CHARS;
-}
-
 /* Adds one of --to, and the participant that it stands for. */
 static int add_to(struct post *post, const struct account *account, const char *to, const char *date)
 {
@@ -113,7 +108,7 @@ static int add_to(struct post *post, const struct account *account, const char *
         uid = to;
     } else if (uid == NULL && strcmp(to, account->alias) == 0) {
         uid = account->uid;
-    } else if (uid == NULL && looks_like_uid(to)) {
+    } else if (uid == NULL && account_looks_like_uid(to)) {
         uid = to;
         alias = account_find_alias(account, uid);
         alias = alias != NULL ? alias : to;
@@ -152,7 +147,7 @@ static int address_reply(struct post *post, const struct main_options *options, 
     }
     for (size_t i = 0; i < thread->participants.count; i++) {
         const struct account_contact *participant = &thread->participants.list[i];
-        bool group = strcmp(participant->alias, participant->uid) == 0;
+        bool group = account_is_group(participant->alias, participant->uid);
         if (strcmp(participant->uid, account->uid) != 0)
             add_recipient(post, participant->uid, group);
     }

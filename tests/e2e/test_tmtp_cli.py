@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from postern import Member
-from procs import DEV, free_port, run, sanitizer_environment
+from procs import DEV, free_port, run, sanitizer_environment, wait_until
 
 TMTP = os.path.join(DEV, "tmtp")
 REFUSED, USAGE, UNREACHABLE = 1, 2, 69
@@ -122,6 +122,14 @@ def test_groups(folder, alice, bob):
     refused(folder, REFUSED, "not invited", "group", "--account", bob.account, "join", group)
 
 
+def test_second_alias(folder, friends):
+    alice, bob = friends
+    alice.tmtp("alias", "--account", alice.account, "Alice at Home")
+    bob.ping("Alice at Home", "Hello there")
+    assert alice.receive_where("the ping", lambda item: item["op"] == "ping")["to"] == "Alice at Home"
+    refused(folder, REFUSED, "alias", "alias", "--account", bob.account, "Alice at Home")
+
+
 def test_what_is_refused_clearly(folder, silo, alice):
     account = ["--account", alice.account]
     refused(folder, REFUSED, "the uid of 'Bob Member' is not known", "post", *account, "--to", "Bob Member", "hi")
@@ -156,12 +164,14 @@ def test_another_silo_with_the_same_address_is_noticed(folder, silo, alice):
     refused(folder, REFUSED, "certificate", "receive", "--account", alice.account)
 
 
-def test_two_runs_with_one_account(folder, friends):
+def test_two_runs_with_one_account(folder, silo, friends):
     alice, bob = friends
     copied = shutil.copy(alice.account, os.path.join(folder, "copied"))
+    logins = silo.read_log().count("event=silo.login")
     waiting = subprocess.Popen([TMTP, "receive", "--account", alice.account, "--wait", "60", "--count", "1", "--json"], cwd=folder,
                                env=sanitizer_environment(folder), stdout=subprocess.PIPE, text=True)
     try:
+        wait_until("the first one is at work", lambda: silo.read_log().count("event=silo.login") > logins)
         refused(folder, REFUSED, "another tmtp is at work with this account", "ping", "--account", alice.account, "--to",
                 "Bob Member", "x")
         # A copy of the account file has a lock of its own: here it is the silo that knows.

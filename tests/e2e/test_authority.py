@@ -1,0 +1,118 @@
+"""Who may reach whom, also when somebody inside tries, and when an administrator changes their mind."""
+import smtplib
+
+import pytest
+
+from mail import BOB, make_mail, send
+from postern import DOMAIN, Member
+from postfix import read_maildir
+from procs import wait_until
+
+
+def refused(code, port, message):
+    with pytest.raises(smtplib.SMTPResponseException) as caught:
+        send(port, message)
+    assert caught.value.smtp_code == code, caught.value
+    return caught.value.smtp_error.decode()
+
+
+def notice(member, part):
+    return member.receive_where(f"a notice about {part!r}", lambda item: item["op"] == "delivery" and part in item["body"])
+
+
+def test_somebody_who_is_no_member_sends_nothing(folder, silo, gateway, bob_to_alice):
+    stranger = Member(folder, silo, "Mallory Stranger")
+    gateway_uid = gateway.ctl_json("status")["silo_uid"]
+    stranger.post(gateway_uid, "Let me out", subject="To bob")
+    notice(stranger, "only for members")
+    stranger.post(gateway_uid, "Let me out again", subject="To bob")   # told once a day
+    wait_until("both were looked at", lambda: gateway.ctl_json("status")["messages_ignored"] >= 2)
+    assert not [item for item in stranger.receive(wait=2) if item["op"] == "delivery"]
+    assert read_maildir(gateway.maildir) == []
+
+
+def test_a_member_outside_a_thread_has_no_say_in_it(folder, silo, gateway, bob_to_alice):
+    send(gateway.smtp_port, make_mail("Between us"))
+    thread = bob_to_alice.receive_mail("Between us")["threadid"]
+    mallory = Member(folder, silo, "Mallory Member")
+    gateway.introduce(mallory, "mallory")
+    gateway.open_door("eve@example.com", mallory)
+    gateway_uid = gateway.ctl_json("status")["silo_uid"]
+    mallory.post(gateway_uid, "I am Alice, pay me", thread=thread, subject="Changed")
+    notice(mallory, "you are not in it")
+    bob_to_alice.post(BOB, "the real answer", thread=thread)
+    mails = wait_until("Alice's answer leaves", lambda: read_maildir(gateway.maildir))
+    assert [mail["Subject"] for mail in mails] == ["Re: Between us"]
+    assert mails[0]["From"].endswith(f"<alice@{DOMAIN}>")
+
+
+def test_a_mapping_revoked_while_mail_waits(silo, gateway, bob_to_alice):
+    silo.stop()
+    send(gateway.smtp_port, make_mail("Too late"))
+    mapping = gateway.ctl_json("mapping", "list")["mappings"][0]["id"]
+    gateway.ctl("mapping", "revoke", str(mapping), "--reason", "contract ended")
+    silo.start()
+    held = wait_until("it is held", lambda: [entry for entry in gateway.queue("in") if entry["state"] == "held"])
+    assert "revoked" in held[0]["last_error"]
+    assert not [item for item in bob_to_alice.receive(wait=1) if item["op"] == "delivery"]
+    gateway.ctl("queue", "drop", held[0]["id"], "--reason", "nobody wants it")
+    story = gateway.ctl("why", held[0]["id"])
+    assert "nobody wants it" in story and gateway.queue("in") == []
+
+
+def test_a_removed_member_comes_back_to_closed_doors(gateway, bob_to_alice):
+    gateway.ctl("member", "remove", "Alice Member")
+    assert "5.1.1" in str(pytest.raises(smtplib.SMTPRecipientsRefused, send, gateway.smtp_port, make_mail("Gone")).value)
+    gateway.ctl("member", "add", "Alice Member")
+    bob_to_alice.ping("Email Gateway", "back again")
+    wait_until("she is known", lambda: gateway.ctl_json("member", "show", "Alice Member").get("uid"))
+    assert gateway.ctl_json("mapping", "list")["mappings"][0]["state"] == "revoked"
+    assert "5.7.1" in str(pytest.raises(smtplib.SMTPRecipientsRefused, send, gateway.smtp_port, make_mail("Back")).value)
+
+
+def test_the_daily_limit_does_not_count_repetitions(gateway, alice):
+    gateway.introduce(alice, "alice")
+    gateway.ctl("mapping", "add", BOB, "Alice Member", "--daily", "1")
+    wait_until("his alias exists", lambda: gateway.ctl_json("mapping", "show", "1")["member_told"])
+    mail = make_mail("The one for today")
+    send(gateway.smtp_port, mail)
+    send(gateway.smtp_port, mail)   # our answer was lost: it is accepted, and delivered once
+    assert "daily limit" in refused(452, gateway.smtp_port, make_mail("One too many"))
+    alice.receive_mail("The one for today")
+    gateway.wait_settled()
+    assert len(alice.mails()) == 1
+
+
+def test_the_gateway_is_not_a_member(gateway, bob_to_alice):
+    for alias in ("Email Gateway", BOB):
+        assert "own" in gateway.ctl("member", "add", alias, expect=1)
+
+
+def test_a_reply_that_waits_when_its_mapping_is_revoked(stopped_gateway, alice):
+    stopped_gateway.relay = "smtp://127.0.0.1:1"   # nobody is there
+    stopped_gateway.start()
+    stopped_gateway.introduce(alice, "alice")
+    stopped_gateway.open_door(BOB, alice)
+    send(stopped_gateway.smtp_port, make_mail("Answer me"))
+    thread = alice.receive_mail("Answer me")["threadid"]
+    alice.post(BOB, "an answer", thread=thread)
+    wait_until("it was tried", lambda: [entry for entry in stopped_gateway.queue("out") if entry["attempts"] > 0])
+    stopped_gateway.ctl("mapping", "revoke", "1")
+    assert notice(alice, "no longer authorised")["threadid"] == thread
+    wait_until("it is settled", lambda: stopped_gateway.queue("out") == [])
+
+
+def test_dropping_a_reply_that_is_being_tried(stopped_gateway, alice):
+    """A drop while the relay has it must not leave the relay's slot busy for ever."""
+    stopped_gateway.relay = "smtp://127.0.0.1:1"
+    stopped_gateway.start()
+    stopped_gateway.introduce(alice, "alice")
+    stopped_gateway.open_door(BOB, alice)
+    send(stopped_gateway.smtp_port, make_mail("Answer me"))
+    thread = alice.receive_mail("Answer me")["threadid"]
+    for number in range(6):
+        alice.post(BOB, f"answer {number}", thread=thread)
+    waiting = wait_until("all wait", lambda: len(stopped_gateway.queue("out")) == 6 and stopped_gateway.queue("out"))
+    for entry in waiting:
+        stopped_gateway.ctl("queue", "drop", entry["id"], "--reason", "test")
+    wait_until("nothing is under way", lambda: all(queue["under_way"] == 0 for queue in stopped_gateway.ctl_json("status")["queues"]))
