@@ -19,11 +19,11 @@ bool log_enabled(enum log_level level);
 bool log_level_parse(const char *text, enum log_level *level_out);
 
 /* event: dotted lower-case name, "smtp.accepted". fmt: words "key=%conversion" separated by single spaces; a value may
- * mix text and conversions ("peer=%s:%u"). Conversions: %s %d %u %ld %lu %lld %llu %zu %zd %td %jd %x %c %.*s %% (and PRId64
- * etc.), without flags or width. Each value is quoted when it contains a space, quote, '=', backslash or is empty;
- * control characters and invalid UTF-8 become \xHH; in quoted values quote and backslash get a backslash before them;
- * a value is cut at 1,000 bytes (marked with "..."). A NULL string is printed as "-". fmt may be "" for no values. A
- * line ends at 32 KiB. */
+ * mix text and conversions ("peer=%s:%u"). Conversions: %s %d %u %ld %lu %lld %llu %zu %zd %td %jd %x %c %.*s %% (and
+ * PRId64 etc.), without flags or width. Each value is quoted when it contains a space, quote, '=', backslash or is
+ * empty; control characters and invalid UTF-8 become \xHH; in quoted values quote and backslash get a backslash before
+ * them; a value is cut at 1,000 bytes (marked with "..."). A NULL string is printed as "-". fmt may be "" for no
+ * values. A line ends at 32 KiB. */
 void log_event(enum log_level level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_debug(...)   log_event(LOG_LEVEL_DEBUG, __VA_ARGS__)

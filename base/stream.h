@@ -74,8 +74,8 @@ void stream_new_pair(struct loop *loop, const struct stream_settings *a, const s
 
 void stream_free(struct stream **stream); /* closes at once; unsent output is lost */
 /* Gives up ownership, no more callbacks: sends what is buffered (for at most 10 s), closes our direction (with
- * close_notify under TLS), waits up to 2 s for the peer to close too (or its last input would turn our close into a reset that
- * destroys what we sent), then closes. Without an established connection it is stream_free(). */
+ * close_notify under TLS), waits up to 2 s for the peer to close too (or its last input would turn our close into a
+ * reset that destroys what we sent), then closes. Without an established connection it is stream_free(). */
 void stream_close_after_output(struct stream **stream);
 
 /* Starts TLS on an open plain stream. The input buffer must be empty (RFC 3207 section 4.2, no injected commands):
@@ -111,6 +111,6 @@ size_t stream_pending_output(const struct stream *stream);
 void stream_pause_input(struct stream *stream, bool paused);
 
 /* on_end(TIMEOUT) when output waits and none of it moved for so long; or when none waits, reading is neither
- * paused nor stopped by a full buffer, and nothing moved in either direction for so long. 0: never (the default). Begins
- * anew with each call. */
+ * paused nor stopped by a full buffer, and nothing moved in either direction for so long. 0: never (the default).
+ * Begins anew with each call. */
 void stream_set_idle_timeout(struct stream *stream, int64_t ms);

@@ -91,7 +91,8 @@ static struct tls_context *context_new(const SSL_METHOD *method, enum tls_verify
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(ssl, 0);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-    /* Partial writes suit an output buffer that moves when it grows; idle connections give their record buffers back. */
+    /* Partial writes suit an output buffer that moves when it grows; idle connections give their record buffers
+     * back. */
     SSL_CTX_set_mode(ssl,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     struct tls_context *context = xcalloc(1, sizeof *context);

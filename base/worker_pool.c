@@ -428,7 +428,8 @@ static void lose_zygote(struct worker_pool *pool)
     pool->control = -1;
     timer_start(pool->restart, pool->restart_ms);
 
-    /* First clear all slots, then report: an owner may submit a new job or free the pool when it hears of its old one. */
+    /* First clear all slots, then report: an owner may submit a new job or free the pool when it hears of its old
+     * one. */
     struct job *lost = NULL;
     struct job **end = &lost;
     for (unsigned i = 0; i < pool->slot_count; i++) {

@@ -18,7 +18,8 @@ enum admin_exit { ADMIN_OK = 0, ADMIN_REFUSED = 1, ADMIN_USAGE = 2 };
 
 typedef void admin_answer(enum admin_exit exit, const char *out, const char *err, void *ctx);
 
-/* Runs the command in words (argc, argv: without the program's name). answer is called exactly once, perhaps before this returns. */
+/* Runs the command in words (argc, argv: without the program's name). answer is called exactly once, perhaps before
+ * this returns. */
 void admin_run(struct gateway *gateway, const char *actor, bool json, size_t argc, const char *const *argv,
                admin_answer *answer, void *ctx);
 

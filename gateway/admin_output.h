@@ -1,7 +1,7 @@
 /* admin_output.h - what a command answers: built once, shown as a table for people or as JSON for programs
  *
- * A tree: the answer is an object of values and lists; a list holds rows, a row is an object again. Keys are stable (programs read
- * them). Strings are copied; NULL is shown as "-" and written as null.
+ * A tree: the answer is an object of values and lists; a list holds rows, a row is an object again. Keys are stable
+ * (programs read them). Strings are copied; NULL is shown as "-" and written as null.
  */
 #pragma once
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 /* admin_socket.h - the control socket: one command per connection
  *
- * A Unix socket (mode 0660). The client sends one line of JSON, {"argv":["member","list"],"json":false}, and gets one line back,
- * {"exit":0,"out":"...","err":"..."}; then the connection is closed. Who connects is known from the kernel (SO_PEERCRED) and
- * becomes the actor of what is changed. Limits: a request of 64 KiB, 64 words, 16 connections, 30 s to send it.
+ * A Unix socket (mode 0660). The client sends one line of JSON, {"argv":["member","list"],"json":false}, and gets one
+ * line back, {"exit":0,"out":"...","err":"..."}; then the connection is closed. Who connects is known from the kernel
+ * (SO_PEERCRED) and becomes the actor of what is changed. Limits: a request of 64 KiB, 64 words, 16 connections, 30 s
+ * to send it.
  */
 #pragma once
 

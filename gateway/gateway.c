@@ -376,7 +376,8 @@ void gateway_stop(struct gateway *gateway)
     timer_start(gateway->stop_timer, STOP_LOOK_MS);
 }
 
-/* What was submitted to the store is finished while everybody that it calls back is still there; then the parts go, the ones that call first. */
+/* What was submitted to the store is finished while everybody that it calls back is still there; then the parts go, the
+ * ones that call first. */
 void gateway_free(struct gateway **gateway_in)
 {
     struct gateway *gateway = *gateway_in;

@@ -1,7 +1,8 @@
 /* gateway.h - the whole daemon: makes the parts, wires them, runs them, takes them down
  *
- * Order matters and is kept in one place, here: sockets are bound while we may still be root; then privileges go; the convert
- * workers are forked before any thread starts; the database is opened; last come the parts that talk to the world.
+ * Order matters and is kept in one place, here: sockets are bound while we may still be root; then privileges go; the
+ * convert workers are forked before any thread starts; the database is opened; last come the parts that talk to the
+ * world.
  */
 #pragma once
 #include "gateway/inbound.h"
@@ -14,7 +15,8 @@ struct gateway;
 struct parts;
 struct strbuf;
 
-/* debug: log everything, whatever the configuration says. Binds the listeners and loads certificates. Takes the configuration over, also on failure. NULL with what is wrong in *error_out (caller frees). */
+/* debug: log everything, whatever the configuration says. Binds the listeners and loads certificates. Takes the
+ * configuration over, also on failure. NULL with what is wrong in *error_out (caller frees). */
 struct gateway *gateway_new(struct config *config, bool debug, char **error_out) __attribute__((warn_unused_result));
 /* Everything else: workers, database, control socket, silo, relay. -1 with *error_out. */
 int gateway_start(struct gateway *gateway, char **error_out) __attribute__((warn_unused_result));
@@ -22,8 +24,8 @@ void gateway_run(struct gateway *gateway);  /* until gateway_stop() and the drai
 void gateway_stop(struct gateway *gateway); /* begins to drain: listeners finish what they have, 10 s at most */
 void gateway_free(struct gateway **gateway);
 
-/* Reads the configuration file again. 1 taken: certificates, policy, retry times and log level count from now on; what needs a
- * restart is named in *message. -1 refused: *message says what is wrong, nothing changed. */
+/* Reads the configuration file again. 1 taken: certificates, policy, retry times and log level count from now on; what
+ * needs a restart is named in *message. -1 refused: *message says what is wrong, nothing changed. */
 int gateway_reload(struct gateway *gateway, struct strbuf *message) __attribute__((warn_unused_result));
 
 /* For the administrator's commands. */

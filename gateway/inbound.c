@@ -1,7 +1,7 @@
 /* inbound.c - from RCPT to 250
  *
- * The header is looked at on the loop (bounded, smtp/mail_header.h); the content itself is only counted, digested and stored, on
- * the committer's thread. Nobody parses it here.
+ * The header is looked at on the loop (bounded, smtp/mail_header.h); the content itself is only counted, digested and
+ * stored, on the committer's thread. Nobody parses it here.
  */
 #include "gateway/inbound.h"
 
@@ -186,8 +186,8 @@ static struct policy_verdict judge_proof(struct mail *mail)
 
 /* Storing: runs on the committer. */
 
-/* What makes a mail the same mail: envelope, Message-ID (a header field) and content. Kept per recipient, so that a repetition
- * that arrives with its recipients split differently is still known. */
+/* What makes a mail the same mail: envelope, Message-ID (a header field) and content. Kept per recipient, so that a
+ * repetition that arrives with its recipients split differently is still known. */
 static void recipient_digest(const uint8_t content[static DIGEST_SIZE], const struct mail *mail,
                              const struct mail_recipient *recipient, uint8_t out[static DIGEST_SIZE])
 {
@@ -212,7 +212,8 @@ static int content_digest(const struct mail *mail, uint8_t out[static DIGEST_SIZ
     return n < 0 ? -1 : 1;
 }
 
-/* Marks repetitions. Without a Message-ID there is no saying whether two equal mails are one: then both are delivered. */
+/* Marks repetitions. Without a Message-ID there is no saying whether two equal mails are one: then both are
+ * delivered. */
 static int mark_repeated(struct store_db *db, struct mail *mail, size_t *fresh_out)
 {
     uint8_t content[DIGEST_SIZE], digest[DIGEST_SIZE];
@@ -337,8 +338,9 @@ static int store_mail(struct store_db *db, void *arg)
 
 /* Answering. */
 
-/* SMTP has one reply for all: what is authorised for some only is refused as a whole, with the reason of the first refusal, so that the sender knows
- * (a delivery report to the sender would be the alternative; DEVIATIONS.md). LMTP answers for each. */
+/* SMTP has one reply for all: what is authorised for some only is refused as a whole, with the reason of the first
+ * refusal, so that the sender knows (a delivery report to the sender would be the alternative; DEVIATIONS.md). LMTP
+ * answers for each. */
 static struct smtp_reply reply_for(const struct mail *mail, const struct mail_recipient *recipient, int result)
 {
     if (recipient->verdict.decision != POLICY_ACCEPT)

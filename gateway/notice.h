@@ -1,6 +1,7 @@
 /* notice.h - what the gateway tells members, in the thread that it is about
  *
- * A notice is an entry of the inbound queue whose content is its text (CommonMark), so it is posted exactly once like mail.
+ * A notice is an entry of the inbound queue whose content is its text (CommonMark), so it is posted exactly once like
+ * mail.
  */
 #pragma once
 #include <stdint.h>

@@ -89,7 +89,8 @@ static const char *threadid_of(const struct arrival *arrival)
     return arrival->message.threadid[0] ? arrival->message.threadid : arrival->msgid;
 }
 
-/* The mail's Message-ID is fixed here, from what the silo guarantees to be unique, so that every attempt to send it has the same one. */
+/* The mail's Message-ID is fixed here, from what the silo guarantees to be unique, so that every attempt to send it has
+ * the same one. */
 static char *make_message_id(const struct arrival *arrival, const char *hostname)
 {
     struct strbuf id;
@@ -374,8 +375,8 @@ static bool note_stranger(struct outbound *outbound, const struct arrival *arriv
     return true;
 }
 
-/* Somebody in the silo whom no administrator has made a member. Told straight away: there is no member row that a stored
- * notice could name, and nothing was promised. */
+/* Somebody in the silo whom no administrator has made a member. Told straight away: there is no member row that a
+ * stored notice could name, and nothing was promised. */
 static void tell_stranger(const struct arrival *arrival)
 {
     static const char text[] =
@@ -453,7 +454,8 @@ static char *encode_head(const struct tmtp_message *message)
     return strbuf_detach(&json);
 }
 
-/* What the convert worker and the thread table need of the second header: strings are copied by an encode and decode. */
+/* What the convert worker and the thread table need of the second header: strings are copied by an encode and
+ * decode. */
 static void copy_message(struct arrival *arrival, const struct tmtp_message *message)
 {
     const char *error;

@@ -1,8 +1,8 @@
 /* outbound.h - thread messages come in from the silo: stored, then acked
  *
- * Decides which outside people a member's message is for: the correspondents in its thread (or, in a new thread, those that its
- * `cc` list names under the gateway's uid) whose mapping lets this member write to them. For the others, and for what can't be carried,
- * the member gets a notice in the thread. The ack goes out only when all of that is on disk.
+ * Decides which outside people a member's message is for: the correspondents in its thread (or, in a new thread, those
+ * that its `cc` list names under the gateway's uid) whose mapping lets this member write to them. For the others, and
+ * for what can't be carried, the member gets a notice in the thread. The ack goes out only when all of that is on disk.
  */
 #pragma once
 #include <stdbool.h>

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Delay before attempt number `attempts` + 1: first, doubled each time, at most longest, with jitter of the last quarter.
- * random: any 32 random bits (given, so that this stays testable). */
+/* Delay before attempt number `attempts` + 1: first, doubled each time, at most longest, with jitter of the last
+ * quarter. random: any 32 random bits (given, so that this stays testable). */
 int64_t outcome_backoff_ms(int64_t first_ms, int64_t longest_ms, unsigned attempts, uint32_t random);
 
 enum outcome_action {
@@ -33,6 +33,6 @@ struct outcome {
 };
 struct outcome outcome_decide(const struct outcome_facts *facts);
 
-/* A refusal by the silo (error ack): some can heal (an uid that is not known yet), none is the sender's fault. The post is tried again until
- * give_up, then it is held for an operator. */
+/* A refusal by the silo (error ack): some can heal (an uid that is not known yet), none is the sender's fault. The post
+ * is tried again until give_up, then it is held for an operator. */
 struct outcome outcome_decide_post(const struct outcome_facts *facts);

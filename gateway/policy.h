@@ -1,7 +1,7 @@
 /* policy.h - who may pass: facts in, verdict out
  *
- * Pure functions: no I/O, no clock, no database. The caller gathers the facts, the policy weighs them, and says why in words
- * that go into the SMTP reply and into the trace. Default deny: a fact that is missing never helps.
+ * Pure functions: no I/O, no clock, no database. The caller gathers the facts, the policy weighs them, and says why in
+ * words that go into the SMTP reply and into the trace. Default deny: a fact that is missing never helps.
  */
 #pragma once
 #include "gateway/config.h"

@@ -183,7 +183,8 @@ static void submit_put_off(struct job *job, const char *error)
     store_submit(job->poster->parts->store, commit_put_off, put_off_done, job);
 }
 
-/* It can't be done now, for a reason of ours: tried again soon, the later the older it is. Held when that has no end. */
+/* It can't be done now, for a reason of ours: tried again soon, the later the older it is. Held when that has no
+ * end. */
 static void put_off(struct job *job, const char *why)
 {
     const struct config *config = job->poster->parts->config;

@@ -7,7 +7,8 @@
  *   either   --refused by the silo-->  the same state, due later; after retry.give_up: HELD, for a person
  *
  * Whether a post was accepted is never guessed: it carries the entry's id as its queue key and is echoed (see
- * tmtp_client.h). While the link is not ONLINE nothing is posted; by the time it is, every echo has been seen and committed.
+ * tmtp_client.h). While the link is not ONLINE nothing is posted; by the time it is, every echo has been seen and
+ * committed.
  */
 #pragma once
 #include <stdbool.h>

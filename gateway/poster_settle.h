@@ -1,7 +1,7 @@
 /* poster_settle.h - what became of a post, and writing it down
  *
- * A post carries a key, "in17-1795419506950": the entry's id and when it was received. The second part tells the echo of
- * this database's entry from that of an entry with the same number in another life of it (a restored backup).
+ * A post carries a key, "in17-1795419506950": the entry's id and when it was received. The second part tells the echo
+ * of this database's entry from that of an entry with the same number in another life of it (a restored backup).
  */
 #pragma once
 #include <stdint.h>
@@ -21,6 +21,6 @@ void poster_fate_set(struct poster_fate *fate, int64_t id, int64_t received_at, 
                      int64_t now);
 void poster_fate_free(struct poster_fate *fate);
 
-/* Writer only. Settles the entry: thread and message ids are kept, the content is erased, the story told. Doing it again, or for an entry
- * that this database does not know, changes nothing. 1 done, -1 database error. */
+/* Writer only. Settles the entry: thread and message ids are kept, the content is erased, the story told. Doing it
+ * again, or for an entry that this database does not know, changes nothing. 1 done, -1 database error. */
 int poster_settle(struct store_db *db, const struct poster_fate *fate) __attribute__((warn_unused_result));

@@ -1,7 +1,7 @@
 /* queue.h - the schedule of one queue: what is due is started, a bounded number at a time
  *
- * The queue itself is the database; this keeps no copy of it, only the ids that are under way and a timer for the next that falls
- * due. So a restart needs no recovery: what was under way is simply due.
+ * The queue itself is the database; this keeps no copy of it, only the ids that are under way and a timer for the next
+ * that falls due. So a restart needs no recovery: what was under way is simply due.
  */
 #pragma once
 #include "mapping/store_queue.h"

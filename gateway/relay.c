@@ -207,7 +207,8 @@ static int warn_author(struct store_db *db, struct job *job, const char *delays)
                        delays);
 }
 
-/* What is left of the entry: 0 from finish and retry means that an administrator has dropped it meanwhile, which stays so. */
+/* What is left of the entry: 0 from finish and retry means that an administrator has dropped it meanwhile, which stays
+ * so. */
 static int commit_entry(struct store_db *db, struct job *job)
 {
     const struct result *retry = NULL;
@@ -399,8 +400,8 @@ static void find_waiting(struct job *job)
             job->waiting[job->waiting_count++] = i;
 }
 
-/* May the author still write to this recipient? An administrator may have changed their mind since the message was taken. A suspended
- * mapping may be resumed: that waits. */
+/* May the author still write to this recipient? An administrator may have changed their mind since the message was
+ * taken. A suspended mapping may be resumed: that waits. */
 static struct smtp_recipient_result check_mapping(const struct job *job,
                                                   const struct store_outbound_recipient *recipient)
 {

@@ -13,7 +13,8 @@
 struct parts;
 struct relay;
 
-/* on_notice: a notice was put into the inbound queue. NULL with the reason in *error_out (caller frees) when the relay's settings can't work. */
+/* on_notice: a notice was put into the inbound queue. NULL with the reason in *error_out (caller frees) when the
+ * relay's settings can't work. */
 struct relay *relay_new(const struct parts *parts, void (*on_notice)(void *ctx), void *ctx, char **error_out)
     __attribute__((warn_unused_result));
 void relay_free(struct relay **relay);

@@ -1,8 +1,8 @@
 /* silo_chores.h - what approvals leave to do in the silo, one chore at a time
  *
- * In this order: claim our own alias, greet members who have not answered yet, create correspondents' aliases, announce mappings. What is to be
- * done is asked of the database each time; what the silo refuses is put aside until something changes
- * (silo_chores_poke) or ten minutes have passed.
+ * In this order: claim our own alias, greet members who have not answered yet, create correspondents' aliases, announce
+ * mappings. What is to be done is asked of the database each time; what the silo refuses is put aside until something
+ * changes (silo_chores_poke) or ten minutes have passed.
  */
 #pragma once
 #include <stdbool.h>

@@ -27,5 +27,6 @@ struct convert_part *convert_mime_scan(struct convert_charsets *charsets, const 
                                        const char **error_out) __attribute__((warn_unused_result));
 void convert_part_free(struct convert_part **part);
 bool convert_part_is(const struct convert_part *part, const char *type, const char *subtype); /* subtype NULL: any */
-/* Length of the header section at the start of mail, without the empty line; content_out gets the offset behind that. */
+/* Length of the header section at the start of mail, without the empty line; content_out gets the offset behind
+ * that. */
 size_t convert_mime_header_len(const char *mail, size_t len, size_t *content_out);

@@ -79,7 +79,8 @@ static int64_t read_be32(const uint8_t *bytes)
     return (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
 }
 
-/* Judges the first bytes of the file before SQLite, which might write, sees it. An empty one will be made a database. */
+/* Judges the first bytes of the file before SQLite, which might write, sees it. An empty one will be made a
+ * database. */
 static int judge_file(int fd, const char *path, char **error_out)
 {
     uint8_t header[FILE_HEADER_SIZE];

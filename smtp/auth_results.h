@@ -37,9 +37,9 @@ struct auth_results {
     struct auth_results_method methods[AUTH_RESULTS_METHODS_MAX]; /* more are ignored */
 };
 
-/* value: the field's value, unfolded. 1 parsed ("; none" gives count 0); -1 malformed (then it proves nothing), *results_out
- * is empty. Tolerated beyond the grammar, because large providers write so: a ";" at the end, "action=none" among the
- * properties, and values with "/", "=", "@" and the like outside quotes. */
+/* value: the field's value, unfolded. 1 parsed ("; none" gives count 0); -1 malformed (then it proves nothing),
+ * *results_out is empty. Tolerated beyond the grammar, because large providers write so: a ";" at the end,
+ * "action=none" among the properties, and values with "/", "=", "@" and the like outside quotes. */
 int auth_results_parse(const char *value, size_t len, struct auth_results *results_out)
     __attribute__((warn_unused_result));
 /* The dmarc result for the From domain: PASS only with dmarc=pass and header.from equal to from_domain (or header.from

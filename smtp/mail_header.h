@@ -1,10 +1,10 @@
 /* mail_header.h - the few facts of a message's header that decide its fate (RFC 5322)
  *
- * The daemon does not parse content; but whom a message says it is from, its Message-ID, what it replies to, and how often it was
- * relayed must be known before it is answered. This scanner reads the header section only (at most MAIL_HEADER_MAX
- * octets, from memory), decodes nothing, allocates only its results, and fails closed: what is ambiguous (two From fields,
- * two authors, a group) is marked so and proves nothing. Everything a person will see is parsed elsewhere,
- * in a convert worker.
+ * The daemon does not parse content; but whom a message says it is from, its Message-ID, what it replies to, and how
+ * often it was relayed must be known before it is answered. This scanner reads the header section only (at most
+ * MAIL_HEADER_MAX octets, from memory), decodes nothing, allocates only its results, and fails closed: what is
+ * ambiguous (two From fields, two authors, a group) is marked so and proves nothing. Everything a person will see is
+ * parsed elsewhere, in a convert worker.
  */
 #pragma once
 #include <stdbool.h>
@@ -24,8 +24,8 @@ enum mail_header_from {
     MAIL_HEADER_FROM_OK, /* exactly one From field with exactly one mailbox */
     MAIL_HEADER_FROM_MISSING,
     MAIL_HEADER_FROM_AMBIGUOUS, /* several fields, several mailboxes, a group, or unparsable; also any header that programs may
-                                 * split into different fields: NULs, bare CRs, mixed line ends, lines that are no field,
-                                 * more than the limits */
+                                 * split into different fields: NULs, bare CRs, mixed line ends, lines that are no
+                                 * field, more than the limits */
 };
 
 struct mail_header_facts {
@@ -44,13 +44,14 @@ struct mail_header_facts {
     size_t loop_mark_count;    /* at most 50 */
 };
 
-/* data: the message from its start, as much of it as is at hand (beyond MAIL_HEADER_MAX octets nothing is looked at). Lines end
- * with CRLF or LF; a mailbox file's "From " line in front is skipped. Without an empty line all of it is header. */
+/* data: the message from its start, as much of it as is at hand (beyond MAIL_HEADER_MAX octets nothing is looked at).
+ * Lines end with CRLF or LF; a mailbox file's "From " line in front is skipped. Without an empty line all of it is
+ * header. */
 void mail_header_scan(const char *data, size_t len, struct mail_header_facts *facts_out);
 void mail_header_facts_free(struct mail_header_facts *facts);
 
-/* Digest of the message that is the same for a repetition after a lost answer: covers the header fields except trace fields
- * (Received, Return-Path, Delivered-To, X-Original-To, Authentication-Results, Received-SPF) and the body.
+/* Digest of the message that is the same for a repetition after a lost answer: covers the header fields except trace
+ * fields (Received, Return-Path, Delivered-To, X-Original-To, Authentication-Results, Received-SPF) and the body.
  * Fed in pieces of any size, from the start. */
 struct mail_digest;
 struct mail_digest *mail_digest_new(void);

@@ -45,8 +45,8 @@ static int read_addr_spec(const char **at, const char *end, struct smtp_address 
     return 1;
 }
 
-/* Moves over a display name, which may be empty, to the "<" after it. Dots are allowed (they are everywhere), and so are
- * encoded words, which are made of atext; an "@", a comma, a colon or a bracket is not. */
+/* Moves over a display name, which may be empty, to the "<" after it. Dots are allowed (they are everywhere), and so
+ * are encoded words, which are made of atext; an "@", a comma, a colon or a bracket is not. */
 static int skip_display_name(const char **at, const char *end)
 {
     for (;;) {
@@ -65,7 +65,8 @@ static int skip_display_name(const char **at, const char *end)
     }
 }
 
-/* "<addr-spec>" and nothing after it. A route ("<@a,@b:c@d>") is refused along with everything else that has no local part. */
+/* "<addr-spec>" and nothing after it. A route ("<@a,@b:c@d>") is refused along with everything else that has no local
+ * part. */
 static int read_angle_addr(const char *at, const char *end, struct smtp_address *address_out)
 {
     at++;

@@ -1,7 +1,7 @@
 /* mail_header_internal.h - what the readers of header field values share (RFC 5322 section 3.2)
  *
- * Not for use outside smtp/mail_header*.c and smtp/auth_results.c. All take unfolded values: a cursor *at that moves up to
- * `end`; nothing is NUL-terminated and nothing is allocated. Comments nest without recursion.
+ * Not for use outside smtp/mail_header*.c and smtp/auth_results.c. All take unfolded values: a cursor *at that moves up
+ * to `end`; nothing is NUL-terminated and nothing is allocated. Comments nest without recursion.
  */
 #pragma once
 #include <stdbool.h>

@@ -130,8 +130,8 @@ static int copy_content(struct writer *writer, const struct delivery *delivery)
 static int write_file(int directory, const char *path, const struct delivery *delivery,
                       uint8_t digest_out[static DIGEST_SIZE])
 {
-    /* The name is this delivery's own, so an earlier attempt may have left something under it. Unlinked, not truncated: it
-     * may be the same file as one in new/ already. */
+    /* The name is this delivery's own, so an earlier attempt may have left something under it. Unlinked, not truncated:
+     * it may be the same file as one in new/ already. */
     (void)unlinkat(directory, path, 0);
     int fd = openat(directory, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)

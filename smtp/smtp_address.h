@@ -11,16 +11,17 @@
 
 enum { SMTP_LOCAL_MAX = 64, SMTP_DOMAIN_MAX = 255, SMTP_ADDRESS_MAX = 254 };
 
-/* local: without quotes where they are not needed, else with them; "" is the null path <>. domain: as given, without final
- * dot; an address literal keeps its brackets. */
+/* local: without quotes where they are not needed, else with them; "" is the null path <>. domain: as given, without
+ * final dot; an address literal keeps its brackets. */
 struct smtp_address {
     char local[SMTP_LOCAL_MAX + 1];
     char domain[SMTP_DOMAIN_MAX + 1];
 };
 
 /* text: "local@domain", without angle brackets. 1 ok; -1 not an address (control characters, bad quoting, too
- * long, invalid UTF-8, empty parts, no domain). The domain is a name (labels of 1 to 63 octets: letters, digits, '-' but not at
- * an edge, '_', UTF-8) or an address literal ("[192.0.2.1]", "[IPv6:2001:db8::1]"). On -1 *address_out is the null path. */
+ * long, invalid UTF-8, empty parts, no domain). The domain is a name (labels of 1 to 63 octets: letters, digits, '-'
+ * but not at an edge, '_', UTF-8) or an address literal ("[192.0.2.1]", "[IPv6:2001:db8::1]"). On -1 *address_out is
+ * the null path. */
 int smtp_address_parse(const char *text, size_t len, struct smtp_address *address_out)
     __attribute__((warn_unused_result));
 bool smtp_address_is_null(const struct smtp_address *address);

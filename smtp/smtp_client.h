@@ -1,16 +1,17 @@
 /* smtp_client.h - sending mail: one connection to a relay, SMTP or LMTP (RFC 5321, RFC 2033)
  *
  * A client delivers one message at a time over one connection, which it opens when needed and keeps for the next
- * message for a while (then QUIT). Every recipient gets an outcome of its own. Uses PIPELINING, SIZE, 8BITMIME, SMTPUTF8
- * and STARTTLS when offered; a message that needs what is not offered fails PERMANENTly without being sent. Content goes
- * out as it is read: memory does not grow with it. Bare CR and bare LF in it leave as CRLF. All callbacks run on the
- * loop, never from inside a call.
+ * message for a while (then QUIT). Every recipient gets an outcome of its own. Uses PIPELINING, SIZE, 8BITMIME,
+ * SMTPUTF8 and STARTTLS when offered; a message that needs what is not offered fails PERMANENTly without being sent.
+ * Content goes out as it is read: memory does not grow with it. Bare CR and bare LF in it leave as CRLF. All callbacks
+ * run on the loop, never from inside a call.
  *
- * TLS: with MAY, a refused STARTTLS goes on in plain, and a failed handshake is followed by one fresh connection without
- * it; with REQUIRE and VERIFY neither. With implicit TLS, VERIFY asks for a certificate too, and the others do not.
+ * TLS: with MAY, a refused STARTTLS goes on in plain, and a failed handshake is followed by one fresh connection
+ * without it; with REQUIRE and VERIFY neither. With implicit TLS, VERIFY asks for a certificate too, and the others do
+ * not.
  *
- * A relay that breaks the protocol (a reply unasked for, too long, or none at all) is given up: TEMPORARY, or UNKNOWN after
- * the final dot. A kept connection that turns out dead before it has answered is replaced once, silently.
+ * A relay that breaks the protocol (a reply unasked for, too long, or none at all) is given up: TEMPORARY, or UNKNOWN
+ * after the final dot. A kept connection that turns out dead before it has answered is replaced once, silently.
  */
 #pragma once
 #include <stdbool.h>
@@ -49,8 +50,8 @@ enum smtp_outcome {
     SMTP_OUTCOME_UNKNOWN,   /* no answer to the final dot: may have been taken; try again with the same Message-ID */
 };
 
-/* reply: the far side's words, or ours when it said nothing: 4.4.1 no connection, 4.4.2 lost or too slow, 4.5.0 no SMTP,
- * 4.7.4 and 4.7.5 no TLS. Its code fits the outcome: 2xx, 4xx, 5xx, 4xx. */
+/* reply: the far side's words, or ours when it said nothing: 4.4.1 no connection, 4.4.2 lost or too slow, 4.5.0 no
+ * SMTP, 4.7.4 and 4.7.5 no TLS. Its code fits the outcome: 2xx, 4xx, 5xx, 4xx. */
 struct smtp_recipient_result {
     enum smtp_outcome outcome;
     struct smtp_reply reply;
@@ -66,8 +67,8 @@ struct smtp_client_message {
     bool is_smtputf8; /* header or envelope needs SMTPUTF8 */
 };
 
-/* results: one per recipient, in order; valid during the callback. The client is idle again: the next message may be sent, or
- * the client freed, from inside. */
+/* results: one per recipient, in order; valid during the callback. The client is idle again: the next message may be
+ * sent, or the client freed, from inside. */
 typedef void smtp_client_done(const struct smtp_recipient_result *results, size_t count, void *ctx);
 
 /* Connects to nothing yet. NULL when the CA file cannot be used, with the reason in *error_out (caller frees). */
@@ -76,8 +77,8 @@ struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings,
 /* Cuts the connection (with QUIT if nothing is under way); no callback for a message under way. */
 void smtp_client_free(struct smtp_client **client);
 bool smtp_client_is_idle(const struct smtp_client *client);
-/* Only when idle, with one recipient or more (asserted). message is copied, its content_fd duplicated. done is called exactly
- * once, unless the client is freed before. */
+/* Only when idle, with one recipient or more (asserted). message is copied, its content_fd duplicated. done is called
+ * exactly once, unless the client is freed before. */
 void smtp_client_send(struct smtp_client *client, const struct smtp_client_message *message, smtp_client_done *done,
                       void *ctx);
 const char *smtp_outcome_name(enum smtp_outcome outcome);

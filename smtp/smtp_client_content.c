@@ -26,7 +26,8 @@ void smtp_client_stuff(struct smtp_client_stuffing *stuffing, const char *data, 
         }
         if (*data == '.' && !stuffing->in_line)
             strbuf_add_char(out, '.');
-        /* Up to the line's end, looked for twice rather than octet by octet: memchr() is fast, and bare CRs are rare. */
+        /* Up to the line's end, looked for twice rather than octet by octet: memchr() is fast, and bare CRs are
+         * rare. */
         const char *lf = memchr(data, '\n', (size_t)(end - data));
         const char *stop = lf == NULL ? end : lf;
         const char *cr = memchr(data, '\r', (size_t)(stop - data));

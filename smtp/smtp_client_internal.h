@@ -1,8 +1,9 @@
 /* smtp_client_internal.h - what the files of the SMTP client share
  *
- * smtp_client.c holds the life of a client, its states and its connection; smtp_client_session.c brings a fresh connection to
- * the point where mail can be sent (greeting, EHLO, STARTTLS); smtp_client_transaction.c sends envelope and content
- * and sorts the replies; smtp_client_content.c prepares the content for the wire. Not for use outside of them.
+ * smtp_client.c holds the life of a client, its states and its connection; smtp_client_session.c brings a fresh
+ * connection to the point where mail can be sent (greeting, EHLO, STARTTLS); smtp_client_transaction.c sends envelope
+ * and content and sorts the replies; smtp_client_content.c prepares the content for the wire. Not for use outside of
+ * them.
  */
 #pragma once
 #include <stdbool.h>
@@ -35,8 +36,8 @@ struct smtp_client_extensions {
     int64_t size_max; /* with size; 0: no limit told */
 };
 
-/* Makes lines fit for the wire: dots doubled, line ends CRLF whatever they were. A bare CR or LF that went out as it is might be
- * taken for a line end by the far side, and what stands behind it for the end of the message. */
+/* Makes lines fit for the wire: dots doubled, line ends CRLF whatever they were. A bare CR or LF that went out as it is
+ * might be taken for a line end by the far side, and what stands behind it for the end of the message. */
 struct smtp_client_stuffing {
     bool in_line;  /* not at the start of a line */
     bool after_cr; /* the CR is not written yet */
@@ -91,8 +92,8 @@ void smtp_client_set_state(struct smtp_client *client, enum smtp_client_state st
 /* Writes a command or several; the relay now has its time to answer. Nothing may be unread from before: what came
  * without being asked for is no answer, and the connection is given up. The state is set before. */
 void smtp_client_write_command(struct smtp_client *client, const struct strbuf *text);
-/* The connection is of no more use. Tries once more where that is safe and promised; otherwise the recipients without an
- * outcome get `why` (a 4xx), as TEMPORARY, or as UNKNOWN after the final dot. */
+/* The connection is of no more use. Tries once more where that is safe and promised; otherwise the recipients without
+ * an outcome get `why` (a 4xx), as TEMPORARY, or as UNKNOWN after the final dot. */
 void smtp_client_give_up(struct smtp_client *client, const struct smtp_reply *why);
 /* As above, for a relay that does not keep to the protocol. */
 void smtp_client_protocol_error(struct smtp_client *client, const char *what);

@@ -40,7 +40,8 @@ void smtp_client_on_greeting(struct smtp_client *client, const struct smtp_reply
         refused(client, "the connection", reply);
 }
 
-/* SIZE's number (RFC 1870 section 3); 0, which is also what "no limit" looks like, when it is none or beyond counting. */
+/* SIZE's number (RFC 1870 section 3); 0, which is also what "no limit" looks like, when it is none or beyond
+ * counting. */
 static int64_t parse_size(const char *text, size_t len)
 {
     int64_t size = 0;

@@ -150,7 +150,8 @@ static void write_end(struct smtp_client *client, const struct strbuf *text)
 }
 
 /* DATA was accepted though no recipient was: pipelining makes that possible, and a lone dot ends it (RFC 2920 section
- * 3.1). Where it makes no sense, nothing is sent: a relay that disagrees on who was refused might take it for a message. */
+ * 3.1). Where it makes no sense, nothing is sent: a relay that disagrees on who was refused might take it for a
+ * message. */
 static void end_without_recipients(struct smtp_client *client)
 {
     if (client->lmtp || client->transaction->is_mail_refused) {

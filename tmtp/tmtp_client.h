@@ -16,8 +16,8 @@
  * most one of on_echo, on_message, on_ping, on_notice is unanswered at any time; the owner calls tmtp_client_ack()
  * when its effect is on disk, or tmtp_client_decline() when it has given up. The client itself acks what has no
  * meaning for the owner (login, user, ohiedit, unknown, barriers, confirmations), and deals with a redelivery of one
- * of the last 64 messages acked, or of the one still being worked on, without troubling the owner, across reconnects too.
- * Redeliveries from before a restart do reach the owner, who must know the ids it has acted on.
+ * of the last 64 messages acked, or of the one still being worked on, without troubling the owner, across reconnects
+ * too. Redeliveries from before a restart do reach the owner, who must know the ids it has acted on.
  *
  * All callbacks run on the loop, never from inside a function called by the owner.
  */

@@ -11,7 +11,7 @@ import pytest
 
 from postern import Gateway, Member, Silo, close_quietly
 from postfix import Mx, Smarthost
-from procs import free_port, sanitizer_reports
+from procs import DEV, free_port, sanitizer_reports
 
 SHOWN_BYTES = 6000   # of each log, when a test fails
 
@@ -51,9 +51,9 @@ def silo(folder):
 
 
 @pytest.fixture
-def stopped_gateway(folder, silo):
-    """A gateway that the test configures and starts itself."""
-    server = Gateway(folder, silo.port)
+def stopped_gateway(folder, silo, request):
+    """A gateway that the test configures and starts itself; of the build that it is parametrised with, else DEV."""
+    server = Gateway(folder, silo.port, getattr(request, "param", DEV))
     yield server
     if server.process is not None:
         server.stop()

@@ -57,12 +57,6 @@ class Silo(Server):
         return accepts_connections(self.port)
 
 
-def answers(socket_path):
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
-        probe.settimeout(5)
-        return probe.connect_ex(socket_path) == 0
-
-
 class Gateway(Server):
     """posternd with a configuration that a test may change before it starts.
 
@@ -112,7 +106,10 @@ class Gateway(Server):
 
     def listens(self):
         assert self.running(), f"the gateway ended:\n{self.read_log()}"
-        return accepts_connections(self.smtp_port) and accepts_connections(self.lmtp_port) and answers(f"{self.state}/control")
+        return accepts_connections(self.smtp_port) and accepts_connections(self.lmtp_port) and self.answers()
+
+    def answers(self):
+        return run([os.path.join(self.programs, "posternctl"), "-c", self.config, "version"], self.folder).returncode == 0
 
     def ctl(self, *arguments, expect=0):
         """Runs posternctl; returns what it printed (on standard error too, when it was expected to refuse)."""

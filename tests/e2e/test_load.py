@@ -15,18 +15,20 @@ IDLE_MAX = 20 * 1024 * 1024
 
 @pytest.fixture
 def release(folder):
-    """Silo, gateway and member of the release build; the gateway believes whoever connects to its port `open`."""
+    """Gateway and member of the release build; the gateway believes whoever connects to its port `open`."""
     silo = Silo(folder, RELEASE)
-    silo.start()
     gateway = Gateway(folder, silo.port, RELEASE)
     gateway.open_port = free_port()
-    gateway.start()
-    member = Member(folder, silo, "Alice Member", RELEASE)
-    gateway.introduce(member, "alice")
-    gateway.open_door(BOB, member)
-    yield gateway, member
-    gateway.stop()
-    close_quietly(silo)
+    try:
+        silo.start()
+        gateway.start()
+        member = Member(folder, silo, "Alice Member", RELEASE)
+        gateway.introduce(member, "alice")
+        gateway.open_door(BOB, member)
+        yield gateway, member
+        gateway.stop()
+    finally:
+        close_quietly(gateway, silo)
 
 
 def test_group_commit(release):

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from postern import Gateway
+from postern import Gateway, close_quietly
 from procs import DEV, run, wait_until
 
 CONFIG_ERROR = 78
@@ -150,8 +150,9 @@ def test_secrets_are_not_readable_by_others(gateway):
 def test_starts_without_a_silo(folder):
     """The silo is nobody's business at the SMTP side."""
     gateway = Gateway(folder, silo_port=1)
-    gateway.start()
     try:
-        wait_until("it knows that the silo is away", lambda: gateway.ctl_json("status")["silo_state"] != "online")
-    finally:
+        gateway.start()
+        wait_until("it knows that the silo is away", lambda: gateway.ctl_json("status")["silo_error"])
         gateway.stop()
+    finally:
+        close_quietly(gateway)

@@ -84,6 +84,7 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"2d\" longest = \"1d\" }\n", 0,
       "first is longer than longest" },
     { "domain = \"d.example\"\nnonsense = 3\n" GOOD_REST, 2, "unknown key 'nonsense'" },
+    { "domain = \"d.example\"\nverify { resolver = system }\n" GOOD_REST, 2, "this version does not have 'verify'" },
     { "domain = \"d.example\"\n" GOOD_REST "listen smtp { address = \"127.0.0.1:1\" }\n", 6, "duplicate" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"here\" }\n", 6, "expected host:port" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"127.0.0.1:99999\" }\n", 6, "expected host:port" },
