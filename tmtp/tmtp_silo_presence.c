@@ -67,8 +67,8 @@ static bool edit(struct silo_announcer *announcer, const char *uid, bool add)
     return true;
 }
 
-/* Tells the connected nodes of an account. Presence is not worth waiting for: who is busy reading does not hear of it.
- * */
+/* Tells the connected nodes of an account. Presence is not worth waiting for: who is busy reading does not hear of
+ * it. */
 static void tell(struct tmtp_silo *silo, const char *uid, const char *about, enum presence presence)
 {
     const struct tmtp_push push = { .op = TMTP_PUSH_OHI, .from = silo_borrow(about), .status = presence };

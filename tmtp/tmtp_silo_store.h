@@ -93,8 +93,8 @@ struct silo_queued { /* owned by the caller: silo_queued_free() */
 
 /* Ids never repeat and always grow, over restarts too. 0 when the database failed. */
 uint64_t silo_store_next_id(struct silo_store *store) __attribute__((warn_unused_result));
-/* Puts a message into the queues of the route's nodes (each named once). A content that is a file must have been kept.
- * */
+/* Puts a message into the queues of the route's nodes (each named once). A content that is a file must have been
+ * kept. */
 int silo_store_add_message(struct silo_store *store, uint64_t id, enum silo_priority priority, const void *head,
                            size_t head_len, const struct silo_content *content, const struct silo_route *route)
     __attribute__((warn_unused_result));

@@ -1,5 +1,5 @@
-/* tmtp_silo_store_internal.h - what the files of the silo's store share: prepared statements and the open transaction
- * */
+/* tmtp_silo_store_internal.h - what the files of the silo's store share: prepared statements and the open
+ * transaction */
 #pragma once
 #include "tmtp/tmtp_silo_store.h"
 

@@ -1,5 +1,5 @@
 /* gateway_route_test.c - which thread a mail goes to, and what settling a post leaves behind */
-#include "mapping_store_fixture.h"
+#include "tests/unit/mapping_store_fixture.h"
 
 #include "gateway/poster_settle.h"
 #include "gateway/route.h"
