@@ -271,6 +271,7 @@ static const struct {
     { "listen|key", check_readable_file },
     { "listen|clients", check_networks },
     { "listen|max_sessions", check_count },
+    { "listen|max_sessions_per_client", check_count },
     { "relay|url", check_relay_url },
     { "relay|ca_file", check_readable_file },
     { "relay|max_connections", check_count },
@@ -295,6 +296,7 @@ cfg_t *config_schema_new(void)
                            CFG_STR("key", NULL, CFGF_NODEFAULT),
                            CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
                            CFG_INT("max_sessions", 1000, CFGF_NONE),
+                           CFG_INT("max_sessions_per_client", 100, CFGF_NONE),
                            CFG_STR("trust_authserv_id", NULL, CFGF_NODEFAULT),
                            CFG_BOOL("assume_authenticated", cfg_false, CFGF_NONE),
                            CFG_END() };
@@ -360,6 +362,7 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     listener->certificate = copy_string(section, "certificate");
     listener->key = copy_string(section, "key");
     listener->max_sessions = (unsigned)cfg_getint(section, "max_sessions");
+    listener->max_sessions_per_client = (unsigned)cfg_getint(section, "max_sessions_per_client");
     listener->trust_authserv_id = copy_string(section, "trust_authserv_id");
     listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
     unsigned clients = cfg_size(section, "clients");
@@ -382,6 +385,20 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     if (listener->assume_authenticated && listener->trust_authserv_id)
         config_problem(report, 0, "listen %s: assume_authenticated and trust_authserv_id exclude each other",
                        listener->name);
+}
+
+/* A listener that trusts nothing still believes everybody when no proof is asked for. */
+static void check_proof_of_strangers(const struct config *config, struct config_report *report)
+{
+    for (size_t i = 0; config->policy.proof == CONFIG_PROOF_NONE && i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        bool was_reported = listener->assume_authenticated || listener->trust_authserv_id;
+        if (listener->address && !listener->clients && !is_local_address(listener->address) && !was_reported)
+            config_problem(report, 0,
+                           "listen %s: with policy proof = none whoever can connect is believed; say who that is with "
+                           "clients = { ... }, or listen on loopback or a unix socket",
+                           listener->name);
+    }
 }
 
 static void take_relay(cfg_t *cfg, struct config *config, struct config_report *report)
@@ -458,5 +475,6 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
         config_problem(report, 0, "retry: first is longer than longest");
     config->admin.socket = copy_string(cfg_getsec(cfg, "admin"), "socket");
     config->log.level = (enum log_level)word(cfg_getsec(cfg, "log"), log_levels, "level");
+    check_proof_of_strangers(config, report);
     return config;
 }

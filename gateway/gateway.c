@@ -19,6 +19,7 @@
 #include "base/xmalloc.h"
 #include "gateway/admin_socket.h"
 #include "gateway/config.h"
+#include "gateway/limits.h"
 #include "gateway/parts.h"
 #include "gateway/poster.h"
 #include "gateway/relay.h"
@@ -30,6 +31,8 @@
 enum {
     DRAIN_MS = 10 * 1000,
     STOP_LOOK_MS = 20,
+    RELAY_PATIENCE_MS = 60 * 1000, /* for a relay that thinks after the final dot; below a service manager's patience */
+    CLOCK_TOLERANCE_MS = 2 * 60 * 1000,
     HOUSEKEEPING_MS = 10 * 1000,
     QUEUE_LIMIT = 100000, /* entries waiting in either queue before new mail gets 452 */
     SEEN_BATCH = 1000,    /* rows forgotten per housekeeping */
@@ -51,6 +54,7 @@ struct gateway {
     struct loop_signal *on_hup, *on_term, *on_int;
     struct timer *housekeeping;
     int64_t started_at;
+    int64_t open_files; /* how many descriptors we may have */
     bool debug, stopping;
     struct timer *stop_timer;
     int64_t stop_deadline; /* monotonic */
@@ -136,8 +140,10 @@ static struct smtp_listener *new_listener(struct gateway *gateway, const struct 
         .tls_policy = listener->tls,
         .tls = tls,
         .clients = (const char *const *)listener->clients,
-        .max_sessions = listener->max_sessions,
+        .max_sessions = limits_fit_sessions(config, listener->max_sessions, gateway->open_files),
+        .max_sessions_per_client = listener->max_sessions_per_client,
         .message_max = config->policy.max_message,
+        .spool_max = limits_spool_max(config),
         .spool_dir = config->state_dir,
         .callbacks = &inbound_callbacks,
         .ctx = gateway->inbound,
@@ -176,6 +182,8 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
     gateway->parts.clock = clock_new_system();
     gateway->parts.loop = loop_new(gateway->parts.clock);
     gateway->started_at = clock_monotonic_ms(gateway->parts.clock);
+    gateway->open_files = limits_raise_open_files();
+    limits_warn(config, gateway->open_files);
     gateway->inbound = inbound_new(&gateway->parts, inbound_accepted, gateway);
     gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
     while (gateway->listener_count < config->listener_count) {
@@ -254,18 +262,35 @@ static void check_room(struct gateway *gateway)
         set_busy(gateway, NULL);
 }
 
-static int forget_old(struct store_db *db, void *arg)
+struct tidying {
+    int64_t now, latest_due;
+};
+
+/* Forgets what was seen long ago; and whatever a clock that was wrong has put off beyond any retry is due now. */
+static int tidy_database(struct store_db *db, void *arg)
 {
-    const struct gateway *gateway = arg;
-    int64_t now = clock_wall_ms(gateway->parts.clock);
-    return store_seen_expire(db, now - seen_mail_ms, now - seen_tmtp_ms, SEEN_BATCH);
+    const struct tidying *tidying = arg;
+    if (store_queue_bring_forward(db, STORE_QUEUE_IN, tidying->latest_due, tidying->now) < 0 ||
+        store_queue_bring_forward(db, STORE_QUEUE_OUT, tidying->latest_due, tidying->now) < 0)
+        return -1;
+    return store_seen_expire(db, tidying->now - seen_mail_ms, tidying->now - seen_tmtp_ms, SEEN_BATCH);
+}
+
+static void database_tidied(int result, void *arg)
+{
+    (void)result; /* tried again soon */
+    free(arg);
 }
 
 static void housekeeping(void *arg)
 {
     struct gateway *gateway = arg;
     check_room(gateway);
-    store_submit(gateway->parts.store, forget_old, NULL, gateway);
+    struct tidying *tidying = xcalloc(1, sizeof *tidying);
+    tidying->now = clock_wall_ms(gateway->parts.clock);
+    tidying->latest_due = tidying->now + gateway->parts.config->retry.longest_ms + CLOCK_TOLERANCE_MS;
+    store_submit(gateway->parts.store, tidy_database, database_tidied, tidying);
+    gateway_poke_queues(gateway);
     timer_start(gateway->housekeeping, HOUSEKEEPING_MS);
 }
 
@@ -369,7 +394,7 @@ void gateway_stop(struct gateway *gateway)
     service_notify("STOPPING=1");
     poster_set_online(gateway->poster, false);
     relay_open(gateway->relay, false);
-    gateway->stop_deadline = clock_monotonic_ms(gateway->parts.clock) + DRAIN_MS + DRAIN_MS / 10;
+    gateway->stop_deadline = clock_monotonic_ms(gateway->parts.clock) + RELAY_PATIENCE_MS;
     gateway->draining = gateway->listener_count;
     for (unsigned i = 0; i < gateway->listener_count; i++)
         smtp_listener_drain(gateway->listeners[i], DRAIN_MS, listener_drained, gateway);
@@ -435,7 +460,8 @@ static bool same_listeners(const struct config *was, const struct config *is)
     for (size_t i = 0; same && i < was->listener_count; i++) {
         const struct config_listener *a = &was->listeners[i], *b = &is->listeners[i];
         same = same_text(a->name, b->name) && same_text(a->address, b->address) && a->lmtp == b->lmtp &&
-               a->tls == b->tls && a->max_sessions == b->max_sessions && same_list(a->clients, b->clients);
+               a->tls == b->tls && a->max_sessions == b->max_sessions &&
+               a->max_sessions_per_client == b->max_sessions_per_client && same_list(a->clients, b->clients);
     }
     return same;
 }

@@ -53,7 +53,8 @@ struct mail {
         char address[SMTP_ADDRESS_MAX + 2];
         int64_t member_id, mapping_id, daily;
         struct policy_verdict verdict;
-        bool repeated; /* was accepted before: not posted again */
+        uint8_t digest[DIGEST_SIZE];
+        int64_t repeated; /* the entry that it was accepted as before; 0: it was not */
     } * recipients;
     int64_t now;
     int64_t id; /* in the queue; 0: everything was a repetition */
@@ -214,25 +215,21 @@ static int content_digest(const struct mail *mail, uint8_t out[static DIGEST_SIZ
 
 /* Marks repetitions. Without a Message-ID there is no saying whether two equal mails are one: then both are
  * delivered. */
-static int mark_repeated(struct store_db *db, struct mail *mail, size_t *fresh_out)
+static int mark_repeated(struct store_db *db, struct mail *mail)
 {
-    uint8_t content[DIGEST_SIZE], digest[DIGEST_SIZE];
-    *fresh_out = 0;
-    if (mail->header.message_id && content_digest(mail, content) < 0)
+    uint8_t content[DIGEST_SIZE];
+    if (!mail->header.message_id)
+        return 1;
+    if (content_digest(mail, content) < 0)
         return -1;
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
+        recipient->repeated = 0;
         if (recipient->verdict.decision != POLICY_ACCEPT)
             continue;
-        if (mail->header.message_id) {
-            recipient_digest(content, mail, recipient, digest);
-            int noted = store_seen_mail(db, digest, mail->now);
-            if (noted < 0)
-                return -1;
-            recipient->repeated = noted == 0;
-        }
-        if (!recipient->repeated)
-            ++*fresh_out;
+        recipient_digest(content, mail, recipient, recipient->digest);
+        if (store_seen_mail_find(db, recipient->digest, &recipient->repeated) < 0)
+            return -1;
     }
     return 1;
 }
@@ -254,10 +251,11 @@ static int judge_daily_limit(struct store_db *db, struct mail *mail, struct mail
     return result;
 }
 
-/* 1: somebody still gets it; 0: it is refused now; -1 error. */
-static int judge_limits(struct store_db *db, struct mail *mail)
+/* Daily limits, of those for whom it is not a repetition. 0: refused for all (SMTP has one reply); -1 error. */
+static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_out)
 {
-    bool any_left = false, any_refused = false;
+    bool any_refused = false;
+    *fresh_out = 0;
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         if (recipient->verdict.decision != POLICY_ACCEPT || recipient->repeated)
@@ -265,25 +263,38 @@ static int judge_limits(struct store_db *db, struct mail *mail)
         if (recipient->daily && judge_daily_limit(db, mail, recipient) < 0)
             return -1;
         if (recipient->verdict.decision == POLICY_ACCEPT)
-            any_left = true;
+            ++*fresh_out;
         else
             any_refused = true;
     }
-    return any_left && (!any_refused || mail->lmtp);
+    return !any_refused || mail->lmtp;
+}
+
+/* Only who really gets it is noted as having got it: a recipient refused for now must not look like a repetition when
+ * the mail comes again. */
+static int add_recipient(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient)
+{
+    if (store_inbound_add_recipient(db, mail->id, recipient->member_id, recipient->mapping_id) != 1)
+        return -1;
+    if (mail->header.message_id && store_seen_mail(db, recipient->digest, mail->id, mail->now) < 0) /* 0: named twice */
+        return -1;
+    return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
+                           recipient->verdict.reason);
 }
 
 static int add_recipients(struct store_db *db, struct mail *mail)
 {
-    for (size_t i = 0; i < mail->count; i++) {
+    int result = 1;
+    for (size_t i = 0; i < mail->count && result == 1; i++) {
         const struct mail_recipient *recipient = &mail->recipients[i];
-        if (recipient->verdict.decision != POLICY_ACCEPT || recipient->repeated)
-            continue;
-        if (store_inbound_add_recipient(db, mail->id, recipient->member_id, recipient->mapping_id) != 1 ||
-            store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
-                            recipient->verdict.reason) != 1)
-            return -1;
+        if (recipient->repeated)
+            result = store_trace_add(db, STORE_QUEUE_IN, recipient->repeated, mail->now, "repeated",
+                                     "came again for %s, %s; accepted, not delivered again", recipient->address,
+                                     mail->session);
+        else if (mail->id && recipient->verdict.decision == POLICY_ACCEPT)
+            result = add_recipient(db, mail, recipient);
     }
-    return 1;
+    return result;
 }
 
 static char *join_references(const struct mail_header_facts *header)
@@ -299,14 +310,14 @@ static int store_mail(struct store_db *db, void *arg)
 {
     struct mail *mail = arg;
     size_t fresh;
-    if (mark_repeated(db, mail, &fresh) < 0)
+    if (mark_repeated(db, mail) < 0)
         return -1;
     mail->id = 0;
-    if (fresh == 0)
-        return 1;
-    int allowed = judge_limits(db, mail);
+    int allowed = judge_limits(db, mail, &fresh);
     if (allowed != 1)
         return allowed;
+    if (fresh == 0)
+        return add_recipients(db, mail);
     int64_t content_id;
     if (store_content_add_spool(db, mail->content, &content_id) != 1)
         return -1;
@@ -347,10 +358,10 @@ static struct smtp_reply reply_for(const struct mail *mail, const struct mail_re
         return recipient->verdict.reply;
     if (result != 1)
         return smtp_reply_make(451, "4.3.0", "local error, please try again later");
-    if (recipient->repeated || mail->id == 0)
-        return smtp_reply_make(250, "2.6.0", "accepted before, not delivered again");
     char id[24];
-    queue_id_format(STORE_QUEUE_IN, mail->id, id);
+    queue_id_format(STORE_QUEUE_IN, recipient->repeated ? recipient->repeated : mail->id, id);
+    if (recipient->repeated)
+        return smtp_reply_make(250, "2.6.0", "accepted before as %s, not delivered again", id);
     return smtp_reply_make(250, "2.6.0", "accepted as %s", id);
 }
 

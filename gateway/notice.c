@@ -56,16 +56,38 @@ int notice_add(struct store_db *db, int64_t thread_id, int64_t member_id, const 
     return 1;
 }
 
+/* A code span ends at a run of backticks as long as that which began it (CommonMark, "Code spans"). */
+static void add_code_span(struct strbuf *out, const struct strbuf *text)
+{
+    size_t longest = 0, run = 0;
+    for (size_t i = 0; i < text->len; i++) {
+        run = text->data[i] == '`' ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    for (size_t i = 0; i <= longest; i++)
+        strbuf_add_char(out, '`');
+    strbuf_add_char(out, ' ');
+    for (size_t i = 0; i < text->len; i++)
+        strbuf_add_char(out, (unsigned char)text->data[i] < ' ' ? ' ' : text->data[i]);
+    strbuf_add_char(out, ' ');
+    for (size_t i = 0; i <= longest; i++)
+        strbuf_add_char(out, '`');
+}
+
 void notice_list_add(struct notice_list *list, const char *fmt, ...)
 {
+    struct strbuf text;
+    va_list args;
     if (++list->count > NOTICE_LINES_MAX)
         return;
-    va_list args;
+    strbuf_init(&text, 1000);
     va_start(args, fmt);
-    strbuf_add_str(list->text, "- ");
-    strbuf_add_vfmt(list->text, fmt, args);
-    strbuf_add_char(list->text, '\n');
+    strbuf_add_vfmt(&text, fmt, args);
     va_end(args);
+    strbuf_add_str(list->text, "- ");
+    add_code_span(list->text, &text);
+    strbuf_add_char(list->text, '\n');
+    strbuf_free(&text);
 }
 
 void notice_list_end(struct notice_list *list)

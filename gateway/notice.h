@@ -19,7 +19,8 @@ struct notice_list {
     struct strbuf *text;
     unsigned count;
 };
-/* Appends a line "- ..." while there is room for it. */
+/* Appends a list item while there is room for it. The text may be a stranger's (a relay's reply): it is shown as it is, in a
+ * code span, and can't act as markup under the gateway's name. */
 void notice_list_add(struct notice_list *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Says how many lines were left out, if any. */
 void notice_list_end(struct notice_list *list);

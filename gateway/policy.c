@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 
@@ -53,16 +54,19 @@ struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts
     return accept_because("%s is a member", facts->recipient);
 }
 
-/* The topmost Authentication-Results field with the trusted id: what is below it may be a stranger's. */
-static bool find_trusted_results(const struct policy_message_facts *facts, struct auth_results *results_out)
+/* The topmost Authentication-Results field with the trusted id: what is below it may be a stranger's. Senders have a hand
+ * in what the trusted MTA writes, so a field of its own that can't be used ends the search as well, and so does one of
+ * which we can't tell whose it is. 1 found, 0 there is none, -1 it can't be used. */
+static int find_trusted_results(const struct policy_message_facts *facts, struct auth_results *results_out)
 {
     for (size_t i = 0; i < facts->header->auth_results_count; i++) {
         const char *value = facts->header->auth_results[i];
-        if (auth_results_parse(value, strlen(value), results_out) == 1 &&
-            smtp_domain_equal(results_out->authserv_id, facts->trust_authserv_id))
-            return true;
+        int parsed = auth_results_parse(value, strlen(value), results_out);
+        if (results_out->authserv_id[0] && strcasecmp(results_out->authserv_id, facts->trust_authserv_id) != 0)
+            continue;
+        return parsed == 1 && results_out->id_is_plain ? 1 : -1;
     }
-    return false;
+    return 0;
 }
 
 /* Aligned DKIM alone: a dkim=pass whose signing domain is the From domain (strict alignment). */
@@ -90,7 +94,11 @@ static struct policy_verdict judge_proof(const struct policy_message_facts *fact
     const char *test = facts->proof_required == CONFIG_PROOF_DKIM ? "DKIM" : "DMARC";
     struct auth_results results;
     enum auth_result result = AUTH_RESULT_NONE;
-    if (facts->trust_authserv_id && find_trusted_results(facts, &results))
+    int found = facts->trust_authserv_id ? find_trusted_results(facts, &results) : 0;
+    if (found < 0)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: no usable %s result",
+                                                      test));
+    if (found == 1)
         result = facts->proof_required == CONFIG_PROOF_DKIM ? dkim_result(&results, facts->from_domain)
                                                             : auth_results_dmarc(&results, facts->from_domain);
     if (result == AUTH_RESULT_PASS)

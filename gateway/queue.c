@@ -47,13 +47,13 @@ static void collect_due(int64_t id, int64_t next_attempt_at, void *ctx)
 }
 
 /* When to look again: at the next due time, which may be now if more is due than may be under way. */
-static void schedule(struct queue *queue)
+static void schedule(struct queue *queue, int64_t now)
 {
     int64_t at = 0;
     struct store_db *db = store_reader(queue->settings.parts->store);
     int64_t delay = QUEUE_LATEST_LOOK_MS;
-    if (store_queue_next_due(db, queue->settings.which, &at) == 1) {
-        int64_t until = at - clock_wall_ms(queue->settings.parts->clock);
+    if (store_queue_next_due(db, queue->settings.which, now, &at) == 1) {
+        int64_t until = at - now;
         if (until > 0 && until < delay)
             delay = until;
     }
@@ -67,9 +67,9 @@ static void look(void *arg)
         return; /* opening or finishing looks again */
     const struct parts *parts = queue->settings.parts;
     unsigned limit = queue->settings.concurrency + queue->count; /* those under way are listed too */
+    int64_t now = clock_wall_ms(parts->clock);
     struct due due = { .queue = queue, .ids = xcalloc(limit, sizeof(int64_t)) };
-    if (store_queue_list_due(store_reader(parts->store), queue->settings.which, clock_wall_ms(parts->clock), limit,
-                             collect_due, &due) < 0)
+    if (store_queue_list_due(store_reader(parts->store), queue->settings.which, now, limit, collect_due, &due) < 0)
         log_error("queue.unreadable", "queue=%s", queue->settings.which == STORE_QUEUE_IN ? "in" : "out");
     for (unsigned i = 0; i < due.count && queue->count < queue->settings.concurrency; i++) {
         queue->under_way[queue->count++] = due.ids[i];
@@ -77,7 +77,7 @@ static void look(void *arg)
     }
     free(due.ids);
     if (queue->count < queue->settings.concurrency)
-        schedule(queue);
+        schedule(queue, now);
 }
 
 struct queue *queue_new(const struct queue_settings *settings)

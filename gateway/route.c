@@ -26,18 +26,21 @@ static void collect_thread(int64_t thread_id, void *ctx)
         candidates->threads[candidates->count++] = thread_id;
 }
 
-/* Threads of the messages it refers to, the nearest relative's first. */
-static int find_candidates(struct store_db *db, const char *references, struct candidates *candidates)
+/* Threads of the messages it refers to, the nearest relative's first. 0: one of these messages has no thread yet. */
+static int find_candidates(struct store_db *db, const struct store_inbound *inbound, struct candidates *candidates)
 {
     struct strbuf id;
     int result = 1;
     strbuf_init(&id, MAIL_HEADER_ID_MAX);
-    for (const char *p = references; *p && result == 1;) {
+    for (const char *p = inbound->references; *p && result == 1;) {
         size_t len = strcspn(p, "\n");
         strbuf_clear(&id);
         strbuf_add(&id, p, len);
-        if (store_message_list_threads(db, id.data, collect_thread, candidates) < 0)
+        int waits = store_inbound_awaits_routing(db, id.data, inbound->correspondent_id, inbound->id);
+        if (waits < 0 || store_message_list_threads(db, id.data, collect_thread, candidates) < 0)
             result = -1;
+        else if (waits)
+            result = 0;
         p += len + (p[len] == '\n');
     }
     strbuf_free(&id);
@@ -87,8 +90,9 @@ enum route_result route_find(struct store_db *db, const struct store_inbound *in
 {
     struct candidates candidates = { .count = 0 };
     *thread_id_out = 0;
-    if (find_candidates(db, inbound->references, &candidates) < 0)
-        return ROUTE_ERROR;
+    int found = find_candidates(db, inbound, &candidates);
+    if (found != 1)
+        return found < 0 ? ROUTE_ERROR : ROUTE_WAIT;
     for (size_t i = 0; i < candidates.count; i++) {
         bool confirmed = false;
         int fits = everybody_in(db, candidates.threads[i], inbound);

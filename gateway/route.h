@@ -9,7 +9,7 @@
 
 enum route_result {
     ROUTE_DONE,
-    ROUTE_WAIT,  /* its thread's first post is on its way: the thread's id is not known yet */
+    ROUTE_WAIT,  /* what it answers is on its way: its thread, or the thread's id, is not known yet */
     ROUTE_ERROR, /* database */
 };
 

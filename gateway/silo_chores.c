@@ -63,6 +63,9 @@ static bool is_aside(const struct silo_chores *chores, enum chore_kind kind, int
 static void put_aside(struct silo_chores *chores, const char *reason)
 {
     const struct chore *chore = &chores->now;
+    if (chore->kind == CHORE_OWN_ALIAS)
+        log_error("silo.alias_refused", "alias=%s reason=%s hint=%s", chore->to, reason,
+                  "members can't reach the gateway without it: choose another silo.alias and restart");
     log_warning("silo.chore_refused", "id=%" PRId64 " from=%s to=%s reason=%s", chore->id, chore->from, chore->to,
                 reason);
     if (chores->aside_count < PUT_ASIDE_MAX) {

@@ -93,7 +93,7 @@ static void saved_identity(int result, void *arg)
         timer_start(op->pause, SAVE_RETRY_MS);
         return;
     }
-    log_info("silo.registered", "silo=%s uid=%s alias=%s", op->silo, op->uid, op->alias ? op->alias : "-");
+    log_info("silo.registered", "silo=%s uid=%s", op->silo, op->uid);
     tmtp_client_account_saved(op->link->client);
     op->link->identity = NULL;
     account_op_free(op);
@@ -105,21 +105,20 @@ static void submit_identity(void *arg)
     store_submit(op->link->parts->store, save_identity, saved_identity, op);
 }
 
+/* Registered without an alias: a crash before the account is written down would lose the alias with it, for ever (they
+ * are never freed). It is claimed afterwards, as a chore. */
 static void on_registered(struct tmtp_client *client, const char *uid, const char *node, const char *alias_error,
                           void *ctx)
 {
     struct silo_link *link = ctx;
     const struct config *config = link->parts->config;
     (void)client;
-    if (alias_error)
-        log_error("silo.alias_refused", "alias=%s reason=%s hint=%s", config->silo.alias, alias_error,
-                  "members can't reach the gateway without it: choose another silo.alias and restart");
+    (void)alias_error; /* none was asked for */
     struct account_op *op = xcalloc(1, sizeof *op);
     op->link = link;
     op->silo = xstrdup(config->silo.address);
     op->uid = xstrdup(uid);
     op->node = xstrdup(node);
-    op->alias = alias_error ? NULL : xstrdup(config->silo.alias);
     op->pause = timer_new(link->parts->loop, submit_identity, op);
     link->identity = op;
     submit_identity(op);
@@ -271,7 +270,6 @@ void silo_link_start(struct silo_link *link)
         .pin = config->silo.pin ? config->silo.pin : account.pin,
         .uid = account.uid,
         .node = account.node,
-        .alias = config->silo.alias,
         .spool_dir = config->state_dir,
         .message_max = config->policy.max_message,
         .callbacks = &client_callbacks,

@@ -197,8 +197,10 @@ int convert_wire_decode_out(const void *data, size_t len, int64_t content_size, 
     for (uint64_t i = 0; i < count && !reader.bad; i++) {
         attachments[i].name = get_text(&reader, TMTP_MESSAGE_NAME_MAX);
         int64_t size = get_size(&reader);
-        if (size > content_size - described)
+        if (reader.bad || size > content_size - described) {
             reader.bad = true;
+            break;
+        }
         described += size;
         attachments[i].size = (size_t)size;
     }

@@ -91,6 +91,8 @@ static int judge_file(int fd, const char *path, char **error_out)
         return 1;
     if (got < FILE_HEADER_SIZE || memcmp(header, file_magic, sizeof file_magic) != 0)
         return fail(error_out, "%s is not a database", path);
+    if (read_be32(header + APPLICATION_ID_OFFSET) == 0 && read_be32(header + USER_VERSION_OFFSET) == 0)
+        return 1; /* perhaps its making was cut short: judged again by SQLite's eyes */
     if (read_be32(header + APPLICATION_ID_OFFSET) != APPLICATION_ID)
         return fail(error_out, "%s is a database, but not one of Postern", path);
     int64_t version = read_be32(header + USER_VERSION_OFFSET);
@@ -146,6 +148,15 @@ static int read_version(struct store_db *db, const char *path, int64_t *version_
     return *version_out > STORE_SCHEMA_VERSION ? fail_newer(path, *version_out, error_out) : 1;
 }
 
+/* What a crash left of a new database has no table yet. */
+static int judge_new(struct store_db *db, const char *path, char **error_out)
+{
+    int64_t tables;
+    if (store_fetch_int(db, "SELECT count(*) FROM sqlite_schema", NULL, &tables) != 1)
+        return fail(error_out, "can't read %s: %s", path, sqlite3_errmsg(db->handle));
+    return tables == 0 ? 1 : fail(error_out, "%s is a database, but not one of Postern", path);
+}
+
 static int migrate(struct store_db *db, const char *path, int64_t from, char **error_out)
 {
     for (int64_t version = from; version < STORE_SCHEMA_VERSION; version++) {
@@ -181,9 +192,9 @@ static int open_writer(struct store_db *db, const char *path, char **error_out)
     if (store_db_open(db, path, true) < 0)
         return fail(error_out, "can't open %s: %s", path, sqlite3_errmsg(db->handle));
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (read_version(db, path, &version, error_out) < 0 || set_up(db, durability, path, error_out) < 0 ||
-        (version == 0 && set_up(db, creation, path, error_out) < 0) || migrate(db, path, version, error_out) < 0 ||
-        set_up(db, logging, path, error_out) < 0)
+    if (read_version(db, path, &version, error_out) < 0 || (version == 0 && judge_new(db, path, error_out) < 0) ||
+        set_up(db, durability, path, error_out) < 0 || (version == 0 && set_up(db, creation, path, error_out) < 0) ||
+        migrate(db, path, version, error_out) < 0 || set_up(db, logging, path, error_out) < 0)
         return -1;
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return 1;
@@ -215,6 +226,7 @@ struct store *store_open(struct loop *loop, const char *path, char **error_out)
         release(store);
         return NULL;
     }
+    store->writer.has_erased = true; /* the log that a crash left may still hold what was erased */
     store->committer = store_committer_new(loop, &store->writer);
     return store;
 }

@@ -70,11 +70,12 @@ int store_queue_list_due(struct store_db *db, enum store_queue queue, int64_t no
     return list(db, sql[queue], STORE_VALUES(bind_int(now), bind_int(limit)), each, ctx);
 }
 
-int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t *at_out)
+int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t now, int64_t *at_out)
 {
     static const char *const sql[QUEUE_COUNT] =
-        FOR_BOTH("SELECT next_attempt_at FROM ", " WHERE " SCHEDULED " ORDER BY next_attempt_at LIMIT 1");
-    return store_fetch_int(db, sql[queue], NULL, at_out);
+        FOR_BOTH("SELECT next_attempt_at FROM ",
+                 " WHERE " SCHEDULED " AND next_attempt_at > ? ORDER BY next_attempt_at LIMIT 1");
+    return store_fetch_int(db, sql[queue], STORE_VALUES(bind_int(now)), at_out);
 }
 
 /* The state is in the text, not a value: a partial index serves only what is known to be in it. */
@@ -108,6 +109,13 @@ int store_queue_set_due(struct store_db *db, enum store_queue queue, int64_t id,
     if (id != 0)
         return store_execute(db, one[queue], STORE_VALUES(bind_int(at), bind_int(id)));
     return store_execute(db, all[queue], STORE_VALUES(bind_int(at))) < 0 ? -1 : 1;
+}
+
+int store_queue_bring_forward(struct store_db *db, enum store_queue queue, int64_t latest, int64_t at)
+{
+    static const char *const sql[QUEUE_COUNT] =
+        FOR_BOTH("UPDATE ", " SET next_attempt_at = ? WHERE " SCHEDULED " AND next_attempt_at > ?");
+    return store_execute(db, sql[queue], STORE_VALUES(bind_int(at), bind_int(latest))) < 0 ? -1 : 1;
 }
 
 int store_queue_postpone(struct store_db *db, enum store_queue queue, int64_t id, int64_t at, const char *error)

@@ -67,6 +67,9 @@ int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, int64_t
 /* With recipients. */
 int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *out) __attribute__((warn_unused_result));
 /* WAITING -> ROUTED; 0 from any other state. */
+/* Is an earlier mail of this correspondent with this Message-ID still waiting to be routed? */
+int store_inbound_awaits_routing(struct store_db *db, const char *message_id, int64_t correspondent_id,
+                                 int64_t before_id) __attribute__((warn_unused_result));
 int store_inbound_route(struct store_db *db, int64_t id, int64_t thread_id, const char *subject)
     __attribute__((warn_unused_result));
 /* Counts an attempt; the state stays. */
@@ -146,8 +149,8 @@ typedef void store_queue_each(int64_t id, int64_t next_attempt_at, void *ctx);
 /* WAITING and ROUTED ones that are due, earliest first. */
 int store_queue_list_due(struct store_db *db, enum store_queue queue, int64_t now, unsigned limit,
                          store_queue_each *each, void *ctx) __attribute__((warn_unused_result));
-/* 0: nothing waits. */
-int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t *at_out)
+/* The first due time after now. 0: nothing waits for later. */
+int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t now, int64_t *at_out)
     __attribute__((warn_unused_result));
 /* Ids in a state, oldest first. */
 int store_queue_list(struct store_db *db, enum store_queue queue, enum store_queue_state state, unsigned limit,
@@ -158,6 +161,9 @@ int store_queue_count(struct store_db *db, enum store_queue queue, enum store_qu
 /* id 0: all that are WAITING or ROUTED; 1 even if there are none. */
 int store_queue_set_due(struct store_db *db, enum store_queue queue, int64_t id, int64_t at)
     __attribute__((warn_unused_result));
+/* Makes due at `at` what is due after `latest`: a clock that was wrong must not hide mail. 1 also when there is none. */
+int store_queue_bring_forward(struct store_db *db, enum store_queue queue, int64_t latest, int64_t at)
+    __attribute__((warn_unused_result));
 /* Due later, for a reason that was no attempt: none is counted. */
 int store_queue_postpone(struct store_db *db, enum store_queue queue, int64_t id, int64_t at, const char *error)
     __attribute__((warn_unused_result));
@@ -166,7 +172,10 @@ int store_queue_postpone(struct store_db *db, enum store_queue queue, int64_t id
 int store_seen_tmtp(struct store_db *db, const char *msgid, int64_t now) __attribute__((warn_unused_result));
 /* 1 yes, 0 no; changes nothing. */
 int store_seen_tmtp_known(struct store_db *db, const char *msgid) __attribute__((warn_unused_result));
-int store_seen_mail(struct store_db *db, const uint8_t digest[static 32], int64_t now)
+int store_seen_mail(struct store_db *db, const uint8_t digest[static 32], int64_t inbound_id, int64_t now)
+    __attribute__((warn_unused_result));
+/* The entry that it was accepted as. 0: it was not. */
+int store_seen_mail_find(struct store_db *db, const uint8_t digest[static 32], int64_t *inbound_id_out)
     __attribute__((warn_unused_result));
 /* Forgets what was noted before these times, the oldest first, at most `limit` of each kind. 1 also for nothing. */
 int store_seen_expire(struct store_db *db, int64_t mail_before, int64_t tmtp_before, unsigned limit)

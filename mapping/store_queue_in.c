@@ -100,6 +100,16 @@ int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *ou
     return result;
 }
 
+int store_inbound_awaits_routing(struct store_db *db, const char *message_id, int64_t correspondent_id,
+                                 int64_t before_id)
+{
+    int64_t one;
+    return store_fetch_int(db,
+                           "SELECT 1 FROM inbound WHERE message_id = ? AND correspondent_id = ? AND id < ?"
+                           " AND state = 'waiting' LIMIT 1",
+                           STORE_VALUES(bind_text(message_id), bind_int(correspondent_id), bind_int(before_id)), &one);
+}
+
 int store_inbound_route(struct store_db *db, int64_t id, int64_t thread_id, const char *subject)
 {
     return store_execute(

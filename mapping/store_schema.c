@@ -182,6 +182,7 @@
     "CREATE INDEX seen_tmtp_age ON seen_tmtp (seen_at);"                                                               \
     "CREATE TABLE seen_mail ("                                                                                         \
     "  digest BLOB NOT NULL PRIMARY KEY,"                                                                              \
+    "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
     "  seen_at INTEGER NOT NULL"                                                                                       \
     ") STRICT, WITHOUT ROWID;"                                                                                         \
     "CREATE INDEX seen_mail_age ON seen_mail (seen_at);"

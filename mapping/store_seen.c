@@ -16,10 +16,19 @@ int store_seen_tmtp_known(struct store_db *db, const char *msgid)
                            &seen_at);
 }
 
-int store_seen_mail(struct store_db *db, const uint8_t digest[static DIGEST_SIZE], int64_t now)
+int store_seen_mail(struct store_db *db, const uint8_t digest[static DIGEST_SIZE], int64_t inbound_id, int64_t now)
 {
-    return store_execute(db, "INSERT INTO seen_mail (digest, seen_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-                         STORE_VALUES(bind_blob(digest, DIGEST_SIZE), bind_int(now)));
+    return store_execute(db,
+                         "INSERT INTO seen_mail (digest, inbound_id, seen_at) VALUES (?, ?, ?)"
+                         " ON CONFLICT (digest) DO NOTHING",
+                         STORE_VALUES(bind_blob(digest, DIGEST_SIZE), bind_int(inbound_id), bind_int(now)));
+}
+
+int store_seen_mail_find(struct store_db *db, const uint8_t digest[static DIGEST_SIZE], int64_t *inbound_id_out)
+{
+    *inbound_id_out = 0;
+    return store_fetch_int(db, "SELECT inbound_id FROM seen_mail WHERE digest = ?",
+                           STORE_VALUES(bind_blob(digest, DIGEST_SIZE)), inbound_id_out);
 }
 
 /* The oldest first, and not too many at once: erasing is slow. */

@@ -222,15 +222,24 @@ static bool read_resinfos(struct parser *parser)
     return parser->results->count > 0 && parser->at == parser->end;
 }
 
-/* authserv-id [ CFWS version ] */
 static bool read_authserv_id(struct parser *parser)
 {
+    struct auth_results *results = parser->results;
     char buffer[VALUE_MAX];
     struct text id;
+    while (at_char(parser, ' ') || at_char(parser, '\t'))
+        parser->at++;
+    results->id_is_plain = !at_char(parser, '(') && !at_char(parser, '"');
+    return skip_cfws(parser) && read_value(parser, buffer, sizeof buffer, &id) && id.len > 0 &&
+           smtp_text_is_clean_utf8(id.data, id.len) && memchr(id.data, '=', id.len) == NULL &&
+           copy_lower(results->authserv_id, sizeof results->authserv_id, id);
+}
+
+/* [ CFWS version ] */
+static bool read_version(struct parser *parser)
+{
     struct text version;
-    if (!skip_cfws(parser) || !read_value(parser, buffer, sizeof buffer, &id) || id.len == 0 ||
-        !smtp_text_is_clean_utf8(id.data, id.len) || memchr(id.data, '=', id.len) != NULL ||
-        !copy_lower(parser->results->authserv_id, sizeof parser->results->authserv_id, id) || !skip_cfws(parser))
+    if (!skip_cfws(parser))
         return false;
     if (at_char(parser, ';'))
         return true;
@@ -241,9 +250,14 @@ int auth_results_parse(const char *value, size_t len, struct auth_results *resul
 {
     memset(results_out, 0, sizeof *results_out);
     struct parser parser = { value, value + len, results_out };
-    if (memchr(value, '\0', len) == NULL && read_authserv_id(&parser) && read_resinfos(&parser))
+    if (memchr(value, '\0', len) != NULL || !read_authserv_id(&parser)) {
+        results_out->id_is_plain = false;
+        return -1;
+    }
+    if (read_version(&parser) && read_resinfos(&parser))
         return 1;
-    memset(results_out, 0, sizeof *results_out);
+    results_out->count = 0;
+    memset(results_out->methods, 0, sizeof results_out->methods);
     return -1;
 }
 

@@ -2,7 +2,8 @@
  *
  * Only fields added by an upstream that the listener trusts (by authserv-id) count, and only those above any that a
  * stranger could have written: the topmost field with that authserv-id is believed (RFC 8601 section 5 asks the
- * trusted MTA to remove forged ones; docs/postfix shows how).
+ * trusted MTA to remove forged ones; docs/postfix shows how). That holds for a malformed field, too: what a sender may
+ * put into the trusted MTA's field must not make a reader pass over it and believe the next one.
  */
 #pragma once
 #include <stdbool.h>
@@ -32,13 +33,14 @@ struct auth_results_method {
 };
 
 struct auth_results {
-    char authserv_id[SMTP_DOMAIN_MAX + 1]; /* lower case */
+    char authserv_id[SMTP_DOMAIN_MAX + 1]; /* lower case; "" when it could not be read */
+    bool id_is_plain; /* no quotes around the id, no comment before it: those who remove forged fields knew it, too */
     size_t count;
     struct auth_results_method methods[AUTH_RESULTS_METHODS_MAX]; /* more are ignored */
 };
 
-/* value: the field's value, unfolded. 1 parsed ("; none" gives count 0); -1 malformed (then it proves nothing),
- * *results_out is empty. Tolerated beyond the grammar, because large providers write so: a ";" at the end,
+/* value: the field's value, unfolded. 1 parsed ("; none" gives count 0); -1 malformed (then it proves nothing):
+ * count is 0, authserv_id is there if it could be read, for whose field it is matters all the same. Tolerated beyond the grammar, because large providers write so: a ";" at the end,
  * "action=none" among the properties, and values with "/", "=", "@" and the like outside quotes. */
 int auth_results_parse(const char *value, size_t len, struct auth_results *results_out)
     __attribute__((warn_unused_result));

@@ -25,6 +25,7 @@ struct smtp_listener {
     struct loop_listener *socket;           /* NULL: none */
     struct smtp_session *sessions;          /* linked list, the newest first */
     unsigned session_count;
+    int64_t spooled;              /* bytes of content that its transactions hold */
     unsigned long session_number; /* of the newest, for its id */
     char id_prefix[8];            /* tells this listener's sessions from those of others */
     bool is_busy;

@@ -57,6 +57,7 @@ struct smtp_listener_settings {
     unsigned max_sessions_per_client; /* 0: no limit besides */
     unsigned recipients_max;          /* per transaction; more: 452 4.5.3. 0: 1,000 (RFC 5321: at least 100) */
     int64_t message_max;              /* bytes of content, announced by SIZE; more: 552 5.3.4. 0: no limit */
+    int64_t spool_max;                /* bytes of content of all sessions together; more: 452 4.3.1. 0: no limit */
     const char *spool_dir;
     /* timeouts (RFC 5321 section 4.5.3.2), 0: 5 min for a command, 3 min for a data block; then 421 4.4.2 */
     int64_t command_timeout_ms, data_timeout_ms;

@@ -38,7 +38,12 @@ enum smtp_question { SMTP_QUESTION_NONE, SMTP_QUESTION_MAIL, SMTP_QUESTION_RECIP
 enum smtp_answer { SMTP_ANSWER_AWAITED, SMTP_ANSWER_ACCEPTED, SMTP_ANSWER_REFUSED };
 
 /* Why content is read and thrown away. */
-enum smtp_content_fault { SMTP_CONTENT_GOOD, SMTP_CONTENT_TOO_LARGE, SMTP_CONTENT_SPOOL_FAILED };
+enum smtp_content_fault {
+    SMTP_CONTENT_GOOD,
+    SMTP_CONTENT_TOO_LARGE,
+    SMTP_CONTENT_NO_ROOM, /* the listener's sessions hold too much together */
+    SMTP_CONTENT_SPOOL_FAILED,
+};
 
 struct smtp_transaction {
     struct smtp_session *session;
@@ -55,6 +60,7 @@ struct smtp_transaction {
     enum smtp_content_fault fault;
     struct spool *content;
     int64_t content_size;
+    int64_t spooled; /* of it, what counts in the listener's sum: until it is thrown away, or answered for */
     void *data; /* the owner's */
 };
 

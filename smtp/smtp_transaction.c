@@ -35,8 +35,18 @@ bool smtp_transaction_is_asking(const struct smtp_transaction *transaction)
     return transaction->question != SMTP_QUESTION_NONE && transaction->answer == SMTP_ANSWER_AWAITED;
 }
 
+/* The listener's sum goes up with each piece, and down when the content is given up or its transaction ends. */
+static void count_spooled(struct smtp_transaction *transaction, int64_t bytes)
+{
+    struct smtp_listener *listener = transaction->session->listener;
+    transaction->spooled += bytes;
+    if (listener)
+        listener->spooled += bytes;
+}
+
 static void transaction_free(struct smtp_transaction *transaction)
 {
+    count_spooled(transaction, -transaction->spooled);
     spool_free(&transaction->content);
     free(transaction->recipients);
     free(transaction);
@@ -199,18 +209,25 @@ static void give_up_content(struct smtp_transaction *transaction, enum smtp_cont
 {
     transaction->fault = fault;
     spool_free(&transaction->content);
+    count_spooled(transaction, -transaction->spooled);
 }
 
 void smtp_transaction_add_content(struct smtp_transaction *transaction, const uint8_t *data, size_t len)
 {
-    int64_t max = transaction->session->listener->settings.message_max;
+    const struct smtp_listener *listener = transaction->session->listener;
+    int64_t max = listener->settings.message_max;
+    int64_t spool_max = listener->settings.spool_max;
     transaction->content_size += (int64_t)len;
     if (transaction->fault != SMTP_CONTENT_GOOD || transaction->decoder.defects)
         return;
     if (max > 0 && transaction->content_size > max)
         give_up_content(transaction, SMTP_CONTENT_TOO_LARGE);
+    else if (spool_max > 0 && listener->spooled + (int64_t)len > spool_max)
+        give_up_content(transaction, SMTP_CONTENT_NO_ROOM);
     else if (spool_add(transaction->content, data, len) != 1)
         give_up_content(transaction, SMTP_CONTENT_SPOOL_FAILED);
+    else
+        count_spooled(transaction, (int64_t)len);
 }
 
 static struct smtp_reply content_refusal(const struct smtp_transaction *transaction)
@@ -219,6 +236,8 @@ static struct smtp_reply content_refusal(const struct smtp_transaction *transact
     if (transaction->fault == SMTP_CONTENT_TOO_LARGE)
         return smtp_reply_make(552, "5.3.4", "Message is larger than %lld octets",
                                (long long)transaction->session->listener->settings.message_max);
+    if (transaction->fault == SMTP_CONTENT_NO_ROOM)
+        return smtp_reply_make(452, "4.3.1", "Too much mail is coming in at once, try again later");
     if (transaction->fault == SMTP_CONTENT_SPOOL_FAILED)
         return smtp_reply_make(452, "4.3.1", "Cannot store the message, try again later");
     return smtp_reply_make(554, "5.6.0", "Message content has%s%s%s: not accepted",

@@ -593,6 +593,7 @@ static void do_set(struct play *play, const char *argument)
         { "recipients_max", &settings->recipients_max, NULL, NULL },
         { "errors_max", &settings->errors_max, NULL, NULL },
         { "message_max", NULL, &settings->message_max, NULL },
+        { "spool_max", NULL, &settings->spool_max, NULL },
         { "command_timeout_ms", NULL, &settings->command_timeout_ms, NULL },
         { "data_timeout_ms", NULL, &settings->data_timeout_ms, NULL },
         { "hostname", NULL, NULL, play->hostname },

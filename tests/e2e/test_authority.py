@@ -4,7 +4,7 @@ import smtplib
 import pytest
 
 from mail import BOB, make_mail, send
-from postern import DOMAIN, Member
+from postern import DOMAIN, Conversation, Member
 from postfix import read_maildir
 from procs import wait_until
 
@@ -14,6 +14,15 @@ def refused(code, port, message):
         send(port, message)
     assert caught.value.smtp_code == code, caught.value
     return caught.value.smtp_error.decode()
+
+
+def lmtp_codes(gateway, message, recipients):
+    with Conversation(gateway.lmtp_port) as lmtp:
+        lmtp.greet("LHLO")
+        lmtp.envelope(BOB, *recipients)
+        replies = [lmtp.data(message.as_bytes() + b".\r\n")]
+        replies += [lmtp.reply() for _ in recipients[1:]]
+    return [reply[:3] for reply in replies]
 
 
 def notice(member, part):
@@ -81,6 +90,22 @@ def test_the_daily_limit_does_not_count_repetitions(gateway, alice):
     alice.receive_mail("The one for today")
     gateway.wait_settled()
     assert len(alice.mails()) == 1
+
+
+def test_a_recipient_over_the_limit_is_not_taken_for_served(folder, silo, gateway, alice):
+    """LMTP answers for each: who got 452 must get the mail when it comes again."""
+    carol = Member(folder, silo, "Carol Member")
+    for member, name in ((alice, "alice"), (carol, "carol")):
+        gateway.introduce(member, name)
+    gateway.ctl("mapping", "add", BOB, "Alice Member")
+    gateway.ctl("mapping", "add", BOB, "Carol Member", "--daily", "1")
+    both = [f"alice@{DOMAIN}", f"carol@{DOMAIN}"]
+    assert lmtp_codes(gateway, make_mail("First"), both) == ["250", "250"]
+    second = make_mail("Second")
+    assert lmtp_codes(gateway, second, both) == ["250", "452"]
+    assert lmtp_codes(gateway, second, both[1:]) == ["452"]   # still not delivered: no repetition
+    assert lmtp_codes(gateway, second, both[:1]) == ["250"]
+    assert "repeated" in gateway.ctl("why", "in2")
 
 
 def test_the_gateway_is_not_a_member(gateway, bob_to_alice):

@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct auth_results results;
     if (auth_results_parse((const char *)data, size, &results) != 1) {
-        require(results.count == 0 && results.authserv_id[0] == '\0');
+        require(results.count == 0 && (results.authserv_id[0] != '\0' || !results.id_is_plain));
+        require(smtp_text_is_clean_utf8(results.authserv_id, strlen(results.authserv_id)));
         require(auth_results_dmarc(&results, "example.com") == AUTH_RESULT_NONE);
         return 0;
     }

@@ -54,6 +54,7 @@ static void test_defaults_and_values(void **state)
     assert_string_equal(config->listeners[1].clients[1], "::1");
     assert_null(config->listeners[1].clients[2]);
     assert_int_equal(config->listeners[1].max_sessions, 7);
+    assert_int_equal(config->listeners[1].max_sessions_per_client, 100);
     assert_string_equal(config->listeners[1].trust_authserv_id, "mx.example.org");
     assert_int_equal(config->relay.kind, CONFIG_RELAY_MAILDIR);
     assert_string_equal(config->relay.target, "/tmp/out");
@@ -112,6 +113,10 @@ static const struct mistake mistakes[] = {
       "say who that is with clients" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::]:25\" assume_authenticated = yes }\n", 0,
       "say who that is with clients" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"0.0.0.0:25\" }\npolicy { proof = none }\n", 0,
+      "listen b: with policy proof = none whoever can connect is believed" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_sessions_per_client = 0 }\n", 6,
+      "expected a number from 1" },
     { GOOD_REST, 0, "domain is missing" },
     { "domain = \"d.example\"\nhostname = \"h.example\"\nlisten a { address = \"127.0.0.1:1\" }\nrelay { url = "
       "\"maildir:/x\" }\n",

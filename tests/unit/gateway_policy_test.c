@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -123,6 +124,54 @@ static void test_proof(void **state)
     }
 }
 
+/* A field that the trusted MTA wrote of what the sender said, and that we can't read: what follows it is the sender's. */
+static void test_unusable_results(void **state)
+{
+    (void)state;
+    static const char forged[] = "mx.test; dmarc=pass header.from=example.com";
+    char long_local[400], long_domain[400];
+    snprintf(long_local, sizeof long_local, "mx.test; spf=none smtp.mailfrom=%0300d@evil.test", 7);
+    snprintf(long_domain, sizeof long_domain, "mx.test; dmarc=fail header.from=%0256d", 7);
+    const char *const unusable[] = {
+        "mx.test; spf=fail (a(b) smtp.mailfrom=a@evil.test; dmarc=fail header.from=example.com",
+        "mx.test; spf=none smtp.mailfrom=a\\b@evil.test; dmarc=fail header.from=example.com",
+        "mx.test; spf=none smtp.helo=((((; dmarc=fail header.from=example.com",
+        "mx.test; spf=none smtp.mailfrom=; dmarc=fail header.from=example.com",
+        "mx.test; dkim=fail header.s=x\"y; dmarc=fail header.from=example.com",
+        long_local,
+        long_domain,
+        "MX.TEST; dmarc",
+        /* whose it is can't be told */
+        "(a mx.test; none",
+        "spf=none smtp.mailfrom=a@evil.test",
+        /* somebody's who wants it overlooked by those who remove forged ones */
+        "\"mx.test\"; dmarc=pass header.from=example.com",
+        "(a) mx.test; dmarc=pass header.from=example.com",
+    };
+    for (size_t i = 0; i < sizeof unusable / sizeof unusable[0]; i++) {
+        const char *results[] = { "other.test; none", unusable[i], forged };
+        struct policy_verdict verdict =
+            judge(CONFIG_PROOF_DMARC, false, "mx.test", MAIL_HEADER_FROM_OK, (char **)(uintptr_t)results, 3);
+        print_message("%s\n", unusable[i]);
+        assert_int_equal(verdict.reply.code, 550);
+        assert_string_equal(verdict.reply.enhanced, "5.7.26");
+        assert_string_equal(verdict.reply.text, "the sender is not proven: no usable DMARC result");
+    }
+    /* Another's malformed field, and an id that is only nearly the trusted one, are nothing to us. */
+    const char *const foreign[] = { "other.test; spf=none smtp.helo=((((",
+                                    "mx.test.; dmarc=fail header.from=example.com" };
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
+        const char *results[] = { foreign[i], forged };
+        assert_int_equal(
+            judge(CONFIG_PROOF_DMARC, false, "mx.test", MAIL_HEADER_FROM_OK, (char **)(uintptr_t)results, 2).reply.code,
+            250);
+    }
+    const char *nearly = "mx.test.; dmarc=pass header.from=example.com";
+    assert_int_equal(
+        judge(CONFIG_PROOF_DMARC, false, "mx.test", MAIL_HEADER_FROM_OK, (char **)(uintptr_t)&nearly, 1).reply.code,
+        550);
+}
+
 static void test_author(void **state)
 {
     (void)state;
@@ -218,8 +267,9 @@ static void test_outbound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recipient), cmocka_unit_test(test_proof),         cmocka_unit_test(test_author),
-        cmocka_unit_test(test_loops),     cmocka_unit_test(test_every_mapping), cmocka_unit_test(test_outbound),
+        cmocka_unit_test(test_recipient), cmocka_unit_test(test_proof), cmocka_unit_test(test_unusable_results),
+        cmocka_unit_test(test_author),    cmocka_unit_test(test_loops), cmocka_unit_test(test_every_mapping),
+        cmocka_unit_test(test_outbound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

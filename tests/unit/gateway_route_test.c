@@ -147,6 +147,30 @@ static void test_waits_for_the_first_post_only(void **state)
     assert_int_equal(store_fixture_return(*state, 1), 1);
 }
 
+/* The mail that it answers is still being converted: a large one, followed by a small reply. */
+static void test_waits_for_a_mail_that_is_not_routed(void **state)
+{
+    struct people people = meet(*state);
+    struct store_inbound first = accept_mail(&people, "one@example.com", "", people.alice, 0);
+    struct store_inbound second = accept_mail(&people, "two@example.com", "one@example.com", people.alice, 0);
+    int64_t found;
+    assert_int_equal(route_find(people.db, &second, &found), ROUTE_WAIT);
+    int64_t thread_id = route(&people, &first);
+    settle(&people, first.id, "aaaa000000000001");
+    assert_int_equal(route(&people, &second), thread_id);
+    struct store_inbound third = accept_mail(&people, "three@example.com", "four@example.com", people.alice, 0);
+    struct store_inbound fourth = accept_mail(&people, "four@example.com", "three@example.com", people.alice, 0);
+    assert_int_equal(route_find(people.db, &third, &found), ROUTE_DONE); /* never for a later one: no circles */
+    assert_int_equal(route_find(people.db, &fourth, &found), ROUTE_WAIT);
+    assert_int_equal(store_inbound_set_state(people.db, third.id, STORE_QUEUE_HELD, "by an administrator"), 1);
+    assert_int_equal(route_find(people.db, &fourth, &found), ROUTE_DONE);
+    store_inbound_free(&first);
+    store_inbound_free(&second);
+    store_inbound_free(&third);
+    store_inbound_free(&fourth);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+}
+
 static void count_posted(int64_t at, const char *event, const char *detail, void *ctx)
 {
     unsigned *count = ctx;
@@ -239,6 +263,7 @@ int main(void)
         WITH_STORE(test_replies_stay_in_their_thread),
         WITH_STORE(test_two_aliases_are_one_member),
         WITH_STORE(test_waits_for_the_first_post_only),
+        WITH_STORE(test_waits_for_a_mail_that_is_not_routed),
         WITH_STORE(test_settling_again_changes_nothing),
         WITH_STORE(test_echo_of_another_life_settles_nothing),
         WITH_STORE(test_dropped_but_posted),

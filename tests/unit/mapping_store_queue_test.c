@@ -388,7 +388,7 @@ static void what_is_due_comes_earliest_first(void **state)
     struct store_inbound postponed;
     struct listed listed[7] = { { "" } };
     int64_t at;
-    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, &at), 0);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, 0, &at), 0);
     assert_int_equal(add_inbound_at(db, people.bob, 300), 1);
     assert_int_equal(add_inbound_at(db, people.bob, 100), 2);
     assert_int_equal(add_inbound_at(db, people.bob, 200), 3);
@@ -406,7 +406,7 @@ static void what_is_due_comes_earliest_first(void **state)
     assert_string_equal(listed[2].text, "");
     assert_int_equal(store_queue_list_due(db, STORE_QUEUE_OUT, 1000, 10, list_id, &listed[2]), 1);
     assert_string_equal(listed[2].text, "");
-    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, &at), 1);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, 0, &at), 1);
     assert_int_equal(at, 100);
 
     assert_int_equal(store_queue_list(db, STORE_QUEUE_IN, STORE_QUEUE_WAITING, 10, list_id, &listed[3]), 1);
@@ -423,7 +423,7 @@ static void what_is_due_comes_earliest_first(void **state)
 
     assert_int_equal(store_queue_set_due(db, STORE_QUEUE_IN, 1, 10), 1);
     assert_int_equal(store_queue_set_due(db, STORE_QUEUE_IN, 99, 10), 0);
-    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, &at), 1);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, 0, &at), 1);
     assert_int_equal(at, 10);
     assert_int_equal(store_queue_set_due(db, STORE_QUEUE_IN, 0, 7), 1);
     assert_int_equal(store_queue_list_due(db, STORE_QUEUE_IN, 7, 10, list_id, &listed[6]), 1);
@@ -446,17 +446,17 @@ static void held_entries_are_not_due_until_released(void **state)
     struct people people = add_people(db);
     struct store_outbound found;
     int64_t at, id = add_outbound(db, &people, NOW);
-    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, &at), 1);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, 0, &at), 1);
     assert_int_equal(store_outbound_set_state(db, id, STORE_QUEUE_HELD, "by hand"), 1);
-    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, &at), 0);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, 0, &at), 0);
     assert_int_equal(store_outbound_find(db, id, &found), 1);
     assert_string_equal(found.last_error, "by hand");
     store_outbound_free(&found);
     /* What is under way when it is held still notes how it went. */
     assert_int_equal(store_outbound_retry(db, id, NOW + 60, "450 later"), 1);
-    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, &at), 0);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, 0, &at), 0);
     assert_int_equal(store_outbound_set_state(db, id, STORE_QUEUE_WAITING, NULL), 1);
-    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, &at), 1);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, 0, &at), 1);
     assert_int_equal(at, NOW + 60);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
@@ -488,14 +488,21 @@ static void what_was_seen_is_known_until_it_expires(void **state)
     assert_int_equal(store_seen_tmtp_known(db, "m1"), 1);
     assert_int_equal(store_seen_tmtp_known(db, "M1"), 0);
     assert_int_equal(store_seen_tmtp(db, "m2", 200), 1);
-    assert_int_equal(store_seen_mail(db, one, 100), 1);
-    assert_int_equal(store_seen_mail(db, one, 300), 0);
-    assert_int_equal(store_seen_mail(db, two, 200), 1);
+    struct store_inbound_new mail = { .kind = STORE_INBOUND_MAIL, .sender = "", .from_address = "", .references = "" };
+    int64_t first, second, found;
+    assert_int_equal(store_inbound_add(db, &mail, &first), 1);
+    assert_int_equal(store_inbound_add(db, &mail, &second), 1);
+    assert_int_equal(store_seen_mail_find(db, one, &found), 0);
+    assert_int_equal(store_seen_mail(db, one, first, 100), 1);
+    assert_int_equal(store_seen_mail(db, one, second, 300), 0);
+    assert_int_equal(store_seen_mail(db, two, second, 200), 1);
+    assert_int_equal(store_seen_mail_find(db, one, &found), 1);
+    assert_int_equal(found, first);
     assert_int_equal(store_seen_expire(db, 100, 100, 10), 1); /* not older than that */
-    assert_int_equal(store_seen_mail(db, one, 100), 0);
+    assert_int_equal(store_seen_mail(db, one, first, 100), 0);
     assert_int_equal(store_seen_expire(db, 101, 201, 1), 1); /* one of each */
-    assert_int_equal(store_seen_mail(db, one, 400), 1);
-    assert_int_equal(store_seen_mail(db, two, 400), 0);
+    assert_int_equal(store_seen_mail(db, one, first, 400), 1);
+    assert_int_equal(store_seen_mail(db, two, second, 400), 0);
     assert_int_equal(store_seen_tmtp_known(db, "m1"), 0);
     assert_int_equal(store_seen_tmtp_known(db, "m2"), 1);
     assert_int_equal(store_seen_expire(db, 0, 201, 10), 1);
@@ -688,7 +695,7 @@ static void use_what_runs_for_each_message(struct store_db *db, const struct peo
     int64_t n, m;
     for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_OUT; queue++) {
         assert_true(store_queue_list_due(db, queue, NOW, 5, list_id, &ignored) >= 0);
-        assert_true(store_queue_next_due(db, queue, &n) >= 0);
+        assert_true(store_queue_next_due(db, queue, 0, &n) >= 0);
         assert_true(store_queue_list(db, queue, STORE_QUEUE_HELD, 5, list_id, &ignored) >= 0);
         for (int i = STORE_QUEUE_WAITING; i <= STORE_QUEUE_DROPPED; i++)
             assert_true(store_queue_count(db, queue, (enum store_queue_state)i, &n) >= 0);

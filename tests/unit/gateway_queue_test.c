@@ -1,0 +1,148 @@
+/* gateway_queue_test.c - the schedule: what is due is started in time, whatever else is under way */
+#include "tests/unit/mapping_store_fixture.h"
+
+#include "gateway/parts.h"
+#include "gateway/queue.h"
+#include "mapping/store_queue.h"
+
+enum { PATIENCE_MS = 5000 };
+
+struct schedule {
+    struct store_fixture *fixture;
+    struct parts parts;
+    struct queue *queue;
+    int64_t started[16];
+    unsigned count;
+};
+
+static void note_start(int64_t id, void *ctx)
+{
+    struct schedule *schedule = ctx;
+    schedule->started[schedule->count++] = id;
+}
+
+static struct schedule open_schedule(struct store_fixture *fixture)
+{
+    return (struct schedule){ .fixture = fixture,
+                              .parts = { .loop = fixture->loop, .clock = fixture->clock, .store = fixture->store } };
+}
+
+static void start_queue(struct schedule *schedule, unsigned concurrency)
+{
+    struct queue_settings settings = { .parts = &schedule->parts,
+                                       .which = STORE_QUEUE_IN,
+                                       .concurrency = concurrency,
+                                       .start = note_start,
+                                       .ctx = schedule };
+    schedule->queue = queue_new(&settings);
+    queue_open(schedule->queue, true);
+}
+
+static int64_t add_entry(struct store_db *db, int64_t due)
+{
+    int64_t id;
+    struct store_inbound_new mail = {
+        .kind = STORE_INBOUND_MAIL, .sender = "", .from_address = "", .references = "", .now = due
+    };
+    assert_int_equal(store_inbound_add(db, &mail, &id), 1);
+    return id;
+}
+
+/* Turns the loop until so many were started; how long that took. */
+static int64_t wait_for(struct schedule *schedule, unsigned count)
+{
+    int64_t begin = clock_monotonic_ms(schedule->fixture->clock), now = begin;
+    while (schedule->count < count && now - begin < PATIENCE_MS) {
+        loop_turn(schedule->fixture->loop);
+        usleep(1000);
+        now = clock_monotonic_ms(schedule->fixture->clock);
+    }
+    assert_int_equal(schedule->count, count);
+    return now - begin;
+}
+
+/* An entry that is under way for long must not hide that another one falls due. */
+static void test_under_way_hides_nobody(void **state)
+{
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    int64_t now = clock_wall_ms(schedule.fixture->clock);
+    int64_t slow = add_entry(db, now - 1000), later = add_entry(db, now + 300);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    start_queue(&schedule, 4);
+    wait_for(&schedule, 2);
+    assert_int_equal(schedule.started[0], slow);
+    assert_int_equal(schedule.started[1], later);
+    assert_true(clock_wall_ms(schedule.fixture->clock) >= now + 300); /* not before its time */
+    queue_free(&schedule.queue);
+}
+
+static void test_bounded_and_in_order(void **state)
+{
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    int64_t ids[3], now = clock_wall_ms(schedule.fixture->clock);
+    for (int i = 0; i < 3; i++)
+        ids[i] = add_entry(db, now - 10 + i);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    start_queue(&schedule, 2);
+    wait_for(&schedule, 2);
+    for (int i = 0; i < 20; i++)
+        loop_turn(schedule.fixture->loop);
+    assert_int_equal(schedule.count, 2);
+    assert_int_equal(queue_under_way(schedule.queue), 2);
+
+    db = store_fixture_borrow(*state);
+    assert_int_equal(store_inbound_finish(db, ids[0], STORE_QUEUE_SETTLED), 1);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    queue_finished(schedule.queue, ids[0]);
+    wait_for(&schedule, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(schedule.started[i], ids[i]);
+    queue_free(&schedule.queue);
+}
+
+static void test_closed_starts_nothing(void **state)
+{
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    add_entry(db, 1);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    start_queue(&schedule, 2);
+    queue_open(schedule.queue, false);
+    queue_poke(schedule.queue);
+    for (int i = 0; i < 50; i++)
+        loop_turn(schedule.fixture->loop);
+    assert_int_equal(schedule.count, 0);
+    queue_open(schedule.queue, true);
+    wait_for(&schedule, 1);
+    queue_free(&schedule.queue);
+}
+
+/* A clock that was a year ahead has put off mail until next year: it is brought forward. */
+static void test_brought_forward(void **state)
+{
+    struct store_db *db = store_fixture_borrow(*state);
+    int64_t id = add_entry(db, 1000000), at;
+    assert_int_equal(store_queue_bring_forward(db, STORE_QUEUE_IN, 2000000, 500), 1);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, 0, &at), 1);
+    assert_true(at == 1000000); /* within what a retry may be */
+    assert_int_equal(store_queue_set_due(db, STORE_QUEUE_IN, id, 3000000), 1);
+    assert_int_equal(store_queue_bring_forward(db, STORE_QUEUE_IN, 2000000, 500), 1);
+    assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, 0, &at), 1);
+    assert_true(at == 500);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+}
+
+#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_STORE(test_under_way_hides_nobody),
+        WITH_STORE(test_bounded_and_in_order),
+        WITH_STORE(test_closed_starts_nothing),
+        WITH_STORE(test_brought_forward),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
