@@ -172,7 +172,7 @@ static const char durability[] = "PRAGMA synchronous = FULL;"
                                  "PRAGMA foreign_keys = ON;"
                                  "PRAGMA secure_delete = ON;"
                                  "PRAGMA temp_store = MEMORY;" /* content must not get into other files */
-                                 "PRAGMA cache_size = -16384;"
+                                 "PRAGMA cache_size = -6144;"
                                  "PRAGMA trusted_schema = OFF;";
 static const char creation[] = "PRAGMA auto_vacuum = INCREMENTAL;" /* before the first table */
                                "PRAGMA application_id = 0x506f7374;";
@@ -180,7 +180,7 @@ static const char creation[] = "PRAGMA auto_vacuum = INCREMENTAL;" /* before the
 static const char logging[] = "PRAGMA journal_mode = WAL;"
                               "PRAGMA journal_size_limit = 16777216;";
 static const char reading[] = "PRAGMA query_only = ON;"
-                              "PRAGMA cache_size = -8192;"
+                              "PRAGMA cache_size = -3072;"
                               "PRAGMA temp_store = MEMORY;"
                               "PRAGMA trusted_schema = OFF;";
 
