@@ -98,26 +98,46 @@ static int number_at(const char *text, size_t offset, size_t digits)
     return value;
 }
 
+/* Reads what follows the seconds: nothing, or "." and 1 to 9 digits; then "Z" and the end. Milliseconds, or -1. */
+static int parse_fraction(const char *text)
+{
+    enum { DIGITS_MAX = 9, DIGITS_USED = 3 };
+    size_t digits = 0;
+    int ms = 0;
+    if (*text == '.') {
+        text++;
+        while (isdigit((unsigned char)text[digits]))
+            digits++;
+        if (digits == 0 || digits > DIGITS_MAX)
+            return -1;
+        for (size_t i = 0; i < DIGITS_USED; i++)
+            ms = ms * 10 + (i < digits ? text[i] - '0' : 0);
+    }
+    return strcmp(text + digits, "Z") == 0 ? ms : -1;
+}
+
 int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out)
 {
-    static const char form[] = "0000-00-00T00:00:00.000Z";
-    if (strlen(text) != sizeof form - 1)
-        return -1;
-    for (size_t i = 0; i < sizeof form - 1; i++) {
+    static const char form[] = "0000-00-00T00:00:00";
+    enum { SECONDS_END = sizeof form - 1 };
+    for (size_t i = 0; i < SECONDS_END; i++) { /* a text that ends early differs there */
         if (form[i] == '0' ? !isdigit((unsigned char)text[i]) : text[i] != form[i])
             return -1;
     }
+    int ms = parse_fraction(text + SECONDS_END);
+    if (ms < 0)
+        return -1;
     struct tm t = { .tm_year = number_at(text, 0, 4) - 1900,
                     .tm_mon = number_at(text, 5, 2) - 1,
                     .tm_mday = number_at(text, 8, 2),
                     .tm_hour = number_at(text, 11, 2),
                     .tm_min = number_at(text, 14, 2),
                     .tm_sec = number_at(text, 17, 2) };
-    int64_t wall_ms = (int64_t)timegm(&t) * 1000 + number_at(text, 20, 3);
+    int64_t wall_ms = (int64_t)timegm(&t) * 1000 + ms;
     /* timegm() takes 30 February for 2 March: only what prints as it was read is a date. */
     char again[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(wall_ms, again);
-    if (strcmp(again, text) != 0)
+    if (strncmp(again, text, SECONDS_END) != 0)
         return -1;
     *wall_ms_out = wall_ms;
     return 1;

@@ -16,8 +16,9 @@ int64_t clock_monotonic_ms(const struct clock *clock);
 int64_t clock_wall_ms(const struct clock *clock);
 void clock_advance(struct clock *clock, int64_t ms); /* fake clocks only (asserted): both times move */
 
-/* RFC 3339 UTC with milliseconds ("2026-11-23T06:28:25.123Z") and back. Parse: 1 ok, -1 not exactly that form or no
- * such day. Times outside the years 0000 to 9999 are written as the nearest one inside. */
+/* RFC 3339 UTC with milliseconds ("2026-11-23T06:28:25.123Z") and back. Parse: the fraction may be missing or have 1 to
+ * 9 digits, of which three count; 1 ok, -1 not that form or no such day. Times outside the years 0000 to 9999 are
+ * written as the nearest one inside. */
 enum { CLOCK_RFC3339_SIZE = 25, CLOCK_RFC5322_SIZE = 40 };
 void clock_format_rfc3339(int64_t wall_ms, char text_out[static CLOCK_RFC3339_SIZE]);
 int clock_parse_rfc3339(const char *text, int64_t *wall_ms_out) __attribute__((warn_unused_result));

@@ -86,9 +86,14 @@ static void request_free(struct admin_request *request)
     free(request);
 }
 
+/* The error may quote anything: it goes to a terminal. */
 static void end_request(struct admin_request *request, enum admin_exit exit, const char *out, const char *err)
 {
-    request->answer(exit, out, err, request->ctx);
+    struct strbuf clean;
+    strbuf_init(&clean, MESSAGE_MAX);
+    admin_output_add_clean(&clean, err, strlen(err), true);
+    request->answer(exit, out, clean.data, request->ctx);
+    strbuf_free(&clean);
     request_free(request);
 }
 

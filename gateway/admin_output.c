@@ -11,8 +11,9 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "mapping/convert_utf8.h"
 
-enum { DEPTH_MAX = 8, COLUMNS_MAX = 20, COLUMN_WIDTH_MAX = 60 };
+enum { DEPTH_MAX = 8, COLUMNS_MAX = 20, COLUMN_WIDTH_MAX = 60, VALUE_MAX = 100 * 1024 };
 
 struct admin_output {
     json_t *root;
@@ -42,16 +43,39 @@ static void set(struct admin_output *output, const char *key, json_t *value)
     json_object_set_new(output->stack[output->depth], key, value);
 }
 
-/* Database and network text is UTF-8 checked where it came in; what is not must still not lose the whole answer. */
-static json_t *text(const char *value)
+size_t admin_output_add_clean(struct strbuf *out, const char *text, size_t len, bool keep_lines)
 {
-    json_t *string = json_string(value);
-    return string ? string : json_string("(not valid UTF-8)");
+    size_t characters = 0;
+    for (size_t i = 0; i < len; characters++) {
+        uint32_t code = 0;
+        size_t size = convert_utf8_char(text + i, len - i, &code);
+        bool is_plain = size > 0 && (!convert_utf8_is_control(code) || (keep_lines && code == '\n'));
+        if (is_plain)
+            strbuf_add(out, text + i, size);
+        else
+            strbuf_add_char(out, '?');
+        i += size > 0 ? size : 1;
+    }
+    return characters;
+}
+
+/* Database and network text is UTF-8 checked where it came in; what is not must still not lose the whole answer. */
+static json_t *text_value(const char *text)
+{
+    json_t *string = json_string(text);
+    if (string)
+        return string;
+    struct strbuf clean;
+    strbuf_init(&clean, VALUE_MAX);
+    admin_output_add_clean(&clean, text, strlen(text), true);
+    string = json_string(clean.data);
+    strbuf_free(&clean);
+    return string;
 }
 
 void admin_output_string(struct admin_output *output, const char *key, const char *value)
 {
-    set(output, key, value ? text(value) : json_null());
+    set(output, key, value ? text_value(value) : json_null());
 }
 
 void admin_output_int(struct admin_output *output, const char *key, int64_t value)
@@ -115,14 +139,9 @@ static void add_value(const json_t *value, struct strbuf *out)
 static size_t add_cell(const json_t *value, struct strbuf *out)
 {
     struct strbuf raw;
-    size_t width = 0;
-    strbuf_init(&raw, 100 * 1024);
+    strbuf_init(&raw, VALUE_MAX);
     add_value(value, &raw);
-    for (size_t i = 0; i < raw.len; i++) {
-        unsigned char c = (unsigned char)raw.data[i];
-        strbuf_add_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
-        width += (c & 0xc0) != 0x80;
-    }
+    size_t width = admin_output_add_clean(out, raw.data, raw.len, false);
     strbuf_free(&raw);
     return width;
 }
@@ -130,7 +149,7 @@ static size_t add_cell(const json_t *value, struct strbuf *out)
 static size_t cell_width(const json_t *value)
 {
     struct strbuf scratch;
-    strbuf_init(&scratch, 100 * 1024);
+    strbuf_init(&scratch, VALUE_MAX);
     size_t width = add_cell(value, &scratch);
     strbuf_free(&scratch);
     return width;
@@ -168,7 +187,8 @@ static void render_table(const json_t *rows, struct strbuf *out)
     }
     for (size_t c = 0; c < columns; c++) {
         strbuf_add_str(out, keys[c]);
-        pad(out, c + 1 < columns ? strlen(keys[c]) : widths[c], widths[c] + 2);
+        if (c + 1 < columns)
+            pad(out, strlen(keys[c]), widths[c] + 2);
     }
     strbuf_add_char(out, '\n');
     json_array_foreach(rows, i, row)

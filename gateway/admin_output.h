@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct admin_output;
@@ -20,5 +21,10 @@ void admin_output_time(struct admin_output *output, const char *key, int64_t wal
 void admin_output_list(struct admin_output *output, const char *key); /* in the current object; then rows; then end */
 void admin_output_row(struct admin_output *output);                   /* in the current list; then values; then end */
 void admin_output_end(struct admin_output *output);                   /* of the innermost list or row */
+
+/* Appends text with a "?" for each character that could steer a terminal or mislead its reader (controls, C1 too, line
+ * and paragraph separators, bidirectional overrides) and for each byte that is not UTF-8. keep_lines: but newlines stay.
+ * Returns the number of characters. */
+size_t admin_output_add_clean(struct strbuf *out, const char *text, size_t len, bool keep_lines);
 
 void admin_output_render(const struct admin_output *output, bool json, struct strbuf *out);

@@ -159,6 +159,7 @@ static cfg_t *parse_text(char *text, struct config_report *report)
         cfg = config_schema_new();
         cfg_set_error_function(cfg, on_confuse_error);
         report->is_unknown_key = false;
+        report->list_seen = NULL;
         report->checking_from_line = report->last_line_reported;
         if (cfg_parse_buf(cfg, text) == CFG_SUCCESS)
             break;
@@ -189,6 +190,40 @@ void config_value_problem(cfg_t *cfg, const char *fmt, ...)
     strbuf_free(&text);
 }
 
+bool config_list_grew(const cfg_opt_t *opt, unsigned size)
+{
+    struct config_report *report = report_now;
+    bool is_end = size == 0 || (report->list_seen == opt && report->list_size == size);
+    report->list_seen = is_end ? NULL : opt;
+    report->list_size = size;
+    return !is_end;
+}
+
+/* libconfuse takes the end of the file for the end of a section. text: comments are blanked. */
+static void check_braces(const char *text, struct config_report *report)
+{
+    int line = 1, depth = 0, opened_at = 0;
+    char quote = 0;
+    for (const char *p = text; *p; p++) {
+        line += *p == '\n';
+        if (quote) {
+            if (*p == '\\' && p[1] && p[1] != '\n')
+                p++;
+            else if (*p == quote)
+                quote = 0;
+        } else if (*p == '"' || *p == '\'') {
+            quote = *p;
+        } else if (*p == '{') {
+            if (depth++ == 0)
+                opened_at = line;
+        } else if (*p == '}' && depth > 0) { /* one too many is libconfuse's to report */
+            depth--;
+        }
+    }
+    if (depth > 0 && !quote)
+        config_problem(report, opened_at, "the section is not closed; expected } before the end of the file");
+}
+
 struct config *config_load(const char *file, struct strbuf *problems)
 {
     struct config_report report = { .file = file, .problems = problems };
@@ -196,6 +231,7 @@ struct config *config_load(const char *file, struct strbuf *problems)
     if (!text)
         return NULL;
     blank_comments(text);
+    check_braces(text, &report);
     cfg_t *cfg = parse_text(text, &report);
     free(text);
     struct config *config = NULL;
@@ -208,6 +244,35 @@ struct config *config_load(const char *file, struct strbuf *problems)
     if (report.count > 0)
         config_free(&config);
     return config;
+}
+
+static void ignore_confuse_error(cfg_t *cfg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+static void ignore_confuse_error(cfg_t *cfg, const char *fmt, va_list args)
+{
+    (void)cfg, (void)fmt, (void)args;
+}
+
+char *config_find_socket(const char *file)
+{
+    struct strbuf unsaid;
+    strbuf_init(&unsaid, 1000);
+    struct config_report report = { .file = file, .problems = &unsaid };
+    char *text = read_file(file, &report);
+    strbuf_free(&unsaid);
+    if (!text)
+        return NULL;
+    blank_comments(text);
+    cfg_opt_t admin[] = { CFG_STR("socket", NULL, CFGF_NODEFAULT), CFG_STR("__unknown", NULL, CFGF_NONE), CFG_END() };
+    cfg_opt_t top[] = { CFG_SEC("admin", admin, CFGF_IGNORE_UNKNOWN), CFG_STR("__unknown", NULL, CFGF_NONE),
+                        CFG_END() };
+    cfg_t *cfg = cfg_init(top, CFGF_IGNORE_UNKNOWN);
+    cfg_set_error_function(cfg, ignore_confuse_error);
+    bool is_whole = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
+    free(text);
+    const char *found = cfg_getstr(cfg_getsec(cfg, "admin"), "socket");
+    char *path = found ? xstrdup(found) : is_whole ? xstrdup(CONFIG_DEFAULT_SOCKET) : NULL;
+    cfg_free(cfg);
+    return path;
 }
 
 static void free_listener(struct config_listener *listener)

@@ -68,6 +68,9 @@ struct config {
 /* Reads file. NULL when it has mistakes; problems then holds one per line ("file:line: ..."). Never both. */
 struct config *config_load(const char *file, struct strbuf *problems) __attribute__((warn_unused_result));
 void config_free(struct config **config);
+/* The control socket's path (the default when none is named) from a file that may have mistakes elsewhere; for asking a
+ * running daemon. NULL when nothing can be made of the file. The result is the caller's. */
+char *config_find_socket(const char *file) __attribute__((warn_unused_result));
 
 /* "30s" "10m" "4h" "7d" -> milliseconds; "512K" "35M" "2G" or plain bytes. 1 ok, -1 not that form or out of range. */
 int config_parse_duration(const char *text, int64_t *ms_out) __attribute__((warn_unused_result));

@@ -12,10 +12,17 @@ struct config_report {
     int error_line;
     int last_line_reported; /* mistakes up to here were reported by an earlier pass */
     int checking_from_line;
+    const cfg_opt_t *list_seen; /* see config_list_grew() */
+    unsigned list_size;
 };
+
+#define CONFIG_DEFAULT_SOCKET "/run/postern/control"
 
 void config_problem(struct config_report *report, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void config_value_problem(cfg_t *cfg, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A list's validator is called after each entry and once more at the end of the list: false that last time. */
+bool config_list_grew(const cfg_opt_t *opt, unsigned size);
 
 cfg_t *config_schema_new(void);
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report);

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "base/tls.h"
 #include "base/xmalloc.h"
 #include "gateway/config_internal.h"
 #include "smtp/smtp_address.h"
@@ -157,6 +159,15 @@ static int check_absolute_path(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
+static int check_socket_path(cfg_t *cfg, cfg_opt_t *opt)
+{
+    enum { PATH_BYTES_MAX = sizeof((struct sockaddr_un){ 0 }).sun_path - 1 };
+    if (strlen(value_of(opt)) > PATH_BYTES_MAX)
+        config_value_problem(cfg, "%s = \"%s\": expected at most %d bytes (the system's limit for a socket)", opt->name,
+                             value_of(opt), PATH_BYTES_MAX);
+    return check_absolute_path(cfg, opt);
+}
+
 static int check_readable_file(cfg_t *cfg, cfg_opt_t *opt)
 {
     if (access(value_of(opt), R_OK) < 0)
@@ -201,7 +212,7 @@ static bool is_network(const char *text)
 static int check_networks(cfg_t *cfg, cfg_opt_t *opt)
 {
     unsigned last = cfg_opt_size(opt);
-    if (last > 0 && !is_network(cfg_opt_getnstr(opt, last - 1)))
+    if (config_list_grew(opt, last) && !is_network(cfg_opt_getnstr(opt, last - 1)))
         config_value_problem(cfg, "%s: \"%s\" is not a network such as 10.0.0.0/8 or ::1", opt->name,
                              cfg_opt_getnstr(opt, last - 1));
     return 0;
@@ -281,7 +292,7 @@ static const struct {
     { "retry|longest", check_duration },
     { "retry|give_up", check_duration },
     { "retry|warn_after", check_duration },
-    { "admin|socket", check_absolute_path },
+    { "admin|socket", check_socket_path },
 };
 
 cfg_t *config_schema_new(void)
@@ -307,7 +318,7 @@ cfg_t *config_schema_new(void)
                            CFG_STR("max_message", "35M", CFGF_NONE), CFG_END() };
     cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE), CFG_STR("longest", "4h", CFGF_NONE),
                           CFG_STR("give_up", "5d", CFGF_NONE), CFG_STR("warn_after", "4h", CFGF_NONE), CFG_END() };
-    cfg_opt_t admin[] = { CFG_STR("socket", "/run/postern/control", CFGF_NONE), CFG_END() };
+    cfg_opt_t admin[] = { CFG_STR("socket", CONFIG_DEFAULT_SOCKET, CFGF_NONE), CFG_END() };
     cfg_opt_t log[] = { CFG_STR("level", "info", CFGF_NONE), CFG_STR("target", "stderr", CFGF_NONE), CFG_END() };
     cfg_opt_t top[] = { CFG_STR("state_dir", "/var/lib/postern", CFGF_NONE),
                         CFG_STR("domain", NULL, CFGF_NODEFAULT),
@@ -353,6 +364,35 @@ static bool is_local_address(const char *address)
     return strncmp(address, "unix:", 5) == 0 || strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
 }
 
+/* Two files that can be read may still be no certificate and key, or not belong together. */
+static void check_certificate(const struct config_listener *listener, struct config_report *report)
+{
+    if (!listener->certificate || !listener->key || access(listener->certificate, R_OK) < 0 ||
+        access(listener->key, R_OK) < 0)
+        return; /* reported, if it matters */
+    char *error = NULL;
+    struct tls_context *context = tls_context_new_server(listener->certificate, listener->key, &error);
+    if (!context)
+        config_problem(report, 0, "listen %s: certificate/key: %s", listener->name, error);
+    free(error);
+    tls_context_free(&context);
+}
+
+/* Port 0 is a different one each time. */
+static void check_address_is_free(const struct config *config, size_t index, struct config_report *report)
+{
+    const struct config_listener *listener = &config->listeners[index];
+    const char *port = listener->address ? strrchr(listener->address, ':') : NULL;
+    if (!port || strcmp(port, ":0") == 0)
+        return;
+    for (size_t i = 0; i < index; i++) {
+        const struct config_listener *other = &config->listeners[i];
+        if (other->address && strcmp(other->address, listener->address) == 0)
+            config_problem(report, 0, "listen %s: listen %s has the address %s already", listener->name, other->name,
+                           listener->address);
+    }
+}
+
 static void take_listener(cfg_t *section, struct config_listener *listener, struct config_report *report)
 {
     listener->name = xstrdup(cfg_title(section));
@@ -373,6 +413,7 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     }
     if (!listener->address)
         config_problem(report, 0, "listen %s: address is missing; expected host:port or unix:/path", listener->name);
+    check_certificate(listener, report);
     if (listener->tls != SMTP_TLS_NONE && (!listener->certificate || !listener->key))
         config_problem(report, 0, "listen %s: tls needs certificate and key", listener->name);
     if ((listener->assume_authenticated || listener->trust_authserv_id) && !clients && listener->address &&
@@ -454,8 +495,10 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
 
     config->listener_count = cfg_size(cfg, "listen");
     config->listeners = xcalloc(config->listener_count + 1, sizeof *config->listeners);
-    for (size_t i = 0; i < config->listener_count; i++)
+    for (size_t i = 0; i < config->listener_count; i++) {
         take_listener(cfg_getnsec(cfg, "listen", (unsigned)i), &config->listeners[i], report);
+        check_address_is_free(config, i, report);
+    }
     if (config->listener_count == 0)
         config_problem(
             report, 0,

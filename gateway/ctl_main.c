@@ -29,7 +29,8 @@ static void print_usage(FILE *to)
           to);
 }
 
-/* The socket's path from the configuration; NULL after having said why not. */
+/* The socket's path from the configuration; NULL after having said why not. A mistake elsewhere in it does not matter:
+ * the daemon that runs was started with an earlier version, and is needed now. */
 static char *socket_from_config(const char *file)
 {
     struct strbuf problems;
@@ -39,6 +40,8 @@ static char *socket_from_config(const char *file)
     if (config)
         path = xstrdup(config->admin.socket);
     else
+        path = config_find_socket(file);
+    if (!path)
         fprintf(stderr,
                 "%sposternctl: can't tell the control socket from this configuration; -s SOCKET names it directly\n",
                 problems.data);
@@ -77,19 +80,25 @@ static bool send_all(int fd, const char *data, size_t len)
     return true;
 }
 
-static bool send_request(int fd, bool json, int argc, char **argv)
+/* The request as it is sent, without the newline; NULL after having said why not. --json may stand behind the verb too,
+ * but not behind "--". */
+static char *compose_request(bool json, int argc, char **argv)
 {
     json_t *words = json_array();
-    for (int i = 0; i < argc; i++)
-        if (json_array_append_new(words, json_string(argv[i])) < 0)
+    bool only_arguments = false, is_valid = true;
+    for (int i = 0; i < argc; i++) {
+        only_arguments = only_arguments || strcmp(argv[i], "--") == 0;
+        if (!only_arguments && strcmp(argv[i], "--json") == 0) {
+            json = true;
+        } else if (json_array_append_new(words, json_string(argv[i])) < 0) {
             fprintf(stderr, "posternctl: argument %d is not valid UTF-8\n", i + 1);
+            is_valid = false;
+        }
+    }
     json_t *request = json_pack("{s:o, s:b}", "argv", words, "json", (int)json);
-    char *line = json_dumps(request, JSON_COMPACT);
-    bool sent =
-        json_array_size(words) == (size_t)argc && line && send_all(fd, line, strlen(line)) && send_all(fd, "\n", 1);
-    free(line);
+    char *line = is_valid ? json_dumps(request, JSON_COMPACT) : NULL;
     json_decref(request);
-    return sent;
+    return line;
 }
 
 static json_t *read_answer(int fd)
@@ -105,9 +114,9 @@ static json_t *read_answer(int fd)
     return answer;
 }
 
-static int run(int fd, bool json, int argc, char **argv)
+static int run(int fd, const char *request)
 {
-    if (!send_request(fd, json, argc, argv)) {
+    if (!send_all(fd, request, strlen(request)) || !send_all(fd, "\n", 1)) {
         fputs("posternctl: the request could not be sent\n", stderr);
         return EX_UNAVAILABLE;
     }
@@ -123,6 +132,21 @@ static int run(int fd, bool json, int argc, char **argv)
         fputs(err, stderr);
     }
     json_decref(answer);
+    return status;
+}
+
+/* Asks the daemon; the exit status. */
+static int ask(const char *config_file, const char *socket_path, const char *request)
+{
+    char *path = socket_path ? xstrdup(socket_path) : socket_from_config(config_file);
+    if (!path)
+        return EX_CONFIG;
+    int fd = connect_to(path);
+    free(path);
+    if (fd < 0)
+        return EX_UNAVAILABLE;
+    int status = run(fd, request);
+    close(fd);
     return status;
 }
 
@@ -149,14 +173,10 @@ int main(int argc, char **argv)
         print_usage(stderr);
         return 2;
     }
-    char *path = socket_path ? xstrdup(socket_path) : socket_from_config(config_file);
-    if (!path)
-        return EX_CONFIG;
-    int fd = connect_to(path);
-    free(path);
-    if (fd < 0)
-        return EX_UNAVAILABLE;
-    int status = run(fd, json, argc - i, argv + i);
-    close(fd);
+    char *request = compose_request(json, argc - i, argv + i);
+    if (!request)
+        return 2;
+    int status = ask(config_file, socket_path, request);
+    free(request);
     return status;
 }

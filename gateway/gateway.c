@@ -172,33 +172,6 @@ static void warn_of_trust(const struct config *config)
         log_warning("policy.trusting", "hint=%s", "policy.proof = none: senders are believed without proof");
 }
 
-struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
-{
-    struct gateway *gateway = xcalloc(1, sizeof *gateway);
-    *error_out = NULL;
-    gateway->parts.config = config;
-    gateway->debug = debug;
-    use_log_level(gateway);
-    gateway->parts.clock = clock_new_system();
-    gateway->parts.loop = loop_new(gateway->parts.clock);
-    gateway->started_at = clock_monotonic_ms(gateway->parts.clock);
-    gateway->open_files = limits_raise_open_files();
-    limits_warn(config, gateway->open_files);
-    gateway->inbound = inbound_new(&gateway->parts, inbound_accepted, gateway);
-    gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
-    while (gateway->listener_count < config->listener_count) {
-        struct smtp_listener *made = new_listener(gateway, &config->listeners[gateway->listener_count], error_out);
-        if (!made) {
-            gateway_free(&gateway);
-            return NULL;
-        }
-        gateway->listeners[gateway->listener_count++] = made;
-    }
-    return gateway;
-}
-
-/* Starting and stopping. */
-
 static void on_hup(int signo, void *arg)
 {
     struct strbuf message;
@@ -216,6 +189,37 @@ static void on_stop_signal(int signo, void *arg)
     log_info("daemon.signal", "signal=%d", signo);
     gateway_stop(arg);
 }
+
+struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
+{
+    struct gateway *gateway = xcalloc(1, sizeof *gateway);
+    *error_out = NULL;
+    gateway->parts.config = config;
+    gateway->debug = debug;
+    use_log_level(gateway);
+    gateway->parts.clock = clock_new_system();
+    gateway->parts.loop = loop_new(gateway->parts.clock);
+    /* From here on a signal waits for the loop: nobody who was greeted by a listener is cut off by a stop. */
+    gateway->on_hup = loop_signal_new(gateway->parts.loop, SIGHUP, on_hup, gateway);
+    gateway->on_term = loop_signal_new(gateway->parts.loop, SIGTERM, on_stop_signal, gateway);
+    gateway->on_int = loop_signal_new(gateway->parts.loop, SIGINT, on_stop_signal, gateway);
+    gateway->started_at = clock_monotonic_ms(gateway->parts.clock);
+    gateway->open_files = limits_raise_open_files();
+    limits_warn(config, gateway->open_files);
+    gateway->inbound = inbound_new(&gateway->parts, inbound_accepted, gateway);
+    gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
+    while (gateway->listener_count < config->listener_count) {
+        struct smtp_listener *made = new_listener(gateway, &config->listeners[gateway->listener_count], error_out);
+        if (!made) {
+            gateway_free(&gateway);
+            return NULL;
+        }
+        gateway->listeners[gateway->listener_count++] = made;
+    }
+    return gateway;
+}
+
+/* Starting and stopping. */
 
 static void set_busy(struct gateway *gateway, const char *reason)
 {
@@ -360,9 +364,6 @@ int gateway_start(struct gateway *gateway, char **error_out)
     silo_link_start(gateway->link);
     relay_open(gateway->relay, true);
 
-    gateway->on_hup = loop_signal_new(parts->loop, SIGHUP, on_hup, gateway);
-    gateway->on_term = loop_signal_new(parts->loop, SIGTERM, on_stop_signal, gateway);
-    gateway->on_int = loop_signal_new(parts->loop, SIGINT, on_stop_signal, gateway);
     gateway->stop_timer = timer_new(parts->loop, look_whether_done, gateway);
     gateway->housekeeping = timer_new(parts->loop, housekeeping, gateway);
     timer_start(gateway->housekeeping, 0);

@@ -96,8 +96,8 @@ static struct policy_verdict judge_proof(const struct policy_message_facts *fact
     enum auth_result result = AUTH_RESULT_NONE;
     int found = facts->trust_authserv_id ? find_trusted_results(facts, &results) : 0;
     if (found < 0)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: no usable %s result",
-                                                      test));
+        return verdict(POLICY_REJECT,
+                       smtp_reply_make(550, "5.7.26", "the sender is not proven: no usable %s result", test));
     if (found == 1)
         result = facts->proof_required == CONFIG_PROOF_DKIM ? dkim_result(&results, facts->from_domain)
                                                             : auth_results_dmarc(&results, facts->from_domain);

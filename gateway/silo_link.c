@@ -128,7 +128,9 @@ static void on_state(struct tmtp_client *client, enum tmtp_client_state state, c
 {
     struct silo_link *link = ctx;
     (void)client;
-    log_info("silo.state", "state=%s detail=%s", tmtp_client_state_name(state), detail);
+    bool is_stopped = state == TMTP_CLIENT_STOPPED; /* it takes a person to go on */
+    log_event(is_stopped ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "silo.state", "state=%s detail=%s",
+              tmtp_client_state_name(state), detail);
     bool online = state == TMTP_CLIENT_ONLINE;
     if (online != link->was_online) {
         link->was_online = online;

@@ -1,6 +1,7 @@
 /* convert_utf8.h - checking, repairing and cutting UTF-8 (RFC 3629)
  *
- * Surrogates, overlong forms and code points beyond U+10FFFF are invalid. Pure functions. Internal to mapping/convert*.
+ * Surrogates, overlong forms and code points beyond U+10FFFF are invalid. Pure functions. For mapping/convert* and what
+ * the gateway shows to people.
  */
 #pragma once
 #include <stdbool.h>

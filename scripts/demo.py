@@ -347,9 +347,12 @@ def main():
         sys.exit(143)
 
     signal.signal(signal.SIGTERM, stop_on_signal)
+    signal.signal(signal.SIGHUP, stop_on_signal)
+    signal.signal(signal.SIGINT, signal.default_int_handler)   # a shell starts what is in the background with it ignored
     started = time.monotonic()
-    demo = Demo()
+    demo = None
     try:
+        demo = Demo()
         received = run_steps(demo)
         print(f"\nAll of it was right. ({time.monotonic() - started:.1f} s)")
         if keep:
@@ -366,8 +369,11 @@ def main():
         print("\nStopping ...")
         return 0 if keep else 130
     finally:
-        demo.stop()
-        shutil.rmtree(demo.folder, ignore_errors=True)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)   # nothing interrupts the cleaning up
+        if demo:
+            demo.stop()
+            shutil.rmtree(demo.folder, ignore_errors=True)
     return 0
 
 

@@ -96,23 +96,31 @@ static int parse_code(const char *line, size_t len)
     return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
 
+/* A character that a terminal or a log viewer would obey rather than show: C0, DEL, C1, line and paragraph separators,
+ * bidirectional overrides and isolates (U+2028 to 202E, U+2066 to 2069). text is one well-formed sequence. */
+static bool steers_display(const char *text, size_t len)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    if (len == 2)
+        return c[0] == 0xc2 && c[1] < 0xa0;
+    if (len == 3 && c[0] == 0xe2)
+        return (c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+    return len == 1 && is_control(text[0]);
+}
+
 /* What does not fit is cut: the code decides, the text only explains. */
 static void append_text(struct smtp_reply *reply, const char *text, size_t len)
 {
     size_t used = strlen(reply->text);
     for (size_t i = 0; i < len;) {
         size_t length = smtp_utf8_sequence(text + i, len - i);
-        bool is_printable = length > 0 && !is_control(text[i]);
-        if (length == 0)
-            length = 1;
-        if (used + length > SMTP_REPLY_TEXT_MAX)
+        bool is_printable = length > 0 && !steers_display(text + i, length);
+        size_t shown = is_printable ? length : 1;
+        if (used + shown > SMTP_REPLY_TEXT_MAX)
             break;
-        if (is_printable)
-            memcpy(reply->text + used, text + i, length);
-        else
-            reply->text[used] = '?';
-        used += length;
-        i += length;
+        memcpy(reply->text + used, is_printable ? text + i : "?", shown);
+        used += shown;
+        i += length > 0 ? length : 1;
     }
     reply->text[used] = '\0';
 }

@@ -61,7 +61,7 @@ struct smtp_transaction {
     struct spool *content;
     int64_t content_size;
     int64_t spooled; /* of it, what counts in the listener's sum: until it is thrown away, or answered for */
-    void *data; /* the owner's */
+    void *data;      /* the owner's */
 };
 
 struct smtp_session {

@@ -6,6 +6,7 @@ What was skipped is listed and counted neither way. Full output lies in build/ch
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -52,14 +53,27 @@ def run(name, command, timeout, env=None):
     started = time.monotonic()
     log = os.path.join(LOGS, name + ".log")
     with open(log, "w", encoding="utf-8") as file:
-        try:
-            code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False,
-                                  timeout=timeout, env={**os.environ, **(env or {})}).returncode
-        except subprocess.TimeoutExpired:
-            file.write(f"\ngiven up after {timeout} s\n")
-            code = 124
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                              env={**os.environ, **(env or {})}) as process:
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                file.write(f"\ngiven up after {timeout} s\n")
+                code = 124
+            finally:
+                end(process)
     with open(log, encoding="utf-8", errors="replace") as file:
         return code, file.read(), time.monotonic() - started
+
+
+def end(process):
+    """Ends what still runs, with time to clean up: the end-to-end tests have servers to stop."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def build(results, preset, targets=()):
@@ -157,6 +171,7 @@ def main():
     quick = parser.parse_args().quick
     os.makedirs(LOGS, exist_ok=True)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))   # through the cleanup of run()
     started = time.monotonic()
     results = Results()
 

@@ -271,10 +271,11 @@ static void on_end(struct stream *stream, enum stream_end why, const char *detai
     const char *pin = stream_peer_pin(stream);
 
     if (why == STREAM_END_TLS && client->address[0] == '=' && client->pin && pin && strcmp(pin, client->pin) != 0)
-        client_break_link(client, CLIENT_AFTER_STOP,
-                          "the silo's certificate is not the one we know: expected %s, got %s. If the silo's operator"
-                          " has changed it, forget the old pin; if not, somebody is in between",
-                          client->pin, pin);
+        client_break_link(
+            client, CLIENT_AFTER_STOP,
+            "the silo's certificate is not the one we know: expected %s, got %s; somebody may be in between."
+            " Set silo.pin to the new value and restart, if the change is genuine",
+            client->pin, pin);
     else if (why == STREAM_END_EOF)
         client_break_link(client, CLIENT_AFTER_RETRY, "the silo closed the connection");
     else

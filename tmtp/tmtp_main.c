@@ -70,6 +70,8 @@ static const struct verb {
       "--account FILE invite GID ALIAS [TEXT] | join GID | drop GID ALIAS" },
 };
 
+enum question { QUESTION_NONE, QUESTION_HELP, QUESTION_VERSION };
+
 void main_complain(const char *fmt, ...)
 {
     va_list args;
@@ -84,7 +86,8 @@ static void print_usage(FILE *out)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         fprintf(out, "%s tmtp %-8s %s\n", i == 0 ? "usage:" : "      ", verbs[i].name, verbs[i].usage);
-    fputs("Each takes --json (one JSON object a line), --debug (log to standard error) and --help.\n"
+    fputs("Each takes --json (one JSON object a line), --debug (log to standard error) and --help. tmtp -V tells the "
+          "version.\n"
           "Exit status: 0 done, 1 refused, 2 wrong usage, 69 silo not reachable.\n",
           out);
 }
@@ -179,13 +182,16 @@ static enum main_exit parse(const struct verb *verb, int argc, char **argv, stru
     return MAIN_DONE;
 }
 
-static bool asks_for_help(int argc, char **argv)
+/* --help counts anywhere; a short one only where no option's value can be: first, and behind the verb. */
+static enum question find_question(int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--help") == 0)
-            return true;
+        if (strcmp(argv[i], "--help") == 0 || (i <= 2 && strcmp(argv[i], "-h") == 0))
+            return QUESTION_HELP;
+        if (i == 1 && (strcmp(argv[i], "-V") == 0 || strcmp(argv[i], "--version") == 0))
+            return QUESTION_VERSION;
     }
-    return false;
+    return QUESTION_NONE;
 }
 
 /* A member reads what main_complain() says; the log is for the silo, and for whoever asks for it. */
@@ -201,16 +207,21 @@ int main(int argc, char **argv)
         if (strcmp(verbs[i].name, argv[1]) == 0)
             verb = &verbs[i];
     }
-    if (asks_for_help(argc, argv)) {
+    enum question question = find_question(argc, argv);
+    if (question == QUESTION_HELP)
         print_usage(stdout);
+    if (question == QUESTION_VERSION)
+        puts("tmtp " POSTERN_VERSION);
+    if (question != QUESTION_NONE)
         return MAIN_DONE;
-    }
     if (verb == NULL) {
         if (argc > 1)
             main_complain("no such command: %s", argv[1]);
         print_usage(stderr);
         return MAIN_USAGE;
     }
+    char program[] = "tmtp"; /* getopt_long() begins its messages with it */
+    argv[1] = program;
     struct main_options options = { 0 };
     enum main_exit code = parse(verb, argc - 1, argv + 1, &options);
     if (code != MAIN_DONE)

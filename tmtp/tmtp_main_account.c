@@ -226,13 +226,19 @@ static json_t *write_account(const struct account *account)
 
 struct account *account_new(const char *path, const char *silo)
 {
-    if (access(path, F_OK) == 0) {
-        main_complain("%s exists already: an account file is never overwritten", path);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        if (errno == EEXIST)
+            main_complain("%s exists already: an account file is never overwritten", path);
+        else
+            main_complain("%s: can't be made: %s", path, strerror(errno));
         return NULL;
     }
+    (void)flock(fd, LOCK_EX | LOCK_NB); /* nobody else has a use for an empty file; it only makes them wait */
     struct account *account = xcalloc(1, sizeof *account);
     account->path = xstrdup(path);
-    account->lock = -1;
+    account->lock = fd;
+    account->reserved = true;
     account->silo = xstrdup(silo);
     account->alias = xstrdup("");
     account->changed = true;
@@ -294,6 +300,8 @@ void account_free(struct account **account_ptr)
     struct account *account = *account_ptr;
     if (account == NULL)
         return;
+    if (account->reserved)
+        unlink(account->path);
     if (account->lock >= 0)
         close(account->lock);
     free_contacts(&account->contacts);
@@ -369,6 +377,7 @@ int account_save(struct account *account)
             close(account->lock);
         account->lock = fd;
         account->changed = false;
+        account->reserved = false;
     } else {
         main_complain("%s: cannot be saved: %s", account->path, strerror(errno));
         if (fd >= 0) {

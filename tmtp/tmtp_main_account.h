@@ -28,7 +28,8 @@ struct account_thread {
 
 struct account {
     char *path;
-    int lock;         /* the locked file; -1 when it was never saved */
+    int lock;         /* the locked file; -1 when there is none */
+    bool reserved;    /* the file is ours and empty: it was never saved */
     char *silo, *pin; /* pin: NULL until known */
     char *uid, *node; /* NULL until registered */
     char *alias;      /* shown as the author; "" when the account has none */
@@ -40,7 +41,8 @@ struct account {
     bool changed; /* since it was read or saved */
 };
 
-/* For registering: nothing is written before account_save(). NULL (said why) when the file exists. */
+/* For registering: makes the file, empty, so that it is certain that it can be made; account_free() removes it again
+ * unless the account was saved. NULL (said why) when the file exists or can't be made. */
 struct account *account_new(const char *path, const char *silo);
 /* Waits a few seconds for another run to let go of it. NULL (said why) when there is none that can be used. */
 struct account *account_open(const char *path);

@@ -92,8 +92,13 @@ static int add_attachment(struct post *post, const char *path)
 
 /* --- recipients --- */
 
+/* Once, also when several participants share the uid. */
 static void add_recipient(struct post *post, const char *id, bool group)
 {
+    for (size_t i = 0; i < post->recipient_count; i++) {
+        if (strcmp(post->recipients[i].id, id) == 0)
+            return;
+    }
     post->recipients = xreallocarray(post->recipients, post->recipient_count + 1, sizeof *post->recipients);
     post->recipients[post->recipient_count++] = (struct tmtp_client_recipient){ id, group };
 }
@@ -138,11 +143,16 @@ static int address_new_thread(struct post *post, const struct main_options *opti
     return 1;
 }
 
+static void complain_about_thread(const struct main_options *options)
+{
+    main_complain("thread %s is not known to this account: name its participants with --to, by uid", options->thread);
+}
+
 static int address_reply(struct post *post, const struct main_options *options, const struct account *account)
 {
     const struct account_thread *thread = account_find_thread(account, options->thread);
     if (thread == NULL) {
-        main_complain("thread %s is not known to this account: name its participants with --to", options->thread);
+        complain_about_thread(options);
         return -1;
     }
     for (size_t i = 0; i < thread->participants.count; i++) {
@@ -154,9 +164,58 @@ static int address_reply(struct post *post, const struct main_options *options, 
     return 1;
 }
 
-/* A reply to those named only: it carries no list of participants. */
+static bool is_named(const struct main_options *options, const char *alias)
+{
+    for (size_t i = 0; i < options->to_count; i++) {
+        if (strcmp(options->to[i], alias) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_participant(const struct account_thread *thread, const char *alias, const char *uid)
+{
+    for (size_t i = 0; i < thread->participants.count; i++) {
+        const struct account_contact *participant = &thread->participants.list[i];
+        if (strcmp(participant->alias, alias) == 0 && strcmp(participant->uid, uid) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A post goes to uids, and one uid may have many aliases (a gateway's are its correspondents). So whom we know by the
+ * alias must be in the thread, and all that share the uid there must be meant. 1, or -1 (said why). */
+static int check_named(const struct main_options *options, const struct account *account, const char *to)
+{
+    const struct account_thread *thread = account_find_thread(account, options->thread);
+    const char *uid = strcmp(to, account->alias) == 0 ? account->uid : account_find_uid(account, to);
+    if (thread == NULL) {
+        complain_about_thread(options);
+        return -1;
+    }
+    if (uid == NULL || !is_participant(thread, to, uid)) {
+        main_complain("%s is not in this thread: start a new thread", to);
+        return -1;
+    }
+    for (size_t i = 0; i < thread->participants.count; i++) {
+        const struct account_contact *other = &thread->participants.list[i];
+        if (strcmp(other->uid, uid) == 0 && !is_named(options, other->alias)) {
+            main_complain("%s would get it too: start a new thread", other->alias);
+            return -1;
+        }
+    }
+    return 1;
+}
+
+/* A reply to those named only: it carries no list of participants. A uid or a group's name is taken as it is. */
 static int address_named(struct post *post, const struct main_options *options, const struct account *account)
 {
+    for (size_t i = 0; i < options->to_count; i++) {
+        const char *to = options->to[i];
+        bool is_id = account_looks_like_uid(to) || account_has_group(account, to);
+        if (!is_id && check_named(options, account, to) != 1)
+            return -1;
+    }
     struct post named = { .content = NULL };
     tmtp_message_init(&named.message);
     int rc = address_new_thread(&named, options, account);

@@ -3,8 +3,10 @@
 Every test has a folder of its own for all of it. When a test fails, the end of every log in there is shown; a report of a
 sanitizer fails the test that it came in.
 """
+import contextlib
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -14,6 +16,17 @@ from postfix import Mx, Smarthost
 from procs import DEV, free_port, sanitizer_reports
 
 SHOWN_BYTES = 6000   # of each log, when a test fails
+
+
+def pytest_configure():
+    """Ctrl-C or being terminated: fixtures stop their servers first, and a second signal does not keep them from it."""
+    def interrupt(*_):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -45,9 +58,11 @@ def folder(request):
 @pytest.fixture
 def silo(folder):
     server = Silo(folder)
-    server.start()
-    yield server
-    close_quietly(server)
+    try:
+        server.start()
+        yield server
+    finally:
+        close_quietly(server)
 
 
 @pytest.fixture
@@ -83,6 +98,16 @@ def needs_root():
         pytest.skip("Postfix can only be started by root")
 
 
+def run_instance(instance):
+    try:
+        instance.start()
+        yield instance
+    finally:
+        with contextlib.suppress(AssertionError):   # it may not have got as far as running
+            instance.stop()
+        instance.remove()
+
+
 @pytest.fixture(scope="session")
 def mx_instance():
     """One Postfix in front for the whole run; its LMTP destination is a port that each test's gateway takes over."""
@@ -90,20 +115,13 @@ def mx_instance():
     lmtp_port = free_port()
     instance = Mx(lmtp_port)
     instance.lmtp_port = lmtp_port
-    instance.start()
-    yield instance
-    instance.stop()
-    instance.remove()
+    yield from run_instance(instance)
 
 
 @pytest.fixture(scope="session")
 def smarthost_instance():
     needs_root()
-    instance = Smarthost()
-    instance.start()
-    yield instance
-    instance.stop()
-    instance.remove()
+    yield from run_instance(Smarthost())
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ proxymap  unix  - - n -   - proxymap
 smtp      unix  - - n -   - smtp
 relay     unix  - - n -   - smtp
 showq     unix  n - n -   - showq
+verify    unix  - - n -   1 verify
 error     unix  - - n -   - error
 retry     unix  - - n -   - error
 discard   unix  - - n -   - discard

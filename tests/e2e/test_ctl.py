@@ -1,4 +1,5 @@
 """posternctl: the administrator's hand."""
+import json
 import os
 
 from mail import ALICE, BOB, make_mail, send
@@ -15,6 +16,27 @@ def test_usage(gateway):
     gateway.ctl("mapping", "add", expect=2)
     result = run([os.path.join(DEV, "posternctl")], gateway.folder)
     assert result.returncode == 2
+
+
+def test_an_argument_that_is_no_utf8_is_not_sent(gateway):
+    result = run([os.path.join(DEV, "posternctl"), "-c", gateway.config, "member", "add", b"Alice Memb\xff"], gateway.folder)
+    assert result.returncode == 2 and "UTF-8" in result.stderr
+    assert gateway.ctl_json("member", "list")["members"] == []
+
+
+def test_json_behind_the_verb(gateway):
+    assert json.loads(gateway.ctl("member", "list", "--json")) == {"members": []}
+
+
+def test_a_broken_configuration_does_not_lock_the_administrator_out(gateway):
+    with open(gateway.config, "a", encoding="utf-8") as file:
+        file.write("\nnonsense = 3\nlog { level = loud }\n")
+    assert "0." in gateway.ctl("version")
+
+
+def test_an_expiry_without_milliseconds(gateway, bob_to_alice):
+    gateway.ctl("mapping", "add", "carol@example.net", "Alice Member", "--expires", "2099-01-31T10:00:00Z")
+    assert "2099-01-31T10:00:00.000Z" in gateway.ctl("mapping", "show", "2")
 
 
 def test_socket_option(gateway):

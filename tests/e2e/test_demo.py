@@ -17,9 +17,13 @@ def test_demo_succeeds_and_cleans_up(folder):
     assert os.listdir(folder) == []
 
 
+# As a shell does for what it starts in the background.
+IGNORING_SIGINT = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+
+
 def test_demo_keep_runs_until_interrupted(folder):
-    with subprocess.Popen([DEMO, "--keep"], env={**os.environ, "TMPDIR": folder}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, start_new_session=True) as demo:
+    with subprocess.Popen([*IGNORING_SIGINT, DEMO, "--keep"], env={**os.environ, "TMPDIR": folder}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as demo:
         watchdog = threading.Timer(200, demo.kill)
         watchdog.start()
         try:

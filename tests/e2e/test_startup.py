@@ -83,6 +83,17 @@ def test_missing_certificate(idle_gateway):
     assert "/nonexistent/cert.pem" in result.stderr
 
 
+def test_certificate_of_another_key(idle_gateway, folder):
+    for name in ("a", "b"):
+        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=gw",
+             "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"], folder)
+    idle_gateway.listen_extra = f'tls = may\n  certificate = "{folder}/a.pem"\n  key = "{folder}/b.key"'
+    idle_gateway.write_config()
+    result = run_gateway(idle_gateway, "-t")
+    assert result.returncode == CONFIG_ERROR, (result.returncode, result.stderr)
+    assert "listen smtp: certificate/key: " in result.stderr
+
+
 def test_port_taken(idle_gateway):
     with socket.socket() as other:
         other.bind(("127.0.0.1", idle_gateway.smtp_port))

@@ -147,6 +147,69 @@ def test_what_is_refused_clearly(folder, silo, alice):
     assert help_text.returncode == 0 and "usage: tmtp" in help_text.stdout
 
 
+def test_help_and_version(folder):
+    for arguments in (["-h"], ["--help"], ["post", "-h"], ["post", "--help"]):
+        result = run([TMTP, *arguments], folder)
+        assert result.returncode == 0 and result.stdout.startswith("usage: tmtp") and result.stderr == ""
+    for option in ("-V", "--version"):
+        result = run([TMTP, option], folder)
+        assert result.returncode == 0 and result.stdout.startswith("tmtp 0.")
+    assert refused(folder, USAGE, "--bogus", "post", "--bogus").stderr.startswith("tmtp: ")
+
+
+def test_an_account_that_could_not_be_saved_is_not_registered(folder, silo):
+    """An alias is never freed, and the password is told once: the file comes first."""
+    nowhere = os.path.join(folder, "no", "such", "account")
+    address = f"=127.0.0.1:{silo.port}"
+    refused(folder, REFUSED, "No such file", "register", "--silo", address, "--alias", "Erin Member", "--account", nowhere)
+    account = os.path.join(folder, "erin")
+    run([TMTP, "register", "--silo", address, "--alias", "Erin Member", "--account", account], folder)
+    with open(account, encoding="utf-8") as file:
+        assert json.load(file)["alias"] == "Erin Member"   # it was still free
+
+
+def test_one_silo_for_one_state(folder, silo, alice):
+    refused(folder, REFUSED, "another silo is at work", "silo", "--listen", "127.0.0.1:0", "--state", os.path.join(folder, "silo"))
+    assert alice.receive() == []   # the first one works on
+    silo.kill()
+    silo.start()   # and its lock went with it
+
+
+def test_replies_to_some_of_a_thread(folder, silo, friends):
+    alice, bob = friends
+    carol = Member(folder, silo, "Carol Member")
+    carol.ping("Alice Member", "hello")
+    alice.receive()
+    alice.post(["Bob Member"], "for Bob", subject="Two of us")
+    thread = bob.receive_mail("Two of us")["threadid"]
+    named = ["post", "--account", alice.account, "--thread", thread]
+    refused(folder, REFUSED, "Carol Member is not in this thread", *named, "--to", "Carol Member", "hi")
+    alice.post("Bob Member", "only you", thread=thread)
+    assert bob.receive_mail()["body"] == "only you"
+    with open(alice.account, encoding="utf-8") as file:
+        account = json.load(file)
+    uids = account["contacts"]
+    alice.post(uids["Carol Member"], "by uid", thread=thread)
+    assert carol.receive_where("it", lambda item: item["op"] == "delivery")["body"] == "by uid"
+    alice.post(uids["Carol Member"], "elsewhere", thread="18ea9c9dd92d7f0a")
+    refused(folder, REFUSED, "is not known", "post", "--account", alice.account, "--thread", "18ea", "--to", "Carol Member", "hi")
+
+    # Two aliases of one uid: whoever writes to one of them writes to both.
+    bob.tmtp("alias", "--account", bob.account, "Bob at Home")
+    account["contacts"]["Bob at Home"] = account["threads"][thread]["participants"]["Bob at Home"] = uids["Bob Member"]
+    with open(alice.account, "w", encoding="utf-8") as file:
+        json.dump(account, file)
+    refused(folder, REFUSED, "Bob at Home would get it too", *named, "--to", "Bob Member", "hi")
+    alice.post(["Bob Member", "Bob at Home"], "both of you", thread=thread)
+    assert [item["body"] for item in bob.receive() if item["op"] == "delivery"] == ["both of you"]   # and once
+
+    # Who bears a known alias in a thread need not be who we know by it.
+    account["threads"][thread]["participants"]["Carol Member"] = uids["Bob Member"]
+    with open(alice.account, "w", encoding="utf-8") as file:
+        json.dump(account, file)
+    refused(folder, REFUSED, "Carol Member is not in this thread", *named, "--to", "Carol Member", "hi")
+
+
 def test_a_silo_that_is_not_there(folder, silo, alice):
     silo.stop()
     refused(folder, UNREACHABLE, "refused", "receive", "--account", alice.account)

@@ -50,7 +50,11 @@ static void what_is_no_time_is_refused(void **state)
     (void)state;
     static const char *const rows[] = {
         "",
-        "2026-11-23T06:28:25Z",    /* without milliseconds */
+        "2026-11-23T06:28:25", /* without zone */
+        "2026-11-23T06:28:25.Z",
+        "2026-11-23T06:28:25.1234567890Z",
+        "2026-11-23T06:28:2",
+        "2026-02-29T00:00:00Z",
         "2026-11-23T06:28:25.123", /* without zone */
         "2026-11-23T06:28:25.123+00:00",
         "2026-11-23 06:28:25.123Z",
@@ -73,6 +77,24 @@ static void what_is_no_time_is_refused(void **state)
         int64_t parsed = 42;
         assert_int_equal(clock_parse_rfc3339(rows[i], &parsed), -1);
         assert_int_equal(parsed, 42);
+    }
+}
+
+static void a_fraction_has_up_to_nine_digits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int ms;
+    } rows[] = {
+        { "2026-11-23T06:28:25Z", 0 },        { "2026-11-23T06:28:25.1Z", 100 },
+        { "2026-11-23T06:28:25.12Z", 120 },   { "2026-11-23T06:28:25.123Z", 123 },
+        { "2026-11-23T06:28:25.1239Z", 123 }, { "2026-11-23T06:28:25.001999999Z", 1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t parsed = 42;
+        assert_int_equal(clock_parse_rfc3339(rows[i].text, &parsed), 1);
+        assert_int_equal(parsed, INT64_C(1795415305000) + rows[i].ms);
     }
 }
 
@@ -117,6 +139,7 @@ int main(void)
         cmocka_unit_test(times_are_written_and_read),
         cmocka_unit_test(times_out_of_range_become_the_nearest_one),
         cmocka_unit_test(what_is_no_time_is_refused),
+        cmocka_unit_test(a_fraction_has_up_to_nine_digits),
         cmocka_unit_test(the_zone_of_the_process_does_not_matter),
         cmocka_unit_test(a_fake_clock_moves_only_when_told),
         cmocka_unit_test(the_system_clock_tells_the_time),

@@ -11,11 +11,16 @@
 #include <cmocka.h>
 
 #include "base/strbuf.h"
+#include "base/tls.h"
 #include "gateway/config.h"
 
 #define GOOD_REST                                                                                                      \
     "hostname = \"gw.example.org\"\nsilo { address = \"=127.0.0.1:4433\" }\n"                                          \
     "listen smtp { address = \"127.0.0.1:2525\" }\nrelay { url = \"maildir:/tmp/out\" }\n"
+
+#define TEN_BYTES "0123456789"
+#define PATH_107                                                                                                       \
+    TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES "0123456"
 
 static struct config *load(const char *text, struct strbuf *problems, char path_out[32])
 {
@@ -129,6 +134,13 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n}\n" GOOD_REST, 2, "unexpected" },
     { "domain = \"d.example\"\n" GOOD_REST "admin { socket = \"control\" }\n", 6, "absolute path" },
     { "domain = \"d.example\"\n" GOOD_REST "silo { alias = \"short\" }\n", 6, "8 to 200 bytes" },
+    { "domain = \"d.example\"\n" GOOD_REST "admin { socket = \"/" PATH_107 "\" }\n", 6, "at most 107 bytes" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"127.0.0.1:2525\" }\n", 0,
+      "listen b: listen smtp has the address 127.0.0.1:2525 already" },
+    { "domain = \"d.example\"\n" GOOD_REST "log {\n  level = info\n", 6, "the section is not closed" },
+    { "domain = \"d.example\"\n" GOOD_REST "log { level = \"}\" # }\n// }\n", 6, "the section is not closed" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b {\n  address = \"[::1]:25\"\n  clients = { \"::1\" }\n", 6,
+      "the section is not closed" },
 };
 
 static void test_mistakes(void **state)
@@ -173,6 +185,129 @@ static void test_all_mistakes_in_one_go(void **state)
     strbuf_free(&problems);
 }
 
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
+        count++;
+    return count;
+}
+
+static void test_each_bad_network_is_told_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *listeners;
+        size_t problems;
+    } rows[] = {
+        { "listen b { address = \"[::1]:25\" clients = { \"bad\" } }\n", 1 },
+        { "listen b { address = \"[::1]:25\" clients = { \"bad\", \"::1\" } }\n", 1 },
+        { "listen b { address = \"[::1]:25\" clients = { \"::1\",\n\"bad\"\n} }\n", 1 },
+        { "listen b { address = \"[::1]:25\" clients = { \"bad\", \"bad\" } }\n", 2 },
+        { "listen b { address = \"[::1]:25\" clients = { \"bad\" } }\n"
+          "listen c { address = \"[::1]:26\" clients = { \"bad\" } }\n",
+          2 },
+        { "listen b { address = \"[::1]:25\" clients = { } }\n", 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[32];
+        struct strbuf text, problems;
+        strbuf_init(&text, 10000);
+        strbuf_init(&problems, 10000);
+        strbuf_add_fmt(&text, "domain = \"d.example\"\n%s%s", GOOD_REST, rows[i].listeners);
+        struct config *config = load(text.data, &problems, path);
+        assert_int_equal(count_of(problems.data, "is not a network"), rows[i].problems);
+        config_free(&config);
+        strbuf_free(&text);
+        strbuf_free(&problems);
+    }
+}
+
+static void put_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    fclose(file);
+}
+
+static void check_pair(const char *certificate, const char *key, const char *says)
+{
+    char path[32];
+    struct strbuf text, problems;
+    strbuf_init(&text, 10000);
+    strbuf_init(&problems, 10000);
+    strbuf_add_fmt(&text,
+                   "domain = \"d.example\"\n%slisten b { address = \"[::1]:25\" tls = may certificate = \"%s\" "
+                   "key = \"%s\" }\n",
+                   GOOD_REST, certificate, key);
+    struct config *config = load(text.data, &problems, path);
+    if (says) {
+        assert_null(config);
+        assert_non_null(strstr(problems.data, ": listen b: certificate/key: "));
+        assert_non_null(strstr(problems.data, says));
+    } else {
+        assert_string_equal(problems.data, "");
+    }
+    config_free(&config);
+    strbuf_free(&text);
+    strbuf_free(&problems);
+}
+
+static void test_certificate_and_key(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/postern-tls-XXXXXX", files[5][40];
+    static const char *const names[5] = { "a.pem", "a.key", "b.pem", "b.key", "text" };
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < 5; i++)
+        snprintf(files[i], sizeof files[i], "%s/%s", folder, names[i]);
+    char *error = NULL;
+    assert_int_equal(tls_make_self_signed("gw.example.org", files[0], files[1], &error), 1);
+    assert_int_equal(tls_make_self_signed("gw.example.org", files[2], files[3], &error), 1);
+    put_file(files[4], "this is no PEM\n");
+    check_pair(files[0], files[1], NULL);
+    check_pair(files[0], files[3], files[3]); /* each good, but not of the other */
+    check_pair(files[4], files[1], files[4]);
+    check_pair(files[0], files[4], files[4]);
+    check_pair(files[1], files[0], files[1]);
+    for (size_t i = 0; i < 5; i++)
+        unlink(files[i]);
+    rmdir(folder);
+}
+
+/* posternctl must reach the daemon also when the file has mistakes that the daemon would not start with. */
+static void test_socket_is_found_in_a_file_with_mistakes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *socket;
+    } rows[] = {
+        { "domain = \"d\"\n", "/run/postern/control" },
+        { "admin { socket = \"/run/x\" }\n", "/run/x" },
+        { "admin { socket = /run/x nonsense = 3 }\nnonsense = { 1, 2 }\n", "/run/x" },
+        { "what = 3\nlisten a { why = 4 clients = { \"x\" } tls = perhaps }\n# admin {\nadmin { socket = '/run/x' }\n",
+          "/run/x" },
+        { "admin { socket = \"/run/x\" }\n} and = more \"nonsense\n", "/run/x" },
+        { "admin { socket = \"/run/x\" }\nlog { level = info\n", "/run/x" },
+        { "log { level = info\n", NULL }, /* admin may be in it */
+        { "} = =\n", NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[] = "/tmp/postern-conf-XXXXXX";
+        int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        close(fd);
+        put_file(path, rows[i].text);
+        char *found = config_find_socket(path);
+        unlink(path);
+        if (!found != !rows[i].socket || (found && strcmp(found, rows[i].socket) != 0))
+            fail_msg("row %zu: found %s", i, found ? found : "nothing");
+        free(found);
+    }
+    assert_null(config_find_socket("/nowhere/postern.conf"));
+}
+
 static void test_unreadable_file(void **state)
 {
     (void)state;
@@ -206,7 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_and_values),    cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_all_mistakes_in_one_go), cmocka_unit_test(test_unreadable_file),
-        cmocka_unit_test(test_scaled_values),
+        cmocka_unit_test(test_scaled_values),          cmocka_unit_test(test_each_bad_network_is_told_once),
+        cmocka_unit_test(test_certificate_and_key),    cmocka_unit_test(test_socket_is_found_in_a_file_with_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Tests of auth_results: what a trusted upstream's Authentication-Results says, and what it does not prove. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -87,8 +88,56 @@ static void judges_dmarc(void **state)
         if (dmarc_cases[i].parsed == 1)
             assert_string_equal(results.authserv_id, "mx.example.org");
         else
-            assert_string_equal(results.authserv_id, "");
+            assert_int_equal(results.count, 0);
         assert_int_equal(auth_results_dmarc(&results, "example.com"), dmarc_cases[i].dmarc);
+    }
+}
+
+/* Whose field it is can be said of malformed ones, too. */
+static const struct {
+    const char *value;
+    int parsed;
+    const char *id;
+    bool is_plain;
+} id_cases[] = {
+    { "MX.Test; none", 1, "mx.test", true },
+    { " \t mx.test (a) 1; none", 1, "mx.test", true },
+    { "\"mx.test\"; none", 1, "mx.test", false },
+    { "\"mx\\.test\"; none", 1, "mx.test", false },
+    { "(a) mx.test; none", 1, "mx.test", false },
+    { "mx.test.; none", 1, "mx.test.", true },
+
+    { "mx.test", -1, "mx.test", true },
+    { "mx.test 2; none", -1, "mx.test", true },
+    { "mx.test (a; none", -1, "mx.test", true },
+    { "mx.test; spf=pass (a(b) smtp.mailfrom=bob@example.com", -1, "mx.test", true },
+    { "mx.test; spf=none smtp.mailfrom=a\\b@evil.test", -1, "mx.test", true },
+    { "mx.test; spf=none smtp.helo=((((", -1, "mx.test", true },
+    { "mx.test; spf=none smtp.mailfrom=; dmarc=pass header.from=example.com", -1, "mx.test", true },
+    { "mx.test; dkim=pass header.s=x\"y; dmarc=pass header.from=example.com", -1, "mx.test", true },
+    { "\"mx.test\"; dmarc", -1, "mx.test", false },
+    { "(a) mx.test; dmarc", -1, "mx.test", false },
+
+    { "", -1, "", false },
+    { "(a mx.test; none", -1, "", false },
+    { "\"mx.test; none", -1, "", false },
+    { "\"\"; none", -1, "", false },
+    { "; none", -1, "", false },
+    { "spf=pass smtp.mailfrom=example.com; none", -1, "", false },
+    { "mx\xff.test; none", -1, "", false },
+};
+
+static void tells_whose_field_it_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof id_cases / sizeof id_cases[0]; i++) {
+        struct auth_results results;
+        print_message("%s\n", id_cases[i].value);
+        assert_int_equal(auth_results_parse(id_cases[i].value, strlen(id_cases[i].value), &results),
+                         id_cases[i].parsed);
+        assert_string_equal(results.authserv_id, id_cases[i].id);
+        assert_int_equal(results.id_is_plain, id_cases[i].is_plain);
+        assert_int_equal(results.count, 0);
     }
 }
 
@@ -137,6 +186,7 @@ static void refuses_what_does_not_fit(void **state)
 
     static const char with_nul[] = "mx.example.org; dmarc=pass header.from=example.com\0.evil";
     assert_int_equal(auth_results_parse(with_nul, sizeof with_nul - 1, &results), -1);
+    assert_string_equal(results.authserv_id, "");
     strbuf_free(&text);
 }
 
@@ -144,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_dmarc),
+        cmocka_unit_test(tells_whose_field_it_is),
         cmocka_unit_test(keeps_methods_and_properties),
         cmocka_unit_test(refuses_what_does_not_fit),
     };
