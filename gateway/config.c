@@ -246,10 +246,45 @@ struct config *config_load(const char *file, struct strbuf *problems)
     return config;
 }
 
-static void ignore_confuse_error(cfg_t *cfg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
-static void ignore_confuse_error(cfg_t *cfg, const char *fmt, va_list args)
+/* What follows the word and the separator, with or without spaces; NULL when text starts with something else. */
+static const char *skip_word(const char *text, const char *word, char separator)
 {
-    (void)cfg, (void)fmt, (void)args;
+    size_t len = strlen(word);
+    if (strncmp(text, word, len) != 0)
+        return NULL;
+    text += len + strspn(text + len, " \t\r\n");
+    return *text == separator ? text + 1 + strspn(text + 1, " \t\r\n") : NULL;
+}
+
+static char *copy_value(const char *text)
+{
+    const char end[] = { text[0], 0 };
+    bool is_quoted = *text == '"' || *text == '\'';
+    return is_quoted ? xstrndup(text + 1, strcspn(text + 1, end)) : xstrndup(text, strcspn(text, " \t\r\n}"));
+}
+
+/* The value of admin's socket; NULL when there is none, with *is_whole_out saying whether the braces and quotes match. */
+static char *scan_for_socket(const char *text, bool *is_whole_out)
+{
+    int depth = 0;
+    char quote = 0;
+    bool in_admin = false, at_word = true;
+    for (const char *p = text; *p; p++) {
+        const char *value = at_word && !quote && in_admin && depth == 1 ? skip_word(p, "socket", '=') : NULL;
+        if (value)
+            return copy_value(value);
+        if (at_word && !quote && depth == 0 && !isspace((unsigned char)*p))
+            in_admin = skip_word(p, "admin", '{') != NULL || (in_admin && *p == '{');
+        if (quote)
+            quote = *p == quote ? 0 : quote;
+        else if (*p == '"' || *p == '\'')
+            quote = *p;
+        else if (*p == '{' || *p == '}')
+            depth += *p == '{' ? 1 : -1;
+        at_word = strchr(" \t\r\n{}\"'", *p) != NULL;
+    }
+    *is_whole_out = depth == 0 && !quote;
+    return NULL;
 }
 
 char *config_find_socket(const char *file)
@@ -262,17 +297,10 @@ char *config_find_socket(const char *file)
     if (!text)
         return NULL;
     blank_comments(text);
-    cfg_opt_t admin[] = { CFG_STR("socket", NULL, CFGF_NODEFAULT), CFG_STR("__unknown", NULL, CFGF_NONE), CFG_END() };
-    cfg_opt_t top[] = { CFG_SEC("admin", admin, CFGF_IGNORE_UNKNOWN), CFG_STR("__unknown", NULL, CFGF_NONE),
-                        CFG_END() };
-    cfg_t *cfg = cfg_init(top, CFGF_IGNORE_UNKNOWN);
-    cfg_set_error_function(cfg, ignore_confuse_error);
-    bool is_whole = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
+    bool is_whole = false;
+    char *path = scan_for_socket(text, &is_whole);
     free(text);
-    const char *found = cfg_getstr(cfg_getsec(cfg, "admin"), "socket");
-    char *path = found ? xstrdup(found) : is_whole ? xstrdup(CONFIG_DEFAULT_SOCKET) : NULL;
-    cfg_free(cfg);
-    return path;
+    return path || !is_whole ? path : xstrdup(CONFIG_DEFAULT_SOCKET);
 }
 
 static void free_listener(struct config_listener *listener)

@@ -285,6 +285,7 @@ static void test_socket_is_found_in_a_file_with_mistakes(void **state)
     } rows[] = {
         { "domain = \"d\"\n", "/run/postern/control" },
         { "admin { socket = \"/run/x\" }\n", "/run/x" },
+        { "silo { socket = \"/no\" }\nadmin  \n {\n\tsocket=\"/run/x\"}\n", "/run/x" },
         { "admin { socket = /run/x nonsense = 3 }\nnonsense = { 1, 2 }\n", "/run/x" },
         { "what = 3\nlisten a { why = 4 clients = { \"x\" } tls = perhaps }\n# admin {\nadmin { socket = '/run/x' }\n",
           "/run/x" },
