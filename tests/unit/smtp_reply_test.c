@@ -96,8 +96,10 @@ static const struct parse_case {
     { { "250 a\tb\x01" }, 1, 250, "", "a?b?" },
     { { "250 \xe4\xff\xc3\xa4" }, 1, 250, "", "??\xc3\xa4" },
     { { "250 x\xc2\x9by\xc2\xa0" }, 1, 250, "", "x?y\xc2\xa0" },
+    /* NOLINTBEGIN(misc-misleading-bidirectional): the overrides are what is tested */
     { { "250 x\xe2\x80\xaey\xe2\x80\xa8z" }, 1, 250, "", "x?y?z" },
     { { "250 x\xe2\x81\xa6y\xe2\x80\xa6" }, 1, 250, "", "x?y\xe2\x80\xa6" },
+    /* NOLINTEND(misc-misleading-bidirectional) */
     /* not replies */
     { { "" }, -1, 0, NULL, NULL },
     { { "25" }, -1, 0, NULL, NULL },
