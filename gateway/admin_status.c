@@ -107,7 +107,8 @@ void admin_reload(struct admin_request *request)
 void admin_stop(struct admin_request *request)
 {
     struct gateway *gateway = request->gateway;
-    admin_output_string(request->output, "stopping", "sessions may finish what they have, 10 s at most");
+    admin_output_string(request->output, "stopping",
+                        "sessions may finish what they have, 10 s at most; the relay 60 s");
     admin_finish(request);
     gateway_stop(gateway);
 }

@@ -21,7 +21,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
 /* Everything else: workers, database, control socket, silo, relay. -1 with *error_out. */
 int gateway_start(struct gateway *gateway, char **error_out) __attribute__((warn_unused_result));
 void gateway_run(struct gateway *gateway);  /* until gateway_stop() and the drain that it begins */
-void gateway_stop(struct gateway *gateway); /* begins to drain: listeners finish what they have, 10 s at most */
+void gateway_stop(struct gateway *gateway); /* begins to drain: sessions get 10 s to finish, the relay 60 s */
 void gateway_free(struct gateway **gateway);
 
 /* Reads the configuration file again. 1 taken: certificates, policy, retry times and log level count from now on; what
