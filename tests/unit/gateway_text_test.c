@@ -1,4 +1,4 @@
-/* gateway_text_test.c - subjects of threads, ids of queue entries */
+/* gateway_text_test.c - subjects of threads, ids of queue entries, lists in notices */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/strbuf.h"
+#include "gateway/notice.h"
 #include "gateway/queue.h"
 #include "gateway/thread_text.h"
 
@@ -53,8 +55,41 @@ static void test_queue_ids(void **state)
         assert_int_equal(queue_id_parse(bad[i], &which, &id), -1);
 }
 
+/* What a relay says is shown, and can't act as markup under the gateway's name. */
+static void test_notice_lists(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { "550 no", "- ` 550 no `\n" },
+        { "![x](http://t.test/p.png) <b>", "- ` ![x](http://t.test/p.png) <b> `\n" },
+        { "a `` b ` c", "- ``` a `` b ` c ```\n" },
+        { "`", "- `` ` ``\n" },
+        { "a\nb\r# c", "- ` a b # c `\n" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf text;
+        strbuf_init(&text, 1000);
+        struct notice_list list = { .text = &text };
+        notice_list_add(&list, "%s", rows[i][0]);
+        notice_list_end(&list);
+        assert_string_equal(text.data, rows[i][1]);
+        strbuf_free(&text);
+    }
+    struct strbuf text;
+    strbuf_init(&text, 10000);
+    struct notice_list list = { .text = &text };
+    for (int i = 0; i < NOTICE_LINES_MAX + 7; i++)
+        notice_list_add(&list, "line %d", i);
+    notice_list_end(&list);
+    assert_non_null(strstr(text.data, "line 49 "));
+    assert_null(strstr(text.data, "line 50 "));
+    assert_non_null(strstr(text.data, "- and 7 more\n"));
+    strbuf_free(&text);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_base_subject), cmocka_unit_test(test_queue_ids) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_base_subject), cmocka_unit_test(test_queue_ids),
+                                        cmocka_unit_test(test_notice_lists) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,6 +236,36 @@ static void other_files_are_refused_untouched(void **state)
     assert_refused(fixture, "is not a database");
 }
 
+static void make_database(const struct store_fixture *fixture, const char *sql)
+{
+    sqlite3 *handle;
+    unlink(fixture->path);
+    assert_int_equal(sqlite3_open(fixture->path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+}
+
+/* A kill in the middle of the very first start leaves a database without version and tables: it is ours to finish. Another
+ * program's database may have no version either, but it has tables. */
+static void cut_short_at_its_making(void **state)
+{
+    struct store_fixture *fixture = *state;
+    store_close(&fixture->store);
+    make_database(fixture, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
+    struct file left = read_file(fixture, "");
+    assert_true(left.size > 0);
+    free(left.bytes);
+    store_fixture_open(fixture);
+    struct store_db *db = store_fixture_borrow(fixture);
+    int64_t id;
+    assert_int_equal(store_fetch_int(db, "SELECT count(*) FROM member", NULL, &id), 1);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+
+    store_close(&fixture->store);
+    make_database(fixture, "CREATE TABLE somebody_elses (x)");
+    assert_refused(fixture, "but not one of Postern");
+}
+
 static void missing_directory_and_permission_are_told(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -637,6 +667,7 @@ int main(void)
         WITH_STORE(newer_version_is_refused_untouched),
         WITH_STORE(newer_version_in_the_log_is_refused_untouched),
         WITH_STORE(other_files_are_refused_untouched),
+        WITH_STORE(cut_short_at_its_making),
         WITH_STORE(missing_directory_and_permission_are_told),
         WITH_STORE(second_opener_is_refused),
         WITH_STORE(one_commit_serves_many),
