@@ -12,8 +12,8 @@
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
+#include "gateway/target.h"
 #include "mapping/store_mapping.h"
-#include "mapping/store_member.h"
 #include "smtp/smtp_address.h"
 
 enum { NOTE_MAX = 1000 };
@@ -22,7 +22,7 @@ static void add_short(struct admin_output *out, const struct store_mapping *mapp
 {
     admin_output_int(out, "id", mapping->id);
     admin_output_string(out, "address", mapping->address);
-    admin_output_string(out, "member", mapping->member_alias);
+    admin_output_string(out, "member", mapping->target_name);
     admin_output_string(out, "direction", store_direction_name(mapping->direction));
     admin_output_string(out, "state", store_mapping_state_name(mapping->state));
     admin_output_time(out, "expires", mapping->expires_at);
@@ -71,7 +71,7 @@ void admin_mapping_list(struct admin_request *request)
 {
     char address[SMTP_ADDRESS_MAX + 2];
     const char *state = admin_option(request, "--state"), *given = admin_option(request, "--address");
-    struct store_mapping_filter filter = { .member_alias = admin_option(request, "--member") };
+    struct store_mapping_filter filter = { .target_name = admin_option(request, "--member") };
     if (state) {
         filter.by_state = true;
         if (!store_mapping_state_parse(state, &filter.state)) {
@@ -160,13 +160,10 @@ static const char *take_options(struct addition *addition)
 static int do_add(struct store_db *db, void *arg)
 {
     struct addition *addition = arg;
-    struct store_member member;
-    int found = store_member_find_by_alias(db, addition->request->argv[1], &member);
+    int found = target_find_by_name(db, addition->request->argv[1], &addition->mapping.target);
     addition->refusal = ADDITION_NO_MEMBER;
     if (found != 1)
         return found;
-    addition->mapping.member_id = member.id;
-    store_member_free(&member);
     if (store_correspondent_ensure(db, addition->address, addition->mapping.now, &addition->mapping.correspondent_id) !=
         1)
         return -1;
@@ -181,13 +178,15 @@ static void added(int result, void *arg)
     struct store_mapping mapping;
     if (result == 1 && store_mapping_find(admin_reader(request), addition->id, &mapping) == 1) {
         log_info("mapping.added", "id=%" PRId64 " address=%s member=%s actor=%s", mapping.id, mapping.address,
-                 mapping.member_alias, request->actor);
+                 mapping.target_name, request->actor);
         gateway_poke_silo(request->gateway);
         add_long(request->output, &mapping);
         store_mapping_free(&mapping);
         admin_finish(request);
     } else if (result == 0 && addition->refusal == ADDITION_NO_MEMBER) {
-        admin_refuse(request, "there is no member \"%s\"; add them first: posternctl member add", request->argv[1]);
+        admin_refuse(request,
+                     "there is no member or group \"%s\"; see posternctl member add, and posternctl group list",
+                     request->argv[1]);
     } else if (result == 0) {
         admin_refuse(request, "mapping %" PRId64 " is for this pair already; change or revoke that one", addition->id);
     } else {
@@ -247,7 +246,7 @@ static void moved(int result, void *arg)
     struct store_mapping mapping;
     if (result == 1 && store_mapping_find(admin_reader(request), transition->id, &mapping) == 1) {
         log_info("mapping.changed", "id=%" PRId64 " address=%s member=%s was=%s is=%s actor=%s reason=%s", mapping.id,
-                 mapping.address, mapping.member_alias, store_mapping_state_name(transition->was),
+                 mapping.address, mapping.target_name, store_mapping_state_name(transition->was),
                  store_mapping_state_name(mapping.state), request->actor, mapping.reason);
         gateway_poke_silo(request->gateway);
         add_long(request->output, &mapping);

@@ -25,7 +25,7 @@ static void add_member(struct admin_request *request, const struct store_member 
     admin_output_string(out, "alias", member->alias);
     admin_output_string(out, "address", address.data);
     admin_output_string(out, "uid", member->uid);
-    admin_output_string(out, "state", member->uid ? "ready" : member->greeted ? "asked" : "new");
+    admin_output_string(out, "state", member->uid ? "ready" : member->greeted_at ? "asked" : "new");
     admin_output_time(out, "since", member->created_at);
     strbuf_free(&address);
 }
@@ -65,7 +65,7 @@ void admin_member_show(struct admin_request *request)
     struct store_member member;
     int found = store_member_find_by_alias(admin_reader(request), request->argv[0], &member);
     if (found == 1) {
-        struct store_mapping_filter filter = { .member_alias = member.alias };
+        struct store_mapping_filter filter = { .target_name = member.alias };
         add_member(request, &member);
         admin_output_list(request->output, "mappings");
         found = store_mapping_list(admin_reader(request), &filter, add_mapping_row, request->output);
@@ -161,7 +161,7 @@ static void collect_mapping(const struct store_mapping *mapping, void *ctx)
 static int revoke_mappings(struct store_db *db, struct change *change)
 {
     struct revocation revocation = { 0 };
-    struct store_mapping_filter filter = { .member_alias = change->request->argv[0] };
+    struct store_mapping_filter filter = { .target_name = change->request->argv[0] };
     int result = store_mapping_list(db, &filter, collect_mapping, &revocation);
     for (size_t i = 0; i < revocation.count && result >= 0; i++) {
         enum store_mapping_state was;

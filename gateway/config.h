@@ -37,6 +37,7 @@ struct config_relay {
     unsigned max_connections;
 };
 
+enum config_group_invites { CONFIG_INVITES_MEMBERS, CONFIG_INVITES_NOBODY };
 enum config_proof { CONFIG_PROOF_DMARC, CONFIG_PROOF_DKIM, CONFIG_PROOF_NONE };
 
 struct config {
@@ -52,6 +53,7 @@ struct config {
     struct config_relay relay;
     struct {
         enum config_proof proof;
+        enum config_group_invites group_invites; /* whose invitations are accepted without an administrator */
         int64_t max_message;
     } policy;
     struct {

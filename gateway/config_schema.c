@@ -30,6 +30,9 @@ static const struct keyword relay_tls[] = { { "none", SMTP_CLIENT_TLS_NONE },
                                             { "verify", SMTP_CLIENT_TLS_VERIFY },
                                             { 0 } };
 static const struct keyword protocols[] = { { "smtp", false }, { "lmtp", true }, { 0 } };
+static const struct keyword group_invites[] = { { "members", CONFIG_INVITES_MEMBERS },
+                                                { "nobody", CONFIG_INVITES_NOBODY },
+                                                { NULL, 0 } };
 static const struct keyword proofs[] = {
     { "dmarc", CONFIG_PROOF_DMARC }, { "dkim", CONFIG_PROOF_DKIM }, { "none", CONFIG_PROOF_NONE }, { 0 }
 };
@@ -242,8 +245,8 @@ static const struct {
 } word_keys[] = {
     { "listen|protocol", protocols }, { "listen|tls", tls_policies },
     { "relay|tls", relay_tls },       { "policy|unknown_senders", unknown_senders },
-    { "policy|proof", proofs },       { "log|level", log_levels },
-    { "log|target", log_targets },
+    { "policy|proof", proofs },       { "policy|group_invites", group_invites },
+    { "log|level", log_levels },      { "log|target", log_targets },
 };
 
 static int check_word(cfg_t *cfg, cfg_opt_t *opt)
@@ -315,7 +318,8 @@ cfg_t *config_schema_new(void)
                           CFG_STR("ca_file", NULL, CFGF_NODEFAULT), CFG_STR("helo", NULL, CFGF_NODEFAULT),
                           CFG_INT("max_connections", 4, CFGF_NONE), CFG_END() };
     cfg_opt_t policy[] = { CFG_STR("unknown_senders", "reject", CFGF_NONE), CFG_STR("proof", "dmarc", CFGF_NONE),
-                           CFG_STR("max_message", "35M", CFGF_NONE), CFG_END() };
+                           CFG_STR("group_invites", "members", CFGF_NONE), CFG_STR("max_message", "35M", CFGF_NONE),
+                           CFG_END() };
     cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE), CFG_STR("longest", "4h", CFGF_NONE),
                           CFG_STR("give_up", "5d", CFGF_NONE), CFG_STR("warn_after", "4h", CFGF_NONE), CFG_END() };
     cfg_opt_t admin[] = { CFG_STR("socket", CONFIG_DEFAULT_SOCKET, CFGF_NONE), CFG_END() };
@@ -507,6 +511,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
 
     cfg_t *policy = cfg_getsec(cfg, "policy");
     config->policy.proof = (enum config_proof)word(policy, proofs, "proof");
+    config->policy.group_invites = (enum config_group_invites)word(policy, group_invites, "group_invites");
     if (config_parse_size(cfg_getstr(policy, "max_message"), &config->policy.max_message) < 0)
         config->policy.max_message = 0; /* was reported */
     cfg_t *retry = cfg_getsec(cfg, "retry");

@@ -75,8 +75,15 @@ static void outbound_accepted(void *ctx)
     relay_poke(gateway->relay);
 }
 
+static void unknown_member_wrote(const char *alias, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    silo_link_ask_again(gateway->link, alias);
+}
+
 static const struct outbound_callbacks outbound_callbacks = { .on_accepted = outbound_accepted,
-                                                              .on_notice = inbound_accepted };
+                                                              .on_notice = inbound_accepted,
+                                                              .on_unknown_member = unknown_member_wrote };
 
 static void link_client(struct tmtp_client *client, void *ctx)
 {
@@ -115,6 +122,7 @@ static const struct silo_link_callbacks link_callbacks = {
     .on_post_result = link_result,
     .on_echo = link_echo,
     .on_message = link_message,
+    .on_notice = inbound_accepted,
 };
 
 /* Listeners. */

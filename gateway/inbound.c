@@ -20,9 +20,9 @@
 #include "gateway/parts.h"
 #include "gateway/policy.h"
 #include "gateway/queue.h"
+#include "gateway/target.h"
 #include "mapping/store_content.h"
 #include "mapping/store_mapping.h"
-#include "mapping/store_member.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
@@ -51,7 +51,8 @@ struct mail {
     size_t count; /* recipients */
     struct mail_recipient {
         char address[SMTP_ADDRESS_MAX + 2];
-        int64_t member_id, mapping_id, daily;
+        struct store_target target;
+        int64_t mapping_id, daily;
         struct policy_verdict verdict;
         uint8_t digest[DIGEST_SIZE];
         int64_t repeated; /* the entry that it was accepted as before; 0: it was not */
@@ -78,13 +79,6 @@ static void normalised(const struct smtp_address *address, char out[static SMTP_
     smtp_address_format(&copy, out);
 }
 
-static int find_member(struct store_db *db, const struct smtp_address *recipient, struct store_member *member_out)
-{
-    struct smtp_address copy = *recipient;
-    smtp_address_normalise(&copy);
-    return store_member_find_by_local_part(db, copy.local, member_out);
-}
-
 static void on_recipient(struct smtp_transaction *transaction, size_t index, void *ctx)
 {
     struct inbound *inbound = ctx;
@@ -100,16 +94,15 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
         .domain = recipient->domain,
         .our_domain = inbound->parts->config->domain,
     };
-    struct store_member member = { 0 };
     if (smtp_domain_equal(facts.domain, facts.our_domain)) {
-        int found = find_member(db, recipient, &member);
-        int open = found == 1 ? store_mapping_any_inbound(db, member.id, clock_wall_ms(inbound->parts->clock)) : 0;
+        struct target target;
+        int found = target_find_by_address(db, recipient, &target);
+        int open = found == 1 ? store_mapping_any_inbound(db, target.id, clock_wall_ms(inbound->parts->clock)) : 0;
         facts.database_failed = found < 0 || open < 0;
-        facts.member_exists = found == 1;
-        facts.member_has_answered = found == 1 && member.uid;
+        facts.recipient_exists = found == 1;
+        facts.is_group = target.id.group_id;
+        facts.is_reachable = target.is_reachable;
         facts.any_inbound_mapping = open == 1;
-        if (found == 1)
-            store_member_free(&member);
     }
     struct policy_verdict verdict = policy_judge_recipient(&facts);
     if (verdict.decision == POLICY_REJECT)
@@ -129,11 +122,11 @@ static void scan_header(struct mail *mail)
     free(data);
 }
 
-/* Facts and verdict for one recipient, but for the daily limit; fills member and mapping ids. */
+/* Facts and verdict for one recipient, but for the daily limit; fills target and mapping id. */
 static void judge_recipient(struct mail *mail, struct mail_recipient *recipient, const struct smtp_address *address)
 {
     struct store_db *db = store_reader(mail->inbound->parts->store);
-    struct store_member member = { 0 };
+    struct target target;
     struct store_correspondent correspondent = { 0 };
     struct store_mapping mapping = { 0 };
     struct policy_mapping_facts facts = {
@@ -142,13 +135,13 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
         .size = spool_size(mail->content),
         .now = mail->now,
     };
-    int found_member = find_member(db, address, &member);
+    int found_target = target_find_by_address(db, address, &target);
     int found_author = store_correspondent_find_by_address(db, mail->from, &correspondent);
     int found_mapping = 0;
-    if (found_member == 1 && found_author == 1) {
-        recipient->member_id = member.id;
+    if (found_target == 1 && found_author == 1) {
+        recipient->target = target.id;
         mail->correspondent_id = correspondent.id;
-        found_mapping = store_mapping_find_pair(db, correspondent.id, member.id, &mapping);
+        found_mapping = store_mapping_find_pair(db, correspondent.id, target.id, &mapping);
         if (found_mapping == 1) {
             recipient->mapping_id = mapping.id;
             recipient->daily = mapping.daily;
@@ -156,10 +149,8 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
             facts.mapping = &mapping;
         }
     }
-    facts.database_failed = found_member < 0 || found_author < 0 || found_mapping < 0;
+    facts.database_failed = found_target < 0 || found_author < 0 || found_mapping < 0;
     recipient->verdict = policy_judge_mapping(&facts);
-    if (found_member == 1)
-        store_member_free(&member);
     if (found_author == 1)
         store_correspondent_free(&correspondent);
     if (found_mapping == 1)
@@ -195,7 +186,7 @@ static void recipient_digest(const uint8_t content[static DIGEST_SIZE], const st
     struct digest *digest = digest_new();
     digest_add(digest, content, DIGEST_SIZE);
     digest_add(digest, mail->sender, strlen(mail->sender) + 1);
-    digest_add(digest, &recipient->member_id, sizeof recipient->member_id);
+    digest_add(digest, &recipient->target, sizeof recipient->target);
     digest_finish(&digest, out);
 }
 
@@ -243,7 +234,7 @@ static int judge_daily_limit(struct store_db *db, struct mail *mail, struct mail
     struct store_mapping mapping;
     if (store_mapping_find(db, recipient->mapping_id, &mapping) != 1)
         return -1;
-    int result = store_inbound_count_since(db, mail->correspondent_id, recipient->member_id, mail->now - DAY_MS,
+    int result = store_inbound_count_since(db, mail->correspondent_id, recipient->target, mail->now - DAY_MS,
                                            &facts.accepted_today);
     facts.mapping = &mapping;
     recipient->verdict = policy_judge_mapping(&facts);
@@ -274,7 +265,7 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
  * the mail comes again. */
 static int add_recipient(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient)
 {
-    if (store_inbound_add_recipient(db, mail->id, recipient->member_id, recipient->mapping_id) != 1)
+    if (store_inbound_add_recipient(db, mail->id, recipient->target, recipient->mapping_id) != 1)
         return -1;
     if (mail->header.message_id && store_seen_mail(db, recipient->digest, mail->id, mail->now) < 0) /* 0: named twice */
         return -1;

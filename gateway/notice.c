@@ -24,16 +24,22 @@ int notice_text_fd(const char *text)
     return fd;
 }
 
-int notice_add(struct store_db *db, int64_t thread_id, int64_t member_id, const char *subject, const char *text,
-               int64_t now)
+static int add_reader(struct store_db *db, int64_t id, const struct notice *notice)
 {
-    int fd = notice_text_fd(text);
+    if (notice->to.member_id || notice->to.group_id)
+        return store_inbound_add_recipient(db, id, notice->to, 0);
+    return store_inbound_add_person(db, id, notice->uid, notice->alias);
+}
+
+int notice_add(struct store_db *db, const struct notice *notice, int64_t now)
+{
+    int fd = notice_text_fd(notice->text);
     if (fd < 0) {
         log_error("notice.no_memory_file", "error=%s", strerror(errno));
         return -1;
     }
-    int64_t content_id, id;
-    int result = store_content_add_fd(db, fd, (int64_t)strlen(text), &content_id);
+    int64_t content_id, id, size = (int64_t)strlen(notice->text);
+    int result = store_content_add_fd(db, fd, size, &content_id);
     close(fd);
     if (result != 1)
         return -1;
@@ -44,16 +50,16 @@ int notice_add(struct store_db *db, int64_t thread_id, int64_t member_id, const 
         .references = "",
         .is_automatic = true,
         .content_id = content_id,
-        .size = (int64_t)strlen(text),
-        .thread_id = thread_id,
-        .subject = subject,
+        .size = size,
+        .thread_id = notice->thread_id,
+        .threadid = notice->thread_id ? NULL : notice->threadid,
+        .subject = notice->subject,
         .now = now,
     };
-    if (store_inbound_add(db, &row, &id) != 1 || store_inbound_add_recipient(db, id, member_id, 0) != 1 ||
-        store_trace_add(db, STORE_QUEUE_IN, id, now, "noticed", "a notice of the gateway to a member: %s", subject) !=
-            1)
+    if (store_inbound_add(db, &row, &id) != 1 || add_reader(db, id, notice) != 1)
         return -1;
-    return 1;
+    return store_trace_add(db, STORE_QUEUE_IN, id, now, "noticed", "a notice of the gateway to %s: %s",
+                           notice->to.group_id ? "a group" : "a member", notice->subject);
 }
 
 /* A code span ends at a run of backticks as long as that which began it (CommonMark, "Code spans"). */

@@ -4,13 +4,20 @@
  * mail.
  */
 #pragma once
+#include "mapping/store_address.h"
 #include <stdint.h>
 
 struct store_db;
 
-/* Writer only. thread_id 0: a new thread with this subject. 1 added, -1 error. */
-int notice_add(struct store_db *db, int64_t thread_id, int64_t member_id, const char *subject, const char *text,
-               int64_t now) __attribute__((warn_unused_result));
+struct notice {
+    struct store_target to;  /* a member or a group; both ids 0: uid and alias say who */
+    const char *uid, *alias; /* of somebody of the silo who is neither */
+    int64_t thread_id;       /* 0: threadid says which */
+    const char *threadid; /* a thread that is not ours, as its reader named it; NULL: a new thread with this subject */
+    const char *subject, *text; /* text: CommonMark */
+};
+/* Writer only. 1 added, -1 error. */
+int notice_add(struct store_db *db, const struct notice *notice, int64_t now) __attribute__((warn_unused_result));
 
 /* Lists in notices name this many; the rest is counted. */
 enum { NOTICE_LINES_MAX = 50 };

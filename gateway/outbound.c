@@ -22,8 +22,7 @@
 #include "tmtp/tmtp_header.h"
 #include "tmtp/tmtp_message.h"
 
-enum { RETRY_MS = 1000, STRANGERS_MAX = 64 };
-static const int64_t stranger_told_ms = INT64_C(24) * 3600 * 1000; /* told once in this time */
+enum { RETRY_MS = 1000 };
 
 struct outbound {
     const struct parts *parts;
@@ -33,10 +32,6 @@ struct outbound {
     struct outbound_statistics statistics;
     bool busy;
     struct arrival *arrivals; /* not acked yet; more than one only after reconnects */
-    struct stranger {
-        char *uid;
-        int64_t told_at;
-    } strangers[STRANGERS_MAX];
 };
 
 static void arrival_free(struct arrival *arrival)
@@ -50,6 +45,8 @@ static void arrival_free(struct arrival *arrival)
     free(arrival->posted);
     free(arrival->from_uid);
     free(arrival->own_uid);
+    free(arrival->gateway_alias);
+    free(arrival->greet);
     free(arrival->message_id);
     tmtp_message_free(&arrival->message);
     free(arrival->head);
@@ -71,60 +68,7 @@ static char *make_message_id(const struct arrival *arrival, const char *hostname
     return strbuf_detach(&id);
 }
 
-/* Whether this stranger should be told now: once a day each, and never another gateway's words. */
-static bool note_stranger(struct outbound *outbound, const struct arrival *arrival)
-{
-    struct stranger *oldest = &outbound->strangers[0];
-    if (arrival->message.queue_key)
-        return false;
-    for (size_t i = 0; i < STRANGERS_MAX; i++) {
-        struct stranger *stranger = &outbound->strangers[i];
-        if (stranger->uid && strcmp(stranger->uid, arrival->from_uid) == 0) {
-            oldest = stranger;
-            break;
-        }
-        if (stranger->told_at < oldest->told_at)
-            oldest = stranger;
-    }
-    if (oldest->uid && arrival->now - oldest->told_at < stranger_told_ms)
-        return false; /* told today; or too many others were */
-    free(oldest->uid);
-    *oldest = (struct stranger){ .uid = xstrdup(arrival->from_uid), .told_at = arrival->now };
-    return true;
-}
-
-/* Somebody in the silo whom no administrator has made a member. Told straight away: there is no member row that a
- * stored notice could name, and nothing was promised. */
-static void tell_stranger(const struct arrival *arrival)
-{
-    static const char text[] =
-        "This gateway sends email only for members that its administrator has added. Nothing was sent.";
-    struct tmtp_message message;
-    struct tmtp_client_recipient recipient = { .id = arrival->from_uid };
-    int fd = notice_text_fd(text);
-    if (fd < 0)
-        return;
-    tmtp_message_init(&message);
-    tmtp_message_set(&message.threadid, outbound_threadid(arrival));
-    tmtp_message_set(&message.queue_key, "notice");
-    tmtp_message_set(&message.alias, arrival->outbound->parts->config->silo.alias);
-    struct tmtp_client_post post = { .message = &message,
-                                     .recipients = &recipient,
-                                     .recipient_count = 1,
-                                     .content_fd = fd,
-                                     .content_size = sizeof text - 1 };
-    if (tmtp_client_post(arrival->outbound->client, &post) == 0)
-        log_info("message.stranger_not_told", "msgid=%s from=%s", arrival->msgid, arrival->from_uid);
-    tmtp_message_free(&message);
-    close(fd);
-}
-
 static void submit(void *arg);
-
-static const char *outcome_name(const struct arrival *arrival)
-{
-    return arrival->seen ? "seen_before" : arrival->stranger ? "not_a_member" : arrival->refused ? "refused" : "queued";
-}
 
 static void committed(int result, void *arg)
 {
@@ -136,17 +80,17 @@ static void committed(int result, void *arg)
         return;
     }
     log_info("message.decided", "id=out%" PRId64 " msgid=%s from=%s outcome=%s", arrival->id, arrival->msgid,
-             arrival->from_uid, outcome_name(arrival));
+             arrival->from_uid, arrival->outcome);
     tmtp_client_ack(outbound->client, arrival->msgid);
-    if (arrival->stranger && note_stranger(outbound, arrival))
-        tell_stranger(arrival);
-    bool accepted = arrival->id != 0 && !arrival->refused, noticed = arrival->noticed;
+    if (arrival->greet)
+        outbound->callbacks->on_unknown_member(arrival->greet, outbound->ctx);
+    bool queued = arrival->queued, noticed = arrival->noticed;
     arrival_free(arrival);
-    if (accepted)
+    if (queued)
         outbound->statistics.accepted++;
     else
         outbound->statistics.ignored++;
-    if (accepted)
+    if (queued)
         outbound->callbacks->on_accepted(outbound->ctx);
     if (noticed)
         outbound->callbacks->on_notice(outbound->ctx);
@@ -220,6 +164,7 @@ void outbound_on_message(struct outbound *outbound, struct tmtp_client_delivery 
     arrival->posted = xstrdup(delivery->push->posted ? delivery->push->posted : "");
     arrival->from_uid = xstrdup(delivery->push->from ? delivery->push->from : "");
     arrival->own_uid = xstrdup(own_uid ? own_uid : "");
+    arrival->gateway_alias = xstrdup(outbound->parts->config->silo.alias);
     arrival->message_id = make_message_id(arrival, outbound->parts->config->hostname);
     arrival->oversize = delivery->oversize;
     arrival->unreadable = !delivery->message;
@@ -254,8 +199,6 @@ void outbound_free(struct outbound **outbound_in)
         next = arrival->next;
         arrival_free(arrival);
     }
-    for (size_t i = 0; i < STRANGERS_MAX; i++)
-        free(outbound->strangers[i].uid);
     free(outbound);
     *outbound_in = NULL;
 }

@@ -1,8 +1,9 @@
 /* outbound.h - thread messages come in from the silo: stored, then acked
  *
- * Decides which outside people a member's message is for: the correspondents in its thread (or, in a new thread, those
- * that its `cc` list names under the gateway's uid) whose mapping lets this member write to them. For the others, and
- * for what can't be carried, the member gets a notice in the thread. The ack goes out only when all of that is on disk.
+ * Decides which outside people a message is for: the correspondents in its thread (or, in a new thread, those that its
+ * `cc` list names under the gateway's uid) whom a mapping lets its author write to: their own mapping, or that of a group
+ * that is in the thread and that they belong to. For the others, and for what can't be carried, the author gets a notice
+ * in the thread. The ack goes out only when all of that is on disk.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,10 +18,11 @@ struct outbound_statistics {
     uint64_t accepted, ignored;
 };
 
-/* on_accepted: something new is in the outbound queue; on_notice: a notice is in the inbound queue. */
 struct outbound_callbacks {
-    void (*on_accepted)(void *ctx);
-    void (*on_notice)(void *ctx);
+    void (*on_accepted)(void *ctx); /* something new is in the outbound queue */
+    void (*on_notice)(void *ctx);   /* a notice is in the inbound queue */
+    /* Somebody wrote under the alias of a member who has not answered the gateway yet. */
+    void (*on_unknown_member)(const char *alias, void *ctx);
 };
 struct outbound *outbound_new(const struct parts *parts, const struct outbound_callbacks *callbacks, void *ctx);
 void outbound_free(struct outbound **outbound);

@@ -39,7 +39,7 @@ struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts
         return database_trouble();
     if (!smtp_domain_equal(facts->domain, facts->our_domain))
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: relaying denied", facts->recipient));
-    if (!facts->member_exists)
+    if (!facts->recipient_exists)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.1.1", "<%s>: no such recipient", facts->recipient));
     if (!facts->sender[0])
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: bounces are accepted for our own mail only",
@@ -47,11 +47,11 @@ struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts
     if (!facts->any_inbound_mapping)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>",
                                                       facts->sender, facts->recipient));
-    if (!facts->member_has_answered)
-        return verdict(POLICY_DEFER,
-                       smtp_reply_make(450, "4.2.1", "<%s> has not yet agreed to receive mail, please try again later",
-                                       facts->recipient));
-    return accept_because("%s is a member", facts->recipient);
+    if (!facts->is_reachable)
+        return verdict(POLICY_DEFER, smtp_reply_make(450, "4.2.1", "<%s> %s, please try again later", facts->recipient,
+                                                     facts->is_group ? "is a group that is not ready yet"
+                                                                     : "has not yet agreed to receive mail"));
+    return accept_because("%s is a %s", facts->recipient, facts->is_group ? "group" : "member");
 }
 
 /* The topmost Authentication-Results field with the trusted id: what is below it may be a stranger's. Senders have a hand

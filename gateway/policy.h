@@ -30,8 +30,9 @@ struct policy_recipient_facts {
     const char *recipient; /* as given */
     const char *domain;    /* of the recipient */
     const char *our_domain;
-    bool member_exists;
-    bool member_has_answered; /* uid known: their answer is their consent */
+    bool recipient_exists; /* a member, or a group that the gateway is in or about to join */
+    bool is_group;
+    bool is_reachable; /* a member's uid is known (their answer is their consent); the gateway is in the group */
     bool any_inbound_mapping;
     bool database_failed;
 };
@@ -48,7 +49,7 @@ struct policy_message_facts {
 };
 struct policy_verdict policy_judge_message(const struct policy_message_facts *facts);
 
-/* At the end of data, per recipient: is there a mapping that lets this author write to this member? */
+/* At the end of data, per recipient: is there a mapping that lets this author write to this member or group? */
 struct policy_mapping_facts {
     const char *from; /* address, for the reply */
     const char *recipient;
@@ -60,5 +61,5 @@ struct policy_mapping_facts {
 };
 struct policy_verdict policy_judge_mapping(const struct policy_mapping_facts *facts);
 
-/* Outward: may this member write to this correspondent? NULL mapping: no. On refusal *reason_out is static text. */
+/* Outward: does this mapping let its member, or its group's members, write to the correspondent? NULL mapping: no. On refusal *reason_out is static text. */
 bool policy_allows_outbound(const struct store_mapping *mapping, int64_t now, const char **reason_out);

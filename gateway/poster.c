@@ -355,7 +355,8 @@ static uint64_t send_post(struct job *job)
 {
     struct tmtp_client_recipient *recipients = xcalloc(job->row.recipient_count, sizeof *recipients);
     for (size_t i = 0; i < job->row.recipient_count; i++)
-        recipients[i].id = job->row.recipients[i].uid;
+        recipients[i] = (struct tmtp_client_recipient){ .id = job->row.recipients[i].uid,
+                                                        .group = job->row.recipients[i].target.group_id };
     struct tmtp_client_post request = {
         .message = &job->message,
         .recipients = recipients,
@@ -369,12 +370,21 @@ static uint64_t send_post(struct job *job)
     return number;
 }
 
+/* A notice in a thread that is not ours has no row for it: its reader knows the thread. */
+static int find_thread(struct job *job, struct store_thread *out)
+{
+    if (job->row.thread_id || !job->row.threadid)
+        return store_thread_find(store_reader(job->poster->parts->store), job->row.thread_id, out);
+    *out = (struct store_thread){ .threadid = xstrdup(job->row.threadid), .subject = xstrdup("") };
+    return 1;
+}
+
 static void post(struct job *job)
 {
     struct store_thread thread;
     char key[POSTER_KEY_SIZE];
     set_state(job, JOB_POSTING);
-    if (store_thread_find(store_reader(job->poster->parts->store), job->row.thread_id, &thread) != 1) {
+    if (find_thread(job, &thread) != 1) {
         refused(job, "its thread can't be read from the database");
         return;
     }
@@ -421,7 +431,7 @@ static void route_done(int result, void *arg)
 static void route_or_post(struct job *job)
 {
     job->now = clock_wall_ms(job->poster->parts->clock);
-    if (job->row.thread_id) {
+    if (job->row.thread_id || job->row.threadid) {
         post(job);
         return;
     }
@@ -488,7 +498,8 @@ static const char *check_recipients(struct job *job)
         } else if (state == STORE_MAPPING_SUSPENDED) {
             wait = "a mapping is suspended";
         } else if (!recipient->uid) {
-            wait = "a recipient's uid is not known";
+            wait = recipient->target.group_id ? "the gateway is not in the group (any more)"
+                                              : "a recipient's uid is not known";
         }
     }
     job->note = strbuf_detach(&note);

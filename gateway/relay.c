@@ -151,8 +151,15 @@ static int tell_author(struct store_db *db, struct job *job, const char *subject
     struct strbuf text;
     strbuf_init(&text, 64 * 1024);
     strbuf_add_fmt(&text, "%s\n\n%s", intro, lines);
-    int result =
-        strbuf_ok(&text) ? notice_add(db, job->row.thread_id, job->row.member_id, subject, text.data, job->now) : -1;
+    struct notice notice = {
+        .to.member_id = job->row.member_id,
+        .uid = job->row.author_uid,
+        .alias = job->row.author_alias,
+        .thread_id = job->row.thread_id,
+        .subject = subject,
+        .text = text.data,
+    };
+    int result = strbuf_ok(&text) ? notice_add(db, &notice, job->now) : -1;
     strbuf_free(&text);
     job->noticed = true;
     return result;
@@ -408,8 +415,11 @@ static struct smtp_recipient_result check_mapping(const struct job *job,
     struct smtp_recipient_result result = { .outcome = SMTP_OUTCOME_DELIVERED };
     struct store_mapping mapping;
     const char *reason;
-    int found = store_mapping_find_pair(store_reader(job->relay->parts->store), recipient->correspondent_id,
-                                        job->row.member_id, &mapping);
+    struct store_target target = { .member_id = job->row.member_id };
+    if (recipient->group_id)
+        target = (struct store_target){ .group_id = recipient->group_id };
+    int found =
+        store_mapping_find_pair(store_reader(job->relay->parts->store), recipient->correspondent_id, target, &mapping);
     bool waits = found < 0 || (found == 1 && mapping.state == STORE_MAPPING_SUSPENDED);
     if (found >= 0 && policy_allows_outbound(found == 1 ? &mapping : NULL, job->row.received_at, &reason)) {
         result.outcome = SMTP_OUTCOME_DELIVERED;
@@ -444,16 +454,10 @@ static size_t decide_unauthorised(struct job *job)
 
 static int find_sender(struct job *job)
 {
-    const struct parts *parts = job->relay->parts;
-    struct store_member author;
-    if (store_member_find(store_reader(parts->store), job->row.member_id, &author) != 1)
-        return -1;
-    struct strbuf text;
-    strbuf_init(&text, SMTP_ADDRESS_MAX);
-    strbuf_add_fmt(&text, "%s@%s", author.local_part, parts->config->domain);
-    int result = smtp_address_parse(text.data, text.len, &job->sender);
-    strbuf_free(&text);
-    store_member_free(&author);
+    struct strbuf name;
+    strbuf_init(&name, 1000);
+    int result = relay_mail_find_sender(job->relay->parts, &job->row, &job->sender, &name);
+    strbuf_free(&name);
     return result;
 }
 

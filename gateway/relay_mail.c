@@ -10,11 +10,12 @@
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "mapping/store_content.h"
+#include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 #include "mapping/store_thread.h"
 
-enum { REFERENCES_MAX = 20, MAILBOXES_MAX = 1000 };
+enum { REFERENCES_MAX = 20, MAILBOXES_MAX = 1000, NAME_MAX_BYTES = 4000 };
 
 struct mailboxes {
     struct convert_mailbox *list;
@@ -31,7 +32,7 @@ struct relay_mail {
     char *subject, *message_id, *loop_mark;
     int content_fd;
     const struct parts *parts;
-    int64_t author_id;
+    int64_t author_id, group_id; /* stand in From, not in Cc */
 };
 
 static bool make_address(const char *local_part, const char *domain, struct smtp_address *out)
@@ -60,18 +61,35 @@ static void free_mailboxes(struct mailboxes *mailboxes)
     free(mailboxes->list);
 }
 
-/* The thread's other members are shown in Cc, so that a "reply to all" reaches them too. */
-static void add_party(const struct store_party *party, void *ctx)
+static void add_member(struct relay_mail *mail, int64_t id)
 {
-    struct relay_mail *mail = ctx;
     struct store_member member;
     struct smtp_address address;
-    if (!party->member_id || party->member_id == mail->author_id ||
-        store_member_find(store_reader(mail->parts->store), party->member_id, &member) != 1)
+    if (id == mail->author_id || store_member_find(store_reader(mail->parts->store), id, &member) != 1)
         return;
     if (!member.removed && make_address(member.local_part, mail->parts->config->domain, &address))
         add_mailbox(&mail->cc, member.alias, &address);
     store_member_free(&member);
+}
+
+static void add_group(struct relay_mail *mail, int64_t id)
+{
+    struct store_group group;
+    struct smtp_address address;
+    if (id == mail->group_id || store_group_find(store_reader(mail->parts->store), id, &group) != 1)
+        return;
+    if (group.state == STORE_GROUP_JOINED && make_address(group.local_part, mail->parts->config->domain, &address))
+        add_mailbox(&mail->cc, group.gid, &address);
+    store_group_free(&group);
+}
+
+/* The thread's other members and groups are shown in Cc, so that a "reply to all" reaches them too. */
+static void add_party(const struct store_party *party, void *ctx)
+{
+    if (party->member_id)
+        add_member(ctx, party->member_id);
+    else if (party->group_id)
+        add_group(ctx, party->group_id);
 }
 
 static void add_reference(const char *message_id, void *ctx)
@@ -85,16 +103,41 @@ static void add_reference(const char *message_id, void *ctx)
     mail->references[mail->reference_count++] = xstrdup(message_id);
 }
 
-static const char *gather_author(struct relay_mail *mail, const struct store_outbound *row)
+static int find_member(const struct parts *parts, const struct store_outbound *row, struct smtp_address *address_out,
+                       struct strbuf *name_out)
 {
     struct store_member author;
-    if (store_member_find(store_reader(mail->parts->store), row->member_id, &author) != 1)
-        return "its author is not in the database";
-    bool ok = make_address(author.local_part, mail->parts->config->domain, &mail->request.from.address);
-    mail->request.from.name = xstrdup(author.alias);
-    mail->author_id = author.id;
+    if (store_member_find(store_reader(parts->store), row->member_id, &author) != 1)
+        return -1;
+    bool ok = make_address(author.local_part, parts->config->domain, address_out);
+    strbuf_add_str(name_out, author.alias);
     store_member_free(&author);
-    return ok ? NULL : "its author's address is not valid";
+    return ok ? 1 : -1;
+}
+
+int relay_mail_find_sender(const struct parts *parts, const struct store_outbound *row,
+                           struct smtp_address *address_out, struct strbuf *name_out)
+{
+    struct store_group group;
+    if (!row->group_id)
+        return find_member(parts, row, address_out, name_out);
+    if (store_group_find(store_reader(parts->store), row->group_id, &group) != 1)
+        return -1;
+    bool ok = make_address(group.local_part, parts->config->domain, address_out);
+    strbuf_add_fmt(name_out, "%s (%s)", row->author_alias[0] ? row->author_alias : "a member", group.gid);
+    store_group_free(&group);
+    return ok ? 1 : -1;
+}
+
+static const char *gather_author(struct relay_mail *mail, const struct store_outbound *row)
+{
+    struct strbuf name;
+    strbuf_init(&name, NAME_MAX_BYTES);
+    int found = relay_mail_find_sender(mail->parts, row, &mail->request.from.address, &name);
+    mail->request.from.name = strbuf_detach(&name);
+    mail->author_id = row->member_id;
+    mail->group_id = row->group_id;
+    return found == 1 ? NULL : "its author is not in the database, or has no valid address";
 }
 
 static const char *gather_recipients(struct relay_mail *mail, const struct store_outbound *row)

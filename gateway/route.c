@@ -59,7 +59,9 @@ static void match_party(const struct store_party *party, void *ctx)
     if (party->correspondent_id && party->correspondent_id == membership->inbound->correspondent_id)
         membership->author_in = true;
     for (size_t i = 0; i < membership->inbound->recipient_count; i++)
-        if (party->member_id && party->member_id == membership->inbound->recipients[i].member_id)
+        if ((party->member_id || party->group_id) &&
+            store_target_equal((struct store_target){ party->member_id, party->group_id },
+                               membership->inbound->recipients[i].target))
             membership->recipient_in[i] = true;
 }
 
@@ -120,7 +122,8 @@ static int start_thread(struct store_db *db, const struct store_inbound *inbound
         return -1;
     for (size_t i = 0; i < inbound->recipient_count; i++) {
         const struct store_inbound_recipient *recipient = &inbound->recipients[i];
-        struct store_party party = { .member_id = recipient->member_id,
+        struct store_party party = { .member_id = recipient->target.member_id,
+                                     .group_id = recipient->target.group_id,
                                      .alias = recipient->alias,
                                      .uid = recipient->uid };
         if (store_thread_add_party(db, *thread_id_out, &party) < 0)

@@ -12,26 +12,40 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
+#include "gateway/notice.h"
 #include "gateway/parts.h"
 #include "mapping/store_account.h"
+#include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 #include "tmtp/tmtp_client.h"
 
 enum { ALIAS_LENGTH_MIN = 8, ALIAS_TRIES_MAX = 20, PUT_ASIDE_MS = 10 * 60 * 1000, PUT_ASIDE_MAX = 1000 };
 
-enum chore_kind { CHORE_NONE, CHORE_OWN_ALIAS, CHORE_GREET, CHORE_ALIAS, CHORE_ANNOUNCE };
+enum chore_kind {
+    CHORE_NONE,
+    CHORE_OWN_ALIAS,
+    CHORE_GREET,
+    CHORE_JOIN,
+    CHORE_LEAVE,
+    CHORE_ALIAS,
+    CHORE_ANNOUNCE,       /* to a member, by a ping */
+    CHORE_ANNOUNCE_GROUP, /* by a notice: pings reach single accounts only */
+};
 
 struct chore {
     enum chore_kind kind;
-    int64_t id;      /* of the member, correspondent or mapping */
-    char *from, *to; /* aliases; for CHORE_ALIAS `to` is the correspondent's address */
-    char *candidate; /* CHORE_ALIAS: the alias being asked for */
+    int64_t id;       /* of the member, group, correspondent or mapping */
+    char *from, *to;  /* aliases; for CHORE_ALIAS `to` is the correspondent's address, for those of groups the gid */
+    int64_t group_id; /* CHORE_ANNOUNCE_GROUP */
+    char *candidate;  /* CHORE_ALIAS: the alias being asked for */
     unsigned tries;
 };
 
 struct silo_chores {
     const struct parts *parts;
+    void (*on_notice)(void *ctx);
+    void *ctx;
     struct tmtp_client *client;
     bool online;
     struct chore now; /* kind NONE: idle */
@@ -111,19 +125,31 @@ static void take_alias(const struct store_correspondent *correspondent, void *ct
     chores->now = (struct chore){ .kind = CHORE_ALIAS, .id = correspondent->id, .to = xstrdup(correspondent->address) };
 }
 
+static void take_group(const struct store_group *group, void *ctx)
+{
+    struct silo_chores *chores = ctx;
+    enum chore_kind kind = group->state == STORE_GROUP_ACCEPTED ? CHORE_JOIN : CHORE_LEAVE;
+    if (chores->now.kind != CHORE_NONE || is_aside(chores, kind, group->id))
+        return;
+    chores->now =
+        (struct chore){ .kind = kind, .id = group->id, .from = xstrdup(group->own_alias), .to = xstrdup(group->gid) };
+}
+
 static void take_announcement(const struct store_mapping *mapping, void *ctx)
 {
     struct silo_chores *chores = ctx;
-    if (chores->now.kind != CHORE_NONE || is_aside(chores, CHORE_ANNOUNCE, mapping->id))
+    enum chore_kind kind = mapping->target.group_id ? CHORE_ANNOUNCE_GROUP : CHORE_ANNOUNCE;
+    if (chores->now.kind != CHORE_NONE || is_aside(chores, kind, mapping->id))
         return;
     struct store_correspondent correspondent;
     struct store_db *db = store_reader(chores->parts->store);
     if (store_correspondent_find(db, mapping->correspondent_id, &correspondent) != 1)
         return;
-    chores->now = (struct chore){ .kind = CHORE_ANNOUNCE,
+    chores->now = (struct chore){ .kind = kind,
                                   .id = mapping->id,
+                                  .group_id = mapping->target.group_id,
                                   .from = xstrdup(correspondent.alias),
-                                  .to = xstrdup(mapping->member_alias),
+                                  .to = xstrdup(mapping->target_name),
                                   .candidate = xstrdup(mapping->address) };
     store_correspondent_free(&correspondent);
 }
@@ -157,6 +183,12 @@ static void ask_silo(struct silo_chores *chores)
         strbuf_add_str(&text, "Please answer with a ping: then email from people approved for you can reach you here.");
         chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, text.data);
         break;
+    case CHORE_JOIN:
+        chores->request = tmtp_client_group_edit(chores->client, "join", chore->to, NULL, NULL);
+        break;
+    case CHORE_LEAVE:
+        chores->request = tmtp_client_group_edit(chores->client, "drop", chore->to, chore->from, NULL);
+        break;
     case CHORE_ALIAS:
         free(chore->candidate);
         chore->candidate = alias_candidate(chore->to, chore->tries);
@@ -166,6 +198,7 @@ static void ask_silo(struct silo_chores *chores)
         strbuf_add_fmt(&text, "%s can now write to you by email, and you can write to this alias.", chore->candidate);
         chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, text.data);
         break;
+    case CHORE_ANNOUNCE_GROUP: /* needs no request */
     case CHORE_NONE:
         break;
     }
@@ -173,6 +206,8 @@ static void ask_silo(struct silo_chores *chores)
     if (!chores->request) /* not online any more: asked again when it is */
         chore_clear(chore);
 }
+
+static void submit_done(struct silo_chores *chores);
 
 static void next_chore(void *arg)
 {
@@ -186,16 +221,21 @@ static void next_chore(void *arg)
         return;
     }
     struct store_db *db = store_reader(chores->parts->store);
+    int64_t now = clock_wall_ms(chores->parts->clock);
     int result = take_own_alias(chores, db);
     if (result >= 0 && chores->now.kind == CHORE_NONE)
         result = store_member_list_ungreeted(db, take_greeting, chores);
     if (result >= 0 && chores->now.kind == CHORE_NONE)
-        result = store_correspondent_list_without_alias(db, take_alias, chores);
+        result = store_group_list_chores(db, take_group, chores);
     if (result >= 0 && chores->now.kind == CHORE_NONE)
-        result = store_mapping_list_unannounced(db, take_announcement, chores);
+        result = store_correspondent_list_without_alias(db, now, take_alias, chores);
+    if (result >= 0 && chores->now.kind == CHORE_NONE)
+        result = store_mapping_list_unannounced(db, now, take_announcement, chores);
     if (result < 0)
         log_error("silo.chores_unknown", "hint=%s", "the database can't be read; asked again later");
-    if (chores->now.kind != CHORE_NONE) {
+    if (chores->now.kind == CHORE_ANNOUNCE_GROUP) {
+        submit_done(chores);
+    } else if (chores->now.kind != CHORE_NONE) {
         ask_silo(chores);
     } else {
         chores->aside_count = 0; /* what was refused is tried again after a pause */
@@ -207,7 +247,7 @@ static void next_chore(void *arg)
 struct chore_op {
     struct silo_chores *chores;
     enum chore_kind kind;
-    int64_t id;
+    int64_t id, group_id, now;
     char *alias, *silo;
 };
 
@@ -221,6 +261,26 @@ static int note_own_alias(struct store_db *db, const struct chore_op *op)
     return result;
 }
 
+/* The notice that the silo sends to the group may have come first. */
+static int note_group(struct store_db *db, const struct chore_op *op, enum store_group_state state)
+{
+    enum store_group_state was;
+    return store_group_set_state(db, op->id, state, op->now, &was) < 0 ? -1 : 1;
+}
+
+static int announce_to_group(struct store_db *db, const struct chore_op *op)
+{
+    struct strbuf text;
+    strbuf_init(&text, 4000);
+    struct notice_list list = { .text = &text };
+    notice_list_add(&list, "%s can now write to this group by email, and answers to such messages reach them",
+                    op->alias);
+    struct notice notice = { .to.group_id = op->group_id, .subject = "A new email correspondent", .text = text.data };
+    int result = notice_add(db, &notice, op->now);
+    strbuf_free(&text);
+    return result == 1 ? store_mapping_set_announced(db, op->id) : -1;
+}
+
 static int note_done(struct store_db *db, void *arg)
 {
     const struct chore_op *op = arg;
@@ -228,11 +288,17 @@ static int note_done(struct store_db *db, void *arg)
     case CHORE_OWN_ALIAS:
         return note_own_alias(db, op);
     case CHORE_GREET:
-        return store_member_set_greeted(db, op->id);
+        return store_member_set_greeted(db, op->id, op->now);
+    case CHORE_JOIN:
+        return note_group(db, op, STORE_GROUP_JOINED);
+    case CHORE_LEAVE:
+        return note_group(db, op, STORE_GROUP_LEFT);
     case CHORE_ALIAS:
         return store_correspondent_set_alias(db, op->id, op->alias);
     case CHORE_ANNOUNCE:
         return store_mapping_set_announced(db, op->id);
+    case CHORE_ANNOUNCE_GROUP:
+        return announce_to_group(db, op);
     case CHORE_NONE:
         break;
     }
@@ -242,6 +308,8 @@ static int note_done(struct store_db *db, void *arg)
 static void noted(int result, void *arg)
 {
     struct chore_op *op = arg;
+    if (result == 1 && op->kind == CHORE_ANNOUNCE_GROUP)
+        op->chores->on_notice(op->chores->ctx);
     if (result == 1)
         chore_clear(&op->chores->now);
     else
@@ -250,6 +318,19 @@ static void noted(int result, void *arg)
     free(op->alias);
     free(op->silo);
     free(op);
+}
+
+static void submit_done(struct silo_chores *chores)
+{
+    const struct chore *chore = &chores->now;
+    struct chore_op *op = xcalloc(1, sizeof *op);
+    *op = (struct chore_op){ .chores = chores, .kind = chore->kind, .id = chore->id, .group_id = chore->group_id };
+    op->now = clock_wall_ms(chores->parts->clock);
+    op->silo = xstrdup(chores->parts->config->silo.address);
+    if (chore->candidate)
+        op->alias = xstrdup(chore->candidate);
+    log_info("silo.chore_done", "id=%" PRId64 " from=%s to=%s alias=%s", chore->id, chore->from, chore->to, op->alias);
+    store_submit(chores->parts->store, note_done, noted, op);
 }
 
 /* A refused alias is taken by somebody, or not to the silo's liking: try the next form of it. */
@@ -275,21 +356,16 @@ bool silo_chores_on_result(struct silo_chores *chores, const struct tmtp_client_
             timer_start(chores->timer, 0);
         }
     } else {
-        struct chore_op *op = xcalloc(1, sizeof *op);
-        *op = (struct chore_op){ .chores = chores, .kind = chore->kind, .id = chore->id };
-        op->silo = xstrdup(chores->parts->config->silo.address);
-        if (chore->candidate)
-            op->alias = xstrdup(chore->candidate);
-        log_info("silo.chore_done", "id=%" PRId64 " from=%s to=%s alias=%s", chore->id, chore->from, chore->to,
-                 op->alias);
-        store_submit(chores->parts->store, note_done, noted, op);
+        submit_done(chores);
     }
     return true;
 }
 
-struct silo_chores *silo_chores_new(const struct parts *parts)
+struct silo_chores *silo_chores_new(const struct parts *parts, void (*on_notice)(void *ctx), void *ctx)
 {
     struct silo_chores *chores = xcalloc(1, sizeof *chores);
+    chores->on_notice = on_notice;
+    chores->ctx = ctx;
     chores->parts = parts;
     chores->timer = timer_new(parts->loop, next_chore, chores);
     return chores;

@@ -1,7 +1,7 @@
 /* silo_chores.h - what approvals leave to do in the silo, one chore at a time
  *
- * In this order: claim our own alias, greet members who have not answered yet, create correspondents' aliases, announce
- * mappings. What is to be done is asked of the database each time; what the silo refuses is put aside until something
+ * In this order: claim our own alias, greet members who have not answered yet, join and leave groups, create
+ * correspondents' aliases, announce mappings. What is to be done is asked of the database each time; what the silo refuses is put aside until something
  * changes (silo_chores_poke) or ten minutes have passed.
  */
 #pragma once
@@ -12,7 +12,8 @@ struct silo_chores;
 struct tmtp_client;
 struct tmtp_client_result;
 
-struct silo_chores *silo_chores_new(const struct parts *parts);
+/* on_notice: a notice is in the inbound queue. */
+struct silo_chores *silo_chores_new(const struct parts *parts, void (*on_notice)(void *ctx), void *ctx);
 void silo_chores_free(struct silo_chores **chores);
 void silo_chores_set_client(struct silo_chores *chores, struct tmtp_client *client);
 void silo_chores_set_online(struct silo_chores *chores, bool online);

@@ -13,8 +13,8 @@
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "gateway/silo_chores.h"
+#include "gateway/silo_people.h"
 #include "mapping/store_account.h"
-#include "mapping/store_member.h"
 #include "tmtp/tmtp_header.h"
 
 enum { START_RETRY_MS = 5000, SAVE_RETRY_MS = 2000 };
@@ -27,6 +27,7 @@ struct silo_link {
     void *ctx;
     struct tmtp_client *client;
     struct silo_chores *chores;
+    struct silo_people *people;
     struct timer *start_timer;
     bool was_online;
     struct account_op *identity; /* a new account that is not written down yet */
@@ -162,61 +163,12 @@ static void on_message(struct tmtp_client *client, struct tmtp_client_delivery *
     link->callbacks->on_message(delivery, link->ctx);
 }
 
-/* Learning uids: only from what the silo itself vouches for. */
-struct learn_op {
-    struct silo_link *link;
-    char *alias, *uid, *msgid;
-    int learned;
-};
-
-static int learn(struct store_db *db, void *arg)
-{
-    struct learn_op *op = arg;
-    op->learned = store_member_learn_uid(db, op->alias, op->uid);
-    return op->learned == -1 ? -1 : 1;
-}
-
-static void learned(int result, void *arg)
-{
-    struct learn_op *op = arg;
-    if (result == 1) {
-        if (op->learned == -2)
-            log_warning("member.uid_conflict", "alias=%s uid=%s hint=%s", op->alias, op->uid,
-                        "the alias is bound to another account; nothing was changed");
-        else if (op->learned == 1)
-            log_info("member.known", "alias=%s uid=%s", op->alias, op->uid);
-        tmtp_client_ack(op->link->client, op->msgid);
-        silo_chores_poke(op->link->chores);
-    } else {
-        tmtp_client_decline(op->link->client, op->msgid); /* the silo brings it again */
-    }
-    free(op->alias);
-    free(op->uid);
-    free(op->msgid);
-    free(op);
-}
-
-static void learn_from(struct silo_link *link, const struct tmtp_push *push)
-{
-    const char *own_uid = tmtp_client_uid(link->client);
-    bool own = own_uid && push->from && strcmp(own_uid, push->from) == 0; /* we are nobody's correspondent */
-    if (!push->alias || !push->from || own) {
-        tmtp_client_ack(link->client, push->id);
-        return;
-    }
-    struct learn_op *op = xcalloc(1, sizeof *op);
-    op->link = link;
-    op->alias = xstrdup(push->alias);
-    op->uid = xstrdup(push->from);
-    op->msgid = xstrdup(push->id);
-    store_submit(link->parts->store, learn, learned, op);
-}
-
 static void on_ping(struct tmtp_client *client, const struct tmtp_push *push, const char *text, void *ctx)
 {
+    struct silo_link *link = ctx;
     (void)client;
     (void)text; /* commands in words are the concierge's, which this version does not have */
-    learn_from(ctx, push);
+    silo_people_on_push(link->people, push);
 }
 
 static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, const char *data, size_t len, void *ctx)
@@ -224,11 +176,26 @@ static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, 
     struct silo_link *link = ctx;
     (void)data;
     (void)len;
-    if (push->op == TMTP_PUSH_INVITE)
-        learn_from(link, push); /* its alias is the inviting member's, checked by the silo */
+    if (push->op == TMTP_PUSH_INVITE || push->op == TMTP_PUSH_MEMBER)
+        silo_people_on_push(link->people, push);
     else
         tmtp_client_ack(client, push->id);
 }
+
+static void on_learned(void *ctx)
+{
+    struct silo_link *link = ctx;
+    silo_chores_poke(link->chores);
+}
+
+static void on_stored_notice(void *ctx)
+{
+    struct silo_link *link = ctx;
+    link->callbacks->on_notice(link->ctx);
+}
+
+static const struct silo_people_callbacks people_callbacks = { .on_learned = on_learned,
+                                                               .on_notice = on_stored_notice };
 
 static const struct tmtp_client_callbacks client_callbacks = {
     .on_state = on_state,
@@ -252,7 +219,8 @@ struct silo_link *silo_link_new(const struct parts *parts, const struct silo_lin
     link->parts = parts;
     link->callbacks = callbacks;
     link->ctx = ctx;
-    link->chores = silo_chores_new(parts);
+    link->chores = silo_chores_new(parts, on_stored_notice, link);
+    link->people = silo_people_new(parts, &people_callbacks, link);
     link->start_timer = timer_new(parts->loop, start_again, link);
     return link;
 }
@@ -279,6 +247,7 @@ void silo_link_start(struct silo_link *link)
     };
     link->client = tmtp_client_new(&settings);
     silo_chores_set_client(link->chores, link->client);
+    silo_people_set_client(link->people, link->client);
     link->callbacks->on_client(link->client, link->ctx);
     store_account_free(&account);
 }
@@ -292,6 +261,7 @@ void silo_link_free(struct silo_link **link_in)
         account_op_free(link->identity);
     tmtp_client_free(&link->client);
     silo_chores_free(&link->chores);
+    silo_people_free(&link->people);
     timer_free(&link->start_timer);
     free(link);
     *link_in = NULL;
@@ -311,4 +281,9 @@ struct tmtp_client *silo_link_client(struct silo_link *link)
 void silo_link_poke(struct silo_link *link)
 {
     silo_chores_poke(link->chores);
+}
+
+void silo_link_ask_again(struct silo_link *link, const char *alias)
+{
+    silo_people_ask_again(link->people, alias);
 }

@@ -1,10 +1,9 @@
 /* silo_link.h - the gateway's life in the silo: its account, its aliases, whom it knows
  *
- * Owns the tmtp_client. Keeps the account in the store, learns members' uids from what the silo vouches for (pings and
- * invites name the sender's alias and uid; a thread's header is only a claim), and does the chores that approvals
- * leave behind: greeting members whose uid is unknown, creating correspondents' aliases, telling members that
- * somebody can now write to them. Chores are derived from the database, so they survive restarts and are
- * done at least once.
+ * Owns the tmtp_client. Keeps the account in the store, learns who is who (silo_people.h), and does the chores that
+ * approvals leave behind (silo_chores.h): greeting members whose uid is unknown, creating correspondents' aliases, telling
+ * members that somebody can now write to them, joining groups. Chores are derived from the database, so they survive
+ * restarts and are done at least once.
  *
  * Posts, echoes and thread messages are passed on to the owner.
  */
@@ -22,6 +21,7 @@ struct silo_link_callbacks {
     void (*on_post_result)(const struct tmtp_client_result *result, void *ctx);
     void (*on_echo)(const char *queue_key, const char *msgid, const char *posted, const char *threadid, void *ctx);
     void (*on_message)(struct tmtp_client_delivery *delivery, void *ctx);
+    void (*on_notice)(void *ctx); /* a notice is in the inbound queue */
 };
 
 struct silo_link *silo_link_new(const struct parts *parts, const struct silo_link_callbacks *callbacks, void *ctx);
@@ -30,3 +30,4 @@ void silo_link_free(struct silo_link **link);
 void silo_link_quit(struct silo_link *link);                  /* before shutting down */
 struct tmtp_client *silo_link_client(struct silo_link *link); /* NULL before start */
 void silo_link_poke(struct silo_link *link);                  /* members or mappings changed: there may be chores */
+void silo_link_ask_again(struct silo_link *link, const char *alias); /* see silo_people_ask_again() */

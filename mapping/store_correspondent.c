@@ -59,17 +59,19 @@ int store_correspondent_set_alias(struct store_db *db, int64_t id, const char *a
         STORE_VALUES(bind_text(alias), bind_int(id), bind_text(alias), bind_int(id)));
 }
 
-int store_correspondent_list_without_alias(struct store_db *db, store_correspondent_each *each, void *ctx)
+int store_correspondent_list_without_alias(struct store_db *db, int64_t now, store_correspondent_each *each, void *ctx)
 {
     struct store_query query;
     int result;
     store_query_begin(&query, db,
                       "SELECT id, address, alias FROM correspondent WHERE alias IS NULL AND EXISTS"
-                      " (SELECT 1 FROM mapping JOIN member ON member.id = mapping.member_id"
+                      " (SELECT 1 FROM mapping LEFT JOIN member ON member.id = mapping.member_id"
+                      "  LEFT JOIN group_ ON group_.id = mapping.group_id"
                       "  WHERE mapping.correspondent_id = correspondent.id AND mapping.state = 'approved'"
-                      "  AND member.removed = 0)"
+                      "  AND (mapping.expires_at = 0 OR mapping.expires_at > ?)"
+                      "  AND (member.removed = 0 OR group_.state = 'joined'))"
                       " ORDER BY id",
-                      NULL);
+                      STORE_VALUES(bind_int(now)));
     while ((result = store_query_next(&query)) == 1) {
         struct store_correspondent correspondent = read_correspondent(&query);
         each(&correspondent, ctx);

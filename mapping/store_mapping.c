@@ -54,12 +54,13 @@ bool store_direction_parse(const char *text, enum store_direction *direction_out
 }
 
 #define SELECT_MAPPING                                                                                                 \
-    "SELECT mapping.id, mapping.correspondent_id, mapping.member_id, correspondent.address, member.alias,"             \
+    "SELECT mapping.id, mapping.correspondent_id, mapping.member_id, mapping.group_id, correspondent.address,"         \
+    " coalesce(member.alias, group_.gid),"                                                                             \
     " mapping.state, mapping.direction, mapping.expires_at, mapping.max_size, mapping.daily, mapping.note,"            \
     " mapping.created_at, mapping.decided_at, mapping.created_by, mapping.decided_by, mapping.reason,"                 \
     " mapping.announced"                                                                                               \
     " FROM mapping JOIN correspondent ON correspondent.id = mapping.correspondent_id"                                  \
-    " JOIN member ON member.id = mapping.member_id "
+    " LEFT JOIN member ON member.id = mapping.member_id LEFT JOIN group_ ON group_.id = mapping.group_id "
 
 /* The words that the schema's CHECK allows are those of the tables above. */
 static struct store_mapping read_mapping(const struct store_query *query)
@@ -67,22 +68,22 @@ static struct store_mapping read_mapping(const struct store_query *query)
     struct store_mapping mapping = {
         .id = store_query_int(query, 0),
         .correspondent_id = store_query_int(query, 1),
-        .member_id = store_query_int(query, 2),
-        .address = store_query_copy(query, 3),
-        .member_alias = store_query_copy(query, 4),
-        .expires_at = store_query_int(query, 7),
-        .max_size = store_query_int(query, 8),
-        .daily = store_query_int(query, 9),
-        .note = store_query_copy(query, 10),
-        .created_at = store_query_int(query, 11),
-        .decided_at = store_query_int(query, 12),
-        .created_by = store_query_copy(query, 13),
-        .decided_by = store_query_copy(query, 14),
-        .reason = store_query_copy(query, 15),
-        .announced = store_query_int(query, 16) != 0,
+        .target = { store_query_int(query, 2), store_query_int(query, 3) },
+        .address = store_query_copy(query, 4),
+        .target_name = store_query_copy(query, 5),
+        .expires_at = store_query_int(query, 8),
+        .max_size = store_query_int(query, 9),
+        .daily = store_query_int(query, 10),
+        .note = store_query_copy(query, 11),
+        .created_at = store_query_int(query, 12),
+        .decided_at = store_query_int(query, 13),
+        .created_by = store_query_copy(query, 14),
+        .decided_by = store_query_copy(query, 15),
+        .reason = store_query_copy(query, 16),
+        .announced = store_query_int(query, 17) != 0,
     };
-    bool known = store_mapping_state_parse(store_query_text(query, 5), &mapping.state) &&
-                 store_direction_parse(store_query_text(query, 6), &mapping.direction);
+    bool known = store_mapping_state_parse(store_query_text(query, 6), &mapping.state) &&
+                 store_direction_parse(store_query_text(query, 7), &mapping.direction);
     assert(known);
     (void)known;
     return mapping;
@@ -104,25 +105,28 @@ int store_mapping_add(struct store_db *db, const struct store_mapping_new *mappi
 {
     bool approved = mapping->state == STORE_MAPPING_APPROVED;
     assert(approved || mapping->state == STORE_MAPPING_REQUESTED);
-    int exists =
-        store_fetch_int(db,
-                        "SELECT id FROM mapping WHERE correspondent_id = ? AND member_id = ?"
-                        " AND state IN ('requested', 'approved', 'suspended')",
-                        STORE_VALUES(bind_int(mapping->correspondent_id), bind_int(mapping->member_id)), id_out);
+    int exists = store_fetch_int(db,
+                                 "SELECT id FROM mapping WHERE correspondent_id = ?"
+                                 " AND member_id IS NOT DISTINCT FROM ? AND group_id IS NOT DISTINCT FROM ?"
+                                 " AND state IN ('requested', 'approved', 'suspended')",
+                                 STORE_VALUES(bind_int(mapping->correspondent_id), bind_id(mapping->target.member_id),
+                                              bind_id(mapping->target.group_id)),
+                                 id_out);
     if (exists != 0)
         return exists == 1 ? 0 : -1;
-    return store_fetch_int(
-        db,
-        "INSERT INTO mapping (correspondent_id, member_id, state, direction, expires_at, max_size, daily, note,"
-        " created_at, created_by, decided_at, decided_by, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        STORE_VALUES(bind_int(mapping->correspondent_id), bind_int(mapping->member_id),
-                     bind_text(state_names[mapping->state]), bind_text(direction_names[mapping->direction]),
-                     bind_int(mapping->expires_at), bind_int(mapping->max_size), bind_int(mapping->daily),
-                     bind_text(mapping->note), bind_int(mapping->now), bind_text(mapping->actor),
-                     bind_int(approved ? mapping->now : 0), bind_text(approved ? mapping->actor : ""),
-                     bind_text(mapping->reason)),
-        id_out);
+    return store_fetch_int(db,
+                           "INSERT INTO mapping (correspondent_id, member_id, group_id, state, direction, expires_at, "
+                           "max_size, daily, note,"
+                           " created_at, created_by, decided_at, decided_by, reason)"
+                           " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                           STORE_VALUES(bind_int(mapping->correspondent_id), bind_id(mapping->target.member_id),
+                                        bind_id(mapping->target.group_id), bind_text(state_names[mapping->state]),
+                                        bind_text(direction_names[mapping->direction]), bind_int(mapping->expires_at),
+                                        bind_int(mapping->max_size), bind_int(mapping->daily), bind_text(mapping->note),
+                                        bind_int(mapping->now), bind_text(mapping->actor),
+                                        bind_int(approved ? mapping->now : 0),
+                                        bind_text(approved ? mapping->actor : ""), bind_text(mapping->reason)),
+                           id_out);
 }
 
 int store_mapping_find(struct store_db *db, int64_t id, struct store_mapping *out)
@@ -130,23 +134,26 @@ int store_mapping_find(struct store_db *db, int64_t id, struct store_mapping *ou
     return find(db, SELECT_MAPPING "WHERE mapping.id = ?", STORE_VALUES(bind_int(id)), out);
 }
 
-int store_mapping_find_pair(struct store_db *db, int64_t correspondent_id, int64_t member_id, struct store_mapping *out)
+int store_mapping_find_pair(struct store_db *db, int64_t correspondent_id, struct store_target target,
+                            struct store_mapping *out)
 {
     return find(db,
                 SELECT_MAPPING
-                "WHERE mapping.correspondent_id = ? AND mapping.member_id = ?"
+                "WHERE mapping.correspondent_id = ? AND mapping.member_id IS NOT DISTINCT FROM ?"
+                " AND mapping.group_id IS NOT DISTINCT FROM ?"
                 " ORDER BY CASE WHEN mapping.state IN ('requested', 'approved', 'suspended') THEN 0 ELSE 1 END,"
                 " mapping.id DESC LIMIT 1",
-                STORE_VALUES(bind_int(correspondent_id), bind_int(member_id)), out);
+                STORE_VALUES(bind_int(correspondent_id), bind_id(target.member_id), bind_id(target.group_id)), out);
 }
 
-int store_mapping_any_inbound(struct store_db *db, int64_t member_id, int64_t now)
+int store_mapping_any_inbound(struct store_db *db, struct store_target target, int64_t now)
 {
     int64_t id;
     return store_fetch_int(db,
-                           "SELECT id FROM mapping WHERE member_id = ? AND state = 'approved'"
+                           "SELECT id FROM mapping WHERE member_id IS NOT DISTINCT FROM ?"
+                           " AND group_id IS NOT DISTINCT FROM ? AND state = 'approved'"
                            " AND direction IN ('in', 'both') AND (expires_at = 0 OR expires_at > ?) LIMIT 1",
-                           STORE_VALUES(bind_int(member_id), bind_int(now)), &id);
+                           STORE_VALUES(bind_id(target.member_id), bind_id(target.group_id), bind_int(now)), &id);
 }
 
 int store_mapping_set_state(struct store_db *db, int64_t id, enum store_mapping_state state, const char *actor,
@@ -188,20 +195,23 @@ int store_mapping_list(struct store_db *db, const struct store_mapping_filter *f
                        void *ctx)
 {
     return list(db,
-                SELECT_MAPPING "WHERE mapping.state = coalesce(?, mapping.state)"
-                               " AND correspondent.address = coalesce(?, correspondent.address)"
-                               " AND member.alias = coalesce(?, member.alias) ORDER BY mapping.id",
+                SELECT_MAPPING
+                "WHERE mapping.state = coalesce(?, mapping.state)"
+                " AND correspondent.address = coalesce(?, correspondent.address)"
+                " AND coalesce(member.alias, group_.gid) = coalesce(?, member.alias, group_.gid) ORDER BY mapping.id",
                 STORE_VALUES(bind_text(filter->by_state ? state_names[filter->state] : NULL),
-                             bind_text(filter->address), bind_text(filter->member_alias)),
+                             bind_text(filter->address), bind_text(filter->target_name)),
                 each, ctx);
 }
 
-int store_mapping_list_unannounced(struct store_db *db, store_mapping_each *each, void *ctx)
+int store_mapping_list_unannounced(struct store_db *db, int64_t now, store_mapping_each *each, void *ctx)
 {
     return list(db,
                 SELECT_MAPPING "WHERE mapping.state = 'approved' AND mapping.announced = 0"
-                               " AND correspondent.alias IS NOT NULL AND member.removed = 0 ORDER BY mapping.id",
-                NULL, each, ctx);
+                               " AND (mapping.expires_at = 0 OR mapping.expires_at > ?)"
+                               " AND correspondent.alias IS NOT NULL"
+                               " AND (member.removed = 0 OR group_.state = 'joined') ORDER BY mapping.id",
+                STORE_VALUES(bind_int(now)), each, ctx);
 }
 
 int store_mapping_set_announced(struct store_db *db, int64_t id)
@@ -212,7 +222,7 @@ int store_mapping_set_announced(struct store_db *db, int64_t id)
 void store_mapping_free(struct store_mapping *mapping)
 {
     free(mapping->address);
-    free(mapping->member_alias);
+    free(mapping->target_name);
     free(mapping->note);
     free(mapping->created_by);
     free(mapping->decided_by);

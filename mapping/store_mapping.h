@@ -1,10 +1,10 @@
 /* store_mapping.h - correspondents and the list at the door
  *
  * A correspondent is an outside email address; on approval it gets an alias on the gateway's silo account. A mapping
- * opens one correspondent to one member. Addresses are stored normalised (smtp_address_normalise).
+ * opens one correspondent to one member, or to one group. Addresses are stored normalised (smtp_address_normalise).
  */
 #pragma once
-#include "mapping/store.h"
+#include "mapping/store_address.h"
 
 struct store_correspondent {
     int64_t id;
@@ -23,8 +23,8 @@ int store_correspondent_find_by_alias(struct store_db *db, const char *alias, st
 int store_correspondent_set_alias(struct store_db *db, int64_t id, const char *alias)
     __attribute__((warn_unused_result));
 typedef void store_correspondent_each(const struct store_correspondent *correspondent, void *ctx);
-/* With an approved mapping (to a member who is not removed) but without an alias yet, in order of id. */
-int store_correspondent_list_without_alias(struct store_db *db, store_correspondent_each *each, void *ctx)
+/* With an approved mapping that has not expired (to a member who is not removed, or to a group that the gateway is in) but without an alias yet, in order of id. */
+int store_correspondent_list_without_alias(struct store_db *db, int64_t now, store_correspondent_each *each, void *ctx)
     __attribute__((warn_unused_result));
 void store_correspondent_free(struct store_correspondent *correspondent);
 
@@ -39,18 +39,19 @@ enum store_direction { STORE_DIRECTION_IN = 1, STORE_DIRECTION_OUT = 2, STORE_DI
 
 struct store_mapping {
     int64_t id;
-    int64_t correspondent_id, member_id;
-    char *address; /* of the correspondent */
-    char *member_alias;
+    int64_t correspondent_id;
+    struct store_target target;
+    char *address;     /* of the correspondent */
+    char *target_name; /* the member's alias, or the gid */
     enum store_mapping_state state;
     enum store_direction direction;
     int64_t expires_at;             /* 0: never */
     int64_t max_size;               /* bytes; 0: only the gateway's own limit */
-    int64_t daily;                  /* messages per 24 hours from this correspondent to this member; 0: no limit */
+    int64_t daily;                  /* messages per 24 hours from this correspondent to this target; 0: no limit */
     char *note;                     /* "" */
     int64_t created_at, decided_at; /* 0: not decided */
     char *created_by, *decided_by, *reason; /* "" when none */
-    bool announced;                         /* the member was pinged from the correspondent's alias */
+    bool announced;                         /* the target was told, from the correspondent's alias or by a notice */
 };
 const char *store_mapping_state_name(enum store_mapping_state state);
 bool store_mapping_state_parse(const char *text, enum store_mapping_state *state_out);
@@ -58,7 +59,8 @@ const char *store_direction_name(enum store_direction direction);
 bool store_direction_parse(const char *text, enum store_direction *direction_out);
 
 struct store_mapping_new {
-    int64_t correspondent_id, member_id;
+    int64_t correspondent_id;
+    struct store_target target;
     enum store_mapping_state state; /* REQUESTED or APPROVED */
     enum store_direction direction;
     int64_t expires_at, max_size, daily;
@@ -70,10 +72,11 @@ int store_mapping_add(struct store_db *db, const struct store_mapping_new *mappi
     __attribute__((warn_unused_result));
 int store_mapping_find(struct store_db *db, int64_t id, struct store_mapping *out) __attribute__((warn_unused_result));
 /* The live mapping of the pair: a requested, approved or suspended one; else the newest denied or revoked one. */
-int store_mapping_find_pair(struct store_db *db, int64_t correspondent_id, int64_t member_id, struct store_mapping *out)
+int store_mapping_find_pair(struct store_db *db, int64_t correspondent_id, struct store_target target,
+                            struct store_mapping *out) __attribute__((warn_unused_result));
+/* Is anybody at all allowed to write to this target now (approved, inward, not expired)? 1 yes, 0 no. */
+int store_mapping_any_inbound(struct store_db *db, struct store_target target, int64_t now)
     __attribute__((warn_unused_result));
-/* Is anybody at all allowed to write to this member now (approved, inward, not expired)? 1 yes, 0 no. */
-int store_mapping_any_inbound(struct store_db *db, int64_t member_id, int64_t now) __attribute__((warn_unused_result));
 /* Moves to a new state when the life of a mapping allows it (requested -> approved, denied; approved -> suspended,
  * revoked; suspended -> approved, revoked). 0: not allowed from *state_was_out, or no such mapping (*state_was_out is
  * then the wanted state). Approving a request resets `announced`; resuming a suspended one does not. */
@@ -83,15 +86,16 @@ int store_mapping_set_state(struct store_db *db, int64_t id, enum store_mapping_
 struct store_mapping_filter {
     bool by_state;
     enum store_mapping_state state;
-    const char *address;      /* NULL: any */
-    const char *member_alias; /* NULL: any */
+    const char *address;     /* NULL: any */
+    const char *target_name; /* a member's alias or a gid; NULL: any */
 };
 typedef void store_mapping_each(const struct store_mapping *mapping, void *ctx);
 /* By id. */
 int store_mapping_list(struct store_db *db, const struct store_mapping_filter *filter, store_mapping_each *each,
                        void *ctx) __attribute__((warn_unused_result));
-/* Approved, whose correspondent has an alias and whose member has not been told (and is not removed). */
-int store_mapping_list_unannounced(struct store_db *db, store_mapping_each *each, void *ctx)
+/* Approved, not expired, whose correspondent has an alias and whose target has not been told (a member who is not
+ * removed, a group that the gateway is in). */
+int store_mapping_list_unannounced(struct store_db *db, int64_t now, store_mapping_each *each, void *ctx)
     __attribute__((warn_unused_result));
 int store_mapping_set_announced(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
 void store_mapping_free(struct store_mapping *mapping);

@@ -1,21 +1,21 @@
 /* store_member.h - silo members that have an address at the gateway */
 #pragma once
-#include "mapping/store.h"
+#include "mapping/store_address.h"
 
 struct store_member {
     int64_t id;
-    char *alias;      /* in the silo; exact, upper and lower case differ */
-    char *uid;        /* NULL until learned: their answer is also their consent */
-    char *local_part; /* before the '@' of the gateway's domain, lower case; stable once used */
-    bool greeted;     /* the gateway has pinged them to ask for an answer */
-    bool removed;     /* kept because threads and traces refer to it, and so that nobody else gets the address */
+    char *alias;        /* in the silo; exact, upper and lower case differ */
+    char *uid;          /* NULL until learned: their answer is also their consent */
+    char *local_part;   /* before the '@' of the gateway's domain, lower case; stable once used */
+    int64_t greeted_at; /* when the gateway pinged them to ask for an answer; 0: not yet */
+    bool removed;       /* kept because threads and traces refer to it, and so that nobody else gets the address */
     int64_t created_at;
 };
 
 /* Adds a member, or revives a removed one (as new: uid forgotten, not greeted; the old local part unless one is given).
  * local_part NULL: derived from the alias ("Alice Member" -> "alice.member"), made unique with a number
- * ("alice.member.2"). 0: alias is a member already, or local_part is taken (also by a removed one) or not valid (a
- * dot-atom in lower case, RFC 5322 section 3.2.3, of at most 64 bytes); *reason_out is static text. */
+ * ("alice.member.2"). 0: alias is a member already, or local_part is taken or not valid (store_address_check();
+ * *reason_out is static text). */
 int store_member_add(struct store_db *db, const char *alias, const char *local_part, int64_t now, int64_t *id_out,
                      const char **reason_out) __attribute__((warn_unused_result));
 int store_member_remove(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
@@ -32,7 +32,10 @@ int store_member_find_by_uid(struct store_db *db, const char *uid, struct store_
  * bound to another uid, or the uid to another member (nothing changed: a takeover attempt or a confusion, to be
  * traced). */
 int store_member_learn_uid(struct store_db *db, const char *alias, const char *uid) __attribute__((warn_unused_result));
-int store_member_set_greeted(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
+int store_member_set_greeted(struct store_db *db, int64_t id, int64_t now) __attribute__((warn_unused_result));
+/* As if not greeted, if that was before a time and they have not answered. 0: nothing to ask. */
+int store_member_ask_again(struct store_db *db, const char *alias, int64_t asked_before)
+    __attribute__((warn_unused_result));
 typedef void store_member_each(const struct store_member *member, void *ctx);
 /* Not removed ones, by alias. */
 int store_member_list(struct store_db *db, store_member_each *each, void *ctx) __attribute__((warn_unused_result));

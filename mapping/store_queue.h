@@ -9,7 +9,7 @@
 #pragma once
 #include <stddef.h>
 
-#include "mapping/store.h"
+#include "mapping/store_address.h"
 
 enum store_queue_state {
     STORE_QUEUE_WAITING, /* to be converted, posted or relayed when due */
@@ -23,11 +23,13 @@ bool store_queue_state_parse(const char *text, enum store_queue_state *state_out
 
 enum store_inbound_kind { STORE_INBOUND_MAIL, STORE_INBOUND_NOTICE };
 
+/* A member, a group, or (both ids 0) somebody of the silo who is told something. */
 struct store_inbound_recipient {
-    int64_t member_id;
+    struct store_target target;
     int64_t mapping_id; /* that let it in; 0 for a notice */
-    char *uid;          /* NULL: not known */
-    char *alias, *local_part;
+    char *uid;          /* of a group its gid. NULL: a member's is not known; the gateway is not in the group */
+    char *alias;        /* of a group its gid */
+    char *local_part;   /* "" for neither a member nor a group */
 };
 struct store_inbound {
     int64_t id;
@@ -42,6 +44,7 @@ struct store_inbound {
     int64_t content_id; /* 0 once erased. Mail: the whole message; notice: the CommonMark body */
     int64_t size;
     int64_t thread_id; /* 0 until routed (a notice has it from the start, or 0 for a new thread) */
+    char *threadid;    /* of a notice in a thread that is not ours: as its reader named it; NULL */
     char *subject;     /* of the post, once routed; NULL */
     int64_t received_at, next_attempt_at;
     unsigned attempts;
@@ -56,20 +59,26 @@ struct store_inbound_new {
     const char *message_id, *references;
     bool is_automatic;
     int64_t content_id, size, thread_id;
+    const char *threadid; /* NULL */
     const char *subject;
     int64_t now;
 };
 int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
     __attribute__((warn_unused_result));
-/* 1 also for one that is there already: a member gets a message once. */
-int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, int64_t member_id, int64_t mapping_id)
+/* 1 also for one that is there already: everybody gets a message once. */
+int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, struct store_target target, int64_t mapping_id)
+    __attribute__((warn_unused_result));
+int store_inbound_add_person(struct store_db *db, int64_t inbound_id, const char *uid, const char *alias)
+    __attribute__((warn_unused_result));
+/* When this account was last told something as such a person. 0: never. */
+int store_inbound_person_told_at(struct store_db *db, const char *uid, int64_t *at_out)
     __attribute__((warn_unused_result));
 /* With recipients. */
 int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *out) __attribute__((warn_unused_result));
-/* WAITING -> ROUTED; 0 from any other state. */
 /* Is an earlier mail of this correspondent with this Message-ID still waiting to be routed? */
 int store_inbound_awaits_routing(struct store_db *db, const char *message_id, int64_t correspondent_id,
                                  int64_t before_id) __attribute__((warn_unused_result));
+/* WAITING -> ROUTED; 0 from any other state. */
 int store_inbound_route(struct store_db *db, int64_t id, int64_t thread_id, const char *subject)
     __attribute__((warn_unused_result));
 /* Counts an attempt; the state stays. */
@@ -81,8 +90,8 @@ int store_inbound_set_state(struct store_db *db, int64_t id, enum store_queue_st
 /* SETTLED or DROPPED: erases the content. 0: it was so already. */
 int store_inbound_finish(struct store_db *db, int64_t id, enum store_queue_state state)
     __attribute__((warn_unused_result));
-/* Messages from a correspondent to a member accepted at or after a time, for daily limits. */
-int store_inbound_count_since(struct store_db *db, int64_t correspondent_id, int64_t member_id, int64_t since,
+/* Messages from a correspondent to a target accepted at or after a time, for daily limits. */
+int store_inbound_count_since(struct store_db *db, int64_t correspondent_id, struct store_target target, int64_t since,
                               int64_t *count_out) __attribute__((warn_unused_result));
 void store_inbound_free(struct store_inbound *inbound);
 
@@ -91,6 +100,7 @@ const char *store_recipient_state_name(enum store_recipient_state state);
 
 struct store_outbound_recipient {
     int64_t correspondent_id;
+    int64_t group_id; /* under whose mapping they may be written to; 0: the author's own */
     char *address;
     enum store_recipient_state state;
     char *reply; /* the relay's last; "" */
@@ -100,8 +110,9 @@ struct store_outbound {
     enum store_queue_state state;
     char *tmtp_msgid;
     int64_t thread_id; /* 0: it named a thread that we do not know */
-    int64_t member_id; /* the author */
-    char *author_alias;
+    int64_t member_id; /* the author; 0: no member of the gateway */
+    int64_t group_id;  /* in whose name it is sent; 0: in the author's own */
+    char *author_uid, *author_alias;
     char *message_id;   /* of the mail, without brackets: fixed from the start */
     char *head;         /* the second header as received (JSON), until the mail is written; "" then */
     int64_t content_id; /* WAITING: body and attachments; ROUTED: the whole mail */
@@ -115,14 +126,14 @@ struct store_outbound {
 };
 struct store_outbound_new {
     const char *tmtp_msgid;
-    int64_t thread_id, member_id;
-    const char *author_alias, *message_id, *head;
+    int64_t thread_id, member_id, group_id;
+    const char *author_uid, *author_alias, *message_id, *head;
     int64_t content_id, size, posted_at, now;
 };
 int store_outbound_add(struct store_db *db, const struct store_outbound_new *outbound, int64_t *id_out)
     __attribute__((warn_unused_result));
 /* 1 also for one that is there already. */
-int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id)
+int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id, int64_t group_id)
     __attribute__((warn_unused_result));
 /* With recipients. */
 int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *out)

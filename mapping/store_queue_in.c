@@ -11,24 +11,43 @@ int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbou
     return store_fetch_int(
         db,
         "INSERT INTO inbound (kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
-        " is_automatic, content_id, size, thread_id, subject, received_at, next_attempt_at)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " is_automatic, content_id, size, thread_id, threadid, subject, received_at, next_attempt_at)"
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         STORE_VALUES(bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
                      bind_text(inbound->from_address), bind_id(inbound->correspondent_id),
                      bind_text(inbound->message_id), bind_text(inbound->references ? inbound->references : ""),
                      bind_int(inbound->is_automatic), bind_id(inbound->content_id), bind_int(inbound->size),
-                     bind_id(inbound->thread_id), bind_text(inbound->subject), bind_int(inbound->now),
-                     bind_int(inbound->now)),
+                     bind_id(inbound->thread_id), bind_text(inbound->threadid), bind_text(inbound->subject),
+                     bind_int(inbound->now), bind_int(inbound->now)),
         id_out);
 }
 
-int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, int64_t member_id, int64_t mapping_id)
+int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, struct store_target target, int64_t mapping_id)
 {
-    int result = store_execute(db,
-                               "INSERT INTO inbound_recipient (inbound_id, member_id, mapping_id) VALUES (?, ?, ?)"
-                               " ON CONFLICT (inbound_id, member_id) DO NOTHING",
-                               STORE_VALUES(bind_int(inbound_id), bind_int(member_id), bind_id(mapping_id)));
+    int result = store_execute(
+        db,
+        "INSERT INTO inbound_recipient (inbound_id, member_id, group_id, mapping_id)"
+        " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        STORE_VALUES(bind_int(inbound_id), bind_id(target.member_id), bind_id(target.group_id), bind_id(mapping_id)));
     return result < 0 ? -1 : 1;
+}
+
+int store_inbound_add_person(struct store_db *db, int64_t inbound_id, const char *uid, const char *alias)
+{
+    int result = store_execute(
+        db, "INSERT INTO inbound_recipient (inbound_id, uid, alias) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        STORE_VALUES(bind_int(inbound_id), bind_text(uid), bind_text(alias)));
+    return result < 0 ? -1 : 1;
+}
+
+int store_inbound_person_told_at(struct store_db *db, const char *uid, int64_t *at_out)
+{
+    *at_out = 0;
+    return store_fetch_int(db,
+                           "SELECT inbound.received_at FROM inbound_recipient"
+                           " JOIN inbound ON inbound.id = inbound_recipient.inbound_id"
+                           " WHERE inbound_recipient.uid = ? ORDER BY inbound_recipient.id DESC LIMIT 1",
+                           STORE_VALUES(bind_text(uid)), at_out);
 }
 
 static int read_recipients(struct store_db *db, struct store_inbound *inbound)
@@ -36,19 +55,24 @@ static int read_recipients(struct store_db *db, struct store_inbound *inbound)
     struct store_query query;
     int result;
     store_query_begin(&query, db,
-                      "SELECT member.id, mapping_id, uid, alias, local_part FROM inbound_recipient"
-                      " JOIN member ON member.id = inbound_recipient.member_id"
+                      "SELECT inbound_recipient.member_id, inbound_recipient.group_id, mapping_id,"
+                      " coalesce(inbound_recipient.uid, member.uid,"
+                      "  CASE WHEN group_.state = 'joined' THEN group_.gid END),"
+                      " coalesce(inbound_recipient.alias, member.alias, group_.gid),"
+                      " coalesce(member.local_part, group_.local_part)"
+                      " FROM inbound_recipient LEFT JOIN member ON member.id = inbound_recipient.member_id"
+                      " LEFT JOIN group_ ON group_.id = inbound_recipient.group_id"
                       " WHERE inbound_id = ? ORDER BY inbound_recipient.id",
                       STORE_VALUES(bind_int(inbound->id)));
     while ((result = store_query_next(&query)) == 1) {
         inbound->recipients =
             xreallocarray(inbound->recipients, inbound->recipient_count + 1, sizeof *inbound->recipients);
         inbound->recipients[inbound->recipient_count++] = (struct store_inbound_recipient){
-            .member_id = store_query_int(&query, 0),
-            .mapping_id = store_query_int(&query, 1),
-            .uid = store_query_copy_or_null(&query, 2),
-            .alias = store_query_copy(&query, 3),
-            .local_part = store_query_copy(&query, 4),
+            .target = { store_query_int(&query, 0), store_query_int(&query, 1) },
+            .mapping_id = store_query_int(&query, 2),
+            .uid = store_query_copy_or_null(&query, 3),
+            .alias = store_query_copy(&query, 4),
+            .local_part = store_query_copy(&query, 5),
         };
     }
     store_query_end(&query);
@@ -69,11 +93,12 @@ static void read_inbound(const struct store_query *query, struct store_inbound *
         .content_id = store_query_int(query, 9),
         .size = store_query_int(query, 10),
         .thread_id = store_query_int(query, 11),
-        .subject = store_query_copy_or_null(query, 12),
-        .received_at = store_query_int(query, 13),
-        .next_attempt_at = store_query_int(query, 14),
-        .attempts = (unsigned)store_query_int(query, 15),
-        .last_error = store_query_copy(query, 16),
+        .threadid = store_query_copy_or_null(query, 12),
+        .subject = store_query_copy_or_null(query, 13),
+        .received_at = store_query_int(query, 14),
+        .next_attempt_at = store_query_int(query, 15),
+        .attempts = (unsigned)store_query_int(query, 16),
+        .last_error = store_query_copy(query, 17),
     };
     bool known = store_queue_state_parse(store_query_text(query, 2), &out->state);
     assert(known); /* the schema's CHECK */
@@ -84,11 +109,12 @@ int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *ou
 {
     struct store_query query;
     *out = (struct store_inbound){ .id = 0 };
-    store_query_begin(&query, db,
-                      "SELECT id, kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
-                      " is_automatic, content_id, size, thread_id, subject, received_at, next_attempt_at, attempts,"
-                      " last_error FROM inbound WHERE id = ?",
-                      STORE_VALUES(bind_int(id)));
+    store_query_begin(
+        &query, db,
+        "SELECT id, kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
+        " is_automatic, content_id, size, thread_id, threadid, subject, received_at, next_attempt_at, attempts,"
+        " last_error FROM inbound WHERE id = ?",
+        STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {
         read_inbound(&query, out);
@@ -138,15 +164,18 @@ int store_inbound_finish(struct store_db *db, int64_t id, enum store_queue_state
     return store_queue_finish(db, STORE_QUEUE_IN, id, state);
 }
 
-int store_inbound_count_since(struct store_db *db, int64_t correspondent_id, int64_t member_id, int64_t since,
+int store_inbound_count_since(struct store_db *db, int64_t correspondent_id, struct store_target target, int64_t since,
                               int64_t *count_out)
 {
-    return store_fetch_int(db,
-                           "SELECT count(*) FROM inbound"
-                           " JOIN inbound_recipient ON inbound_recipient.inbound_id = inbound.id"
-                           " WHERE inbound.correspondent_id = ? AND inbound.received_at >= ?"
-                           " AND inbound_recipient.member_id = ?",
-                           STORE_VALUES(bind_int(correspondent_id), bind_int(since), bind_int(member_id)), count_out);
+    return store_fetch_int(
+        db,
+        "SELECT count(*) FROM inbound"
+        " JOIN inbound_recipient ON inbound_recipient.inbound_id = inbound.id"
+        " WHERE inbound.correspondent_id = ? AND inbound.received_at >= ?"
+        " AND inbound_recipient.member_id IS NOT DISTINCT FROM ?"
+        " AND inbound_recipient.group_id IS NOT DISTINCT FROM ?",
+        STORE_VALUES(bind_int(correspondent_id), bind_int(since), bind_id(target.member_id), bind_id(target.group_id)),
+        count_out);
 }
 
 void store_inbound_free(struct store_inbound *inbound)
@@ -161,6 +190,7 @@ void store_inbound_free(struct store_inbound *inbound)
     free(inbound->from_address);
     free(inbound->message_id);
     free(inbound->references);
+    free(inbound->threadid);
     free(inbound->subject);
     free(inbound->last_error);
     *inbound = (struct store_inbound){ .id = 0 };

@@ -26,23 +26,24 @@ int store_outbound_add(struct store_db *db, const struct store_outbound_new *out
 {
     return store_fetch_int(
         db,
-        "INSERT INTO outbound (state, tmtp_msgid, thread_id, member_id, author_alias, message_id, head, content_id,"
-        " size, posted_at, received_at, next_attempt_at)"
-        " VALUES ('waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        STORE_VALUES(bind_text(outbound->tmtp_msgid), bind_id(outbound->thread_id), bind_int(outbound->member_id),
-                     bind_text(outbound->author_alias), bind_text(outbound->message_id),
-                     bind_text(outbound->head ? outbound->head : ""), bind_id(outbound->content_id),
-                     bind_int(outbound->size), bind_int(outbound->posted_at), bind_int(outbound->now),
-                     bind_int(outbound->now)),
+        "INSERT INTO outbound (state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
+        " head, content_id, size, posted_at, received_at, next_attempt_at)"
+        " VALUES ('waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        STORE_VALUES(bind_text(outbound->tmtp_msgid), bind_id(outbound->thread_id), bind_id(outbound->member_id),
+                     bind_id(outbound->group_id), bind_text(outbound->author_uid), bind_text(outbound->author_alias),
+                     bind_text(outbound->message_id), bind_text(outbound->head ? outbound->head : ""),
+                     bind_id(outbound->content_id), bind_int(outbound->size), bind_int(outbound->posted_at),
+                     bind_int(outbound->now), bind_int(outbound->now)),
         id_out);
 }
 
-int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id)
+int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id, int64_t group_id)
 {
-    int result = store_execute(db,
-                               "INSERT INTO outbound_recipient (outbound_id, correspondent_id) VALUES (?, ?)"
-                               " ON CONFLICT (outbound_id, correspondent_id) DO NOTHING",
-                               STORE_VALUES(bind_int(outbound_id), bind_int(correspondent_id)));
+    int result =
+        store_execute(db,
+                      "INSERT INTO outbound_recipient (outbound_id, correspondent_id, group_id) VALUES (?, ?, ?)"
+                      " ON CONFLICT (outbound_id, correspondent_id) DO NOTHING",
+                      STORE_VALUES(bind_int(outbound_id), bind_int(correspondent_id), bind_id(group_id)));
     return result < 0 ? -1 : 1;
 }
 
@@ -51,7 +52,7 @@ static int read_recipients(struct store_db *db, struct store_outbound *outbound)
     struct store_query query;
     int result;
     store_query_begin(&query, db,
-                      "SELECT correspondent.id, address, state, reply FROM outbound_recipient"
+                      "SELECT correspondent.id, group_id, address, state, reply FROM outbound_recipient"
                       " JOIN correspondent ON correspondent.id = outbound_recipient.correspondent_id"
                       " WHERE outbound_id = ? ORDER BY outbound_recipient.id",
                       STORE_VALUES(bind_int(outbound->id)));
@@ -60,9 +61,10 @@ static int read_recipients(struct store_db *db, struct store_outbound *outbound)
             xreallocarray(outbound->recipients, outbound->recipient_count + 1, sizeof *outbound->recipients);
         outbound->recipients[outbound->recipient_count++] = (struct store_outbound_recipient){
             .correspondent_id = store_query_int(&query, 0),
-            .address = store_query_copy(&query, 1),
-            .state = parse_recipient_state(store_query_text(&query, 2)),
-            .reply = store_query_copy(&query, 3),
+            .group_id = store_query_int(&query, 1),
+            .address = store_query_copy(&query, 2),
+            .state = parse_recipient_state(store_query_text(&query, 3)),
+            .reply = store_query_copy(&query, 4),
         };
     }
     store_query_end(&query);
@@ -76,18 +78,20 @@ static void read_outbound(const struct store_query *query, struct store_outbound
         .tmtp_msgid = store_query_copy(query, 2),
         .thread_id = store_query_int(query, 3),
         .member_id = store_query_int(query, 4),
-        .author_alias = store_query_copy(query, 5),
-        .message_id = store_query_copy(query, 6),
-        .head = store_query_copy(query, 7),
-        .content_id = store_query_int(query, 8),
-        .size = store_query_int(query, 9),
-        .is_8bit = store_query_int(query, 10) != 0,
-        .is_smtputf8 = store_query_int(query, 11) != 0,
-        .posted_at = store_query_int(query, 12),
-        .received_at = store_query_int(query, 13),
-        .next_attempt_at = store_query_int(query, 14),
-        .attempts = (unsigned)store_query_int(query, 15),
-        .last_error = store_query_copy(query, 16),
+        .group_id = store_query_int(query, 5),
+        .author_uid = store_query_copy(query, 6),
+        .author_alias = store_query_copy(query, 7),
+        .message_id = store_query_copy(query, 8),
+        .head = store_query_copy(query, 9),
+        .content_id = store_query_int(query, 10),
+        .size = store_query_int(query, 11),
+        .is_8bit = store_query_int(query, 12) != 0,
+        .is_smtputf8 = store_query_int(query, 13) != 0,
+        .posted_at = store_query_int(query, 14),
+        .received_at = store_query_int(query, 15),
+        .next_attempt_at = store_query_int(query, 16),
+        .attempts = (unsigned)store_query_int(query, 17),
+        .last_error = store_query_copy(query, 18),
     };
     bool known = store_queue_state_parse(store_query_text(query, 1), &out->state);
     assert(known); /* the schema's CHECK */
@@ -98,11 +102,13 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
 {
     struct store_query query;
     *out = (struct store_outbound){ .id = 0 };
-    store_query_begin(&query, db,
-                      "SELECT id, state, tmtp_msgid, thread_id, member_id, author_alias, message_id, head, content_id,"
-                      " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error"
-                      " FROM outbound WHERE id = ?",
-                      STORE_VALUES(bind_int(id)));
+    store_query_begin(
+        &query, db,
+        "SELECT id, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
+        " head, content_id,"
+        " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error"
+        " FROM outbound WHERE id = ?",
+        STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {
         read_outbound(&query, out);
@@ -175,6 +181,7 @@ void store_outbound_free(struct store_outbound *outbound)
     }
     free(outbound->recipients);
     free(outbound->tmtp_msgid);
+    free(outbound->author_uid);
     free(outbound->author_alias);
     free(outbound->message_id);
     free(outbound->head);

@@ -23,12 +23,45 @@
     "  alias TEXT NOT NULL UNIQUE,"                                                                                    \
     "  uid TEXT,"                                                                                                      \
     "  local_part TEXT NOT NULL UNIQUE,"                                                                               \
-    "  greeted INTEGER NOT NULL DEFAULT 0 CHECK (greeted IN (0, 1)),"                                                  \
+    "  greeted_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
     "  removed INTEGER NOT NULL DEFAULT 0 CHECK (removed IN (0, 1)),"                                                  \
     "  created_at INTEGER NOT NULL"                                                                                    \
     ") STRICT;"                                                                                                        \
     "CREATE UNIQUE INDEX member_uid ON member (uid) WHERE removed = 0;"                                                \
-    "CREATE INDEX member_ungreeted ON member (id) WHERE uid IS NULL AND greeted = 0 AND removed = 0;"                  \
+    "CREATE TABLE group_ ("                                                                                            \
+    "  id INTEGER PRIMARY KEY,"                                                                                        \
+    "  gid TEXT NOT NULL UNIQUE,"                                                                                      \
+    "  local_part TEXT NOT NULL UNIQUE,"                                                                               \
+    "  state TEXT NOT NULL CHECK (state IN ('invited', 'accepted', 'joined', 'leaving', 'left', 'dropped')),"          \
+    "  own_alias TEXT NOT NULL,"                                                                                       \
+    "  inviter_alias TEXT NOT NULL,"                                                                                   \
+    "  inviter_uid TEXT NOT NULL,"                                                                                     \
+    "  created_at INTEGER NOT NULL,"                                                                                   \
+    "  changed_at INTEGER NOT NULL"                                                                                    \
+    ") STRICT;"                                                                                                        \
+    "CREATE INDEX group_chore ON group_ (id) WHERE (state = 'accepted' OR state = 'leaving');"                         \
+    "CREATE TABLE group_member ("                                                                                      \
+    "  group_id INTEGER NOT NULL REFERENCES group_ (id),"                                                              \
+    "  alias TEXT NOT NULL,"                                                                                           \
+    "  uid TEXT,"                                                                                                      \
+    "  state TEXT NOT NULL CHECK (state IN ('invited', 'joined', 'dropped')),"                                         \
+    "  PRIMARY KEY (group_id, alias)"                                                                                  \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE INDEX group_member_uid ON group_member (group_id, uid) WHERE uid IS NOT NULL;"                             \
+    "CREATE TABLE address (" /* every local part that was ever given: old ones still deliver */                        \
+    "  local_part TEXT NOT NULL PRIMARY KEY,"                                                                          \
+    "  member_id INTEGER REFERENCES member (id),"                                                                      \
+    "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
+    "  CHECK ((member_id IS NULL) <> (group_id IS NULL))"                                                              \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE TABLE identity ("                                                                                          \
+    "  alias TEXT NOT NULL PRIMARY KEY,"                                                                               \
+    "  uid TEXT NOT NULL,"                                                                                             \
+    "  source TEXT NOT NULL CHECK (source IN ('ping', 'invite', 'group', 'message', 'participants')),"                 \
+    "  seen_at INTEGER NOT NULL"                                                                                       \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE INDEX identity_uid ON identity (uid);"                                                                     \
+    "CREATE INDEX member_ungreeted ON member (id) WHERE uid IS NULL AND greeted_at = 0 AND removed = 0;"               \
     "CREATE TABLE correspondent ("                                                                                     \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  address TEXT NOT NULL UNIQUE,"                                                                                  \
@@ -39,7 +72,8 @@
     "CREATE TABLE mapping ("                                                                                           \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  correspondent_id INTEGER NOT NULL REFERENCES correspondent (id),"                                               \
-    "  member_id INTEGER NOT NULL REFERENCES member (id),"                                                             \
+    "  member_id INTEGER REFERENCES member (id),"                                                                      \
+    "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
     "  state TEXT NOT NULL CHECK (state IN ('requested', 'approved', 'denied', 'suspended', 'revoked')),"              \
     "  direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'both')),"                                            \
     "  expires_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
@@ -51,13 +85,15 @@
     "  decided_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
     "  decided_by TEXT NOT NULL DEFAULT '',"                                                                           \
     "  reason TEXT NOT NULL DEFAULT '',"                                                                               \
-    "  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced IN (0, 1))"                                               \
+    "  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced IN (0, 1)),"                                              \
+    "  CHECK ((member_id IS NULL) <> (group_id IS NULL))"                                                              \
     ") STRICT;"                                                                                                        \
-    "CREATE INDEX mapping_pair ON mapping (correspondent_id, member_id);"                                              \
-    "CREATE UNIQUE INDEX mapping_live ON mapping (correspondent_id, member_id)"                                        \
+    "CREATE INDEX mapping_pair ON mapping (correspondent_id, member_id, group_id);"                                    \
+    "CREATE UNIQUE INDEX mapping_live ON mapping (correspondent_id, coalesce(member_id, 0), coalesce(group_id, 0))"    \
     "  WHERE state IN ('requested', 'approved', 'suspended');"                                                         \
     "CREATE INDEX mapping_member ON mapping (member_id);"                                                              \
-    "CREATE INDEX mapping_approved ON mapping (member_id) WHERE state = 'approved';"                                   \
+    "CREATE INDEX mapping_group ON mapping (group_id) WHERE group_id IS NOT NULL;"                                     \
+    "CREATE INDEX mapping_approved ON mapping (member_id, group_id) WHERE state = 'approved';"                         \
     "CREATE INDEX mapping_unannounced ON mapping (id) WHERE state = 'approved' AND announced = 0;"
 
 #define VERSION_1_CONVERSATIONS                                                                                        \
@@ -72,6 +108,7 @@
     "  thread_id INTEGER NOT NULL REFERENCES thread (id),"                                                             \
     "  member_id INTEGER REFERENCES member (id),"                                                                      \
     "  correspondent_id INTEGER REFERENCES correspondent (id),"                                                        \
+    "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
     "  alias TEXT NOT NULL,"                                                                                           \
     "  uid TEXT NOT NULL,"                                                                                             \
     "  UNIQUE (thread_id, alias, uid)"                                                                                 \
@@ -96,6 +133,7 @@
     "  content_id INTEGER REFERENCES content (id),"                                                                    \
     "  size INTEGER NOT NULL,"                                                                                         \
     "  thread_id INTEGER REFERENCES thread (id),"                                                                      \
+    "  threadid TEXT," /* of a notice in a thread that is not ours: as its reader named it */                          \
     "  subject TEXT,"                                                                                                  \
     "  received_at INTEGER NOT NULL,"                                                                                  \
     "  next_attempt_at INTEGER NOT NULL,"                                                                              \
@@ -110,16 +148,24 @@
     "CREATE TABLE inbound_recipient ("                                                                                 \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
-    "  member_id INTEGER NOT NULL REFERENCES member (id),"                                                             \
+    "  member_id INTEGER REFERENCES member (id),"                                                                      \
+    "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
+    "  uid TEXT," /* neither: somebody of the silo who is told something */                                            \
+    "  alias TEXT,"                                                                                                    \
     "  mapping_id INTEGER REFERENCES mapping (id),"                                                                    \
-    "  UNIQUE (inbound_id, member_id)"                                                                                 \
+    "  CHECK ((member_id IS NOT NULL) + (group_id IS NOT NULL) + (uid IS NOT NULL) = 1)"                               \
     ") STRICT;"                                                                                                        \
+    "CREATE UNIQUE INDEX inbound_recipient_once ON inbound_recipient"                                                  \
+    "  (inbound_id, coalesce(member_id, 0), coalesce(group_id, 0), coalesce(uid, ''));"                                \
+    "CREATE INDEX inbound_recipient_uid ON inbound_recipient (uid) WHERE uid IS NOT NULL;"                             \
     "CREATE TABLE outbound ("                                                                                          \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  state TEXT NOT NULL CHECK (state IN ('waiting', 'routed', 'held', 'settled', 'dropped')),"                      \
     "  tmtp_msgid TEXT NOT NULL,"                                                                                      \
     "  thread_id INTEGER REFERENCES thread (id),"                                                                      \
-    "  member_id INTEGER NOT NULL REFERENCES member (id),"                                                             \
+    "  member_id INTEGER REFERENCES member (id),"                                                                      \
+    "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
+    "  author_uid TEXT NOT NULL,"                                                                                      \
     "  author_alias TEXT NOT NULL,"                                                                                    \
     "  message_id TEXT NOT NULL,"                                                                                      \
     "  head TEXT NOT NULL,"                                                                                            \
@@ -141,6 +187,7 @@
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  outbound_id INTEGER NOT NULL REFERENCES outbound (id),"                                                         \
     "  correspondent_id INTEGER NOT NULL REFERENCES correspondent (id),"                                               \
+    "  group_id INTEGER REFERENCES group_ (id)," /* under whose mapping; none: the author's own */                     \
     "  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),"                     \
     "  reply TEXT NOT NULL DEFAULT '',"                                                                                \
     "  UNIQUE (outbound_id, correspondent_id)"                                                                         \

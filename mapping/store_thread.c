@@ -69,10 +69,10 @@ void store_thread_free(struct store_thread *thread)
 int store_thread_add_party(struct store_db *db, int64_t thread_id, const struct store_party *party)
 {
     return store_execute(db,
-                         "INSERT INTO thread_party (thread_id, member_id, correspondent_id, alias, uid)"
-                         " VALUES (?, ?, ?, ?, ?) ON CONFLICT (thread_id, alias, uid) DO NOTHING",
+                         "INSERT INTO thread_party (thread_id, member_id, correspondent_id, group_id, alias, uid)"
+                         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (thread_id, alias, uid) DO NOTHING",
                          STORE_VALUES(bind_int(thread_id), bind_id(party->member_id), bind_id(party->correspondent_id),
-                                      bind_text(party->alias), bind_text(party->uid)));
+                                      bind_id(party->group_id), bind_text(party->alias), bind_text(party->uid)));
 }
 
 int store_thread_list_parties(struct store_db *db, int64_t thread_id, store_party_each *each, void *ctx)
@@ -80,15 +80,16 @@ int store_thread_list_parties(struct store_db *db, int64_t thread_id, store_part
     struct store_query query;
     int result;
     store_query_begin(&query, db,
-                      "SELECT member_id, correspondent_id, alias, uid FROM thread_party WHERE thread_id = ?"
+                      "SELECT member_id, correspondent_id, group_id, alias, uid FROM thread_party WHERE thread_id = ?"
                       " ORDER BY id",
                       STORE_VALUES(bind_int(thread_id)));
     while ((result = store_query_next(&query)) == 1) {
         struct store_party party = {
             .member_id = store_query_int(&query, 0),
             .correspondent_id = store_query_int(&query, 1),
-            .alias = store_query_copy(&query, 2),
-            .uid = store_query_copy(&query, 3),
+            .group_id = store_query_int(&query, 2),
+            .alias = store_query_copy(&query, 3),
+            .uid = store_query_copy(&query, 4),
         };
         each(&party, ctx);
         free(party.alias);

@@ -23,8 +23,9 @@ void store_thread_free(struct store_thread *thread);
 struct store_party {
     int64_t member_id;        /* 0: not a member of ours */
     int64_t correspondent_id; /* 0: not an outside correspondent */
-    char *alias;              /* not NULL */
-    char *uid;                /* of the silo account: the gateway's own for correspondents; not NULL */
+    int64_t group_id;         /* 0: not a group of ours */
+    char *alias;              /* not NULL; of a group its gid */
+    char *uid;                /* of the silo account: the gateway's own for correspondents; a gid; not NULL */
 };
 /* 0: it is there already (same alias and uid), nothing changes. */
 int store_thread_add_party(struct store_db *db, int64_t thread_id, const struct store_party *party)

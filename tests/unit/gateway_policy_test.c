@@ -36,8 +36,8 @@ static void test_recipient(void **state)
             .recipient = "alice.member@silo.example.org",
             .domain = rows[i].domain,
             .our_domain = "silo.example.org",
-            .member_exists = rows[i].exists,
-            .member_has_answered = rows[i].answered,
+            .recipient_exists = rows[i].exists,
+            .is_reachable = rows[i].answered,
             .any_inbound_mapping = rows[i].open,
             .database_failed = rows[i].database_failed,
         };

@@ -44,9 +44,10 @@ static struct store_inbound accept_mail(const struct people *people, const char 
                                       .references = references,
                                       .now = now };
     assert_int_equal(store_inbound_add(people->db, &mail, &id), 1);
-    assert_int_equal(store_inbound_add_recipient(people->db, id, first, 0), 1);
+    assert_int_equal(store_inbound_add_recipient(people->db, id, (struct store_target){ .member_id = first }, 0), 1);
     if (second)
-        assert_int_equal(store_inbound_add_recipient(people->db, id, second, 0), 1);
+        assert_int_equal(store_inbound_add_recipient(people->db, id, (struct store_target){ .member_id = second }, 0),
+                         1);
     assert_int_equal(store_inbound_find(people->db, id, &row), 1);
     return row;
 }

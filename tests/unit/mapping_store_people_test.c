@@ -25,7 +25,7 @@ static void list_member(const struct store_member *member, void *ctx)
 static void list_mapping(const struct store_mapping *mapping, void *ctx)
 {
     char text[100];
-    snprintf(text, sizeof text, "%s>%s", mapping->address, mapping->member_alias);
+    snprintf(text, sizeof text, "%s>%s", mapping->address, mapping->target_name);
     add_listed(ctx, text);
 }
 
@@ -109,7 +109,7 @@ static void local_parts_are_derived_from_aliases(void **state)
         assert_string_equal(member.local_part, cases[i].local_part);
         assert_string_equal(member.alias, cases[i].alias);
         assert_int_equal(member.created_at, NOW);
-        assert_false(member.greeted);
+        assert_false(member.greeted_at);
         assert_false(member.removed);
         assert_null(member.uid);
         store_member_free(&member);
@@ -164,8 +164,8 @@ static void removed_members_keep_their_address_and_may_come_back(void **state)
     assert_int_equal(store_member_add(db, "Alice Member", NULL, NOW, &again, &reason), 0);
     assert_non_null(reason);
     assert_int_equal(store_member_learn_uid(db, "Alice Member", "u1"), 1);
-    assert_int_equal(store_member_set_greeted(db, id), 1);
-    assert_int_equal(store_member_set_greeted(db, id + 1), 0);
+    assert_int_equal(store_member_set_greeted(db, id, NOW), 1);
+    assert_int_equal(store_member_set_greeted(db, id + 1, NOW), 0);
     assert_int_equal(store_member_remove(db, id), 1);
     assert_int_equal(store_member_remove(db, id), 0);
 
@@ -190,7 +190,7 @@ static void removed_members_keep_their_address_and_may_come_back(void **state)
     assert_int_equal(store_member_find_by_local_part(db, "alice.member", &member), 1);
     assert_int_equal(member.id, id);
     assert_int_equal(member.created_at, NOW + 1);
-    assert_false(member.greeted);
+    assert_false(member.greeted_at);
     assert_null(member.uid);
     store_member_free(&member);
     assert_int_equal(store_member_remove(db, id), 1);
@@ -230,7 +230,7 @@ static void members_are_listed(void **state)
     add_member(db, "Bob Member", NULL);
     add_member(db, "Alice Member", NULL);
     assert_int_equal(store_member_remove(db, dave), 1);
-    assert_int_equal(store_member_set_greeted(db, carol), 1);
+    assert_int_equal(store_member_set_greeted(db, carol, NOW), 1);
     assert_int_equal(store_member_learn_uid(db, "Bob Member", "u"), 1);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
     assert_int_equal(store_member_list(store_reader(fixture->store), list_member, &all), 1);
@@ -276,7 +276,7 @@ static struct store_mapping_new new_mapping(int64_t correspondent_id, int64_t me
 {
     return (struct store_mapping_new){
         .correspondent_id = correspondent_id,
-        .member_id = member_id,
+        .target.member_id = member_id,
         .state = STORE_MAPPING_APPROVED,
         .direction = STORE_DIRECTION_BOTH,
         .note = "",
@@ -316,9 +316,9 @@ static void mappings_are_kept_as_given(void **state)
     assert_int_equal(store_mapping_find(store_reader(fixture->store), id, &found), 1);
     assert_int_equal(found.id, id);
     assert_int_equal(found.correspondent_id, bob);
-    assert_int_equal(found.member_id, alice);
+    assert_int_equal(found.target.member_id, alice);
     assert_string_equal(found.address, "bob@example.com");
-    assert_string_equal(found.member_alias, "Alice Member");
+    assert_string_equal(found.target_name, "Alice Member");
     assert_int_equal(found.state, STORE_MAPPING_REQUESTED);
     assert_int_equal(found.direction, STORE_DIRECTION_OUT);
     assert_int_equal(found.expires_at, 5000);
@@ -390,26 +390,26 @@ static void a_pair_has_one_live_mapping(void **state)
     int64_t bob, alice = add_member(db, "Alice Member", NULL), other = 0;
     assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
     struct store_mapping_new mapping = new_mapping(bob, alice);
-    assert_int_equal(store_mapping_find_pair(db, bob, alice, &found), 0);
+    assert_int_equal(store_mapping_find_pair(db, bob, (struct store_target){ .member_id = alice }, &found), 0);
     int64_t first = add_mapping(db, &mapping);
     assert_int_equal(store_mapping_add(db, &mapping, &other), 0);
     assert_int_equal(other, first);
     assert_int_equal(store_mapping_set_state(db, first, STORE_MAPPING_SUSPENDED, "root", "", NOW, &was), 1);
     assert_int_equal(store_mapping_add(db, &mapping, &other), 0);
     assert_int_equal(store_mapping_set_state(db, first, STORE_MAPPING_REVOKED, "root", "", NOW, &was), 1);
-    assert_int_equal(store_mapping_find_pair(db, bob, alice, &found), 1);
+    assert_int_equal(store_mapping_find_pair(db, bob, (struct store_target){ .member_id = alice }, &found), 1);
     assert_int_equal(found.id, first);
     store_mapping_free(&found);
 
     int64_t second = add_mapping(db, &mapping);
     assert_int_equal(store_mapping_set_state(db, second, STORE_MAPPING_REVOKED, "root", "", NOW, &was), 1);
-    assert_int_equal(store_mapping_find_pair(db, bob, alice, &found), 1);
+    assert_int_equal(store_mapping_find_pair(db, bob, (struct store_target){ .member_id = alice }, &found), 1);
     assert_int_equal(found.id, second);
     store_mapping_free(&found);
 
     mapping.state = STORE_MAPPING_REQUESTED;
     int64_t third = add_mapping(db, &mapping);
-    assert_int_equal(store_mapping_find_pair(db, bob, alice, &found), 1);
+    assert_int_equal(store_mapping_find_pair(db, bob, (struct store_target){ .member_id = alice }, &found), 1);
     assert_int_equal(found.id, third);
     store_mapping_free(&found);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
@@ -441,8 +441,9 @@ static void inbound_is_open_while_approved_and_not_expired(void **state)
         mapping.direction = cases[i].direction;
         mapping.expires_at = cases[i].expires_at;
         add_mapping(db, &mapping);
-        assert_int_equal(store_mapping_any_inbound(db, alice, NOW), cases[i].open);
-        assert_int_equal(store_mapping_any_inbound(db, carol, NOW), 0);
+        assert_int_equal(store_mapping_any_inbound(db, (struct store_target){ .member_id = alice }, NOW),
+                         cases[i].open);
+        assert_int_equal(store_mapping_any_inbound(db, (struct store_target){ .member_id = carol }, NOW), 0);
         assert_int_equal(store_fixture_return(fixture, 0), 0);
     }
 }
@@ -458,31 +459,31 @@ static void approvals_are_announced_once(void **state)
     struct store_mapping_new mapping = new_mapping(bob, alice);
     mapping.state = STORE_MAPPING_REQUESTED;
     int64_t id = add_mapping(db, &mapping);
-    assert_int_equal(store_correspondent_list_without_alias(db, list_correspondent, &listed[0]), 1);
+    assert_int_equal(store_correspondent_list_without_alias(db, NOW, list_correspondent, &listed[0]), 1);
     assert_string_equal(listed[0].text, "");
     assert_int_equal(store_mapping_set_state(db, id, STORE_MAPPING_APPROVED, "root", "", NOW, &was), 1);
-    assert_int_equal(store_correspondent_list_without_alias(db, list_correspondent, &listed[1]), 1);
+    assert_int_equal(store_correspondent_list_without_alias(db, NOW, list_correspondent, &listed[1]), 1);
     assert_string_equal(listed[1].text, "bob@example.com");
-    assert_int_equal(store_mapping_list_unannounced(db, list_mapping, &listed[2]), 1);
+    assert_int_equal(store_mapping_list_unannounced(db, NOW, list_mapping, &listed[2]), 1);
     assert_string_equal(listed[2].text, ""); /* there is no alias to announce it from */
     assert_int_equal(store_correspondent_set_alias(db, bob, "bob@example.com"), 1);
-    assert_int_equal(store_correspondent_list_without_alias(db, list_correspondent, &listed[0]), 1);
+    assert_int_equal(store_correspondent_list_without_alias(db, NOW, list_correspondent, &listed[0]), 1);
     assert_string_equal(listed[0].text, "");
-    assert_int_equal(store_mapping_list_unannounced(db, list_mapping, &listed[3]), 1);
+    assert_int_equal(store_mapping_list_unannounced(db, NOW, list_mapping, &listed[3]), 1);
     assert_string_equal(listed[3].text, "bob@example.com>Alice Member");
 
     assert_int_equal(store_mapping_set_announced(db, id), 1);
     assert_int_equal(store_mapping_set_announced(db, id + 1), 0);
     assert_int_equal(store_mapping_set_state(db, id, STORE_MAPPING_SUSPENDED, "root", "", NOW, &was), 1);
     assert_int_equal(store_mapping_set_state(db, id, STORE_MAPPING_APPROVED, "root", "", NOW, &was), 1);
-    assert_int_equal(store_mapping_list_unannounced(db, list_mapping, &listed[4]), 1);
+    assert_int_equal(store_mapping_list_unannounced(db, NOW, list_mapping, &listed[4]), 1);
     assert_string_equal(listed[4].text, ""); /* resuming is no news */
 
     assert_int_equal(store_mapping_set_state(db, id, STORE_MAPPING_REVOKED, "root", "", NOW, &was), 1);
     mapping.state = STORE_MAPPING_APPROVED;
     add_mapping(db, &mapping);
     assert_int_equal(store_member_remove(db, alice), 1);
-    assert_int_equal(store_mapping_list_unannounced(db, list_mapping, &listed[5]), 1);
+    assert_int_equal(store_mapping_list_unannounced(db, NOW, list_mapping, &listed[5]), 1);
     assert_string_equal(listed[5].text, "");
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
@@ -498,8 +499,8 @@ static void mappings_are_listed_by_filter(void **state)
         { { .by_state = true, .state = STORE_MAPPING_REQUESTED }, "bob@example.com>Carol Member" },
         { { .by_state = true, .state = STORE_MAPPING_DENIED }, "" },
         { { .address = "bob@example.com" }, "bob@example.com>Alice Member|bob@example.com>Carol Member" },
-        { { .member_alias = "Alice Member" }, "bob@example.com>Alice Member|eve@example.com>Alice Member" },
-        { { .address = "eve@example.com", .member_alias = "Alice Member" }, "eve@example.com>Alice Member" },
+        { { .target_name = "Alice Member" }, "bob@example.com>Alice Member|eve@example.com>Alice Member" },
+        { { .address = "eve@example.com", .target_name = "Alice Member" }, "eve@example.com>Alice Member" },
         { { .address = "' OR 1=1 --" }, "" },
     };
     struct store_fixture *fixture = *state;

@@ -110,6 +110,7 @@ static int64_t add_outbound(struct store_db *db, const struct people *people, in
         .tmtp_msgid = "m1",
         .thread_id = people->thread,
         .member_id = people->alice,
+        .author_uid = "UIDALICE",
         .author_alias = "Alice Member",
         .message_id = "tmtp-m1@mail.example",
         .head = "{\"subject\":\"Plans\"}",
@@ -139,7 +140,7 @@ static void inbound_is_kept_as_given(void **state)
     struct store_inbound found;
     int64_t mapping, id, content = add_content(db, "mail");
     struct store_mapping_new opening = { .correspondent_id = people.bob,
-                                         .member_id = people.alice,
+                                         .target.member_id = people.alice,
                                          .state = STORE_MAPPING_APPROVED,
                                          .direction = STORE_DIRECTION_BOTH,
                                          .note = "",
@@ -159,9 +160,11 @@ static void inbound_is_kept_as_given(void **state)
         .now = NOW,
     };
     assert_int_equal(store_inbound_add(db, &row, &id), 1);
-    assert_int_equal(store_inbound_add_recipient(db, id, people.carol, 0), 1);
-    assert_int_equal(store_inbound_add_recipient(db, id, people.alice, mapping), 1);
-    assert_int_equal(store_inbound_add_recipient(db, id, people.alice, mapping), 1); /* named twice: once */
+    assert_int_equal(store_inbound_add_recipient(db, id, (struct store_target){ .member_id = people.carol }, 0), 1);
+    assert_int_equal(store_inbound_add_recipient(db, id, (struct store_target){ .member_id = people.alice }, mapping),
+                     1);
+    assert_int_equal(store_inbound_add_recipient(db, id, (struct store_target){ .member_id = people.alice }, mapping),
+                     1); /* named twice: once */
     assert_int_equal(store_member_learn_uid(db, "Alice Member", "u1"), 1);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 
@@ -185,7 +188,7 @@ static void inbound_is_kept_as_given(void **state)
     assert_int_equal(found.attempts, 0);
     assert_string_equal(found.last_error, "");
     assert_int_equal(found.recipient_count, 2);
-    assert_int_equal(found.recipients[0].member_id, people.carol);
+    assert_int_equal(found.recipients[0].target.member_id, people.carol);
     assert_int_equal(found.recipients[0].mapping_id, 0);
     assert_null(found.recipients[0].uid);
     assert_int_equal(found.recipients[1].mapping_id, mapping);
@@ -280,15 +283,21 @@ static void daily_limits_count_what_was_accepted(void **state)
                   { NOW + 2, false, true } };
     for (size_t i = 0; i < sizeof mails / sizeof mails[0]; i++) {
         int64_t id = add_inbound_at(db, mails[i].from_eve ? eve : people.bob, mails[i].at);
-        assert_int_equal(store_inbound_add_recipient(db, id, mails[i].to_carol ? people.carol : people.alice, 0), 1);
+        assert_int_equal(
+            store_inbound_add_recipient(
+                db, id, (struct store_target){ .member_id = mails[i].to_carol ? people.carol : people.alice }, 0),
+            1);
         if (i == 2)
             assert_int_equal(store_inbound_finish(db, id, STORE_QUEUE_SETTLED), 1); /* counts all the same */
     }
-    assert_int_equal(store_inbound_count_since(db, people.bob, people.alice, NOW, &n), 1);
+    assert_int_equal(
+        store_inbound_count_since(db, people.bob, (struct store_target){ .member_id = people.alice }, NOW, &n), 1);
     assert_int_equal(n, 2);
-    assert_int_equal(store_inbound_count_since(db, people.bob, people.carol, NOW, &n), 1);
+    assert_int_equal(
+        store_inbound_count_since(db, people.bob, (struct store_target){ .member_id = people.carol }, NOW, &n), 1);
     assert_int_equal(n, 1);
-    assert_int_equal(store_inbound_count_since(db, eve, people.carol, NOW, &n), 1);
+    assert_int_equal(store_inbound_count_since(db, eve, (struct store_target){ .member_id = people.carol }, NOW, &n),
+                     1);
     assert_int_equal(n, 0);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
@@ -303,9 +312,9 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     struct store_outbound found;
     int64_t eve, id = add_outbound(db, &people, NOW);
     assert_int_equal(store_correspondent_ensure(db, "eve@example.com", NOW, &eve), 1);
-    assert_int_equal(store_outbound_add_recipient(db, id, people.bob), 1);
-    assert_int_equal(store_outbound_add_recipient(db, id, eve), 1);
-    assert_int_equal(store_outbound_add_recipient(db, id, eve), 1);
+    assert_int_equal(store_outbound_add_recipient(db, id, people.bob, 0), 1);
+    assert_int_equal(store_outbound_add_recipient(db, id, eve, 0), 1);
+    assert_int_equal(store_outbound_add_recipient(db, id, eve, 0), 1);
     assert_int_equal(store_outbound_find(db, id + 1, &found), 0);
     assert_int_equal(store_outbound_find(db, id, &found), 1);
     assert_int_equal(found.state, STORE_QUEUE_WAITING);
@@ -704,15 +713,17 @@ static void use_what_runs_for_each_message(struct store_db *db, const struct peo
     store_inbound_free(&inbound);
     assert_true(store_outbound_find(db, 1, &outbound) >= 0);
     store_outbound_free(&outbound);
-    assert_true(store_inbound_count_since(db, people->bob, people->alice, NOW, &n) >= 0);
+    assert_true(
+        store_inbound_count_since(db, people->bob, (struct store_target){ .member_id = people->alice }, NOW, &n) >= 0);
     assert_true(store_message_list_threads(db, "one@example.com", list_thread, &ignored) >= 0);
     assert_true(store_message_find_queue_ids(db, "none@example.com", &n, &m) >= 0);
     assert_true(store_trace_list(db, STORE_QUEUE_IN, 1, list_trace, &ignored) >= 0);
     assert_true(store_seen_tmtp_known(db, "m") >= 0);
     assert_true(store_thread_find_by_threadid(db, "t", &thread) >= 0);
     assert_true(store_thread_list_parties(db, people->thread, list_party, &ignored) >= 0);
-    assert_true(store_mapping_any_inbound(db, people->alice, NOW) >= 0);
-    assert_true(store_mapping_find_pair(db, people->bob, people->alice, &mapping) >= 0);
+    assert_true(store_mapping_any_inbound(db, (struct store_target){ .member_id = people->alice }, NOW) >= 0);
+    assert_true(
+        store_mapping_find_pair(db, people->bob, (struct store_target){ .member_id = people->alice }, &mapping) >= 0);
     store_mapping_free(&mapping);
     assert_true(store_member_find_by_local_part(db, "nobody", &member) >= 0);
     assert_true(store_member_find_by_uid(db, "nobody", &member) >= 0);
@@ -728,8 +739,8 @@ static void what_runs_for_each_message_finds_its_rows_by_index(void **state)
     struct people people = add_people(db);
     for (int i = 0; i < 50; i++) {
         int64_t in = add_inbound_at(db, people.bob, NOW - 100), out = add_outbound(db, &people, NOW - 100);
-        assert_int_equal(store_inbound_add_recipient(db, in, people.alice, 0), 1);
-        assert_int_equal(store_outbound_add_recipient(db, out, people.bob), 1);
+        assert_int_equal(store_inbound_add_recipient(db, in, (struct store_target){ .member_id = people.alice }, 0), 1);
+        assert_int_equal(store_outbound_add_recipient(db, out, people.bob, 0), 1);
         assert_int_equal(store_inbound_route(db, in, people.thread, "x"), 1);
         assert_int_equal(store_outbound_set_mail(db, out, add_content(db, "mail"), 4, false, false), 1);
         add_message(db, people.thread, "unrelated@example.com", in);

@@ -1,0 +1,161 @@
+/* outbound_thread.c - which thread a message belongs to, and whether its author may speak there
+ *
+ * A thread's id is the silo's word for a conversation; whoever knows it has been in it, or in a group that was. Whoever is
+ * not in a thread must not speak in it: its mail goes to people who did not ask for theirs. The silo does not say by
+ * which group a message came: in a thread that a group is in, everybody may speak but those who are, or might be, out of
+ * that group (store_group_was_dropped).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xmalloc.h"
+#include "gateway/outbound_internal.h"
+#include "mapping/store_group.h"
+#include "mapping/store_mapping.h"
+#include "mapping/store_member.h"
+#include "mapping/store_thread.h"
+
+const char *outbound_threadid(const struct arrival *arrival)
+{
+    return arrival->message.threadid[0] ? arrival->message.threadid : arrival->msgid;
+}
+
+/* Who a participant is to us. 1 or -1. */
+static int fill_party(struct store_db *db, const struct arrival *arrival, struct store_party *party)
+{
+    struct store_member member;
+    struct store_correspondent correspondent;
+    struct store_group group;
+    int found;
+    if (strcmp(party->uid, arrival->own_uid) == 0) {
+        found = store_correspondent_find_by_alias(db, party->alias, &correspondent);
+        if (found == 1) {
+            party->correspondent_id = correspondent.id;
+            store_correspondent_free(&correspondent);
+        }
+    } else if (strcmp(party->uid, party->alias) == 0) {
+        found = store_group_find_by_gid(db, party->uid, &group);
+        if (found == 1) {
+            party->group_id = group.id;
+            store_group_free(&group);
+        }
+    } else {
+        found = store_member_find_by_uid(db, party->uid, &member);
+        if (found == 1) {
+            party->member_id = member.id;
+            store_member_free(&member);
+        }
+    }
+    return found < 0 ? -1 : 1;
+}
+
+/* A thread that somebody in the silo started: its parties are those of the cc list. */
+static int add_parties(struct store_db *db, const struct arrival *arrival, int64_t thread_id)
+{
+    for (size_t i = 0; i < arrival->message.cc_count; i++) {
+        const struct tmtp_participant *cc = &arrival->message.cc[i];
+        struct store_party party = { .alias = cc->who, .uid = cc->who_uid };
+        if (fill_party(db, arrival, &party) < 0 || store_thread_add_party(db, thread_id, &party) < 0)
+            return -1;
+    }
+    return 1;
+}
+
+struct survey {
+    const char *uid;
+    bool author_in;
+    int64_t *groups;
+    size_t group_count;
+};
+
+static void survey_party(const struct store_party *party, void *ctx)
+{
+    struct survey *survey = ctx;
+    survey->author_in = survey->author_in || strcmp(party->uid, survey->uid) == 0;
+    if (!party->group_id)
+        return;
+    survey->groups = xreallocarray(survey->groups, survey->group_count + 1, sizeof *survey->groups);
+    survey->groups[survey->group_count++] = party->group_id;
+}
+
+/* May they speak for this group? 1 yes, 0 no, -1 error. */
+static int speaks_for(struct store_db *db, int64_t group_id, const struct outbound_author *author, bool thread_is_known)
+{
+    const char *uid = author->uid;
+    struct store_group group;
+    enum store_group_member_state state;
+    int found = store_group_find(db, group_id, &group);
+    if (found != 1)
+        return found;
+    bool joined = group.state == STORE_GROUP_JOINED;
+    store_group_free(&group);
+    if (!joined)
+        return 0;
+    found = store_group_find_member(db, group_id, uid, &state);
+    if (found < 0 || (found == 1 && state == STORE_GROUP_MEMBER_JOINED))
+        return found;
+    if (found == 1 || !thread_is_known)
+        return 0;
+    int dropped = store_group_was_dropped(db, group_id, uid, author->member_id != 0);
+    return dropped < 0 ? -1 : !dropped;
+}
+
+static int keep_groups(struct store_db *db, const struct survey *survey, const struct outbound_author *author,
+                       bool thread_is_known, struct outbound_groups *groups_out)
+{
+    for (size_t i = 0; i < survey->group_count; i++) {
+        int speaks = speaks_for(db, survey->groups[i], author, thread_is_known);
+        if (speaks < 0)
+            return -1;
+        if (speaks == 0)
+            continue;
+        groups_out->ids = xreallocarray(groups_out->ids, groups_out->count + 1, sizeof *groups_out->ids);
+        groups_out->ids[groups_out->count++] = survey->groups[i];
+    }
+    return 1;
+}
+
+/* 1 the author may speak there; 0 not; -1 error. */
+static int look_around(struct store_db *db, const struct outbound_author *author, int64_t thread_id,
+                       bool thread_is_known, struct outbound_groups *groups_out)
+{
+    struct survey survey = { .uid = author->uid };
+    int result = store_thread_list_parties(db, thread_id, survey_party, &survey) < 0 ? -1 : 1;
+    if (result == 1)
+        result = keep_groups(db, &survey, author, thread_is_known, groups_out);
+    if (result == 1)
+        result = survey.author_in || groups_out->count > 0;
+    free(survey.groups);
+    return result;
+}
+
+static int join_thread(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
+                       const struct store_thread *thread, struct outbound_groups *groups_out)
+{
+    int result = look_around(db, author, thread->id, true, groups_out);
+    if (result == 1 && arrival->message.subject[0] && strcmp(arrival->message.subject, thread->subject) != 0)
+        result = store_thread_set_subject(db, thread->id, arrival->message.subject);
+    return result;
+}
+
+int outbound_find_thread(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
+                         int64_t *thread_id_out, struct outbound_groups *groups_out)
+{
+    struct store_thread thread;
+    *groups_out = (struct outbound_groups){ 0 };
+    int found = store_thread_find_by_threadid(db, outbound_threadid(arrival), &thread);
+    if (found == 1) {
+        *thread_id_out = thread.id;
+        found = join_thread(db, arrival, author, &thread, groups_out);
+        store_thread_free(&thread);
+        return found;
+    }
+    if (found < 0)
+        return -1;
+    if (arrival->message.threadid[0])
+        return 0; /* its id would be a claim: only the silo gives ids to threads */
+    if (store_thread_add(db, arrival->msgid, arrival->message.subject, arrival->now, thread_id_out) != 1 ||
+        add_parties(db, arrival, *thread_id_out) < 0 || look_around(db, author, *thread_id_out, false, groups_out) < 0)
+        return -1;
+    return 1;
+}

@@ -1,0 +1,273 @@
+"""Groups of the silo as mailboxes, and who is who in them."""
+import json
+
+import pytest
+
+from mail import BOB, make_mail, plain_text, send
+from postern import DOMAIN, GATEWAY_ALIAS, Member
+from postfix import read_maildir
+from procs import wait_until
+from wire import Wire
+
+GID = "Sales Team"
+SALES = f"sales.team@{DOMAIN}"
+
+
+@pytest.fixture
+def carol(silo, folder):
+    """Somebody of the silo who is no member of the gateway."""
+    return Member(folder, silo, "Carol Colleague")
+
+
+def group_state(gateway, gid=GID):
+    groups = {group["gid"]: group for group in gateway.ctl_json("group", "list")["groups"]}
+    return groups.get(gid, {}).get("state")
+
+
+def tmtp_group(member, *arguments):
+    member.tmtp("group", "--account", member.account, *arguments)
+
+
+def in_group(member, act):
+    """Has the member been told that the gateway did this in the group?"""
+    return lambda item: item["op"] == "member" and item.get("act") == act and item.get("alias") == GATEWAY_ALIAS
+
+
+@pytest.fixture
+def sales(gateway, alice, carol):
+    """Alice, who is a member of the gateway, has a group with Carol, who is not; the gateway joins it and Bob may write."""
+    gateway.introduce(alice, "alice")
+    tmtp_group(alice, "invite", GID, carol.alias)
+    carol.receive_where("the invitation", lambda item: item["op"] == "invite")
+    tmtp_group(carol, "join", GID)
+    tmtp_group(alice, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the gateway has joined", lambda: group_state(gateway) == "joined")
+    gateway.ctl("mapping", "add", BOB, GID)
+    for member in (alice, carol):
+        member.receive_where("the announcement", lambda item: item["op"] == "delivery" and BOB in item["body"])
+    return gateway
+
+
+def bob_writes(gateway, subject, text="Hello all\n", **more):
+    mail = make_mail(subject, text, recipient=SALES, **more)
+    send(gateway.smtp_port, mail, recipients=[SALES])
+    return mail
+
+
+def test_mail_reaches_everybody_in_the_group_once(sales, alice, carol):
+    bob_writes(sales, "To the team")
+    at_alice = alice.receive_mail("To the team")
+    at_carol = carol.receive_mail("To the team")
+    assert at_alice["threadid"] == at_carol["threadid"]
+    assert at_alice["alias"] == BOB
+    parties = [(party["who"], party["whouid"]) for party in at_alice["cc"]]
+    assert parties[0][0] == BOB and parties[1] == (GID, GID), parties
+    sales.wait_settled()
+    for member in (alice, carol):
+        member.receive(wait=1)
+        assert len([mail for mail in member.mails() if mail["subject"] == "To the team"]) == 1
+
+
+@pytest.mark.parametrize("who", ["alice", "carol"])
+def test_answer_of_a_groups_member_goes_out_in_the_groups_name(sales, alice, carol, who):
+    author = {"alice": alice, "carol": carol}[who]
+    first = bob_writes(sales, "To the team")
+    received = author.receive_mail("To the team")
+    author.post([BOB, GID], "We have **them**.", thread=received["threadid"])
+    reply = wait_until("the reply leaves", lambda: read_maildir(sales.maildir))[0]
+    sender = reply["From"].addresses[0]
+    assert (sender.addr_spec, sender.display_name) == (SALES, f"{author.alias} ({GID})")
+    assert reply["Reply-To"].addresses[0].addr_spec == SALES
+    assert BOB in reply["To"]
+    assert first["Message-ID"] in reply["References"]
+    assert "We have" in plain_text(reply)
+
+    # the answer to that comes back into the same thread, to everybody
+    again = make_mail("Re: To the team", "Good\n", recipient=SALES, references=[first["Message-ID"], reply["Message-ID"]])
+    send(sales.smtp_port, again, recipients=[SALES])
+    for member in (alice, carol):
+        back = member.receive_where("the answer", lambda item: item["op"] == "delivery" and "Good" in item["body"])
+        assert back["threadid"] == received["threadid"]
+    assert len(read_maildir(sales.maildir)) == 1
+
+
+def test_member_with_a_mapping_of_her_own_writes_in_her_own_name(sales, alice):
+    sales.open_door(BOB, alice)
+    first = bob_writes(sales, "To the team")
+    received = alice.receive_mail("To the team")
+    alice.post([BOB, GID], "Mine", thread=received["threadid"])
+    reply = wait_until("the reply leaves", lambda: read_maildir(sales.maildir))[0]
+    assert reply["From"].addresses[0].addr_spec == f"alice@{DOMAIN}"
+    assert SALES in reply["Cc"], "an answer to all reaches the group"
+    back = make_mail("Re: To the team", "To both\n", references=[first["Message-ID"], reply["Message-ID"]])
+    send(sales.smtp_port, back, recipients=[f"alice@{DOMAIN}", SALES])
+    answer = alice.receive_where("the answer", lambda item: item["op"] == "delivery" and "To both" in item["body"])
+    assert answer["threadid"] == received["threadid"]
+
+
+def test_member_starts_a_thread_for_the_group(sales, alice):
+    """Her own mapping is missing; she is known to be in the group, and it has one."""
+    bob_writes(sales, "To the team")
+    alice.receive_mail("To the team")   # since then she knows the alias
+    alice.post([BOB, GID], "An offer", subject="Offer")
+    mail = wait_until("the mail leaves", lambda: read_maildir(sales.maildir))[0]
+    assert mail["From"].addresses[0].addr_spec == SALES
+    assert mail["Subject"] == "Offer"
+
+
+def test_who_was_dropped_may_not_speak_any_more(sales, alice, carol):
+    bob_writes(sales, "To the team")
+    received = carol.receive_mail("To the team")
+    tmtp_group(alice, "drop", GID, carol.alias)
+    wait_until("the gateway knows", lambda: any(
+        member["alias"] == carol.alias and member["state"] == "dropped"
+        for member in sales.ctl_json("group", "show", GID)["members_seen"]))
+    carol.post(BOB, "Still here?", thread=received["threadid"])
+    told = carol.receive_where("the refusal", lambda item: item["op"] == "delivery" and "not sent" in item["body"])
+    assert told["threadid"] == received["threadid"]
+    assert not read_maildir(sales.maildir)
+
+    # Alice, whom an administrator has made a member, still may
+    alice.receive_mail("To the team")
+    alice.post([BOB, GID], "I am", thread=received["threadid"])
+    wait_until("her reply leaves", lambda: read_maildir(sales.maildir))
+
+
+def test_group_that_drops_the_gateway_gets_no_mail(sales, alice):
+    tmtp_group(alice, "drop", GID, GATEWAY_ALIAS)
+    wait_until("the gateway is out", lambda: group_state(sales) == "dropped")
+    mail = make_mail("Too late", recipient=SALES)
+    with pytest.raises(Exception, match="550"):
+        send(sales.smtp_port, mail, recipients=[SALES])
+    # invited again, it is as it was
+    tmtp_group(alice, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the gateway is back", lambda: group_state(sales) == "joined")
+    bob_writes(sales, "Back again")
+    alice.receive_mail("Back again")
+
+
+def test_administrator_leaves_a_group(sales, alice):
+    sales.ctl("group", "leave", GID)
+    alice.receive_where("the farewell", in_group(alice, "drop"))
+    wait_until("it has left", lambda: group_state(sales) == "left")
+    assert "left" in sales.ctl("group", "leave", GID, expect=1)
+
+
+def test_address_of_a_group_can_change_and_the_old_one_stays(sales, alice):
+    shown = sales.ctl_json("group", "address", GID, "sales")
+    assert shown["address"] == f"sales@{DOMAIN}"
+    for number, address in enumerate((f"sales@{DOMAIN}", SALES)):
+        mail = make_mail(f"Address {number}", recipient=address)
+        send(sales.smtp_port, mail, recipients=[address])
+        alice.receive_mail(f"Address {number}")
+    assert "another" in sales.ctl("group", "address", GID, "alice", expect=1)
+    assert "another" in sales.ctl("member", "add", "Sales Person", "--address", "sales", expect=1)
+    assert "another" in sales.ctl("member", "add", "Sales Person", "--address", "sales.team", expect=1)
+
+
+def test_invitation_by_a_stranger_waits_for_an_administrator(gateway, alice, carol):
+    gateway.wait_online()
+    tmtp_group(carol, "invite", GID, GATEWAY_ALIAS)
+    carol.receive_where("the explanation", lambda item: item["op"] == "delivery" and "administrator" in item["body"])
+    assert group_state(gateway) == "invited"
+    assert "550" in refusal(gateway)
+    gateway.ctl("group", "join", GID)
+    carol.receive_where("the gateway joins", in_group(carol, "join"))
+    wait_until("it has joined", lambda: group_state(gateway) == "joined")
+
+
+def refusal(gateway):
+    try:
+        send(gateway.smtp_port, make_mail("Refused", recipient=SALES), recipients=[SALES])
+    except Exception as error:   # pylint: disable=broad-except
+        return str(error)
+    return ""
+
+
+def test_nobodys_invitations_are_accepted_when_so_configured(stopped_gateway, alice):
+    stopped_gateway.extra = 'policy { group_invites = nobody max_message = "35M" }'
+    stopped_gateway.start()
+    stopped_gateway.introduce(alice)
+    tmtp_group(alice, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the invitation is known", lambda: group_state(stopped_gateway) == "invited")
+
+
+def test_mail_to_a_group_without_a_mapping_is_refused(gateway, alice):
+    gateway.introduce(alice)
+    tmtp_group(alice, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the gateway has joined", lambda: group_state(gateway) == "joined")
+    assert "550" in refusal(gateway)
+
+
+def test_alias_in_a_header_takes_over_nobodys_mail(gateway, alice, silo):
+    """Mallory writes as Alice before Alice has said a word, and again afterwards."""
+    gateway.wait_online()
+    gateway.ctl("member", "add", alice.alias, "--address", "alice")
+    alice.receive_where("the greeting", lambda item: item["op"] == "ping")
+    with Wire(silo.port) as mallory:
+        mallory.register("Mallory Member")
+        gateway_uid = learn_gateway(gateway, mallory)
+        head = {"alias": alice.alias, "threadid": "", "subject": "It is me",
+                "cc": [{"who": alice.alias, "whouid": mallory.uid}, {"who": GATEWAY_ALIAS, "whouid": gateway_uid}]}
+        first = mallory.post([gateway_uid], head, "Give me my mail")
+        assert "error" not in first
+        told = mallory_is_told(mallory)
+        assert "answer its ping" in told
+        assert gateway.ctl_json("member", "show", alice.alias)["uid"] is None
+        assert "refused" in gateway.ctl("why", first["msgid"])
+
+        alice.ping(GATEWAY_ALIAS, "Here I am")
+        wait_until("the gateway knows Alice", lambda: gateway.ctl_json("member", "show", alice.alias)["uid"])
+        assert gateway.ctl_json("member", "show", alice.alias)["uid"] != mallory.uid
+        gateway.open_door(BOB, alice)
+        second = mallory.post([gateway_uid], head, "Now?")
+        wait_until("it is decided", lambda: "somebody else" in gateway.ctl("why", second["msgid"]))
+
+        # nor does naming a correspondent, or the gateway, make mail
+        for alias in (BOB, GATEWAY_ALIAS):
+            forged = mallory.post([gateway_uid], {**head, "alias": alias}, "x")
+            wait_until("it is decided", lambda: "somebody else" in gateway.ctl("why", forged["msgid"]))
+    send(gateway.smtp_port, make_mail("Private"))
+    alice.receive_mail("Private")
+    assert not read_maildir(gateway.maildir)
+
+
+def learn_gateway(gateway, wire):
+    """The gateway's uid, as a member of the silo would learn it."""
+    del wire
+    return gateway.ctl_json("status")["silo_uid"]
+
+
+def mallory_is_told(mallory):
+    while True:
+        _, data = mallory.read_push("delivery")
+        if b"not sent" in data:
+            return data.decode()
+
+
+def test_member_known_from_a_group_consents_by_writing(gateway, alice, carol):
+    """A group's notice vouches for the alias; the message that follows is the consent."""
+    gateway.introduce(alice)
+    tmtp_group(alice, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the gateway has joined", lambda: group_state(gateway) == "joined")
+    gateway.ctl("member", "add", carol.alias, "--address", "carol")
+    tmtp_group(alice, "invite", GID, carol.alias)
+    carol.receive_where("the invitation", lambda item: item["op"] == "invite")
+    tmtp_group(carol, "join", GID)
+    wait_until("the gateway has seen her", lambda: any(
+        member["alias"] == carol.alias and member["uid"] for member in gateway.ctl_json("group", "show", GID)["members_seen"]))
+    assert gateway.ctl_json("member", "show", carol.alias)["uid"] is None, "a notice is no consent"
+    wait_until("she was greeted", lambda: carol.receive(wait=1) is not None and any(
+        item["op"] == "ping" and item["alias"] == GATEWAY_ALIAS for item in carol.inbox))
+    carol.post(GATEWAY_ALIAS, "Hello", subject="Hello")
+    wait_until("the gateway knows Carol", lambda: gateway.ctl_json("member", "show", carol.alias)["uid"])
+
+
+def test_group_mapping_counts_its_limits(sales, alice):
+    mappings = json.loads(sales.ctl("--json", "mapping", "list", "--member", GID))["mappings"]
+    sales.ctl("mapping", "revoke", str(mappings[0]["id"]))
+    assert "550" in refusal(sales)
+    sales.ctl("mapping", "add", BOB, GID, "--daily", "1")
+    bob_writes(sales, "One a day")
+    alice.receive_mail("One a day")
+    assert "452" in refusal(sales)
