@@ -390,6 +390,53 @@ static void on_impossible(void *arg)
     finish_failed(job, true, "the message can't be expressed as mail");
 }
 
+static void free_quotes(struct convert_out_quote *quotes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)(uintptr_t)quotes[i].intro);
+        free((char *)(uintptr_t)quotes[i].outro);
+    }
+    free(quotes);
+}
+
+/* One clean line. The caller frees it. */
+static char *quote_line(const char *text)
+{
+    struct strbuf line;
+    size_t len = convert_utf8_cut(text, strlen(text), CONVERT_QUOTE_LINE_MAX);
+    strbuf_init(&line, CONVERT_QUOTE_LINE_MAX);
+    for (size_t i = 0; i < len;) {
+        uint32_t code;
+        size_t n = convert_utf8_char(text + i, len - i, &code);
+        if (n == 0 || convert_utf8_is_control(code))
+            strbuf_add_char(&line, ' ');
+        else
+            strbuf_add(&line, text + i, n);
+        i += n > 0 ? n : 1;
+    }
+    return strbuf_detach(&line);
+}
+
+/* NULL: they don't lie in the body. */
+static struct convert_out_quote *describe_quotes(const struct convert_out_request *request, int64_t body_size)
+{
+    struct convert_out_quote *quotes = xcalloc(request->quote_count + 1, sizeof *quotes);
+    bool ok = request->quote_count <= CONVERT_QUOTES_MAX;
+    for (size_t i = 0; ok && i < request->quote_count; i++) {
+        const struct convert_quote *quote = &request->quotes[i];
+        ok = quote->offset >= 0 && quote->size >= 0 && quote->offset <= body_size &&
+             quote->size <= body_size - quote->offset;
+        quotes[i] = (struct convert_out_quote){ .intro = quote_line(quote->intro),
+                                                .outro = quote_line(quote->outro),
+                                                .offset = ok ? (size_t)quote->offset : 0,
+                                                .size = ok ? (size_t)quote->size : 0 };
+    }
+    if (ok)
+        return quotes;
+    free_quotes(quotes, request->quote_count <= CONVERT_QUOTES_MAX ? request->quote_count : 0);
+    return NULL;
+}
+
 /* Header and description are made once: every attempt gives the same mail. 1, or -1. */
 static int describe_mail(struct job *job, const struct convert_out_request *request)
 {
@@ -402,15 +449,23 @@ static int describe_mail(struct job *job, const struct convert_out_request *requ
         strbuf_add_str(&job->detail, error);
         return -1;
     }
+    struct convert_out_quote *quotes = describe_quotes(request, request->content_size - attached);
+    if (!quotes) {
+        strbuf_add_str(&job->detail, "the texts of the forwarded thread do not lie in it");
+        return -1;
+    }
     struct convert_out_attachment *attachments = xcalloc(message->attach_count + 1, sizeof *attachments);
     for (size_t i = 0; i < message->attach_count; i++)
         attachments[i] = (struct convert_out_attachment){ message->attach[i].name, (size_t)message->attach[i].size };
     const struct convert_out_job description = { .body_size = (size_t)(request->content_size - attached),
                                                  .attachments = attachments,
                                                  .attachment_count = message->attach_count,
+                                                 .quotes = quotes,
+                                                 .quote_count = request->quote_count,
                                                  .seed = convert_mail_header_seed(request->message_id) };
     convert_wire_encode_out(&description, &job->description);
     free(attachments);
+    free_quotes(quotes, request->quote_count);
     job->is_smtputf8 = convert_mail_header_needs_utf8(request);
     return strbuf_ok(&job->description) ? 1 : -1;
 }

@@ -64,12 +64,19 @@ struct convert_mailbox {
     const char *name; /* display name; "" */
     struct smtp_address address;
 };
+/* One of several texts in a mail, under a line of ours: see convert_quotes.h. */
+struct convert_quote {
+    const char *intro, *outro; /* cut at 1,000 octets; control characters become spaces */
+    int64_t offset, size;      /* within the body, the part of the content before the attachments */
+};
 struct convert_out_request {
     const struct tmtp_message *message; /* attachments, subject */
     int content_fd;                     /* body and attachments; duplicated */
     int64_t content_size;
-    const char *subject; /* the thread's, when message->subject is "" */
-    bool is_reply;       /* "Re: " goes before the subject unless it has one */
+    const struct convert_quote *quotes; /* shown instead of the body */
+    size_t quote_count;                 /* 0: the body is one text; at most 2,000 */
+    const char *subject;                /* the thread's, when message->subject is "" */
+    bool is_reply;                      /* "Re: " goes before the subject unless it has one */
     struct convert_mailbox from;
     struct convert_mailbox reply_to; /* null address: none */
     const struct convert_mailbox *to;

@@ -22,3 +22,11 @@ int convert_markdown_to_html(struct strbuf *out, const char *body, size_t len, c
 /* The source as it stands, line by line. */
 void convert_markdown_to_preformatted_text(struct strbuf *out, const char *body, size_t len);
 void convert_markdown_to_preformatted_html(struct strbuf *out, const char *body, size_t len);
+
+/* The pieces of an HTML document of several texts. What add_html began when it failed is to be cut off. */
+void convert_markdown_begin_html(struct strbuf *out);
+void convert_markdown_end_html(struct strbuf *out);
+int convert_markdown_add_html(struct strbuf *out, const char *body, size_t len, convert_markdown_find_image *find_image,
+                              void *ctx) __attribute__((warn_unused_result));
+void convert_markdown_add_preformatted_html(struct strbuf *out, const char *body, size_t len);
+void convert_markdown_escape_html(struct strbuf *out, const char *text); /* valid UTF-8 */

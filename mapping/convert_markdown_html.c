@@ -171,28 +171,55 @@ static void on_break(void *ctx)
 static const char document_start[] = "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"></head>\n<body>\n";
 static const char document_end[] = "</body>\n</html>\n";
 
-int convert_markdown_to_html(struct strbuf *out, const char *body, size_t len, convert_markdown_find_image *find_image,
-                             void *ctx)
+void convert_markdown_begin_html(struct strbuf *out)
+{
+    strbuf_add_str(out, document_start);
+}
+
+void convert_markdown_end_html(struct strbuf *out)
+{
+    strbuf_add_str(out, document_end);
+}
+
+void convert_markdown_escape_html(struct strbuf *out, const char *text)
+{
+    add_escaped_str(out, text);
+}
+
+int convert_markdown_add_html(struct strbuf *out, const char *body, size_t len, convert_markdown_find_image *find_image,
+                              void *ctx)
 {
     struct html_renderer html = { .out = out, .find_image = find_image, .ctx = ctx };
     const struct markdown_events events = { on_enter, on_leave, on_text, on_break, out };
     strbuf_init(&html.alt, CONVERT_RENDERED_MAX);
-    strbuf_add_str(out, document_start);
     int result = markdown_parse(body, len, &events, &html);
-    strbuf_add_str(out, document_end);
     strbuf_free(&html.alt);
     return result == 1 && strbuf_ok(out) ? 1 : -1;
 }
 
-void convert_markdown_to_preformatted_html(struct strbuf *out, const char *body, size_t len)
+int convert_markdown_to_html(struct strbuf *out, const char *body, size_t len, convert_markdown_find_image *find_image,
+                             void *ctx)
+{
+    convert_markdown_begin_html(out);
+    int result = convert_markdown_add_html(out, body, len, find_image, ctx);
+    convert_markdown_end_html(out);
+    return result == 1 && strbuf_ok(out) ? 1 : -1;
+}
+
+void convert_markdown_add_preformatted_html(struct strbuf *out, const char *body, size_t len)
 {
     struct strbuf clean;
     strbuf_init(&clean, len * 3 + 1);
     convert_text_clean(&clean, body, len);
-    strbuf_add_str(out, document_start);
     strbuf_add_str(out, "<pre>");
     add_escaped(out, clean.data, clean.len);
     strbuf_add_str(out, "</pre>\n");
-    strbuf_add_str(out, document_end);
     strbuf_free(&clean);
+}
+
+void convert_markdown_to_preformatted_html(struct strbuf *out, const char *body, size_t len)
+{
+    convert_markdown_begin_html(out);
+    convert_markdown_add_preformatted_html(out, body, len);
+    convert_markdown_end_html(out);
 }

@@ -212,9 +212,31 @@ static const char *find_image(const char *name, void *ctx)
 
 /* ---- the tree ---- */
 
+/* All renderings together may be too large even if none of them is: then none is rendered. */
+static void render_quotes(struct outgoing *mail, struct strbuf *detail)
+{
+    const struct convert_out_job *job = mail->job;
+    size_t in_text = 0, in_html = 0;
+    convert_quotes_to_text(&mail->text, job->content, job->quotes, job->quote_count, job->is_plain, &in_text);
+    if (!job->is_plain)
+        convert_quotes_to_html(&mail->html, job->content, job->quotes, job->quote_count, false, &in_html);
+    if (!strbuf_ok(&mail->text) || !strbuf_ok(&mail->html)) {
+        strbuf_clear(&mail->text);
+        strbuf_clear(&mail->html);
+        convert_quotes_to_text(&mail->text, job->content, job->quotes, job->quote_count, true, &in_text);
+        convert_quotes_to_html(&mail->html, job->content, job->quotes, job->quote_count, true, &in_html);
+    }
+    if (in_text > 0 || in_html > 0)
+        strbuf_add_str(detail, "Some of its texts are carried as they were written, without rendering. ");
+}
+
 static void render(struct outgoing *mail, struct strbuf *detail)
 {
     const struct convert_out_job *job = mail->job;
+    if (job->quote_count > 0) {
+        render_quotes(mail, detail);
+        return;
+    }
     if (job->is_plain) {
         convert_markdown_to_preformatted_text(&mail->text, job->content, job->body_size);
         strbuf_add_str(detail, "The text is carried as it was written, without rendering. ");
@@ -260,7 +282,7 @@ static void put_html(struct outgoing *mail)
 
 static void put_texts(struct outgoing *mail)
 {
-    if (mail->job->is_plain || mail->job->body_size == 0) {
+    if (mail->job->is_plain || (mail->job->body_size == 0 && mail->job->quote_count == 0)) {
         put_text_part(mail, "plain", &mail->text);
         return;
     }
@@ -296,6 +318,8 @@ void convert_mime_out(const struct convert_out_job *job, convert_sink *sink, voi
     struct outgoing mail = { .job = job, .sink = sink, .ctx = ctx };
     /* The preformatted forms have no limit of their own; a character takes three octets repaired, six escaped. */
     size_t max = CONVERT_RENDERED_MAX > job->body_size * 18 ? CONVERT_RENDERED_MAX : job->body_size * 18 + FIELD_MAX;
+    for (size_t i = 0; i < job->quote_count; i++) /* our own lines, and at most as much rendering for each text */
+        max += job->quotes[i].size > 0 ? CONVERT_QUOTE_LINES_MAX + CONVERT_RENDERED_MAX / 64 : CONVERT_QUOTE_LINES_MAX;
     strbuf_init(&mail.text, max);
     strbuf_init(&mail.html, max);
     list_files(&mail, detail);

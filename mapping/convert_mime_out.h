@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mapping/convert_quotes.h"
 #include "mapping/convert_transfer.h"
 
 struct strbuf;
@@ -24,8 +25,10 @@ struct convert_out_job {
     size_t body_size;
     const struct convert_out_attachment *attachments; /* sizes add up to the content's */
     size_t attachment_count;
-    uint64_t seed; /* of boundaries and Content-IDs */
-    bool is_plain; /* without looking into the body: its source as text/plain */
+    const struct convert_out_quote *quotes; /* texts within the body that are shown instead of it */
+    size_t quote_count;                     /* 0: the body is one text */
+    uint64_t seed;                          /* of boundaries and Content-IDs */
+    bool is_plain;                          /* without looking into the body: its source as text/plain */
 };
 
 /* Hands out "MIME-Version: ..." to the last line. detail gets what was carried differently. */

@@ -181,6 +181,34 @@ void convert_wire_encode_out(const struct convert_out_job *job, struct strbuf *o
         add_text(out, job->attachments[i].name);
         add_number(out, job->attachments[i].size, 8);
     }
+    add_number(out, job->quote_count, 4);
+    for (size_t i = 0; i < job->quote_count; i++) {
+        add_text(out, job->quotes[i].intro);
+        add_text(out, job->quotes[i].outro);
+        add_number(out, job->quotes[i].offset, 8);
+        add_number(out, job->quotes[i].size, 8);
+    }
+}
+
+/* Each text lies within the body. */
+static void read_quotes(struct reader *reader, struct convert_out_job *job)
+{
+    uint64_t count = get_number(reader, 4);
+    if (reader->bad || count > CONVERT_QUOTES_MAX) {
+        reader->bad = true;
+        return;
+    }
+    struct convert_out_quote *quotes = xcalloc(count + 1, sizeof *quotes);
+    for (uint64_t i = 0; i < count && !reader->bad; i++) {
+        quotes[i].intro = get_text(reader, CONVERT_QUOTE_LINE_MAX);
+        quotes[i].outro = get_text(reader, CONVERT_QUOTE_LINE_MAX);
+        quotes[i].offset = (size_t)get_size(reader);
+        quotes[i].size = (size_t)get_size(reader);
+        if (quotes[i].offset > job->body_size || quotes[i].size > job->body_size - quotes[i].offset)
+            reader->bad = true;
+    }
+    job->quotes = quotes;
+    job->quote_count = count;
 }
 
 int convert_wire_decode_out(const void *data, size_t len, int64_t content_size, struct convert_out_job *job_out)
@@ -204,17 +232,18 @@ int convert_wire_decode_out(const void *data, size_t len, int64_t content_size, 
         described += size;
         attachments[i].size = (size_t)size;
     }
-    if (reader.bad || reader.left > 0 || described != content_size) {
-        free(attachments);
-        return -1;
-    }
     job_out->attachments = attachments;
     job_out->attachment_count = count;
-    return 1;
+    read_quotes(&reader, job_out);
+    if (!reader.bad && reader.left == 0 && described == content_size)
+        return 1;
+    convert_wire_free_out(job_out);
+    return -1;
 }
 
 void convert_wire_free_out(struct convert_out_job *job)
 {
     free((struct convert_out_attachment *)(uintptr_t)job->attachments);
+    free((struct convert_out_quote *)(uintptr_t)job->quotes);
     *job = (struct convert_out_job){ 0 };
 }
