@@ -1,9 +1,11 @@
 /* outbound_thread.c - which thread a message belongs to, and whether its author may speak there
  *
- * A thread's id is the silo's word for a conversation; whoever knows it has been in it, or in a group that was. Whoever is
+ * A thread's id is the silo's word for a conversation; to know it is taken as a sign of having been in it, or in a group that
+ * was (a sign only: ids can be guessed, see docs/DEVIATIONS.md). Whoever is
  * not in a thread must not speak in it: its mail goes to people who did not ask for theirs. The silo does not say by
  * which group a message came: in a thread that a group is in, everybody may speak but those who are, or might be, out of
- * that group (store_group_was_dropped).
+ * that group (store_group_was_dropped). So a group is in a thread only when the gateway has posted the thread to it, or
+ * when whoever started the thread was seen in it: a list of participants is written by its author, who may be anybody.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,18 +51,6 @@ static int fill_party(struct store_db *db, const struct arrival *arrival, struct
     return found < 0 ? -1 : 1;
 }
 
-/* A thread that somebody in the silo started: its parties are those of the cc list. */
-static int add_parties(struct store_db *db, const struct arrival *arrival, int64_t thread_id)
-{
-    for (size_t i = 0; i < arrival->message.cc_count; i++) {
-        const struct tmtp_participant *cc = &arrival->message.cc[i];
-        struct store_party party = { .alias = cc->who, .uid = cc->who_uid };
-        if (fill_party(db, arrival, &party) < 0 || store_thread_add_party(db, thread_id, &party) < 0)
-            return -1;
-    }
-    return 1;
-}
-
 struct survey {
     const char *uid;
     bool author_in;
@@ -98,6 +88,24 @@ static int speaks_for(struct store_db *db, int64_t group_id, const struct outbou
         return 0;
     int dropped = store_group_was_dropped(db, group_id, uid, author->member_id != 0);
     return dropped < 0 ? -1 : !dropped;
+}
+
+/* A thread that somebody in the silo started: its parties are those of the cc list. */
+static int add_parties(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
+                       int64_t thread_id)
+{
+    for (size_t i = 0; i < arrival->message.cc_count; i++) {
+        const struct tmtp_participant *cc = &arrival->message.cc[i];
+        struct store_party party = { .alias = cc->who, .uid = cc->who_uid };
+        if (fill_party(db, arrival, &party) < 0)
+            return -1;
+        int speaks = party.group_id ? speaks_for(db, party.group_id, author, false) : 0;
+        if (speaks == 0)
+            party.group_id = 0;
+        if (speaks < 0 || store_thread_add_party(db, thread_id, &party) < 0)
+            return -1;
+    }
+    return 1;
 }
 
 static int keep_groups(struct store_db *db, const struct survey *survey, const struct outbound_author *author,
@@ -155,7 +163,8 @@ int outbound_find_thread(struct store_db *db, const struct arrival *arrival, con
     if (arrival->message.threadid[0])
         return 0; /* its id would be a claim: only the silo gives ids to threads */
     if (store_thread_add(db, arrival->msgid, arrival->message.subject, arrival->now, thread_id_out) != 1 ||
-        add_parties(db, arrival, *thread_id_out) < 0 || look_around(db, author, *thread_id_out, false, groups_out) < 0)
+        add_parties(db, arrival, author, *thread_id_out) < 0 ||
+        look_around(db, author, *thread_id_out, false, groups_out) < 0)
         return -1;
     return 1;
 }

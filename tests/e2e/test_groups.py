@@ -232,6 +232,12 @@ def test_alias_in_a_header_takes_over_nobodys_mail(gateway, alice, silo):
     assert not read_maildir(gateway.maildir)
 
 
+def decision(gateway, msgid):
+    """What the log says of a message of the silo; "" before it was decided."""
+    lines = gateway.read_log().splitlines()
+    return next((line for line in lines if "event=message.decided" in line and f"msgid={msgid}" in line), "")
+
+
 def learn_gateway(gateway, wire):
     """The gateway's uid, as a member of the silo would learn it."""
     del wire
@@ -271,3 +277,18 @@ def test_group_mapping_counts_its_limits(sales, alice):
     bob_writes(sales, "One a day")
     alice.receive_mail("One a day")
     assert "452" in refusal(sales)
+
+
+def test_refused_thread_is_no_way_into_a_groups_name(sales, silo):
+    """A stranger's thread names the group; what comes after its refusal is not the group's either."""
+    with Wire(silo.port) as mallory:
+        mallory.register("Mallory Member")
+        gateway_uid = learn_gateway(sales, mallory)
+        head = {"alias": "Mallory Member", "threadid": "", "subject": "An offer",
+                "cc": [{"who": "Mallory Member", "whouid": mallory.uid}, {"who": GID, "whouid": GID},
+                       {"who": BOB, "whouid": gateway_uid}]}
+        first = mallory.post([gateway_uid], head, "In the team's name")
+        second = mallory.post([gateway_uid], {"alias": "Mallory Member", "threadid": first["msgid"]}, "Again")
+        for message in (first, second):
+            wait_until("it is decided", lambda: "outcome=not_a_member" in decision(sales, message["msgid"]))
+    assert not read_maildir(sales.maildir)
