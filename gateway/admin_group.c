@@ -169,10 +169,11 @@ static int run_join(struct store_db *db, struct change *change, const struct sto
     return store_group_set_state(db, group->id, STORE_GROUP_ACCEPTED, change->now, &was);
 }
 
-/* What was never joined needs no farewell. */
+/* What was never accepted needs no farewell; what was accepted may be on its way in just now. */
 static int run_leave(struct store_db *db, struct change *change, const struct store_group *group)
 {
-    enum store_group_state was, to = group->state == STORE_GROUP_JOINED ? STORE_GROUP_LEAVING : STORE_GROUP_LEFT;
+    bool is_in = group->state == STORE_GROUP_JOINED || group->state == STORE_GROUP_ACCEPTED;
+    enum store_group_state was, to = is_in ? STORE_GROUP_LEAVING : STORE_GROUP_LEFT;
     return store_group_set_state(db, group->id, to, change->now, &was);
 }
 

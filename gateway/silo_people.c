@@ -148,8 +148,10 @@ static int take_join(struct store_db *db, struct lesson *lesson, const struct st
     struct store_group_member member = { .alias = lesson->alias,
                                          .uid = lesson->uid,
                                          .state = STORE_GROUP_MEMBER_JOINED };
-    if (is_own(lesson))
-        return set_own_state(db, lesson, group, STORE_GROUP_JOINED);
+    if (is_own(lesson)) /* by which alias is the silo's word: there may have been several invitations */
+        return store_group_set_own_alias(db, group->id, lesson->alias) == 1
+                   ? set_own_state(db, lesson, group, STORE_GROUP_JOINED)
+                   : -1;
     if (learn(db, lesson, lesson->alias, STORE_IDENTITY_GROUP) < 0)
         return -1;
     return store_group_set_member(db, group->id, &member) == 1 ? 1 : -1;
@@ -157,8 +159,10 @@ static int take_join(struct store_db *db, struct lesson *lesson, const struct st
 
 static int take_new_alias(struct store_db *db, struct lesson *lesson, const struct store_group *group)
 {
-    if (is_own(lesson) || !lesson->new_alias)
+    if (!lesson->new_alias)
         return 1;
+    if (is_own(lesson))
+        return store_group_set_own_alias(db, group->id, lesson->new_alias) == 1 ? 1 : -1;
     if (learn(db, lesson, lesson->new_alias, STORE_IDENTITY_GROUP) < 0)
         return -1;
     return store_group_rename_member(db, group->id, lesson->alias, lesson->new_alias, lesson->uid) == 1 ? 1 : -1;
@@ -194,8 +198,10 @@ static int take_member_notice(struct store_db *db, struct lesson *lesson)
 {
     struct store_group group;
     int result = store_group_find_by_gid(db, lesson->gid, &group);
+    if (result == 0)
+        lesson->group_event = "notice of a group that is not ours";
     if (result != 1)
-        return result < 0 ? -1 : 1; /* not one of ours (any more) */
+        return result < 0 ? -1 : 1;
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++)
         if (strcmp(lesson->act, acts[i].act) == 0)
             result = acts[i].take(db, lesson, &group);

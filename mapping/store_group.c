@@ -13,10 +13,14 @@ static const char *const state_names[STATE_COUNT] = { "invited", "accepted", "jo
 static const char *const member_state_names[MEMBER_STATE_COUNT] = { "invited", "joined", "dropped" };
 
 static const bool may_become[STATE_COUNT][STATE_COUNT] = {
-    [STORE_GROUP_INVITED] = { [STORE_GROUP_ACCEPTED] = true, [STORE_GROUP_LEFT] = true },
-    [STORE_GROUP_ACCEPTED] = { [STORE_GROUP_JOINED] = true, [STORE_GROUP_LEFT] = true, [STORE_GROUP_DROPPED] = true },
-    [STORE_GROUP_JOINED] = { [STORE_GROUP_LEAVING] = true, [STORE_GROUP_DROPPED] = true },
+    [STORE_GROUP_INVITED] = { [STORE_GROUP_ACCEPTED] = true, [STORE_GROUP_LEFT] = true, [STORE_GROUP_DROPPED] = true },
+    [STORE_GROUP_ACCEPTED] = { [STORE_GROUP_JOINED] = true,
+                               [STORE_GROUP_LEAVING] = true,
+                               [STORE_GROUP_LEFT] = true,
+                               [STORE_GROUP_DROPPED] = true },
+    [STORE_GROUP_JOINED] = { [STORE_GROUP_LEAVING] = true, [STORE_GROUP_LEFT] = true, [STORE_GROUP_DROPPED] = true },
     [STORE_GROUP_LEAVING] = { [STORE_GROUP_LEFT] = true, [STORE_GROUP_DROPPED] = true },
+    [STORE_GROUP_LEFT] = { [STORE_GROUP_DROPPED] = true },
 };
 
 const char *store_group_state_name(enum store_group_state state)
@@ -108,15 +112,22 @@ int store_group_invite(struct store_db *db, const struct store_group *invitation
         return add(db, invitation, state, now, id_out);
     *id_out = known.id;
     bool begins = known.state == STORE_GROUP_LEFT || known.state == STORE_GROUP_DROPPED;
+    bool keeps_alias = known.state != STORE_GROUP_DROPPED;
     if (!begins && (known.state != STORE_GROUP_INVITED || !accept))
         state = known.state;
     store_group_free(&known);
+    if (!keeps_alias && store_group_set_own_alias(db, *id_out, invitation->own_alias) != 1)
+        return -1;
     return store_execute(db,
-                         "UPDATE group_ SET state = ?, own_alias = ?, inviter_alias = ?, inviter_uid = ?,"
-                         " changed_at = ? WHERE id = ?",
-                         STORE_VALUES(bind_text(state_names[state]), bind_text(invitation->own_alias),
-                                      bind_text(invitation->inviter_alias), bind_text(invitation->inviter_uid),
-                                      bind_int(now), bind_int(*id_out)));
+                         "UPDATE group_ SET state = ?, inviter_alias = ?, inviter_uid = ?, changed_at = ? WHERE id = ?",
+                         STORE_VALUES(bind_text(state_names[state]), bind_text(invitation->inviter_alias),
+                                      bind_text(invitation->inviter_uid), bind_int(now), bind_int(*id_out)));
+}
+
+int store_group_set_own_alias(struct store_db *db, int64_t id, const char *alias)
+{
+    return store_execute(db, "UPDATE group_ SET own_alias = ? WHERE id = ?",
+                         STORE_VALUES(bind_text(alias), bind_int(id)));
 }
 
 int store_group_set_state(struct store_db *db, int64_t id, enum store_group_state state, int64_t now,

@@ -21,22 +21,25 @@ struct store_group {
     int64_t id;
     char *gid, *local_part;
     enum store_group_state state;
-    char *own_alias;                   /* the one that was invited */
+    char *own_alias;                   /* ours in the group: the one that was invited, until the silo says otherwise */
     char *inviter_alias, *inviter_uid; /* the last one */
     int64_t created_at, changed_at;
 };
 /* An invitation: adds the group, or begins anew with one that was left or dropped. accept: straight to ACCEPTED. In any
- * other state only the inviter is noted. */
+ * other state only the inviter is noted. The alias that the invitation names counts only for a new group and for one that
+ * dropped the gateway: else the silo keeps to that of the first invitation. */
 int store_group_invite(struct store_db *db, const struct store_group *invitation, bool accept, int64_t now,
                        int64_t *id_out) __attribute__((warn_unused_result));
 int store_group_find(struct store_db *db, int64_t id, struct store_group *out) __attribute__((warn_unused_result));
 int store_group_find_by_gid(struct store_db *db, const char *gid, struct store_group *out)
     __attribute__((warn_unused_result));
 /* 0: no such group, or its life does not allow it (*was_out says from where; the wanted state when there is none):
- * invited -> accepted, left; accepted -> joined, left, dropped; joined -> leaving, dropped; leaving -> left, dropped;
- * left, dropped -> accepted (only by a new invitation). */
+ * invited -> accepted, left, dropped; accepted -> joined, leaving, left, dropped; joined -> leaving, left, dropped;
+ * leaving -> left, dropped; left -> dropped; left, dropped -> accepted (only by a new invitation). */
 int store_group_set_state(struct store_db *db, int64_t id, enum store_group_state state, int64_t now,
                           enum store_group_state *was_out) __attribute__((warn_unused_result));
+/* The alias that the silo knows the gateway by in the group. */
+int store_group_set_own_alias(struct store_db *db, int64_t id, const char *alias) __attribute__((warn_unused_result));
 /* The new current address; the former ones still deliver. 0: refused, *reason_out is static text. */
 int store_group_set_address(struct store_db *db, int64_t id, const char *local_part, const char **reason_out)
     __attribute__((warn_unused_result));

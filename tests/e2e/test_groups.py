@@ -292,3 +292,29 @@ def test_refused_thread_is_no_way_into_a_groups_name(sales, silo):
         for message in (first, second):
             wait_until("it is decided", lambda: "outcome=not_a_member" in decision(sales, message["msgid"]))
     assert not read_maildir(sales.maildir)
+
+
+def test_second_invitation_does_not_hide_who_was_dropped(gateway, alice, carol):
+    """Invited by two of its aliases, the gateway is in the group by the first; dropping that ends it."""
+    gateway.introduce(alice)
+    gateway.open_door(BOB, alice)
+    tmtp_group(carol, "invite", GID, GATEWAY_ALIAS)
+    tmtp_group(carol, "invite", GID, BOB)
+    wait_until("both are known", lambda: gateway.read_log().count("invitation waits for an administrator") == 2)
+    gateway.ctl("group", "join", GID)
+    carol.receive_where("the gateway joins", in_group(carol, "join"))
+    wait_until("it has joined", lambda: group_state(gateway) == "joined")
+    assert gateway.ctl_json("group", "show", GID)["own_alias"] == GATEWAY_ALIAS
+    tmtp_group(carol, "drop", GID, GATEWAY_ALIAS)
+    wait_until("the gateway is out", lambda: group_state(gateway) == "dropped")
+
+
+def test_group_that_is_being_joined_can_be_left(gateway, alice, carol):
+    """Whatever comes first in the silo, it ends outside."""
+    gateway.introduce(alice)
+    tmtp_group(carol, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the invitation is known", lambda: group_state(gateway) == "invited")
+    gateway.ctl("group", "join", GID)
+    gateway.ctl("group", "leave", GID)
+    carol.receive_where("the farewell", in_group(carol, "drop"))
+    wait_until("it has left", lambda: group_state(gateway) == "left")

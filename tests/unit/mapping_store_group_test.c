@@ -41,7 +41,7 @@ static void test_life_of_a_group(void **state)
         { STORE_GROUP_ACCEPTED, STORE_GROUP_DROPPED },
     };
     static const char *const next[] = { /* the states that may follow, by number; what an accepted invitation makes */
-                                        "14|1", "245|1", "35|2", "45|3", "|1", "|1"
+                                        "145|1", "2345|1", "345|2", "45|3", "5|1", "|1"
     };
     struct store_fixture *fixture = *state;
     struct store_db *db = store_fixture_borrow(fixture);
@@ -70,6 +70,40 @@ static void test_life_of_a_group(void **state)
     }
     assert_int_equal(store_fixture_return(fixture, 1), 1);
     assert_int_equal(fixture->errors, 0);
+}
+
+static void expect_own_alias(struct store_db *db, int64_t id, const char *expected)
+{
+    struct store_group group;
+    assert_int_equal(store_group_find(db, id, &group), 1);
+    assert_string_equal(group.own_alias, expected);
+    store_group_free(&group);
+}
+
+/* The silo keeps to the alias of the first invitation, until it has dropped it. */
+static void test_second_invitation_keeps_the_alias_of_the_first(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    struct store_group second = { .gid = (char *)(uintptr_t) "Sales Team",
+                                  .own_alias = (char *)(uintptr_t) "bob@example.com",
+                                  .inviter_alias = (char *)(uintptr_t) "Alice Member",
+                                  .inviter_uid = (char *)(uintptr_t) "UIDALICE" };
+    static const enum store_group_state steps[] = { STORE_GROUP_ACCEPTED, STORE_GROUP_JOINED, STORE_GROUP_LEAVING,
+                                                    STORE_GROUP_LEFT };
+    enum store_group_state was;
+    int64_t id = add_group(db, "Sales Team", false), same;
+    for (size_t i = 0; i <= sizeof steps / sizeof steps[0]; i++) {
+        assert_int_equal(store_group_invite(db, &second, false, NOW, &same), 1);
+        assert_int_equal(same, id);
+        expect_own_alias(db, id, "Email Gateway");
+        if (i < sizeof steps / sizeof steps[0])
+            assert_int_equal(store_group_set_state(db, id, steps[i], NOW, &was), 1);
+    }
+    assert_int_equal(store_group_set_state(db, id, STORE_GROUP_DROPPED, NOW, &was), 1);
+    assert_int_equal(store_group_invite(db, &second, false, NOW, &same), 1);
+    expect_own_alias(db, id, "bob@example.com");
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
 static void expect_owner(struct store_db *db, const char *local_part, struct store_target expected)
@@ -236,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_STORE(test_life_of_a_group),
+        WITH_STORE(test_second_invitation_keeps_the_alias_of_the_first),
         WITH_STORE(test_members_and_groups_share_their_addresses),
         WITH_STORE(test_alias_belongs_to_the_first_account_vouched_for),
         WITH_STORE(test_members_of_a_group),
