@@ -69,16 +69,19 @@ static int find_member(struct store_db *db, struct outbound_author *author)
     char *alias;
     int found = store_member_find_by_uid(db, author->uid, &member);
     if (found == 0) {
+        found = store_member_find_vouched(db, author->uid, &member);
+        if (found == 1 && store_member_learn_uid(db, member.alias, author->uid) != 1) {
+            store_member_free(&member);
+            return -1;
+        }
+    }
+    if (found == 0) {
         found = store_identity_find_alias(db, author->uid, &alias);
         if (found != 1)
             return found;
-        found = store_member_find_by_alias(db, alias, &member);
         free(author->alias);
         author->alias = alias;
-        if (found == 1 && (member.uid || store_member_learn_uid(db, member.alias, author->uid) != 1)) {
-            store_member_free(&member); /* known under another account */
-            found = 0;
-        }
+        return 0;
     }
     if (found != 1)
         return found;

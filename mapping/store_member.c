@@ -57,6 +57,15 @@ int store_member_find_by_uid(struct store_db *db, const char *uid, struct store_
     return find(db, "SELECT " COLUMNS " FROM member WHERE uid = ? AND removed = 0", bind_text(uid), member_out);
 }
 
+int store_member_find_vouched(struct store_db *db, const char *uid, struct store_member *member_out)
+{
+    return find(db,
+                "SELECT " COLUMNS " FROM member WHERE removed = 0 AND uid IS NULL AND alias IN"
+                " (SELECT alias FROM identity WHERE uid = ? AND source IN ('ping', 'invite', 'group'))"
+                " ORDER BY id LIMIT 1",
+                bind_text(uid), member_out);
+}
+
 /* A removed member who comes back is a new decision: their consent is asked for again. Their address stays, if no
  * other is wanted. */
 static int revive(struct store_db *db, int64_t id, const char *local_part, int64_t now)

@@ -28,6 +28,9 @@ int store_member_find_by_local_part(struct store_db *db, const char *local_part,
     __attribute__((warn_unused_result));
 int store_member_find_by_uid(struct store_db *db, const char *uid, struct store_member *member_out)
     __attribute__((warn_unused_result));
+/* A member who has not answered, but one of whose account's aliases, as the silo has vouched, is theirs. */
+int store_member_find_vouched(struct store_db *db, const char *uid, struct store_member *member_out)
+    __attribute__((warn_unused_result));
 /* Binds alias to the first uid seen. 1: learned now or known as such; 0: no member has this alias; -2: the alias is
  * bound to another uid, or the uid to another member (nothing changed: a takeover attempt or a confusion, to be
  * traced). */

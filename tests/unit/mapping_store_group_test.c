@@ -179,6 +179,31 @@ static void test_alias_belongs_to_the_first_account_vouched_for(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+/* An account may have many aliases: any of them that was vouched for may be the member's, a claim never is. */
+static void test_member_is_found_by_any_vouched_alias(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    struct store_member found;
+    const char *reason;
+    int64_t alice;
+    assert_int_equal(store_member_add(db, "Alice Member", NULL, NOW, &alice, &reason), 1);
+    assert_int_equal(store_identity_learn(db, "Alice Member", "ALICE", STORE_IDENTITY_MESSAGE, NOW),
+                     STORE_IDENTITY_AGREES);
+    assert_int_equal(store_member_find_vouched(db, "ALICE", &found), 0);
+    assert_int_equal(store_identity_learn(db, "Alice Member", "ALICE", STORE_IDENTITY_GROUP, NOW),
+                     STORE_IDENTITY_AGREES);
+    assert_int_equal(store_identity_learn(db, "Alice At Home", "ALICE", STORE_IDENTITY_GROUP, NOW + 1),
+                     STORE_IDENTITY_AGREES);
+    assert_int_equal(store_member_find_vouched(db, "ALICE", &found), 1);
+    assert_int_equal(found.id, alice);
+    store_member_free(&found);
+    assert_int_equal(store_member_find_vouched(db, "MALLORY", &found), 0);
+    assert_int_equal(store_member_remove(db, alice), 1);
+    assert_int_equal(store_member_find_vouched(db, "ALICE", &found), 0);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 static void see(struct store_db *db, int64_t group, const char *alias, const char *uid,
                 enum store_group_member_state state)
 {
@@ -273,6 +298,7 @@ int main(void)
         WITH_STORE(test_second_invitation_keeps_the_alias_of_the_first),
         WITH_STORE(test_members_and_groups_share_their_addresses),
         WITH_STORE(test_alias_belongs_to_the_first_account_vouched_for),
+        WITH_STORE(test_member_is_found_by_any_vouched_alias),
         WITH_STORE(test_members_of_a_group),
         WITH_STORE(test_mapping_of_a_group_is_not_that_of_a_member_with_the_same_id),
     };

@@ -727,6 +727,7 @@ static void use_what_runs_for_each_message(struct store_db *db, const struct peo
     store_mapping_free(&mapping);
     assert_true(store_member_find_by_local_part(db, "nobody", &member) >= 0);
     assert_true(store_member_find_by_uid(db, "nobody", &member) >= 0);
+    assert_true(store_member_find_vouched(db, "nobody", &member) >= 0);
     assert_true(store_correspondent_find_by_address(db, "nobody", &correspondent) >= 0);
     assert_true(store_correspondent_find_by_alias(db, "nobody", &correspondent) >= 0);
 }
