@@ -132,7 +132,7 @@ int outbound_find_author(struct store_db *db, struct arrival *arrival, struct ou
     return author_out->member_id == 0 && ask_member(db, arrival, claimed) < 0 ? -1 : 1;
 }
 
-int outbound_note_participants(struct store_db *db, const struct arrival *arrival)
+int outbound_note_participants(struct store_db *db, const struct arrival *arrival, struct notice_list *contradicted)
 {
     for (size_t i = 0; i < arrival->message.cc_count; i++) {
         const struct tmtp_participant *cc = &arrival->message.cc[i];
@@ -142,9 +142,12 @@ int outbound_note_participants(struct store_db *db, const struct arrival *arriva
             weigh_claim(db, arrival, cc->who, cc->who_uid, STORE_IDENTITY_PARTICIPANTS);
         if (verdict == STORE_IDENTITY_ERROR)
             return -1;
-        if (verdict == STORE_IDENTITY_CONTRADICTS)
+        if (verdict == STORE_IDENTITY_CONTRADICTS) {
             log_warning("identity.contradicted", "alias=%s uid=%s msgid=%s source=participants", cc->who, cc->who_uid,
                         arrival->msgid);
+            notice_list_add(contradicted, "%s", cc->who);
+        }
     }
+    notice_list_end(contradicted);
     return 1;
 }

@@ -45,8 +45,11 @@ struct outbound_author {
 int outbound_find_author(struct store_db *db, struct arrival *arrival, struct outbound_author *author_out,
                          char **problem_out) __attribute__((warn_unused_result));
 void outbound_author_free(struct outbound_author *author);
-/* What a new thread's list says about who is whose: remembered as a claim, or traced when it contradicts. */
-int outbound_note_participants(struct store_db *db, const struct arrival *arrival) __attribute__((warn_unused_result));
+/* What a new thread's list says about who is whose: remembered as a claim; what contradicts goes into contradicted, for the
+ * trace. 1 or -1. */
+struct notice_list;
+int outbound_note_participants(struct store_db *db, const struct arrival *arrival, struct notice_list *contradicted)
+    __attribute__((warn_unused_result));
 
 /* The groups that are in a thread and that the gateway is in, and that the author may speak for. */
 struct outbound_groups {

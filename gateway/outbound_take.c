@@ -25,6 +25,7 @@ struct taking {
     struct outbound_author author;
     int64_t thread_id; /* 0: not ours */
     struct outbound_groups groups;
+    const char *contradicted; /* participants who are given somebody else's account; "" none */
     struct recipient {
         int64_t correspondent_id;
         int64_t group_id; /* under whose mapping; 0: the author's own */
@@ -160,10 +161,17 @@ static int add_entry(struct taking *taking)
         row.group_id = taking->recipients[i].group_id;
     if (store_outbound_add(taking->db, &row, &arrival->id) != 1)
         return -1;
-    return store_trace_add(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "received",
-                           "from %s %s (%s) in thread %s, silo message %s, %" PRId64 " octets, for %zu recipients",
-                           author->member_id ? "member" : "somebody of the silo", author->alias, author->uid,
-                           outbound_threadid(arrival), arrival->msgid, spool_size(arrival->content), taking->count);
+    int result =
+        store_trace_add(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "received",
+                        "from %s %s (%s) in thread %s, silo message %s, %" PRId64 " octets, for %zu recipients",
+                        author->member_id ? "member" : "somebody of the silo", author->alias, author->uid,
+                        outbound_threadid(arrival), arrival->msgid, spool_size(arrival->content), taking->count);
+    if (result == 1 && taking->contradicted[0])
+        result = store_trace_add(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "contradicted",
+                                 "its list of participants gives these aliases to other accounts than theirs, which "
+                                 "changes nothing: %s",
+                                 taking->contradicted);
+    return result;
 }
 
 /* A group's member who writes under a mapping of their own is answered at their own address: in this thread, too. */
@@ -266,6 +274,7 @@ int outbound_take(struct store_db *db, void *arg)
 {
     struct arrival *arrival = arg;
     struct taking taking = { .db = db, .arrival = arrival };
+    struct strbuf text;
     char *problem = NULL;
     arrival->id = 0;
     arrival->queued = arrival->noticed = false;
@@ -275,14 +284,18 @@ int outbound_take(struct store_db *db, void *arg)
     arrival->outcome = fresh == 0 ? "seen_before" : "refused";
     if (fresh != 1)
         return fresh < 0 ? -1 : 1;
+    strbuf_init(&text, 60 * 1024);
+    struct notice_list contradicted = { .text = &text };
     int result = outbound_find_author(db, arrival, &taking.author, &problem);
-    if (result == 1 && outbound_note_participants(db, arrival) < 0)
+    if (result == 1 && outbound_note_participants(db, arrival, &contradicted) < 0)
         result = -1;
+    taking.contradicted = text.data;
     if (result == 1)
         result = take(&taking);
     else if (result == 0)
         result = refuse(&taking, problem);
     free(problem);
+    strbuf_free(&text);
     free(taking.groups.ids);
     free(taking.recipients);
     outbound_author_free(&taking.author);

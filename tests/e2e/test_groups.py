@@ -318,3 +318,26 @@ def test_group_that_is_being_joined_can_be_left(gateway, alice, carol):
     gateway.ctl("group", "leave", GID)
     carol.receive_where("the farewell", in_group(carol, "drop"))
     wait_until("it has left", lambda: group_state(gateway) == "left")
+
+
+def test_list_of_participants_takes_over_nobodys_alias(gateway, alice, carol, silo):
+    """Carol, a member herself, writes Alice's alias beside her own account in a thread of hers."""
+    for member, address in ((alice, "alice"), (carol, "carol")):
+        gateway.introduce(member, address)
+        gateway.open_door(BOB, member)
+    known = gateway.ctl_json("member", "show", alice.alias)["uid"]
+    account = json.loads(open(carol.account, encoding="utf-8").read())
+    with Wire(silo.port) as wire:
+        wire.login(account["uid"], account["node"])
+        gateway_uid = gateway.ctl_json("status")["silo_uid"]
+        head = {"alias": carol.alias, "threadid": "", "subject": "Plans",
+                "cc": [{"who": carol.alias, "whouid": wire.uid}, {"who": alice.alias, "whouid": wire.uid},
+                       {"who": BOB, "whouid": gateway_uid}]}
+        posted = wire.post([gateway_uid], head, "Hello")
+    wait_until("it is decided", lambda: decision(gateway, posted["msgid"]))
+    assert alice.alias in gateway.ctl("why", posted["msgid"]).split("contradicted")[1]
+    assert gateway.ctl_json("member", "show", alice.alias)["uid"] == known
+    mail = wait_until("Carol's mail leaves", lambda: read_maildir(gateway.maildir))[0]
+    assert mail["From"].addresses[0].addr_spec == f"carol@{DOMAIN}"
+    send(gateway.smtp_port, make_mail("Private", recipient=f"alice@{DOMAIN}"), recipients=[f"alice@{DOMAIN}"])
+    alice.receive_mail("Private")
