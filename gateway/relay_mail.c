@@ -135,8 +135,11 @@ static const char *gather_author(struct relay_mail *mail, const struct store_out
     strbuf_init(&name, NAME_MAX_BYTES);
     int found = relay_mail_find_sender(mail->parts, row, &mail->request.from.address, &name);
     mail->request.from.name = strbuf_detach(&name);
-    mail->author_id = row->member_id;
     mail->group_id = row->group_id;
+    mail->author_id = row->member_id;
+    for (size_t i = 0; row->group_id && i < row->recipient_count; i++)
+        if (row->recipients[i].group_id == 0) /* may answer the author only, and not the group in From */
+            mail->author_id = 0;
     return found == 1 ? NULL : "its author is not in the database, or has no valid address";
 }
 

@@ -341,3 +341,16 @@ def test_list_of_participants_takes_over_nobodys_alias(gateway, alice, carol, si
     assert mail["From"].addresses[0].addr_spec == f"carol@{DOMAIN}"
     send(gateway.smtp_port, make_mail("Private", recipient=f"alice@{DOMAIN}"), recipients=[f"alice@{DOMAIN}"])
     alice.receive_mail("Private")
+
+
+def test_who_may_answer_only_the_author_sees_their_address(sales, alice):
+    """Bob has Alice's mapping, Dave has the group's: one mail, in the group's name, to both."""
+    dave = "dave@example.net"
+    sales.open_door(BOB, alice)
+    sales.ctl("mapping", "add", dave, GID)
+    send(sales.smtp_port, make_mail("Who I am", sender=dave, recipient=SALES), sender=dave, recipients=[SALES])
+    alice.receive_mail("Who I am")   # since then she knows the alias
+    alice.post([BOB, dave, GID], "To both", subject="Both")
+    mail = wait_until("the mail leaves", lambda: read_maildir(sales.maildir))[0]
+    assert mail["From"].addresses[0].addr_spec == SALES
+    assert f"alice@{DOMAIN}" in (mail["Cc"] or "")
