@@ -354,3 +354,26 @@ def test_who_may_answer_only_the_author_sees_their_address(sales, alice):
     mail = wait_until("the mail leaves", lambda: read_maildir(sales.maildir))[0]
     assert mail["From"].addresses[0].addr_spec == SALES
     assert f"alice@{DOMAIN}" in (mail["Cc"] or "")
+
+
+def test_mail_for_a_group_that_was_left_waits_and_says_why(sales, silo, alice):
+    """Accepted while the silo is away, and the group is left meanwhile: kept until the gateway is invited anew."""
+    silo.stop()
+    wait_until("the link is gone", lambda: sales.ctl_json("status")["silo_state"] != "online")
+    mail = bob_writes(sales, "Just in time")
+    sales.ctl("group", "leave", GID)
+    silo.start()
+    wait_until("it has left", lambda: group_state(sales) == "left")
+    wait_until("it says why it waits", lambda: "not in the group" in sales.ctl("why", mail["Message-ID"]))
+    tmtp_group(alice, "invite", GID, GATEWAY_ALIAS)
+    alice.receive_mail("Just in time")
+
+
+def test_ping_under_a_foreign_alias_is_refused_by_the_silo(gateway, alice, silo):
+    """What the silo vouches for can't be forged: a ping's alias is its sender's."""
+    gateway.introduce(alice)
+    known = gateway.ctl_json("member", "show", alice.alias)["uid"]
+    with Wire(silo.port) as mallory:
+        mallory.register("Mallory Member")
+        assert "error" in mallory.ping(alice.alias, GATEWAY_ALIAS, "It is me")
+    assert gateway.ctl_json("member", "show", alice.alias)["uid"] == known

@@ -51,6 +51,30 @@ static void test_recipient(void **state)
     }
 }
 
+/* Every combination of what is known of a recipient, for a member and for a group: mail is let in by nothing but all of it. */
+static void test_every_kind_of_recipient(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 1u << 6; bits++) {
+        struct policy_recipient_facts facts = {
+            .sender = "bob@example.com",
+            .recipient = "sales.team@silo.example.org",
+            .domain = bits & 1 ? "silo.example.org" : "example.net",
+            .our_domain = "silo.example.org",
+            .recipient_exists = bits & 2,
+            .any_inbound_mapping = bits & 4,
+            .is_reachable = bits & 8,
+            .database_failed = bits & 16,
+            .is_group = bits & 32,
+        };
+        struct policy_verdict verdict = policy_judge_recipient(&facts);
+        int expected = bits & 16 ? 451 : (bits & 7) != 7 ? 550 : bits & 8 ? 250 : 450;
+        assert_int_equal(verdict.reply.code, expected);
+        if (expected == 450)
+            assert_int_equal(strstr(verdict.reply.text, "group") != NULL, facts.is_group);
+    }
+}
+
 static struct policy_verdict judge(enum config_proof required, bool assume, const char *trust,
                                    enum mail_header_from from_state, char **results, size_t count)
 {
@@ -267,9 +291,10 @@ static void test_outbound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recipient), cmocka_unit_test(test_proof), cmocka_unit_test(test_unusable_results),
-        cmocka_unit_test(test_author),    cmocka_unit_test(test_loops), cmocka_unit_test(test_every_mapping),
-        cmocka_unit_test(test_outbound),
+        cmocka_unit_test(test_recipient),     cmocka_unit_test(test_every_kind_of_recipient),
+        cmocka_unit_test(test_proof),         cmocka_unit_test(test_unusable_results),
+        cmocka_unit_test(test_author),        cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_every_mapping), cmocka_unit_test(test_outbound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
