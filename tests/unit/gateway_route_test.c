@@ -4,6 +4,7 @@
 #include "gateway/poster_settle.h"
 #include "gateway/route.h"
 #include "mapping/store_content.h"
+#include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 #include "mapping/store_queue.h"
@@ -101,6 +102,47 @@ static void test_replies_stay_in_their_thread(void **state)
     store_inbound_free(&to_both);
     store_inbound_free(&to_one);
     store_inbound_free(&fresh);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+}
+
+/* Mail to a group, and its answer: the group is in the thread, a member whose row has the same number is not. */
+static void test_group_is_a_party_of_its_thread(void **state)
+{
+    struct people people = meet(*state);
+    struct store_group invitation = { .gid = (char *)(uintptr_t) "Sales Team",
+                                      .own_alias = (char *)(uintptr_t) "Email Gateway",
+                                      .inviter_alias = (char *)(uintptr_t) "Alice Member",
+                                      .inviter_uid = (char *)(uintptr_t) "UID-ALICE" };
+    int64_t group, threads[3];
+    enum store_group_state was;
+    assert_int_equal(store_group_invite(people.db, &invitation, true, now, &group), 1);
+    assert_int_equal(store_group_set_state(people.db, group, STORE_GROUP_JOINED, now, &was), 1);
+    assert_int_equal(group, people.alice); /* that is the point */
+    static const char *const references[] = { "", "0@example.com", "0@example.com" };
+    for (int i = 0; i < 3; i++) {
+        char message_id[40], msgid[40];
+        struct store_inbound row;
+        int64_t id;
+        snprintf(message_id, sizeof message_id, "%d@example.com", i);
+        snprintf(msgid, sizeof msgid, "cccc00000000000%d", i);
+        struct store_inbound_new mail = { .kind = STORE_INBOUND_MAIL,
+                                          .sender = "bob@example.com",
+                                          .from_address = "bob@example.com",
+                                          .correspondent_id = people.bob,
+                                          .message_id = message_id,
+                                          .references = references[i],
+                                          .now = now };
+        struct store_target to =
+            i < 2 ? (struct store_target){ .group_id = group } : (struct store_target){ .member_id = people.alice };
+        assert_int_equal(store_inbound_add(people.db, &mail, &id), 1);
+        assert_int_equal(store_inbound_add_recipient(people.db, id, to, 0), 1);
+        assert_int_equal(store_inbound_find(people.db, id, &row), 1);
+        threads[i] = route(&people, &row);
+        settle(&people, id, msgid);
+        store_inbound_free(&row);
+    }
+    assert_int_equal(threads[1], threads[0]);
+    assert_int_not_equal(threads[2], threads[0]);
     assert_int_equal(store_fixture_return(*state, 1), 1);
 }
 
@@ -262,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_STORE(test_replies_stay_in_their_thread),
+        WITH_STORE(test_group_is_a_party_of_its_thread),
         WITH_STORE(test_two_aliases_are_one_member),
         WITH_STORE(test_waits_for_the_first_post_only),
         WITH_STORE(test_waits_for_a_mail_that_is_not_routed),
