@@ -135,6 +135,11 @@ struct tmtp_client_post {
     int content_fd;
     int64_t content_size; /* must equal body + attachments */
     bool echo;            /* name our own uid too; allowed when ONLINE only */
+    /* NULL, or forwards a thread (op 8): this second header alone goes as a `notify` to the recipients and to those it
+     * is for, the message with its content as a forwarded thread to the recipients only. Without echo. */
+    const struct tmtp_message *note;
+    const struct tmtp_client_recipient *note_recipients;
+    size_t note_recipient_count;
 };
 uint64_t tmtp_client_post(struct tmtp_client *client, const struct tmtp_client_post *post)
     __attribute__((warn_unused_result));

@@ -22,8 +22,8 @@ enum {
     OUTPUT_ENOUGH = 128 * 1024, /* no more is handed to the stream while it holds so much */
     PIECE_SIZE = 32 * 1024,     /* of content read at a time */
     CONTROL_MAX = 1024 * 1024,
-    CONTROL_CLOGGED = 256 * 1024, /* thousands of acks: an honest silo waits for each */
-    FRAME_MAX = TMTP_MESSAGE_HEAD_MAX + 128 * 1024,
+    CONTROL_CLOGGED = 256 * 1024,                       /* thousands of acks: an honest silo waits for each */
+    FRAME_MAX = 2 * TMTP_MESSAGE_HEAD_MAX + 128 * 1024, /* a forwarded thread has a note before its header */
     PING_UNITS_MAX = 140,
     PING_BYTES_MAX = 4 * PING_UNITS_MAX,
 };
@@ -434,25 +434,36 @@ uint64_t tmtp_client_group_edit(struct tmtp_client *client, const char *act, con
     return submit(client, request, &head, NULL);
 }
 
-static void add_recipient(struct tmtp_request *head, const char *id, int type)
+static void add_recipient(struct tmtp_for *list, size_t *count, const char *id, int type)
 {
-    for (size_t i = 0; i < head->for_count; i++)
-        if (head->for_list[i].type == type && strcmp(head->for_list[i].id, id) == 0)
+    for (size_t i = 0; i < *count; i++)
+        if (list[i].type == type && strcmp(list[i].id, id) == 0)
             return;
-    head->for_list[head->for_count++] = (struct tmtp_for){ .id = xstrdup(id), .type = type };
+    list[(*count)++] = (struct tmtp_for){ .id = xstrdup(id), .type = type };
+}
+
+/* There is room for one more. */
+static struct tmtp_for *add_recipients(const struct tmtp_client_recipient *recipients, size_t recipient_count,
+                                       size_t *count_out)
+{
+    struct tmtp_for *list = xcalloc(recipient_count + 1, sizeof *list);
+    for (size_t i = 0; i < recipient_count; i++)
+        add_recipient(list, count_out, recipients[i].id, recipients[i].group ? TMTP_FOR_GROUP_OTHERS : TMTP_FOR_USER);
+    return list;
 }
 
 /* recipients, and ourselves for the echo. */
 static void set_recipients(struct tmtp_client *client, struct tmtp_request *head, const struct tmtp_client_post *post)
 {
     head->has_for = true;
-    head->for_list = xcalloc(post->recipient_count + 1, sizeof *head->for_list);
-    for (size_t i = 0; i < post->recipient_count; i++) {
-        const struct tmtp_client_recipient *to = &post->recipients[i];
-        add_recipient(head, to->id, to->group ? TMTP_FOR_GROUP_OTHERS : TMTP_FOR_USER);
-    }
+    head->for_list = add_recipients(post->recipients, post->recipient_count, &head->for_count);
     if (post->echo)
-        add_recipient(head, client->uid, TMTP_FOR_USER);
+        add_recipient(head->for_list, &head->for_count, client->uid, TMTP_FOR_USER);
+    if (post->note) {
+        head->op = TMTP_OP_POST_NOTIFY;
+        head->fornotself = true;
+        head->notefor_list = add_recipients(post->note_recipients, post->note_recipient_count, &head->notefor_count);
+    }
 }
 
 static void check_post(struct client_request *request, const struct tmtp_client_post *post)
@@ -460,6 +471,9 @@ static void check_post(struct client_request *request, const struct tmtp_client_
     refuse_if(request, post->echo && is_empty(post->message->queue_key), "a post to be echoed needs a key");
     for (size_t i = 0; i < post->recipient_count; i++)
         refuse_if(request, is_empty(post->recipients[i].id), "a recipient is empty");
+    for (size_t i = 0; i < post->note_recipient_count; i++)
+        refuse_if(request, is_empty(post->note_recipients[i].id), "a recipient is empty");
+    refuse_if(request, post->note && (post->echo || post->recipient_count == 0), "nobody to forward to");
     refuse_if(request, post->content_size < 0, "the content's size is negative");
 
     struct stat st;
@@ -491,15 +505,18 @@ static uint64_t submit_post(struct tmtp_client *client, const struct tmtp_client
         return 0;
     }
 
-    struct strbuf second_header;
-    strbuf_init(&second_header, TMTP_MESSAGE_HEAD_MAX);
-    if (tmtp_message_encode(post->message, &second_header) < 0)
+    struct strbuf headers; /* the note, if any, and the second header */
+    strbuf_init(&headers, 2 * TMTP_MESSAGE_HEAD_MAX);
+    if (post->note && tmtp_message_encode(post->note, &headers) < 0)
+        refuse_if(request, true, "the note's header is too long or not UTF-8");
+    struct tmtp_request head = { .op = TMTP_OP_POST, .notelen = headers.len, .notehead = headers.len };
+    if (tmtp_message_encode(post->message, &headers) < 0)
         refuse_if(request, true, "the message's header is too long or not UTF-8");
-    struct tmtp_request head = { .op = TMTP_OP_POST, .datahead = second_header.len };
+    head.datahead = headers.len - head.notelen;
     if (!request->refusal)
         set_recipients(client, &head, post);
-    uint64_t number = submit(client, request, &head, &second_header);
-    strbuf_free(&second_header);
+    uint64_t number = submit(client, request, &head, &headers);
+    strbuf_free(&headers);
     return number;
 }
 
