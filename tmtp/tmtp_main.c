@@ -24,6 +24,8 @@ enum option_id { /* values of getopt_long(), and bits of `known` and `needed` be
                  OPT_WAIT,
                  OPT_COUNT,
                  OPT_SAVE,
+                 OPT_MESSAGES,
+                 OPT_CONFIRM,
                  OPT_JSON,
                  OPT_DEBUG,
                  OPT_HELP,
@@ -44,6 +46,8 @@ static const struct option options_table[] = {
     { "wait", required_argument, NULL, OPT_WAIT },
     { "count", required_argument, NULL, OPT_COUNT },
     { "save", required_argument, NULL, OPT_SAVE },
+    { "messages", required_argument, NULL, OPT_MESSAGES },
+    { "confirm", no_argument, NULL, OPT_CONFIRM },
     { "json", no_argument, NULL, OPT_JSON },
     { "debug", no_argument, NULL, OPT_DEBUG },
     { "help", no_argument, NULL, OPT_HELP },
@@ -66,6 +70,10 @@ static const struct verb {
       "--account FILE [--thread ID] [--subject S] --to ALIAS|UID|GID ... [--attach FILE ...] [BODY | -]" },
     { "receive", main_receive, BIT(ACCOUNT), BIT(WAIT) | BIT(COUNT) | BIT(SAVE), 0, 0,
       "--account FILE [--wait SECONDS] [--count N] [--save DIR]" },
+    { "forward", main_forward, BIT(ACCOUNT) | BIT(THREAD) | BIT(TO) | BIT(MESSAGES), BIT(CONFIRM), 0, 0,
+      "--account FILE --thread ID --to ALIAS|UID|GID ... --messages FILE [--confirm]" },
+    { "confirm", main_confirm, BIT(ACCOUNT) | BIT(THREAD) | BIT(TO) | BIT(MESSAGES), 0, 0, 0,
+      "--account FILE --thread ID --to ALIAS|UID|GID ... --messages FILE" },
     { "group", main_group, BIT(ACCOUNT), 0, 2, 4,
       "--account FILE invite GID ALIAS [TEXT] | join GID | drop GID ALIAS" },
 };
@@ -121,9 +129,10 @@ static bool take_option(struct main_options *options, enum option_id option, con
 {
     enum { WAIT_MAX_S = 365 * 24 * 3600 };
     const char **const texts[] = {
-        [OPT_ACCOUNT] = &options->account, [OPT_SILO] = &options->silo,       [OPT_ALIAS] = &options->alias,
-        [OPT_THREAD] = &options->thread,   [OPT_SUBJECT] = &options->subject, [OPT_LISTEN] = &options->listen,
-        [OPT_STATE] = &options->state,     [OPT_NAME] = &options->name,       [OPT_SAVE] = &options->save,
+        [OPT_ACCOUNT] = &options->account,   [OPT_SILO] = &options->silo,       [OPT_ALIAS] = &options->alias,
+        [OPT_THREAD] = &options->thread,     [OPT_SUBJECT] = &options->subject, [OPT_LISTEN] = &options->listen,
+        [OPT_STATE] = &options->state,       [OPT_NAME] = &options->name,       [OPT_SAVE] = &options->save,
+        [OPT_MESSAGES] = &options->messages,
     };
     if (option == OPT_TO)
         return add_to_list(options->to, &options->to_count, value);
@@ -136,8 +145,11 @@ static bool take_option(struct main_options *options, enum option_id option, con
         options->wait_ms *= 1000;
         return fine;
     }
-    if (option == OPT_JSON || option == OPT_DEBUG)
-        *(option == OPT_JSON ? &options->json : &options->debug) = true;
+    bool *const flags[] = {
+        [OPT_CONFIRM] = &options->confirm, [OPT_JSON] = &options->json, [OPT_DEBUG] = &options->debug
+    };
+    if (value == NULL)
+        *flags[option] = true;
     else
         *texts[option] = value;
     return true;

@@ -18,14 +18,14 @@ enum main_exit {
 enum { MAIN_LIST_MAX = 1000 }; /* of --to and of --attach */
 
 struct main_options {
-    const char *account, *silo, *alias, *thread, *subject, *listen, *state, *name, *save;
+    const char *account, *silo, *alias, *thread, *subject, *listen, *state, *name, *save, *messages;
     const char *to[MAIN_LIST_MAX];
     size_t to_count;
     const char *attach[MAIN_LIST_MAX];
     size_t attach_count;
     int64_t wait_ms; /* 0: leave when there is nothing left to do */
     int64_t count;   /* 0: any number */
-    bool json, debug;
+    bool confirm, json, debug;
     char **arguments; /* after the options */
     size_t argument_count;
 };
@@ -38,3 +38,4 @@ main_verb main_silo;                                        /* tmtp_main_silo.c 
 main_verb main_register, main_alias, main_ping, main_group; /* tmtp_main_request.c */
 main_verb main_post;                                        /* tmtp_main_post.c */
 main_verb main_receive;                                     /* tmtp_main_receive.c */
+main_verb main_forward, main_confirm;                       /* tmtp_main_forward.c */

@@ -102,6 +102,26 @@ bool account_is_group(const char *who, const char *uid)
     return strcmp(who, uid) == 0 && !account_looks_like_uid(who);
 }
 
+const char *account_resolve(const struct account *account, const char *to, const char **alias_out, bool *group_out)
+{
+    const char *uid = account_find_uid(account, to);
+    *alias_out = to;
+    *group_out = uid == NULL && account_has_group(account, to);
+    if (*group_out) {
+        uid = to;
+    } else if (uid == NULL && strcmp(to, account->alias) == 0) {
+        uid = account->uid;
+    } else if (uid == NULL && account_looks_like_uid(to)) {
+        uid = to;
+        const char *alias = account_find_alias(account, uid);
+        *alias_out = alias != NULL ? alias : to;
+    }
+    if (uid == NULL)
+        main_complain(
+            "the uid of '%s' is not known: it comes with a ping or a message from them, or a thread they are in", to);
+    return uid;
+}
+
 static struct account_thread *find_thread(const struct account *account, const char *id)
 {
     for (size_t i = 0; i < account->thread_count; i++) {

@@ -55,6 +55,9 @@ void account_learn_contact(struct account *account, const char *alias, const cha
 const char *account_find_uid(const struct account *account, const char *alias); /* NULL when unknown */
 const char *account_find_alias(const struct account *account, const char *uid); /* NULL when unknown */
 bool account_looks_like_uid(const char *text);
+/* What a name on the command line stands for: a contact, a group, ourselves, or a uid as it is. *alias_out is what they
+ * are shown as. NULL (said why) when their uid is not known. Results are borrowed. */
+const char *account_resolve(const struct account *account, const char *to, const char **alias_out, bool *group_out);
 /* A participant whose name is its id is a group, unless the id is somebody's uid (a member of unknown alias). */
 bool account_is_group(const char *who, const char *uid);
 void account_learn_group(struct account *account, const char *gid);

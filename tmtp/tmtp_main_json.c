@@ -110,9 +110,13 @@ void json_print_item(const struct json_item *item)
     put_text(object, "to", push->to);
     put_text(object, "postid", push->postid);
     put_text(object, "threadid", item->threadid);
+    if (push->notify > 0)
+        json_object_set_new(object, "notify", json_integer(push->notify));
     if (item->message != NULL) {
         put_text(object, "alias", item->message->alias);
         put_text(object, "subject", item->message->subject);
+        put_text(object, "confirmid", item->message->confirm_id);
+        put_text(object, "confirmposted", item->message->confirm_posted);
         json_object_set_new(object, "cc", participants(item->message));
         json_object_set_new(object, "attach", attachments(item));
     }

@@ -5,6 +5,8 @@
 
 #include "base/strbuf.h"
 
+enum { JSON_BODY_MAX = 16 * 1024 * 1024 }; /* what is longer is cut, and has a defect */
+
 struct tmtp_push;
 struct tmtp_message;
 

@@ -14,6 +14,7 @@
 #include "base/spool.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "tmtp/tmtp_header.h"
 #include "tmtp/tmtp_main_account.h"
 #include "tmtp/tmtp_main_json.h"
 #include "tmtp/tmtp_main_member.h"
@@ -106,23 +107,11 @@ static void add_recipient(struct post *post, const char *id, bool group)
 /* Adds one of --to, and the participant that it stands for. */
 static int add_to(struct post *post, const struct account *account, const char *to, const char *date)
 {
-    const char *uid = account_find_uid(account, to);
-    const char *alias = to;
-    bool group = uid == NULL && account_has_group(account, to);
-    if (group) {
-        uid = to;
-    } else if (uid == NULL && strcmp(to, account->alias) == 0) {
-        uid = account->uid;
-    } else if (uid == NULL && account_looks_like_uid(to)) {
-        uid = to;
-        alias = account_find_alias(account, uid);
-        alias = alias != NULL ? alias : to;
-    }
-    if (uid == NULL) {
-        main_complain(
-            "the uid of '%s' is not known: it comes with a ping or a message from them, or a thread they are in", to);
+    const char *alias;
+    bool group;
+    const char *uid = account_resolve(account, to, &alias, &group);
+    if (uid == NULL)
         return -1;
-    }
     add_recipient(post, uid, group);
     tmtp_message_add_participant(&post->message, alias, uid, account->alias, account->uid, date, "initial recipient");
     return 1;
@@ -269,19 +258,46 @@ static void ask_post(struct member *member)
         close(fd);
 }
 
+/* As `receive` prints a message, so that what one wrote and what one was sent together are the thread. */
+static void print_post(const struct member *member, const struct tmtp_client_result *result, const char *threadid)
+{
+    const struct post *post = member->ctx;
+    const struct tmtp_message *message = &post->message;
+    struct tmtp_push push = { .id = xstrdup(result->msgid),
+                              .posted = xstrdup(result->posted),
+                              .from = member->account->uid };
+    struct json_item item = { .op = "posted", .push = &push, .message = message, .threadid = threadid };
+    int64_t body_size = spool_size(post->content) - tmtp_message_attachments_size(message);
+    if (body_size > JSON_BODY_MAX)
+        item.defect = "the text is too long and was cut";
+    size_t wanted = body_size < JSON_BODY_MAX ? (size_t)body_size : JSON_BODY_MAX;
+    char *body = xmalloc(wanted + 1);
+    int64_t got = wanted > 0 ? spool_read(post->content, 0, body, wanted) : 0;
+    if (got < 0)
+        item.defect = "the text could not be read again";
+    item.body = body;
+    item.body_len = got > 0 ? (size_t)got : 0;
+    char **paths = xcalloc(message->attach_count + 1, sizeof *paths);
+    for (size_t i = 0; i < message->attach_count; i++)
+        paths[i] = xstrdup(member->options->attach[i]);
+    item.paths = paths;
+    json_print_item(&item);
+    for (size_t i = 0; i < message->attach_count; i++)
+        free(paths[i]);
+    free(paths);
+    free(body);
+    free(push.id);
+    free(push.posted);
+}
+
 static void posted(struct member *member, const struct tmtp_client_result *result)
 {
     struct post *post = member->ctx;
     const char *threadid = post->message.threadid[0] != '\0' ? post->message.threadid : result->msgid;
-    const struct json_word words[] = { { "op", "posted" },
-                                       { "id", result->msgid },
-                                       { "threadid", threadid },
-                                       { "posted", result->posted },
-                                       { NULL, NULL } };
     if (post->message.cc_count > 0)
         account_learn_thread(member->account, threadid, &post->message);
     if (member->options->json)
-        json_print_words(words);
+        print_post(member, result, threadid);
     else
         printf("posted %s\n", result->msgid);
     member_finish(member, MAIN_DONE);

@@ -21,7 +21,7 @@
 #include "tmtp/tmtp_main_member.h"
 #include "tmtp/tmtp_message.h"
 
-enum { BODY_MAX = 16 * 1024 * 1024, PIECE = 64 * 1024, NAME_MAX_BYTES = 200, NAME_TRIES = 1000, PATH_LIMIT = 4096 };
+enum { PIECE = 64 * 1024, NAME_MAX_BYTES = 200, NAME_TRIES = 1000, PATH_LIMIT = 4096 };
 
 struct receiving {
     int64_t printed;
@@ -240,9 +240,9 @@ static int unpack(struct member *member, const struct tmtp_client_delivery *deli
         item->defect = "the attachments are longer than the message";
         return 1;
     }
-    if (body_size > BODY_MAX)
+    if (body_size > JSON_BODY_MAX)
         item->defect = "the text is too long and was cut";
-    size_t wanted = body_size < BODY_MAX ? (size_t)body_size : BODY_MAX;
+    size_t wanted = body_size < JSON_BODY_MAX ? (size_t)body_size : JSON_BODY_MAX;
     char *text = xmalloc(wanted + 1);
     int64_t got = wanted > 0 ? spool_read(delivery->content, 0, text, wanted) : 0;
     if (got > 0)
@@ -270,7 +270,7 @@ static void take_message(struct member *member, struct tmtp_client_delivery *del
         return;
     }
     struct strbuf body;
-    strbuf_init(&body, BODY_MAX);
+    strbuf_init(&body, JSON_BODY_MAX);
     size_t attach_count = message != NULL ? message->attach_count : 0;
     char **paths = xcalloc(attach_count + 1, sizeof *paths);
     struct json_item item = { .op = "delivery", .push = push, .message = message, .defect = delivery->head_error };

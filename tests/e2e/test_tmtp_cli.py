@@ -255,3 +255,80 @@ def test_what_was_acknowledged_survives_a_kill(folder, silo, friends):
     silo.start()
     assert [(item["subject"], item["body"]) for item in bob.receive()] == [("one", "short"), ("two", long_text)]
     assert bob.receive() == []
+
+
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
+def check_stored_thread(text, expected):
+    """The form in which the member client keeps a thread: messages, index, participants, two lengths."""
+    data = text.encode()
+    index_len, people_len = int(data[-16:-8], 16), int(data[-8:], 16)
+    people = json.loads(data[-16 - people_len:-16])
+    index = json.loads(data[-16 - people_len - index_len:-16 - people_len])
+    stored = data[:-16 - people_len - index_len]
+    assert [entry["Id"] for entry in index] == sorted(entry["Id"] for entry in index)
+    position = 0
+    for entry, (alias, subject, body, names) in zip(index, expected, strict=True):
+        assert (entry["Offset"], entry["Alias"], entry["Subject"], entry["Seen"]) == (position, alias, subject, "")
+        message = stored[position:position + entry["Size"]]
+        head_len = int(message[:4], 16)
+        head = json.loads(message[4:4 + head_len])
+        assert message[4 + head_len:] == b"\n" + body.encode() + b"\n"
+        assert list(head) == ["Id", "Size", "Posted", "From", "SubHead"]
+        assert (head["Id"], head["From"], head["Posted"]) == (entry["Id"], entry["From"], entry["Date"])
+        assert head["Size"] == len(body.encode()) and head["SubHead"]["Alias"] == alias
+        assert [item["Name"] for item in head["SubHead"].get("Attach", [])] == names
+        assert entry["Checksum"] == crc32c(message[:-1])
+        position += entry["Size"]
+    assert position == len(stored)
+    for person in people:
+        checksum = person.pop("Checksum")
+        assert checksum == crc32c(json.dumps(person, separators=(",", ":"), ensure_ascii=False).encode())
+    return people
+
+
+def test_forwarding_a_thread(folder, friends, silo):
+    alice, bob = friends
+    carol = Member(folder, silo, "Carol Member")
+    carol.ping(alice.alias, "hello")
+    report = write(folder, "report.txt", b"figures")
+
+    # What was written and what was received makes up the thread; other lines do no harm.
+    lines = alice.tmtp("receive", "--account", alice.account, "--json")
+    lines += alice.tmtp("post", "--account", alice.account, "--json", "--to", bob.alias, "--subject", "Budget <1> & ü",
+                        "--attach", report, "First\n\nlines\n")
+    first = json.loads(lines.splitlines()[-1])
+    assert first["op"] == "posted" and first["threadid"] == first["id"] and first["body"] == "First\n\nlines\n"
+    assert bob.receive_mail("Budget <1> & ü")["id"] == first["id"]
+    bob.tmtp("post", "--account", bob.account, "--thread", first["id"], "Second")
+    lines += alice.tmtp("receive", "--account", alice.account, "--wait", "2", "--count", "1", "--json")
+    messages = write(folder, "thread.jsonl", lines.encode())
+    refused(folder, REFUSED, "already", "forward", "--account", alice.account, "--thread", first["id"], "--to", bob.alias,
+            "--messages", messages)
+    refused(folder, REFUSED, "not in it", "forward", "--account", alice.account, "--thread", "0" * 16, "--to",
+            carol.alias, "--messages", messages)
+
+    printed = alice.tmtp("forward", "--account", alice.account, "--thread", first["id"], "--to", carol.alias,
+                         "--messages", messages, "--confirm", "--json").splitlines()
+    assert [json.loads(line)["op"] for line in printed] == ["forwarded", "confirmed"]
+    assert json.loads(printed[1])["confirmid"] == first["id"]
+
+    forwarded = carol.receive_where("the thread", lambda item: item["op"] == "delivery" and "notify" in item)
+    assert (forwarded["threadid"], forwarded["notify"], forwarded["alias"]) == (first["id"], 2, "")
+    people = check_stored_thread(forwarded["body"], [("Alice Member", "Budget <1> & ü", "First\n\nlines\n", ["u:report.txt"]),
+                                                     ("Bob Member", "", "Second", [])])
+    assert [(person["Who"], person["Note"]) for person in people] == [
+        ("Alice Member", "author"), ("Bob Member", "initial recipient")]
+    for member in (bob, carol):
+        notice = member.receive_where("the notice", lambda item: item["op"] == "notify")
+        assert (notice["postid"], [entry["who"] for entry in notice["cc"]]) == (forwarded["id"], ["Carol Member"])
+    # She is in the thread now.
+    alice.tmtp("post", "--account", alice.account, "--thread", first["id"], "Third")
+    assert carol.receive_where("what follows", lambda item: item.get("body") == "Third")["threadid"] == first["id"]
