@@ -191,7 +191,7 @@ enum silo_verdict silo_command_post(struct silo_session *session, const struct t
         .push = {
             .op = TMTP_PUSH_DELIVERY,
             .datahead = request->datahead,
-            .has_datasum = request->has_datasum,
+            .has_datasum = request->datasum != 0,
             .datasum = request->datasum,
         },
         .to = { { request->for_list, request->for_count } },
@@ -210,7 +210,7 @@ enum silo_verdict silo_command_post_notify(struct silo_session *session, const s
         .push = {
             .op = TMTP_PUSH_DELIVERY,
             .datahead = request->datahead,
-            .has_datasum = request->has_datasum,
+            .has_datasum = request->datasum != 0,
             .datasum = request->datasum,
             .notify = (int64_t)(request->for_count + request->notefor_count + !request->fornotself),
         },
@@ -222,7 +222,7 @@ enum silo_verdict silo_command_post_notify(struct silo_session *session, const s
         .push = {
             .op = TMTP_PUSH_NOTIFY,
             .datahead = request->notehead,
-            .has_datasum = request->has_notesum,
+            .has_datasum = request->notesum != 0,
             .datasum = request->notesum,
             .postid = message.id_text,
         },
