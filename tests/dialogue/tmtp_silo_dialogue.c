@@ -23,6 +23,8 @@
  * A string "$name" in JSON to be sent stands for what name is bound to. In JSON to be matched it must equal that, or
  * binds name when it is not bound yet. A value null must be absent. DATA @N, and a string "@N" in JSON to be sent, stands
  * for N bytes of a pattern.
+ *
+ * Each script is played twice: with frames in one piece, and byte by byte, each arriving in a turn of its own.
  */
 #include <dirent.h>
 #include <ftw.h>
@@ -50,7 +52,15 @@
 #include "tmtp/tmtp_frame.h"
 #include "tmtp/tmtp_silo.h"
 
-enum { LINE_SIZE = 80 * 1024, TURNS = 400, CONNECTIONS = 20, FRAMES = 200, BINDINGS = 100, DATA_LIMIT = 1 << 26 };
+enum {
+    LINE_SIZE = 80 * 1024,
+    TURNS = 400,
+    CONNECTIONS = 20,
+    FRAMES = 200,
+    BINDINGS = 100,
+    SPLIT_MAX = 4096,
+    DATA_LIMIT = 1 << 26
+};
 
 struct frame {
     json_t *header;
@@ -64,10 +74,17 @@ struct connection {
     struct frame frames[FRAMES]; /* those before `next` have been matched */
     size_t count, next;
     bool deaf, closed;
+    size_t sent_singly; /* bytes of the frame */
+};
+
+struct scenario {
+    char *path, *name;
+    bool split; /* what the clients send goes byte by byte */
 };
 
 struct play {
     const char *script;
+    bool split;
     int line;
     char folder[64];
     struct clock *clock;
@@ -293,6 +310,20 @@ static json_t *parse_frame(struct play *play, char *text, const char **data_out)
     return header;
 }
 
+/* Of long data only the first bytes go one by one. */
+static void send_bytes(struct play *play, struct connection *connection, const char *data, size_t len)
+{
+    for (; play->split && len > 0 && !connection->closed; data++, len--) {
+        if (connection->sent_singly++ >= SPLIT_MAX)
+            break;
+        stream_write(connection->stream, data, 1);
+        loop_turn(play->loop);
+        loop_turn(play->loop);
+    }
+    if (len > 0 && !connection->closed)
+        stream_write(connection->stream, data, len);
+}
+
 static void do_send(struct play *play, struct connection *connection, char *text)
 {
     const char *data_text;
@@ -308,8 +339,9 @@ static void do_send(struct play *play, struct connection *connection, char *text
     struct strbuf head;
     strbuf_init(&head, TMTP_FRAME_HEADER_MAX + 4);
     assert_int_equal(tmtp_frame_compose(&head, json, strlen(json)), 1);
-    stream_write(connection->stream, head.data, head.len);
-    stream_write(connection->stream, data.data, data.len);
+    connection->sent_singly = 0;
+    send_bytes(play, connection, head.data, head.len);
+    send_bytes(play, connection, data.data, data.len);
     free(json);
     strbuf_free(&head);
     strbuf_free(&data);
@@ -479,7 +511,8 @@ static void play_line(struct play *play, char *line)
         line[word - (raw ? 2 : 1)] = '\0';
         struct connection *connection = find(play, line);
         if (raw) {
-            stream_write(connection->stream, rest, strlen(rest));
+            connection->sent_singly = 0;
+            send_bytes(play, connection, rest, strlen(rest));
             turn(play);
         } else if (expects) {
             do_expect(play, connection, rest);
@@ -523,7 +556,9 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 static void play_script(void **state)
 {
     struct play *play = xcalloc(1, sizeof *play);
-    play->script = *state;
+    const struct scenario *scenario = *state;
+    play->script = scenario->path;
+    play->split = scenario->split;
     snprintf(play->folder, sizeof play->folder, "/tmp/silo-dialogue-XXXXXX");
     assert_non_null(mkdtemp(play->folder));
     play->clock = clock_new_fake(1000, INT64_C(1795000000000));
@@ -583,21 +618,29 @@ int main(void)
     int count = scandir(folder, &entries, is_script, by_name);
     if (count <= 0)
         return 1;
-    struct CMUnitTest *tests = xcalloc((size_t)count, sizeof *tests);
-    for (int i = 0; i < count; i++) {
+    struct CMUnitTest *tests = xcalloc((size_t)count * 2, sizeof *tests);
+    struct scenario *scenarios = xcalloc((size_t)count * 2, sizeof *scenarios);
+    for (int i = 0; i < count * 2; i++) {
         struct strbuf path;
+        struct strbuf name;
         strbuf_init(&path, 1000);
-        strbuf_add_fmt(&path, "%s/%s", folder, entries[i]->d_name);
-        tests[i] = (struct CMUnitTest){ .name = entries[i]->d_name,
-                                        .test_func = play_script,
-                                        .initial_state = strbuf_detach(&path) };
+        strbuf_init(&name, 1000);
+        bool split = i % 2 == 1;
+        strbuf_add_fmt(&path, "%s/%s", folder, entries[i / 2]->d_name);
+        strbuf_add_fmt(&name, "%s%s", entries[i / 2]->d_name, split ? ", byte by byte" : "");
+        scenarios[i] = (struct scenario){ strbuf_detach(&path), strbuf_detach(&name), split };
+        tests[i] =
+            (struct CMUnitTest){ .name = scenarios[i].name, .test_func = play_script, .initial_state = &scenarios[i] };
     }
-    int failed = _cmocka_run_group_tests("tmtp_silo_dialogue", tests, (size_t)count, NULL, NULL);
-    for (int i = 0; i < count; i++) {
-        free(tests[i].initial_state);
+    int failed = _cmocka_run_group_tests("tmtp_silo_dialogue", tests, (size_t)count * 2, NULL, NULL);
+    for (int i = 0; i < count * 2; i++) {
+        free(scenarios[i].path);
+        free(scenarios[i].name);
+    }
+    for (int i = 0; i < count; i++)
         free(entries[i]);
-    }
     free(tests);
+    free(scenarios);
     free(entries);
     return failed;
 }
