@@ -47,6 +47,7 @@ struct config {
     struct {
         char *address, *alias, *pin, *ca_file;
         bool echo;
+        int64_t retry_longest_ms;
     } silo;
     struct config_listener *listeners;
     size_t listener_count;

@@ -280,6 +280,7 @@ static const struct {
     { "silo|alias", check_alias },
     { "silo|pin", check_pin },
     { "silo|ca_file", check_readable_file },
+    { "silo|retry_longest", check_duration },
     { "listen|address", check_address },
     { "listen|certificate", check_readable_file },
     { "listen|key", check_readable_file },
@@ -300,9 +301,13 @@ static const struct {
 
 cfg_t *config_schema_new(void)
 {
-    cfg_opt_t silo[] = { CFG_STR("address", NULL, CFGF_NODEFAULT), CFG_STR("alias", "Email Gateway", CFGF_NONE),
-                         CFG_BOOL("echo", cfg_true, CFGF_NONE),    CFG_STR("pin", NULL, CFGF_NODEFAULT),
-                         CFG_STR("ca_file", NULL, CFGF_NODEFAULT), CFG_END() };
+    cfg_opt_t silo[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),
+                         CFG_STR("alias", "Email Gateway", CFGF_NONE),
+                         CFG_BOOL("echo", cfg_true, CFGF_NONE),
+                         CFG_STR("pin", NULL, CFGF_NODEFAULT),
+                         CFG_STR("ca_file", NULL, CFGF_NODEFAULT),
+                         CFG_STR("retry_longest", "5m", CFGF_NONE),
+                         CFG_END() };
     cfg_opt_t listen[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),
                            CFG_STR("protocol", "smtp", CFGF_NONE),
                            CFG_STR("tls", "none", CFGF_NONE),
@@ -477,6 +482,7 @@ static void take_silo(cfg_t *cfg, struct config *config, struct config_report *r
     config->silo.pin = copy_string(section, "pin");
     config->silo.ca_file = copy_string(section, "ca_file");
     config->silo.echo = cfg_getbool(section, "echo");
+    config->silo.retry_longest_ms = duration(section, "retry_longest");
     if (!config->silo.address)
         config_problem(report, 0, "silo: address is missing; expected +host:port or =host:port");
     else if (config->silo.pin && config->silo.address[0] != '=')

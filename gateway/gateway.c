@@ -491,6 +491,7 @@ static void find_restart_changes(const struct config *was, const struct config *
         { "silo.pin", same_text(was->silo.pin, is->silo.pin) },
         { "silo.ca_file", same_text(was->silo.ca_file, is->silo.ca_file) },
         { "silo.echo", was->silo.echo == is->silo.echo },
+        { "silo.retry_longest", was->silo.retry_longest_ms == is->silo.retry_longest_ms },
         { "listen sections", same_listeners(was, is) },
         { "relay.url", same_text(was->relay.url, is->relay.url) },
         { "relay.tls", was->relay.tls == is->relay.tls },

@@ -242,6 +242,7 @@ void silo_link_start(struct silo_link *link)
         .node = account.node,
         .spool_dir = config->state_dir,
         .message_max = config->policy.max_message,
+        .retry_longest_ms = config->silo.retry_longest_ms,
         .callbacks = &client_callbacks,
         .ctx = link,
     };

@@ -53,6 +53,7 @@ static void test_defaults_and_values(void **state)
     assert_string_equal(config->state_dir, "/var/lib/postern");
     assert_string_equal(config->silo.alias, "Email Gateway");
     assert_true(config->silo.echo);
+    assert_int_equal(config->silo.retry_longest_ms, 5 * 60 * 1000);
     assert_int_equal(config->listener_count, 2);
     assert_false(config->listeners[0].lmtp);
     assert_true(config->listeners[1].lmtp);
