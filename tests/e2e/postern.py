@@ -20,8 +20,9 @@ hostname  = "gw.example.org"
 
 silo {{
   address = "=127.0.0.1:{silo_port}"
-  alias   = "Email Gateway"
-  echo    = yes
+  alias   = "{alias}"
+  echo    = {echo}
+  {silo_extra}
 }}
 {listeners}
 relay {{
@@ -57,6 +58,23 @@ class Silo(Server):
         return accepts_connections(self.port)
 
 
+class RunningSilo:
+    """A silo that runs already, of whatever make, in the place of ours. It can't be stopped or killed."""
+    process = None
+
+    def __init__(self, port):
+        self.port = port
+
+    def start(self):
+        wait_until("the silo listens", lambda: accepts_connections(self.port))
+
+
+def other_silo():
+    """What POSTERN_SILO names: "=127.0.0.1:PORT", a silo that the tests which can do so use instead of the embedded one."""
+    address = os.environ.get("POSTERN_SILO")
+    return RunningSilo(int(address.rpartition(":")[2])) if address else None
+
+
 class Gateway(Server):
     """posternd with a configuration that a test may change before it starts.
 
@@ -76,6 +94,9 @@ class Gateway(Server):
         self.relay = f"maildir:{self.maildir}"
         self.max_message = "35M"
         self.log_level = "debug"
+        self.alias = GATEWAY_ALIAS
+        self.echo = True
+        self.silo_extra = ""     # lines for the section `silo`
         self.listen_extra = ""   # lines for the section of the listener `smtp`
         self.extra = ""          # sections
         os.makedirs(self.state, mode=0o700, exist_ok=True)
@@ -91,7 +112,8 @@ class Gateway(Server):
         if self.open_port:
             listeners += self.listener("open", self.open_port, "smtp", "assume_authenticated = yes\n  tls = none")
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(state=self.state, domain=DOMAIN, silo_port=self.silo_port, listeners=listeners,
+            file.write(CONFIGURATION.format(state=self.state, domain=DOMAIN, silo_port=self.silo_port, alias=self.alias,
+                                            echo="yes" if self.echo else "no", silo_extra=self.silo_extra, listeners=listeners,
                                             relay=self.relay, max_message=self.max_message, log_level=self.log_level,
                                             extra=self.extra))
 
@@ -127,7 +149,7 @@ class Gateway(Server):
         """Member and gateway get to know each other."""
         self.wait_online()
         self.ctl("member", "add", member.alias, *(["--address", address] if address else []))
-        member.ping(GATEWAY_ALIAS, "Hello")
+        member.ping(self.alias, "Hello")
         wait_until("the gateway knows the member", lambda: self.ctl_json("member", "show", member.alias).get("uid"))
 
     def open_door(self, address, member):
