@@ -33,7 +33,7 @@ policy {{
   max_message = "{max_message}"
 }}
 
-retry {{ first = "1s" longest = "2s" give_up = "1h" warn_after = "1h" }}
+retry {{ first = "{retry_first}" longest = "{retry_longest}" give_up = "1h" warn_after = "1h" }}
 admin {{ socket = "{state}/control" }}
 log {{ level = {log_level} }}
 {extra}
@@ -96,6 +96,7 @@ class Gateway(Server):
         self.log_level = "debug"
         self.alias = GATEWAY_ALIAS
         self.echo = True
+        self.retry_first, self.retry_longest = "1s", "2s"
         self.silo_extra = ""     # lines for the section `silo`
         self.listen_extra = ""   # lines for the section of the listener `smtp`
         self.extra = ""          # sections
@@ -114,7 +115,8 @@ class Gateway(Server):
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(state=self.state, domain=DOMAIN, silo_port=self.silo_port, alias=self.alias,
                                             echo="yes" if self.echo else "no", silo_extra=self.silo_extra, listeners=listeners,
-                                            relay=self.relay, max_message=self.max_message, log_level=self.log_level,
+                                            relay=self.relay, max_message=self.max_message, retry_first=self.retry_first,
+                                            retry_longest=self.retry_longest, log_level=self.log_level,
                                             extra=self.extra))
 
     def start(self):
