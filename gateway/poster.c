@@ -31,7 +31,7 @@
 #include "tmtp/tmtp_client.h"
 #include "tmtp/tmtp_message.h"
 
-enum { POSTER_CONCURRENCY = 16, PAUSE_MS = 1000, PUT_OFF_MIN_MS = 1000, PUT_OFF_MAX_MS = 60 * 1000 };
+enum { POSTER_CONCURRENCY = 48, PAUSE_MS = 1000, PUT_OFF_MIN_MS = 1000, PUT_OFF_MAX_MS = 60 * 1000 };
 static const int64_t content_budget =
     INT64_C(64) << 20; /* bytes of mail in memory files at the same time; one mail may exceed it alone */
 

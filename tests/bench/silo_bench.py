@@ -19,7 +19,7 @@ import time
 from postern import Gateway, RunningSilo, Silo, close_quietly
 from procs import RELEASE, ROOT, free_port, wait_until
 
-WINDOW = 16      # posts at a time: the gateway's
+WINDOW = 48      # posts at a time: the gateway's
 PATIENCE = 600
 
 
@@ -101,8 +101,9 @@ class Bench:
         self.gateway.alias = f"Bench Gateway {suffix}"
         self.gateway.log_level = "warning"
         self.gateway.open_port = free_port()
-        self.gateway.relay = f"smtp://127.0.0.1:{free_port()}"   # nobody is there: what is to be measured ends in the queue
-        self.gateway.retry_first = self.gateway.retry_longest = "1h"   # and it does not try again
+        self.relay = socket.create_server(("127.0.0.1", 0))   # never says a word: what is to be measured ends in the queue
+        self.gateway.relay = f"smtp://127.0.0.1:{self.relay.getsockname()[1]}"
+        self.gateway.retry_first = self.gateway.retry_longest = "1h"
         self.bob = f"bob.{suffix}@example.com"
         self.bares = []
         self.member = self.bare(f"Bench-Member-{suffix}")
@@ -125,11 +126,12 @@ class Bench:
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 bare.close()
         close_quietly(self.gateway, self.silo)
+        self.relay.close()
 
     @contextlib.contextmanager
     def held(self, echo=True):
         """Starts the gateway anew, without its silo until the block ends."""
-        self.gateway.stop()
+        self.gateway.kill()   # the relay would be waited for
         self.gateway.echo = echo
         holder = Holder(self.silo.port, os.path.join(self.gateway.state, "postern.db"))
         self.gateway.start()
