@@ -17,6 +17,7 @@ LOGS = os.path.join(ROOT, "build", "check")
 LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "text", "format", "shell", "manpages", "cppcheck", "tidy")
 SANDBOX_TESTS = ("mapping_convert_test", "mapping_convert_corpus_test")
 FUZZ_SECONDS = 5
+LONG_SECONDS = 24 * 3600
 SHOWN_LINES = 120   # of a failure's output; the rest is in its log
 
 
@@ -140,12 +141,12 @@ def check_lints(results):
         results.add(f"lint.{lint}", "FAIL" if code else "ok", seconds, output)
 
 
-def check_ctest(results):
+def check_ctest(results, long):
     junit = os.path.join(LOGS, "ctest.xml")
     command = ["ctest", "--test-dir", "build/dev", "-j", str(os.cpu_count()), "--output-on-failure", "--no-tests=error",
                "--output-junit", junit]
     env = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-    run_junit(results, "ctest", command, junit, 900, env)
+    run_junit(results, "ctest", command, junit, LONG_SECONDS if long else 900, env)
 
 
 def check_fuzz(results):
@@ -159,16 +160,21 @@ def check_fuzz(results):
         results.add(f"fuzz.{target}", "FAIL" if code else "ok", seconds, output)
 
 
-def check_e2e(results):
+def check_e2e(results, long):
     junit = os.path.join(LOGS, "e2e.xml")
     command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-o", "junit_logging=all", "--junitxml", junit, "tests/e2e"]
-    run_junit(results, "e2e", command, junit, 2400, {"PYTHONDONTWRITEBYTECODE": "1"})
+    run_junit(results, "e2e", command, junit, LONG_SECONDS if long else 2400, {"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def main():
     parser = argparse.ArgumentParser(prog="check", description="Builds Postern and runs every test and lint.")
     parser.add_argument("--quick", action="store_true", help="leave out fuzzing and the end-to-end tests")
-    quick = parser.parse_args().quick
+    parser.add_argument("--long", action="store_true",
+                        help="cut after every byte, and 10,000 messages each way: hours; progress shows in build/check/e2e.log")
+    arguments = parser.parse_args()
+    quick = arguments.quick
+    if arguments.long:
+        os.environ["POSTERN_LONG"] = "1"
     os.makedirs(LOGS, exist_ok=True)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))   # through the cleanup of run()
@@ -177,7 +183,7 @@ def main():
 
     built = build(results, "dev")
     if built:
-        check_ctest(results)
+        check_ctest(results, arguments.long)
     check_lints(results)
     released = build(results, "release", ["posternd", "posternctl", "tmtp", *SANDBOX_TESTS])
     if released:
@@ -186,7 +192,7 @@ def main():
         if build(results, "fuzz", ["fuzz_targets"]):
             check_fuzz(results)
         if built and released:
-            check_e2e(results)
+            check_e2e(results, arguments.long)
     print(f"took {time.monotonic() - started:.0f} s")
     sys.exit(results.summary())
 

@@ -14,6 +14,7 @@ from mail import make_mail
 from postern import Gateway, Silo, close_quietly, other_silo
 from procs import DEV, PATIENCE, free_port, wait_until
 
+MESSAGE_ID = re.compile(rb"^Message-ID: *(\S+)", re.M | re.I)
 TOKEN = re.compile(rb"token-\w+-\d+")
 
 
@@ -39,6 +40,7 @@ class Lane:
         self.sent_in, self.sent_out = set(), set()
         self.relayed = collections.Counter()   # token -> mails in the maildir
         self.relayed_files = set()
+        self.ids = collections.defaultdict(list)   # token -> message ids in the silo, to tell who repeated it
         self.counted = 0                       # deliveries looked at
         self.received = collections.Counter()  # token -> deliveries to the member
 
@@ -103,14 +105,15 @@ class Lane:
     def count(self):
         """Looks at what arrived since the last time. Nothing may come twice."""
         self.member.check()
-        for _, second, body in self.member.deliveries[self.counted:]:
+        for msgid, second, body in self.member.deliveries[self.counted:]:
             self.counted += 1
             found = TOKEN.search(body)
             assert found, f"{self.name}: a message that nobody sent: {second}: {body[:300]}"
             self.received[found.group().decode()] += 1
+            self.ids[found.group().decode()].append(msgid)
         self.count_maildir()
         for what, counter in (("received", self.received), ("relayed", self.relayed)):
-            repeated = [token for token, count in counter.items() if count > 1]
+            repeated = {token: self.ids[token] for token, count in counter.items() if count > 1}
             assert not repeated, f"{self.name}: {what} more than once: {repeated}"
 
     def count_maildir(self):
@@ -121,7 +124,10 @@ class Lane:
             if entry.name not in self.relayed_files:
                 self.relayed_files.add(entry.name)
                 with open(entry.path, "rb") as file:
-                    self.relayed[TOKEN.search(file.read()).group().decode()] += 1
+                    mail = file.read()
+                token = TOKEN.search(mail).group().decode()
+                self.relayed[token] += 1
+                self.ids[token].append(MESSAGE_ID.search(mail).group(1).decode())
 
     def is_complete(self):
         self.count()
