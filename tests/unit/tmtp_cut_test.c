@@ -118,15 +118,31 @@ struct play {
 
 /* --- the wire --- */
 
+static void wire_close(struct wire *wire)
+{
+    stream_free(&wire->ends[0]);
+    stream_free(&wire->ends[1]);
+    free(wire);
+}
+
 static void wire_free(struct wire *wire)
 {
     struct wire **link = &wire->play->wires;
     while (*link != wire)
         link = &(*link)->next;
     *link = wire->next;
-    stream_free(&wire->ends[0]);
-    stream_free(&wire->ends[1]);
-    free(wire);
+    wire_close(wire);
+}
+
+static void free_wires(struct play *play)
+{
+    struct wire *wire = play->wires;
+    play->wires = NULL;
+    while (wire != NULL) {
+        struct wire *next = wire->next;
+        wire_close(wire);
+        wire = next;
+    }
 }
 
 /* Passes on what came, up to the byte after which the wire is cut. */
@@ -517,8 +533,7 @@ static void play_round(struct play *play, enum direction direction, int64_t cut_
     crash(&play->gateway);
     for (int i = 0; i < 2 * IDLE_TURNS; i++)
         turn(play);
-    while (play->wires != NULL)
-        wire_free(play->wires);
+    free_wires(play);
     play->cut_after = cut_after;
     play->cutting = cut_after == 0;
     start_client(&play->gateway);
@@ -640,8 +655,7 @@ static int tear_down(void **state)
         free(owners[i]->uid);
         free(owners[i]->node);
     }
-    while (play->wires != NULL)
-        wire_free(play->wires);
+    free_wires(play);
     tmtp_silo_free(&play->silo);
     loop_turn(play->loop);
     loop_free(&play->loop);
