@@ -225,7 +225,9 @@ static const char *why_not_a_member(const struct taking *taking)
         return "- the gateway does not know yet that you are the member you say you are: please answer its ping (it "
                "has "
                "just sent you one), then write again\n";
-    return "- this gateway sends email only for members that its administrator has added\n";
+    return "- this gateway sends email only for members that its administrator has added, and for those whom it has "
+           "seen "
+           "join a group of its\n";
 }
 
 /* A message whose author and thread are known. */

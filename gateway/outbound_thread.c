@@ -1,11 +1,12 @@
 /* outbound_thread.c - which thread a message belongs to, and whether its author may speak there
  *
- * A thread's id is the silo's word for a conversation; to know it is taken as a sign of having been in it, or in a group that
- * was (a sign only: ids can be guessed, see docs/DEVIATIONS.md). Whoever is
- * not in a thread must not speak in it: its mail goes to people who did not ask for theirs. The silo does not say by
- * which group a message came: in a thread that a group is in, everybody may speak but those who are, or might be, out of
- * that group (store_group_was_dropped). So a group is in a thread only when the gateway has posted the thread to it, or
- * when whoever started the thread was seen in it: a list of participants is written by its author, who may be anybody.
+ * A thread's id is the silo's word for a conversation, and no secret: silos number their messages one after the other. So
+ * to name a thread proves nothing, and whoever is not in it must not speak in it: its mail goes to people who did not ask
+ * for theirs. The silo does not say by which group a message came, nor who was in a group before the gateway. So in a
+ * thread that a group is in may speak whom the gateway has seen in that group, and those of its own members of whom it
+ * does not know that they are out: an administrator has vouched for these. A group is in a thread only when the gateway has
+ * posted the thread to it, or when whoever started the thread was seen in it: a list of participants is written by its
+ * author, who may be anybody.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,9 +85,9 @@ static int speaks_for(struct store_db *db, int64_t group_id, const struct outbou
     found = store_group_find_member(db, group_id, uid, &state);
     if (found < 0 || (found == 1 && state == STORE_GROUP_MEMBER_JOINED))
         return found;
-    if (found == 1 || !thread_is_known)
+    if (found == 1 || !thread_is_known || !author->member_id)
         return 0;
-    int dropped = store_group_was_dropped(db, group_id, uid, author->member_id != 0);
+    int dropped = store_group_was_dropped(db, group_id, uid);
     return dropped < 0 ? -1 : !dropped;
 }
 

@@ -227,16 +227,15 @@ int store_group_find_member(struct store_db *db, int64_t group_id, const char *u
     return result;
 }
 
-int store_group_was_dropped(struct store_db *db, int64_t group_id, const char *uid, bool benefit_of_doubt)
+int store_group_was_dropped(struct store_db *db, int64_t group_id, const char *uid)
 {
     int64_t one;
     return store_fetch_int(db,
                            "SELECT 1 FROM group_member LEFT JOIN identity ON identity.alias = group_member.alias"
                            " AND identity.source IN ('ping', 'invite', 'group')"
                            " WHERE group_id = ? AND state = 'dropped'"
-                           " AND coalesce(group_member.uid, identity.uid, ?) = ? LIMIT 1",
-                           STORE_VALUES(bind_int(group_id), bind_text(benefit_of_doubt ? NULL : uid), bind_text(uid)),
-                           &one);
+                           " AND coalesce(group_member.uid, identity.uid) = ? LIMIT 1",
+                           STORE_VALUES(bind_int(group_id), bind_text(uid)), &one);
 }
 
 int store_group_list_members(struct store_db *db, int64_t group_id, store_group_member_each *each, void *ctx)

@@ -66,10 +66,9 @@ int store_group_rename_member(struct store_db *db, int64_t group_id, const char 
 /* Of an account: JOINED if it is that under any alias. 0: never seen in this group. */
 int store_group_find_member(struct store_db *db, int64_t group_id, const char *uid,
                             enum store_group_member_state *state_out) __attribute__((warn_unused_result));
-/* Is this account one that was dropped? Of somebody who was in the group before the gateway no uid is known: when such a
- * one is dropped, everybody who is not known might be them. benefit_of_doubt: only who certainly is. 1 yes, 0 no. */
-int store_group_was_dropped(struct store_db *db, int64_t group_id, const char *uid, bool benefit_of_doubt)
-    __attribute__((warn_unused_result));
+/* Is this account one that was dropped? Of somebody who was in the group before the gateway it may be known from elsewhere
+ * whose the dropped alias is. 1 yes, 0 not as far as is known. */
+int store_group_was_dropped(struct store_db *db, int64_t group_id, const char *uid) __attribute__((warn_unused_result));
 typedef void store_group_member_each(const struct store_group_member *member, void *ctx);
 int store_group_list_members(struct store_db *db, int64_t group_id, store_group_member_each *each, void *ctx)
     __attribute__((warn_unused_result));

@@ -35,17 +35,28 @@ def in_group(member, act):
 
 @pytest.fixture
 def sales(gateway, alice, carol):
-    """Alice, who is a member of the gateway, has a group with Carol, who is not; the gateway joins it and Bob may write."""
+    """Alice, who is a member of the gateway, has a group; the gateway joins it, then Carol, who is none, and Bob may write."""
     gateway.introduce(alice, "alice")
-    tmtp_group(alice, "invite", GID, carol.alias)
-    carol.receive_where("the invitation", lambda item: item["op"] == "invite")
-    tmtp_group(carol, "join", GID)
     tmtp_group(alice, "invite", GID, GATEWAY_ALIAS)
     wait_until("the gateway has joined", lambda: group_state(gateway) == "joined")
+    join_group(alice, carol)
+    wait_until("the gateway has seen her join", lambda: seen(gateway, carol) == "joined")
     gateway.ctl("mapping", "add", BOB, GID)
     for member in (alice, carol):
         member.receive_where("the announcement", lambda item: item["op"] == "delivery" and BOB in item["body"])
     return gateway
+
+
+def join_group(inviter, member):
+    tmtp_group(inviter, "invite", GID, member.alias)
+    member.receive_where("the invitation", lambda item: item["op"] == "invite")
+    tmtp_group(member, "join", GID)
+
+
+def seen(gateway, member):
+    """As what the gateway has seen them in the group."""
+    states = {one["alias"]: one["state"] for one in gateway.ctl_json("group", "show", GID)["members_seen"]}
+    return states.get(member.alias)
 
 
 def bob_writes(gateway, subject, text="Hello all\n", **more):
@@ -119,9 +130,7 @@ def test_who_was_dropped_may_not_speak_any_more(sales, alice, carol):
     bob_writes(sales, "To the team")
     received = carol.receive_mail("To the team")
     tmtp_group(alice, "drop", GID, carol.alias)
-    wait_until("the gateway knows", lambda: any(
-        member["alias"] == carol.alias and member["state"] == "dropped"
-        for member in sales.ctl_json("group", "show", GID)["members_seen"]))
+    wait_until("the gateway knows", lambda: seen(sales, carol) == "dropped")
     carol.post(BOB, "Still here?", thread=received["threadid"])
     told = carol.receive_where("the refusal", lambda item: item["op"] == "delivery" and "not sent" in item["body"])
     assert told["threadid"] == received["threadid"]
@@ -292,6 +301,39 @@ def test_refused_thread_is_no_way_into_a_groups_name(sales, silo):
         for message in (first, second):
             wait_until("it is decided", lambda: "outcome=not_a_member" in decision(sales, message["msgid"]))
     assert not read_maildir(sales.maildir)
+
+
+def test_guessed_thread_is_no_way_into_a_groups_name(sales, alice, silo):
+    """Silos number messages one after the other: whoever gets one id can guess the ids of others' threads."""
+    bob_writes(sales, "To the team")
+    thread = alice.receive_mail("To the team")["threadid"]
+    with Wire(silo.port) as mallory:
+        mallory.register("Mallory Member")
+        head = {"alias": "Mallory Member", "threadid": thread}
+        guess = mallory.post([learn_gateway(sales, mallory)], head, "In the team's name")
+        wait_until("it is decided", lambda: "outcome=not_a_member" in decision(sales, guess["msgid"]))
+    alice.post([BOB, GID], "We are", thread=thread)
+    mail = wait_until("the true answer leaves", lambda: read_maildir(sales.maildir))
+    assert ["We are" in plain_text(one) for one in mail] == [True]
+
+
+def test_who_was_in_the_group_before_the_gateway_answers_once_added(gateway, alice, carol):
+    """Of them the silo tells nothing; an administrator can."""
+    gateway.introduce(alice, "alice")
+    join_group(alice, carol)
+    tmtp_group(alice, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the gateway has joined", lambda: group_state(gateway) == "joined")
+    gateway.ctl("mapping", "add", BOB, GID)
+    bob_writes(gateway, "To the team")
+    thread = carol.receive_mail("To the team")["threadid"]
+    carol.post(BOB, "Too early", thread=thread)
+    told = carol.receive_where("the refusal", lambda item: item["op"] == "delivery" and "not sent" in item["body"])
+    assert "administrator" in told["body"]
+    gateway.introduce(carol, "carol")
+    carol.post(BOB, "Now", thread=thread)
+    mail = wait_until("her answer leaves", lambda: read_maildir(gateway.maildir))
+    assert [one["From"].addresses[0].addr_spec for one in mail] == [SALES]
+    assert "Now" in plain_text(mail[0])
 
 
 def test_second_invitation_does_not_hide_who_was_dropped(gateway, alice, carol):
