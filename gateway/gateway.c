@@ -26,6 +26,7 @@
 #include "gateway/service.h"
 #include "gateway/silo_link.h"
 #include "mapping/convert.h"
+#include "mapping/store_forward.h"
 #include "mapping/store_queue.h"
 
 enum {
@@ -40,6 +41,7 @@ enum {
 static const int64_t disk_reserve = INT64_C(256) << 20;            /* free bytes below which new mail gets 452 */
 static const int64_t seen_mail_ms = INT64_C(8) * 24 * 3600 * 1000; /* promise 2: a week, and a day more */
 static const int64_t seen_tmtp_ms = INT64_C(90) * 24 * 3600 * 1000;
+static const int64_t files_awaited_ms = INT64_C(30) * 24 * 3600 * 1000; /* after a thread was forwarded */
 
 struct gateway {
     struct parts parts;
@@ -116,12 +118,19 @@ static void link_message(struct tmtp_client_delivery *delivery, void *ctx)
     outbound_on_message(gateway->outbound, delivery);
 }
 
+static void link_notify(const struct tmtp_push *push, const char *data, size_t len, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    outbound_on_notify(gateway->outbound, push, data, len);
+}
+
 static const struct silo_link_callbacks link_callbacks = {
     .on_client = link_client,
     .on_online = link_online,
     .on_post_result = link_result,
     .on_echo = link_echo,
     .on_message = link_message,
+    .on_notify = link_notify,
     .on_notice = inbound_accepted,
 };
 
@@ -284,6 +293,8 @@ static int tidy_database(struct store_db *db, void *arg)
     const struct tidying *tidying = arg;
     if (store_queue_bring_forward(db, STORE_QUEUE_IN, tidying->latest_due, tidying->now) < 0 ||
         store_queue_bring_forward(db, STORE_QUEUE_OUT, tidying->latest_due, tidying->now) < 0)
+        return -1;
+    if (store_forward_expire(db, tidying->now - files_awaited_ms) < 0)
         return -1;
     return store_seen_expire(db, tidying->now - seen_mail_ms, tidying->now - seen_tmtp_ms, SEEN_BATCH);
 }

@@ -46,6 +46,7 @@ static void arrival_free(struct arrival *arrival)
     free(arrival->from_uid);
     free(arrival->own_uid);
     free(arrival->gateway_alias);
+    free(arrival->forward_msgid);
     free(arrival->greet);
     free(arrival->message_id);
     tmtp_message_free(&arrival->message);
@@ -84,13 +85,13 @@ static void committed(int result, void *arg)
     tmtp_client_ack(outbound->client, arrival->msgid);
     if (arrival->greet)
         outbound->callbacks->on_unknown_member(arrival->greet, outbound->ctx);
-    bool queued = arrival->queued, noticed = arrival->noticed;
+    bool queued = arrival->queued, noticed = arrival->noticed, waits = arrival->waits;
     arrival_free(arrival);
     if (queued)
         outbound->statistics.accepted++;
-    else
+    else if (!waits)
         outbound->statistics.ignored++;
-    if (queued)
+    if (queued || waits)
         outbound->callbacks->on_accepted(outbound->ctx);
     if (noticed)
         outbound->callbacks->on_notice(outbound->ctx);
@@ -102,7 +103,7 @@ static void submit(void *arg)
     if (arrival->outbound->busy)
         timer_start(arrival->pause, RETRY_MS);
     else
-        store_submit(arrival->outbound->parts->store, outbound_take, committed, arrival);
+        store_submit(arrival->outbound->parts->store, arrival->take, committed, arrival);
 }
 
 static char *encode_head(const struct tmtp_message *message)
@@ -141,9 +142,6 @@ static char *describe_problem(const struct arrival *arrival, const struct tmtp_c
     else if (arrival->unreadable)
         strbuf_add_fmt(&text, "- its header could not be read (%s)\n",
                        delivery->head_error ? delivery->head_error : "malformed");
-    else if (delivery->push->notify > 0)
-        strbuf_add_str(
-            &text, "- forwarding a thread to somebody outside is not possible; please start a new thread with them\n");
     if (text.len == 0) {
         strbuf_free(&text);
         return NULL;
@@ -151,24 +149,32 @@ static char *describe_problem(const struct arrival *arrival, const struct tmtp_c
     return strbuf_detach(&text);
 }
 
-void outbound_on_message(struct outbound *outbound, struct tmtp_client_delivery *delivery)
+static struct arrival *arrival_new(struct outbound *outbound, const struct tmtp_push *push, store_operation *take)
 {
     struct arrival *arrival = xcalloc(1, sizeof *arrival);
     const char *own_uid = tmtp_client_uid(outbound->client);
     arrival->outbound = outbound;
     arrival->next = outbound->arrivals;
     outbound->arrivals = arrival;
+    arrival->take = take;
     arrival->pause = timer_new(outbound->parts->loop, submit, arrival);
     arrival->now = clock_wall_ms(outbound->parts->clock);
-    arrival->msgid = xstrdup(delivery->push->id);
-    arrival->posted = xstrdup(delivery->push->posted ? delivery->push->posted : "");
-    arrival->from_uid = xstrdup(delivery->push->from ? delivery->push->from : "");
+    arrival->msgid = xstrdup(push->id);
+    arrival->posted = xstrdup(push->posted ? push->posted : "");
+    arrival->from_uid = xstrdup(push->from ? push->from : "");
     arrival->own_uid = xstrdup(own_uid ? own_uid : "");
     arrival->gateway_alias = xstrdup(outbound->parts->config->silo.alias);
     arrival->message_id = make_message_id(arrival, outbound->parts->config->hostname);
+    tmtp_message_init(&arrival->message);
+    return arrival;
+}
+
+void outbound_on_message(struct outbound *outbound, struct tmtp_client_delivery *delivery)
+{
+    struct arrival *arrival = arrival_new(outbound, delivery->push, outbound_take);
+    arrival->is_forward = delivery->push->notify > 0;
     arrival->oversize = delivery->oversize;
     arrival->unreadable = !delivery->message;
-    tmtp_message_init(&arrival->message);
     if (delivery->message)
         copy_message(arrival, delivery->message);
     arrival->content = tmtp_client_take_content(delivery);
@@ -178,6 +184,22 @@ void outbound_on_message(struct outbound *outbound, struct tmtp_client_delivery 
         tmtp_message_attachments_size(&arrival->message) > spool_size(arrival->content))
         arrival->unreadable = true;
     arrival->problem = describe_problem(arrival, delivery);
+    submit(arrival);
+}
+
+void outbound_on_notify(struct outbound *outbound, const struct tmtp_push *push, const char *data, size_t len)
+{
+    struct arrival *arrival = arrival_new(outbound, push, outbound_take_notify);
+    struct tmtp_message decoded;
+    const char *error;
+    arrival->forward_msgid = push->postid ? xstrdup(push->postid) : NULL;
+    if (tmtp_message_decode(data, len, &decoded, &error) == 1) {
+        tmtp_message_free(&arrival->message);
+        arrival->message = decoded;
+    } else {
+        log_warning("message.notify_malformed", "msgid=%s from=%s reason=%s", arrival->msgid, arrival->from_uid, error);
+        arrival->unreadable = true;
+    }
     submit(arrival);
 }
 

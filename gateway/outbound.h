@@ -7,12 +7,14 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct outbound;
 struct parts;
 struct tmtp_client;
 struct tmtp_client_delivery;
+struct tmtp_push;
 
 struct outbound_statistics {
     uint64_t accepted, ignored;
@@ -30,4 +32,6 @@ void outbound_set_client(struct outbound *outbound, struct tmtp_client *client);
 /* Busy (disk or queue full): what arrives is not stored yet, so the silo gets no ack and keeps the rest. */
 void outbound_set_busy(struct outbound *outbound, bool busy);
 void outbound_on_message(struct outbound *outbound, struct tmtp_client_delivery *delivery);
+/* Who is new in a thread: its participants grow, and who got it forwarded is known. data: the push's. Acked like messages. */
+void outbound_on_notify(struct outbound *outbound, const struct tmtp_push *push, const char *data, size_t len);
 void outbound_get_statistics(const struct outbound *outbound, struct outbound_statistics *out);

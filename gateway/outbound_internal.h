@@ -4,13 +4,16 @@
  *   outbound_author.c  who wrote it, and what the message claims about people
  *   outbound_thread.c  which thread it belongs to, and whether its author may speak there
  *   outbound_take.c    the store operation: for whom, allowed or not, queued or refused
+ *   outbound_forward.c the same for a forwarded thread, for who is new in a thread, and for files that follow later
  */
 #pragma once
 #include "gateway/outbound.h"
 #include "tmtp/tmtp_message.h"
 
+#include "mapping/store_queue.h"
+
+struct notice_list;
 struct spool;
-struct store_db;
 struct timer;
 
 /* One delivery between its arrival and our ack. Until the operation is done only the committer may touch it. */
@@ -18,7 +21,10 @@ struct arrival {
     struct outbound *outbound;
     struct arrival *next;
     struct timer *pause; /* after a failed commit, or while busy */
+    store_operation *take;
     char *msgid, *posted, *from_uid, *own_uid, *gateway_alias;
+    bool is_forward;             /* the content is a whole thread (tmtp/tmtp_forward.h) */
+    char *forward_msgid;         /* of a notify: the forward's own id; else NULL */
     char *message_id;            /* of the mail that it becomes */
     struct tmtp_message message; /* a copy of what we need: head, cc */
     char *head;                  /* JSON of the second header, for the convert worker's input later */
@@ -30,6 +36,7 @@ struct arrival {
     int64_t id;          /* in the outbound queue */
     const char *outcome; /* for the log; static */
     bool queued, noticed;
+    bool waits;  /* stored, and more is to come before it goes out */
     char *greet; /* the alias of a member who has to answer the gateway's ping before this can be sent; NULL */
 };
 
@@ -47,7 +54,6 @@ int outbound_find_author(struct store_db *db, struct arrival *arrival, struct ou
 void outbound_author_free(struct outbound_author *author);
 /* What a new thread's list says about who is whose: remembered as a claim; what contradicts goes into contradicted, for the
  * trace. 1 or -1. */
-struct notice_list;
 int outbound_note_participants(struct store_db *db, const struct arrival *arrival, struct notice_list *contradicted)
     __attribute__((warn_unused_result));
 
@@ -62,7 +68,47 @@ int outbound_find_thread(struct store_db *db, const struct arrival *arrival, con
                          int64_t *thread_id_out, struct outbound_groups *groups_out)
     __attribute__((warn_unused_result));
 
+/* Who a participant is to us: fills in the ids. 1 or -1. */
+struct store_party;
+int outbound_fill_party(struct store_db *db, const struct arrival *arrival, struct store_party *party)
+    __attribute__((warn_unused_result));
+/* Adds these to a thread; a group only if the author may speak for it. 1 or -1. */
+int outbound_add_parties(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
+                         const struct tmtp_participant *cc, size_t cc_count, int64_t thread_id)
+    __attribute__((warn_unused_result));
+
 /* The threadid of the thread that a message belongs to: its own id when it starts one. */
 const char *outbound_threadid(const struct arrival *arrival);
-/* The store operation (mapping/store.h). arg: the arrival, whose results it fills in. */
-int outbound_take(struct store_db *db, void *arg);
+/* What is known while an operation runs. */
+struct taking {
+    struct store_db *db;
+    struct arrival *arrival;
+    struct outbound_author author;
+    int64_t thread_id; /* 0: not ours */
+    struct outbound_groups groups;
+    const char *contradicted; /* participants who are given somebody else's account; "" none */
+    struct recipient {
+        int64_t correspondent_id;
+        int64_t group_id; /* under whose mapping; 0: the author's own */
+    } * recipients;
+    size_t count;
+};
+void outbound_add_recipient(struct taking *taking, int64_t correspondent_id); /* once */
+/* Keeps those that the author may write to; says in refused who the others are and why. These four: 1 or -1. */
+int outbound_keep_authorised(struct taking *taking, struct notice_list *refused) __attribute__((warn_unused_result));
+/* In the thread that it was written in. Somebody who is neither a member nor speaks for a group is told once a day, and
+ * never another gateway. */
+int outbound_tell_author(struct taking *taking, const char *what) __attribute__((warn_unused_result));
+const char *outbound_why_not_a_member(const struct taking *taking);
+/* The entry and the beginning of its story; without its content when has_content is false. */
+int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, bool has_content)
+    __attribute__((warn_unused_result));
+/* Nobody gets it: the author is told why, and so is whoever asks later. */
+int outbound_refuse(struct taking *taking, const char *what) __attribute__((warn_unused_result));
+
+/* The store operations (mapping/store.h). arg: the arrival, whose results they fill in. */
+store_operation outbound_take, outbound_take_notify;
+/* Parts of outbound_take. A forwarded thread whose author may send it; its recipients come with the notify. */
+int outbound_take_forward(struct taking *taking) __attribute__((warn_unused_result));
+/* A copy of an earlier message, for those who have joined its thread since. */
+int outbound_take_confirmation(struct taking *taking) __attribute__((warn_unused_result));

@@ -18,31 +18,19 @@
 
 static const int64_t stranger_told_ms = INT64_C(24) * 3600 * 1000; /* told once in this time */
 
-/* What is known while the operation runs. */
-struct taking {
-    struct store_db *db;
-    struct arrival *arrival;
-    struct outbound_author author;
-    int64_t thread_id; /* 0: not ours */
-    struct outbound_groups groups;
-    const char *contradicted; /* participants who are given somebody else's account; "" none */
-    struct recipient {
-        int64_t correspondent_id;
-        int64_t group_id; /* under whose mapping; 0: the author's own */
-    } * recipients;
-    size_t count;
-};
+void outbound_add_recipient(struct taking *taking, int64_t correspondent_id)
+{
+    for (size_t i = 0; i < taking->count; i++)
+        if (taking->recipients[i].correspondent_id == correspondent_id)
+            return;
+    taking->recipients = xreallocarray(taking->recipients, taking->count + 1, sizeof *taking->recipients);
+    taking->recipients[taking->count++] = (struct recipient){ .correspondent_id = correspondent_id };
+}
 
 static void collect_correspondent(const struct store_party *party, void *ctx)
 {
-    struct taking *taking = ctx;
-    if (!party->correspondent_id)
-        return;
-    for (size_t i = 0; i < taking->count; i++)
-        if (taking->recipients[i].correspondent_id == party->correspondent_id)
-            return;
-    taking->recipients = xreallocarray(taking->recipients, taking->count + 1, sizeof *taking->recipients);
-    taking->recipients[taking->count++] = (struct recipient){ .correspondent_id = party->correspondent_id };
+    if (party->correspondent_id)
+        outbound_add_recipient(ctx, party->correspondent_id);
 }
 
 /* 1 this mapping lets them, 0 not (reason_out), -1 error. */
@@ -76,8 +64,7 @@ static int authorise(const struct taking *taking, struct recipient *recipient, c
     return allowed;
 }
 
-/* Keeps those that the author may write to; says in refused who the others are and why. */
-static int keep_authorised(struct taking *taking, struct notice_list *refused)
+int outbound_keep_authorised(struct taking *taking, struct notice_list *refused)
 {
     size_t kept = 0;
     for (size_t i = 0; i < taking->count; i++) {
@@ -100,9 +87,7 @@ static int keep_authorised(struct taking *taking, struct notice_list *refused)
     return 1;
 }
 
-/* In the thread that it was written in. Somebody who is neither a member nor speaks for a group is told once a day, and
- * never another gateway. */
-static int tell_author(struct taking *taking, const char *what)
+int outbound_tell_author(struct taking *taking, const char *what)
 {
     struct arrival *arrival = taking->arrival;
     const struct outbound_author *author = &taking->author;
@@ -134,24 +119,24 @@ static int tell_author(struct taking *taking, const char *what)
     return result;
 }
 
-/* The entry and the beginning of its story; its content only if it is for somebody. */
-static int add_entry(struct taking *taking)
+int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, bool has_content)
 {
     struct arrival *arrival = taking->arrival;
     const struct outbound_author *author = &taking->author;
     int64_t content_id = 0, posted_at;
-    if (taking->count > 0 && store_content_add_spool(taking->db, arrival->content, &content_id) != 1)
+    if (has_content && store_content_add_spool(taking->db, arrival->content, &content_id) != 1)
         return -1;
     if (clock_parse_rfc3339(arrival->posted, &posted_at) < 0)
         posted_at = arrival->now;
     struct store_outbound_new row = {
+        .kind = kind,
         .tmtp_msgid = arrival->msgid,
         .thread_id = taking->thread_id,
         .member_id = author->member_id,
         .author_uid = author->uid,
         .author_alias = author->alias,
         .message_id = arrival->message_id,
-        .head = taking->count > 0 ? arrival->head : "",
+        .head = has_content ? arrival->head : "",
         .content_id = content_id,
         .size = spool_size(arrival->content),
         .posted_at = posted_at,
@@ -193,7 +178,7 @@ static int queue_mail(struct taking *taking)
     struct arrival *arrival = taking->arrival;
     int result = taking->author.member_id && taking->groups.count > 0 ? add_author(taking) : 1;
     if (result == 1)
-        result = add_entry(taking);
+        result = outbound_add_entry(taking, STORE_OUTBOUND_MESSAGE, true);
     for (size_t i = 0; result == 1 && i < taking->count; i++)
         result = store_outbound_add_recipient(taking->db, arrival->id, taking->recipients[i].correspondent_id,
                                               taking->recipients[i].group_id);
@@ -207,19 +192,18 @@ static int queue_mail(struct taking *taking)
     return result == 1 ? store_message_add(taking->db, &message) : -1;
 }
 
-/* Nobody gets it: the author is told why, and so is whoever asks later. */
-static int refuse(struct taking *taking, const char *what)
+int outbound_refuse(struct taking *taking, const char *what)
 {
     struct arrival *arrival = taking->arrival;
     taking->count = 0;
-    if (add_entry(taking) != 1 ||
+    if (outbound_add_entry(taking, STORE_OUTBOUND_MESSAGE, false) != 1 ||
         store_trace_add(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "refused", "%s", what) != 1 ||
         store_outbound_finish(taking->db, arrival->id, STORE_QUEUE_SETTLED) != 1)
         return -1;
-    return tell_author(taking, what);
+    return outbound_tell_author(taking, what);
 }
 
-static const char *why_not_a_member(const struct taking *taking)
+const char *outbound_why_not_a_member(const struct taking *taking)
 {
     if (taking->arrival->greet)
         return "- the gateway does not know yet that you are the member you say you are: please answer its ping (it "
@@ -240,14 +224,14 @@ static int take_in_thread(struct taking *taking)
     if (result == 1 && taking->count == 0)
         notice_list_add(&refused, "nobody outside is in this thread: write to the alias of an email correspondent");
     if (result == 1)
-        result = keep_authorised(taking, &refused);
+        result = outbound_keep_authorised(taking, &refused);
     notice_list_end(&refused);
     if (result == 1 && taking->count == 0)
-        result = refuse(taking, text.data);
+        result = outbound_refuse(taking, text.data);
     else if (result == 1)
         result = queue_mail(taking);
     if (result == 1 && taking->arrival->queued && refused.count > 0)
-        result = tell_author(taking, text.data);
+        result = outbound_tell_author(taking, text.data);
     strbuf_free(&text);
     return result;
 }
@@ -262,13 +246,14 @@ static int take(struct taking *taking)
         taking->thread_id = 0;
     if (!taking->author.member_id && taking->groups.count == 0) {
         arrival->outcome = "not_a_member";
-        return refuse(taking, why_not_a_member(taking));
+        return outbound_refuse(taking, outbound_why_not_a_member(taking));
     }
     if (found == 0)
-        return refuse(taking, "- the gateway does not know the thread that it belongs to, or you are not in it; please "
-                              "start a new one\n");
+        return outbound_refuse(
+            taking, "- the gateway does not know the thread that it belongs to, or you are not in it; please "
+                    "start a new one\n");
     if (arrival->problem)
-        return refuse(taking, arrival->problem);
+        return outbound_refuse(taking, arrival->problem);
     return take_in_thread(taking);
 }
 
@@ -279,7 +264,7 @@ int outbound_take(struct store_db *db, void *arg)
     struct strbuf text;
     char *problem = NULL;
     arrival->id = 0;
-    arrival->queued = arrival->noticed = false;
+    arrival->queued = arrival->noticed = arrival->waits = false;
     free(arrival->greet);
     arrival->greet = NULL;
     int fresh = store_seen_tmtp(db, arrival->msgid, arrival->now);
@@ -293,9 +278,11 @@ int outbound_take(struct store_db *db, void *arg)
         result = -1;
     taking.contradicted = text.data;
     if (result == 1)
-        result = take(&taking);
+        result = arrival->is_forward           ? outbound_take_forward(&taking)
+                 : arrival->message.confirm_id ? outbound_take_confirmation(&taking)
+                                               : take(&taking);
     else if (result == 0)
-        result = refuse(&taking, problem);
+        result = outbound_refuse(&taking, problem);
     free(problem);
     strbuf_free(&text);
     free(taking.groups.ids);

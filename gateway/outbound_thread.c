@@ -23,8 +23,7 @@ const char *outbound_threadid(const struct arrival *arrival)
     return arrival->message.threadid[0] ? arrival->message.threadid : arrival->msgid;
 }
 
-/* Who a participant is to us. 1 or -1. */
-static int fill_party(struct store_db *db, const struct arrival *arrival, struct store_party *party)
+int outbound_fill_party(struct store_db *db, const struct arrival *arrival, struct store_party *party)
 {
     struct store_member member;
     struct store_correspondent correspondent;
@@ -91,14 +90,12 @@ static int speaks_for(struct store_db *db, int64_t group_id, const struct outbou
     return dropped < 0 ? -1 : !dropped;
 }
 
-/* A thread that somebody in the silo started: its parties are those of the cc list. */
-static int add_parties(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
-                       int64_t thread_id)
+int outbound_add_parties(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
+                         const struct tmtp_participant *cc, size_t cc_count, int64_t thread_id)
 {
-    for (size_t i = 0; i < arrival->message.cc_count; i++) {
-        const struct tmtp_participant *cc = &arrival->message.cc[i];
-        struct store_party party = { .alias = cc->who, .uid = cc->who_uid };
-        if (fill_party(db, arrival, &party) < 0)
+    for (size_t i = 0; i < cc_count; i++) {
+        struct store_party party = { .alias = cc[i].who, .uid = cc[i].who_uid };
+        if (outbound_fill_party(db, arrival, &party) < 0)
             return -1;
         int speaks = party.group_id ? speaks_for(db, party.group_id, author, false) : 0;
         if (speaks == 0)
@@ -164,7 +161,7 @@ int outbound_find_thread(struct store_db *db, const struct arrival *arrival, con
     if (arrival->message.threadid[0])
         return 0; /* its id would be a claim: only the silo gives ids to threads */
     if (store_thread_add(db, arrival->msgid, arrival->message.subject, arrival->now, thread_id_out) != 1 ||
-        add_parties(db, arrival, author, *thread_id_out) < 0 ||
+        outbound_add_parties(db, arrival, author, arrival->message.cc, arrival->message.cc_count, *thread_id_out) < 0 ||
         look_around(db, author, *thread_id_out, false, groups_out) < 0)
         return -1;
     return 1;

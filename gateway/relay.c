@@ -24,6 +24,7 @@
 #include "gateway/relay_mail.h"
 #include "mapping/convert.h"
 #include "mapping/store_content.h"
+#include "mapping/store_forward.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 #include "mapping/store_queue.h"
@@ -32,7 +33,12 @@
 #include "smtp/maildir.h"
 #include "smtp/smtp_client.h"
 
-enum { BUSY_RETRY_MS = 1000, COMMIT_RETRY_MS = 1000, REPLY_MAX = SMTP_REPLY_TEXT_MAX + 32 };
+enum {
+    BUSY_RETRY_MS = 1000,
+    COMMIT_RETRY_MS = 1000,
+    NOTIFY_LOOK_MS = 10 * 60 * 1000,
+    REPLY_MAX = SMTP_REPLY_TEXT_MAX + 32
+};
 
 enum job_state {
     JOB_STARTING,    /* looking at the row */
@@ -370,10 +376,15 @@ static int commit_put_off(struct store_db *db, void *arg)
 static void put_off_done(int result, void *arg)
 {
     struct job *job = arg;
-    if (result == 1)
-        job_end(job);
-    else
+    struct relay *relay = job->relay;
+    bool noticed = job->noticed;
+    if (result != 1) {
         end_after_pause(job);
+        return;
+    }
+    job_end(job);
+    if (noticed)
+        relay->on_notice(relay->ctx);
 }
 
 static void put_off(struct job *job, const char *why)
@@ -382,6 +393,38 @@ static void put_off(struct job *job, const char *why)
     job->next_attempt_at = clock_wall_ms(job->relay->parts->clock) + BUSY_RETRY_MS;
     set_state(job, JOB_PUTTING_OFF);
     store_submit(job->relay->parts->store, commit_put_off, put_off_done, job);
+}
+
+/* A forwarded thread of which the silo has not said who is new in it: this comes as a message of its own (outbound_forward.c),
+ * soon after, but not if the silo is away. */
+
+static int commit_unaddressed(struct store_db *db, void *arg)
+{
+    struct job *job = arg;
+    struct store_outbound row;
+    int found = store_outbound_find(db, job->row.id, &row);
+    if (found != 1)
+        return found < 0 ? -1 : 1;
+    bool is_addressed = row.recipient_count > 0; /* since the job looked: then it is due already */
+    store_outbound_free(&row);
+    if (is_addressed)
+        return 1;
+    if (job->now - job->row.received_at < job->relay->parts->config->retry.give_up_ms)
+        return store_queue_set_due(db, STORE_QUEUE_OUT, job->row.id, job->next_attempt_at) < 0 ? -1 : 1;
+    if (store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "failed",
+                        "the silo never said who is new in the thread") != 1 ||
+        store_outbound_finish(db, job->row.id, STORE_QUEUE_SETTLED) < 0)
+        return -1;
+    return tell_author(db, job, "Not delivered by email", "This thread could not be forwarded by email:",
+                       "- the silo never said who is new in it; please forward it again\n");
+}
+
+static void await_recipients(struct job *job)
+{
+    job->now = clock_wall_ms(job->relay->parts->clock);
+    job->next_attempt_at = job->now + NOTIFY_LOOK_MS;
+    set_state(job, JOB_PUTTING_OFF);
+    store_submit(job->relay->parts->store, commit_unaddressed, put_off_done, job);
 }
 
 /* Relaying. */
@@ -511,6 +554,7 @@ static int commit_mail(struct store_db *db, void *arg)
     int64_t content_id;
     if (store_content_add_fd(db, job->mail_fd, job->mail_size, &content_id) != 1 ||
         store_outbound_set_mail(db, job->row.id, content_id, job->mail_size, job->is_8bit, job->is_smtputf8) != 1 ||
+        store_forward_written(db, job->row.id) < 0 ||
         store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "converted", "mail <%s>, %" PRId64 " octets%s%s",
                         job->row.message_id, job->mail_size, job->note[0] ? "; " : "", job->note) != 1)
         return -1;
@@ -576,7 +620,9 @@ static void start(int64_t id, void *ctx)
         return;
     }
     find_waiting(job);
-    if (decide_unauthorised(job) == 0) { /* nobody, or nobody any more */
+    if (job->row.kind == STORE_OUTBOUND_FORWARD && job->row.recipient_count == 0) {
+        await_recipients(job);
+    } else if (decide_unauthorised(job) == 0) { /* nobody, or nobody any more */
         job->now = clock_wall_ms(relay->parts->clock);
         note_results(job);
     } else if (job->row.state == STORE_QUEUE_WAITING) {

@@ -3,12 +3,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
+#include "gateway/relay_quotes.h"
 #include "mapping/store_content.h"
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
@@ -31,6 +33,7 @@ struct relay_mail {
     bool past_own_id;
     char *subject, *message_id, *loop_mark;
     int content_fd;
+    struct relay_quotes *quotes; /* of a forward, or of files that follow one; NULL */
     const struct parts *parts;
     int64_t author_id, group_id; /* stand in From, not in Cc */
 };
@@ -155,16 +158,29 @@ static const char *gather_recipients(struct relay_mail *mail, const struct store
     return row->recipient_count ? NULL : "it has no recipients";
 }
 
+/* RFC 5322 says nothing of "Fwd:", but it is what everybody writes. */
+static void set_subject(struct relay_mail *mail, const struct store_outbound *row, const char *subject)
+{
+    struct strbuf text;
+    strbuf_init(&text, strlen(subject) + 10);
+    bool has_prefix = strncasecmp(subject, "Fwd:", 4) == 0;
+    strbuf_add_fmt(&text, "%s%s", row->kind == STORE_OUTBOUND_FORWARD && !has_prefix ? "Fwd: " : "", subject);
+    mail->subject = strbuf_detach(&text);
+}
+
 static const char *gather_thread(struct relay_mail *mail, const struct store_outbound *row)
 {
     struct store_db *db = store_reader(mail->parts->store);
     struct store_thread thread;
     if (store_thread_find(db, row->thread_id, &thread) != 1)
         return "its thread is not in the database";
-    mail->subject = xstrdup(thread.subject);
+    set_subject(mail, row, thread.subject);
     store_thread_free(&thread);
-    if (store_thread_list_parties(db, row->thread_id, add_party, mail) < 0 ||
-        store_message_list_ids(db, row->thread_id, REFERENCES_MAX, add_reference, mail) < 0)
+    if (store_thread_list_parties(db, row->thread_id, add_party, mail) < 0)
+        return "its thread can't be read from the database";
+    if (row->kind == STORE_OUTBOUND_FORWARD) /* who gets it has none of the thread's mails */
+        return NULL;
+    if (store_message_list_ids(db, row->thread_id, REFERENCES_MAX, add_reference, mail) < 0)
         return "its thread can't be read from the database";
     return NULL;
 }
@@ -180,7 +196,10 @@ static const char *gather_content(struct relay_mail *mail, const struct store_ou
     if (store_content_open(store_reader(mail->parts->store), row->content_id, &mail->content_fd,
                            &mail->request.content_size) != 1)
         return "its content can't be read from the database";
-    return NULL;
+    if (row->kind == STORE_OUTBOUND_MESSAGE)
+        return NULL;
+    mail->quotes = relay_quotes_new(store_reader(mail->parts->store), row, &mail->message);
+    return mail->quotes ? NULL : "what it quotes can't be read from the database";
 }
 
 struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_outbound *row, const char **error_out)
@@ -206,6 +225,8 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
     request->message = &mail->message;
     request->content_fd = mail->content_fd;
     request->subject = mail->subject;
+    if (mail->quotes)
+        request->quotes = relay_quotes_list(mail->quotes, &request->quote_count);
     request->is_reply = mail->reference_count > 0;
     request->reply_to = request->from; /* an answer comes back here, whatever the relay does to From */
     request->to = mail->to.list;
@@ -230,6 +251,7 @@ void relay_mail_free(struct relay_mail **mail_in)
         close(mail->content_fd);
     free((char *)(uintptr_t)mail->request.from.name);
     tmtp_message_free(&mail->message);
+    relay_quotes_free(&mail->quotes);
     free_mailboxes(&mail->to);
     free_mailboxes(&mail->cc);
     for (size_t i = 0; i < mail->reference_count; i++)

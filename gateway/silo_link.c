@@ -174,12 +174,11 @@ static void on_ping(struct tmtp_client *client, const struct tmtp_push *push, co
 static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, const char *data, size_t len, void *ctx)
 {
     struct silo_link *link = ctx;
-    (void)data;
-    (void)len;
-    if (push->op == TMTP_PUSH_INVITE || push->op == TMTP_PUSH_MEMBER)
-        silo_people_on_push(link->people, push);
+    (void)client;
+    if (push->op == TMTP_PUSH_NOTIFY)
+        link->callbacks->on_notify(push, data, len, link->ctx);
     else
-        tmtp_client_ack(client, push->id);
+        silo_people_on_push(link->people, push);
 }
 
 static void on_learned(void *ctx)

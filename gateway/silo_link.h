@@ -21,6 +21,7 @@ struct silo_link_callbacks {
     void (*on_post_result)(const struct tmtp_client_result *result, void *ctx);
     void (*on_echo)(const char *queue_key, const char *msgid, const char *posted, const char *threadid, void *ctx);
     void (*on_message)(struct tmtp_client_delivery *delivery, void *ctx);
+    void (*on_notify)(const struct tmtp_push *push, const char *data, size_t len, void *ctx); /* ack it */
     void (*on_notice)(void *ctx); /* a notice is in the inbound queue */
 };
 

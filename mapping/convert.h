@@ -64,6 +64,7 @@ struct convert_mailbox {
     const char *name; /* display name; "" */
     struct smtp_address address;
 };
+enum { CONVERT_QUOTES_MAX = 2000 };
 /* One of several texts in a mail, under a line of ours: see convert_quotes.h. */
 struct convert_quote {
     const char *intro, *outro; /* cut at 1,000 octets; control characters become spaces */
@@ -74,7 +75,7 @@ struct convert_out_request {
     int content_fd;                     /* body and attachments; duplicated */
     int64_t content_size;
     const struct convert_quote *quotes; /* shown instead of the body */
-    size_t quote_count;                 /* 0: the body is one text; at most 2,000 */
+    size_t quote_count;                 /* 0: the body is one text; at most CONVERT_QUOTES_MAX */
     const char *subject;                /* the thread's, when message->subject is "" */
     bool is_reply;                      /* "Re: " goes before the subject unless it has one */
     struct convert_mailbox from;

@@ -29,7 +29,6 @@ enum {
     CONVERT_MARKDOWN_MAX = 256 * 1024, /* a longer body is shown preformatted */
     CONVERT_MARKDOWN_DEPTH_MAX = 200,
     CONVERT_RENDERED_MAX = 8 * 1024 * 1024, /* octets of each rendering */
-    CONVERT_QUOTES_MAX = 2000,              /* messages of a forwarded thread */
     CONVERT_QUOTE_LINE_MAX = 1000,          /* octets of a line of ours before or behind one of them */
     CONVERT_QUOTE_LINES_MAX = 16 * 1024,    /* both, escaped, with what is around them */
     CONVERT_MAIL_HEADER_MAX = 1024 * 1024,  /* octets of the header that we write */

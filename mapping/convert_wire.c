@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "mapping/convert.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_utf8.h"
 #include "tmtp/tmtp_message.h"

@@ -98,6 +98,13 @@ void store_inbound_free(struct store_inbound *inbound);
 enum store_recipient_state { STORE_RECIPIENT_WAITING, STORE_RECIPIENT_DELIVERED, STORE_RECIPIENT_FAILED };
 const char *store_recipient_state_name(enum store_recipient_state state);
 
+enum store_outbound_kind {
+    STORE_OUTBOUND_MESSAGE,
+    STORE_OUTBOUND_FORWARD, /* a whole thread, for those who are new in it (mapping/store_forward.h) */
+    STORE_OUTBOUND_FILES,   /* attachments of a message that was forwarded without them */
+};
+const char *store_outbound_kind_name(enum store_outbound_kind kind);
+
 struct store_outbound_recipient {
     int64_t correspondent_id;
     int64_t group_id; /* under whose mapping they may be written to; 0: the author's own */
@@ -107,6 +114,7 @@ struct store_outbound_recipient {
 };
 struct store_outbound {
     int64_t id;
+    enum store_outbound_kind kind;
     enum store_queue_state state;
     char *tmtp_msgid;
     int64_t thread_id; /* 0: it named a thread that we do not know */
@@ -122,9 +130,10 @@ struct store_outbound {
     unsigned attempts;
     char *last_error;
     struct store_outbound_recipient *recipients; /* in the order of adding */
-    size_t recipient_count;
+    size_t recipient_count;                      /* of a FORWARD 0 until the silo has said who is new */
 };
 struct store_outbound_new {
+    enum store_outbound_kind kind;
     const char *tmtp_msgid;
     int64_t thread_id, member_id, group_id;
     const char *author_uid, *author_alias, *message_id, *head;
@@ -132,8 +141,14 @@ struct store_outbound_new {
 };
 int store_outbound_add(struct store_db *db, const struct store_outbound_new *outbound, int64_t *id_out)
     __attribute__((warn_unused_result));
+/* The forward that came as this message of the silo, and still has no recipients. */
+int store_outbound_find_forward(struct store_db *db, const char *tmtp_msgid, int64_t *id_out)
+    __attribute__((warn_unused_result));
 /* 1 also for one that is there already. */
 int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id, int64_t group_id)
+    __attribute__((warn_unused_result));
+/* A FORWARD has its recipients now: in whose name it is sent (0: the author's own), and due. */
+int store_outbound_release(struct store_db *db, int64_t id, int64_t group_id, int64_t now)
     __attribute__((warn_unused_result));
 /* With recipients. */
 int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *out)

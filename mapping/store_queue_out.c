@@ -9,6 +9,21 @@
 
 static const char *const recipient_state_names[] = { "waiting", "delivered", "failed" };
 
+static const char *const kind_names[] = { "message", "forward", "files" };
+
+const char *store_outbound_kind_name(enum store_outbound_kind kind)
+{
+    return kind_names[kind];
+}
+
+static enum store_outbound_kind parse_kind(const char *text)
+{
+    int kind = STORE_OUTBOUND_FILES;
+    while (kind > STORE_OUTBOUND_MESSAGE && strcmp(text, kind_names[kind]) != 0)
+        kind--;
+    return (enum store_outbound_kind)kind;
+}
+
 const char *store_recipient_state_name(enum store_recipient_state state)
 {
     return recipient_state_names[state];
@@ -24,17 +39,28 @@ static enum store_recipient_state parse_recipient_state(const char *text)
 
 int store_outbound_add(struct store_db *db, const struct store_outbound_new *outbound, int64_t *id_out)
 {
-    return store_fetch_int(
-        db,
-        "INSERT INTO outbound (state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
-        " head, content_id, size, posted_at, received_at, next_attempt_at)"
-        " VALUES ('waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        STORE_VALUES(bind_text(outbound->tmtp_msgid), bind_id(outbound->thread_id), bind_id(outbound->member_id),
-                     bind_id(outbound->group_id), bind_text(outbound->author_uid), bind_text(outbound->author_alias),
-                     bind_text(outbound->message_id), bind_text(outbound->head ? outbound->head : ""),
-                     bind_id(outbound->content_id), bind_int(outbound->size), bind_int(outbound->posted_at),
-                     bind_int(outbound->now), bind_int(outbound->now)),
-        id_out);
+    return store_fetch_int(db,
+                           "INSERT INTO outbound (kind, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, "
+                           "author_alias, message_id,"
+                           " head, content_id, size, posted_at, received_at, next_attempt_at)"
+                           " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                           STORE_VALUES(bind_text(kind_names[outbound->kind]), bind_text(outbound->tmtp_msgid),
+                                        bind_id(outbound->thread_id), bind_id(outbound->member_id),
+                                        bind_id(outbound->group_id), bind_text(outbound->author_uid),
+                                        bind_text(outbound->author_alias), bind_text(outbound->message_id),
+                                        bind_text(outbound->head ? outbound->head : ""), bind_id(outbound->content_id),
+                                        bind_int(outbound->size), bind_int(outbound->posted_at),
+                                        bind_int(outbound->now), bind_int(outbound->now)),
+                           id_out);
+}
+
+int store_outbound_find_forward(struct store_db *db, const char *tmtp_msgid, int64_t *id_out)
+{
+    return store_fetch_int(db,
+                           "SELECT id FROM outbound WHERE tmtp_msgid = ? AND kind = 'forward'"
+                           " AND state IN ('waiting', 'held')"
+                           " AND NOT EXISTS (SELECT 1 FROM outbound_recipient WHERE outbound_id = outbound.id) LIMIT 1",
+                           STORE_VALUES(bind_text(tmtp_msgid)), id_out);
 }
 
 int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id, int64_t group_id)
@@ -45,6 +71,14 @@ int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64
                       " ON CONFLICT (outbound_id, correspondent_id) DO NOTHING",
                       STORE_VALUES(bind_int(outbound_id), bind_int(correspondent_id), bind_id(group_id)));
     return result < 0 ? -1 : 1;
+}
+
+int store_outbound_release(struct store_db *db, int64_t id, int64_t group_id, int64_t now)
+{
+    return store_execute(db,
+                         "UPDATE outbound SET group_id = ?, next_attempt_at = ?, last_error = ''"
+                         " WHERE id = ? AND state IN ('waiting', 'held')",
+                         STORE_VALUES(bind_id(group_id), bind_int(now), bind_int(id)));
 }
 
 static int read_recipients(struct store_db *db, struct store_outbound *outbound)
@@ -92,6 +126,7 @@ static void read_outbound(const struct store_query *query, struct store_outbound
         .next_attempt_at = store_query_int(query, 16),
         .attempts = (unsigned)store_query_int(query, 17),
         .last_error = store_query_copy(query, 18),
+        .kind = parse_kind(store_query_text(query, 19)),
     };
     bool known = store_queue_state_parse(store_query_text(query, 1), &out->state);
     assert(known); /* the schema's CHECK */
@@ -106,7 +141,7 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
         &query, db,
         "SELECT id, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
         " head, content_id,"
-        " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error"
+        " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind"
         " FROM outbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);

@@ -160,6 +160,7 @@
     "CREATE INDEX inbound_recipient_uid ON inbound_recipient (uid) WHERE uid IS NOT NULL;"                             \
     "CREATE TABLE outbound ("                                                                                          \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
+    "  kind TEXT NOT NULL CHECK (kind IN ('message', 'forward', 'files')),"                                            \
     "  state TEXT NOT NULL CHECK (state IN ('waiting', 'routed', 'held', 'settled', 'dropped')),"                      \
     "  tmtp_msgid TEXT NOT NULL,"                                                                                      \
     "  thread_id INTEGER REFERENCES thread (id),"                                                                      \
@@ -192,6 +193,20 @@
     "  reply TEXT NOT NULL DEFAULT '',"                                                                                \
     "  UNIQUE (outbound_id, correspondent_id)"                                                                         \
     ") STRICT;"                                                                                                        \
+    "CREATE TABLE forward_message ("                                                                                   \
+    "  outbound_id INTEGER NOT NULL REFERENCES outbound (id),"                                                         \
+    "  seq INTEGER NOT NULL,"                                                                                          \
+    "  msgid TEXT NOT NULL,"                                                                                           \
+    "  author_uid TEXT NOT NULL,"                                                                                      \
+    "  author_alias TEXT NOT NULL,"                                                                                    \
+    "  posted_at INTEGER NOT NULL,"                                                                                    \
+    "  body_offset INTEGER NOT NULL,"                                                                                  \
+    "  body_size INTEGER NOT NULL,"                                                                                    \
+    "  attachments TEXT NOT NULL,"                                                                                     \
+    "  PRIMARY KEY (outbound_id, seq)"                                                                                 \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE INDEX forward_awaited ON forward_message (msgid) WHERE attachments <> '';"                                 \
+    "CREATE INDEX outbound_forward ON outbound (received_at) WHERE kind = 'forward';"                                  \
     "CREATE TABLE settled ("                                                                                           \
     "  queue TEXT NOT NULL,"                                                                                           \
     "  count INTEGER NOT NULL,"                                                                                        \

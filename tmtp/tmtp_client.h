@@ -15,7 +15,7 @@
  * Delivery is stop-and-wait (TMTP): the silo sends the next message only after the ack of the last. So at
  * most one of on_echo, on_message, on_ping, on_notice is unanswered at any time; the owner calls tmtp_client_ack()
  * when its effect is on disk, or tmtp_client_decline() when it has given up. The client itself acks what has no
- * meaning for the owner (login, user, ohiedit, unknown, barriers, confirmations), and deals with a redelivery of one
+ * meaning for the owner (login, user, ohiedit, unknown, barriers), and deals with a redelivery of one
  * of the last 64 messages acked, or of the one still being worked on, without troubling the owner, across reconnects
  * too. Redeliveries from before a restart do reach the owner, who must know the ids it has acted on.
  *

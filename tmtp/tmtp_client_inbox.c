@@ -341,8 +341,6 @@ static bool is_mail(const struct tmtp_client *client, const struct client_item *
         why_not = "ours";
     else if (message->nodesync)
         why_not = "nodesync";
-    else if (message->confirm_id && item->push.notify <= 0)
-        why_not = "confirmation";
     if (why_not)
         log_debug("tmtp.skipped", "silo=%s id=%s from=%s why=%s", client->address, item->push.id, item->push.from,
                   why_not);

@@ -15,6 +15,7 @@
 #include "base/spool.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "tmtp/tmtp_forward.h"
 #include "tmtp/tmtp_header.h"
 #include "tmtp/tmtp_main_account.h"
 #include "tmtp/tmtp_main_json.h"
@@ -219,6 +220,32 @@ static int save_attachments(const struct tmtp_message *message, const struct spo
 
 /* --- what comes --- */
 
+static int64_t read_spool(void *ctx, int64_t offset, void *out, size_t len)
+{
+    return spool_read(ctx, offset, out, len);
+}
+
+/* Who was in a thread before it was forwarded to this account. */
+static void learn_forwarded(struct account *account, const struct tmtp_client_delivery *delivery)
+{
+    struct tmtp_forward forward;
+    const char *error;
+    if (delivery->content == NULL ||
+        tmtp_forward_decode(read_spool, delivery->content, spool_size(delivery->content), &forward, &error) != 1)
+        return;
+    struct tmtp_message people;
+    tmtp_message_init(&people);
+    if (forward.message_count > 0)
+        tmtp_message_set(&people.subject, forward.messages[0].head.subject);
+    people.cc = forward.cc;
+    people.cc_count = forward.cc_count;
+    account_learn_thread(account, delivery->message->threadid, &people);
+    people.cc = NULL; /* the forward's own */
+    people.cc_count = 0;
+    tmtp_message_free(&people);
+    tmtp_forward_free(&forward);
+}
+
 static void learn(struct account *account, const char *threadid, const struct tmtp_client_delivery *delivery)
 {
     const struct tmtp_message *message = delivery->message;
@@ -226,6 +253,8 @@ static void learn(struct account *account, const char *threadid, const struct tm
         account_learn_contact(account, message->alias, delivery->push->from);
     if (message->cc_count > 0)
         account_learn_thread(account, threadid, message);
+    if (delivery->push->notify > 0)
+        learn_forwarded(account, delivery);
 }
 
 /* Reads the body and saves the attachments. -1 (said why): leave the message for another time. */
