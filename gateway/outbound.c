@@ -193,6 +193,8 @@ void outbound_on_notify(struct outbound *outbound, const struct tmtp_push *push,
     struct tmtp_message decoded;
     const char *error;
     arrival->forward_msgid = push->postid ? xstrdup(push->postid) : NULL;
+    if (push->datahead > 0 && push->datahead < len)
+        len = (size_t)push->datahead;
     if (tmtp_message_decode(data, len, &decoded, &error) == 1) {
         tmtp_message_free(&arrival->message);
         arrival->message = decoded;

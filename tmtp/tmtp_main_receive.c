@@ -345,7 +345,8 @@ static void take_notice(struct member *member, const struct tmtp_push *push, con
         return;
     struct json_item item = { .op = push->op_name, .push = push };
     struct tmtp_message message;
-    if (push->op == TMTP_PUSH_NOTIFY && tmtp_message_decode(data, len, &message, &item.defect) == 1) {
+    size_t head_len = push->datahead > 0 && push->datahead < len ? (size_t)push->datahead : len;
+    if (push->op == TMTP_PUSH_NOTIFY && tmtp_message_decode(data, head_len, &message, &item.defect) == 1) {
         item.message = &message;
         item.threadid = message.threadid;
         account_learn_thread(account, message.threadid, &message);
