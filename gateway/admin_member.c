@@ -10,6 +10,7 @@
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
+#include "mapping/store_identity.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 
@@ -60,6 +61,20 @@ static void add_mapping_row(const struct store_mapping *mapping, void *ctx)
     admin_output_end(out);
 }
 
+/* What the silo, or somebody in it, has said about whose the alias is. 1 or -1. */
+static int add_identity(struct admin_request *request, const char *alias)
+{
+    struct store_identity identity;
+    int found = store_identity_find(admin_reader(request), alias, &identity);
+    if (found != 1)
+        return found < 0 ? -1 : 1;
+    admin_output_string(request->output, "seen_uid", identity.uid);
+    admin_output_string(request->output, "seen_in", store_identity_source_name(identity.source));
+    admin_output_time(request->output, "seen_at", identity.seen_at);
+    store_identity_free(&identity);
+    return 1;
+}
+
 void admin_member_show(struct admin_request *request)
 {
     struct store_member member;
@@ -67,8 +82,10 @@ void admin_member_show(struct admin_request *request)
     if (found == 1) {
         struct store_mapping_filter filter = { .target_name = member.alias };
         add_member(request, &member);
+        found = add_identity(request, member.alias);
         admin_output_list(request->output, "mappings");
-        found = store_mapping_list(admin_reader(request), &filter, add_mapping_row, request->output);
+        if (found >= 0)
+            found = store_mapping_list(admin_reader(request), &filter, add_mapping_row, request->output);
         admin_output_end(request->output);
         store_member_free(&member);
         if (found >= 0) {

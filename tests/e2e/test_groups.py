@@ -1,4 +1,5 @@
 """Groups of the silo as mailboxes, and who is who in them."""
+import datetime
 import json
 
 import pytest
@@ -271,7 +272,8 @@ def test_member_known_from_a_group_consents_by_writing(gateway, alice, carol):
     tmtp_group(carol, "join", GID)
     wait_until("the gateway has seen her", lambda: any(
         member["alias"] == carol.alias and member["uid"] for member in gateway.ctl_json("group", "show", GID)["members_seen"]))
-    assert gateway.ctl_json("member", "show", carol.alias)["uid"] is None, "a notice is no consent"
+    shown = gateway.ctl_json("member", "show", carol.alias)
+    assert (shown["uid"], shown["seen_in"]) == (None, "group"), "a notice is no consent"
     wait_until("she was greeted", lambda: carol.receive(wait=1) is not None and any(
         item["op"] == "ping" and item["alias"] == GATEWAY_ALIAS for item in carol.inbox))
     carol.post(GATEWAY_ALIAS, "Hello", subject="Hello")
@@ -286,6 +288,47 @@ def test_group_mapping_counts_its_limits(sales, alice):
     bob_writes(sales, "One a day")
     alice.receive_mail("One a day")
     assert "452" in refusal(sales)
+
+
+def test_group_mapping_that_is_suspended_or_over_closes_both_ways(sales, alice):
+    bob_writes(sales, "To the team")
+    thread = alice.receive_mail("To the team")["threadid"]
+    mapping = str(json.loads(sales.ctl("--json", "mapping", "list", "--member", GID))["mappings"][0]["id"])
+    sales.ctl("mapping", "suspend", mapping)
+    assert refusal(sales)
+    alice.post([BOB, GID], "Suspended", thread=thread)
+    told = alice.receive_where("the refusal", lambda item: item["op"] == "delivery" and "not sent" in item["body"])
+    assert f"{BOB}: you are not authorised" in told["body"]
+    sales.ctl("mapping", "resume", mapping)
+    bob_writes(sales, "Resumed")
+    alice.receive_mail("Resumed")
+
+    sales.ctl("mapping", "revoke", mapping)
+    over = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+    sales.ctl("mapping", "add", BOB, GID, "--expires", over.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    wait_until("the mapping is over", lambda: "550" in refusal(sales))
+    alice.post([BOB, GID], "Over", thread=thread)
+    alice.receive_where("the refusal", lambda item: item["op"] == "delivery" and "not sent" in item["body"])
+    assert not read_maildir(sales.maildir)
+
+
+def test_two_correspondents_of_a_group_are_in_one_thread(sales, alice, carol):
+    """Dave is copied by Bob; the group's answer reaches both, as one mail."""
+    dave = "dave@example.net"
+    sales.ctl("mapping", "add", dave, GID)
+    for member in (alice, carol):
+        member.receive_where("the announcement", lambda item: item["op"] == "delivery" and dave in item["body"])
+    for sender in (BOB, dave):   # since then she knows their aliases
+        send(sales.smtp_port, make_mail(f"From {sender}", sender=sender, recipient=SALES), sender=sender, recipients=[SALES])
+        carol.receive_mail(f"From {sender}")
+    carol.post([BOB, dave, GID], "To you two", subject="Both of you")
+    mail = wait_until("it leaves", lambda: read_maildir(sales.maildir))
+    assert len(mail) == 1 and BOB in mail[0]["To"] and dave in mail[0]["To"]
+    assert mail[0]["From"].addresses[0].addr_spec == SALES
+    back = make_mail("Re: Both of you", "From Dave\n", sender=dave, recipient=SALES, references=[mail[0]["Message-ID"]])
+    send(sales.smtp_port, back, sender=dave, recipients=[SALES])
+    for member in (alice, carol):
+        member.receive_where("Dave's answer", lambda item: item["op"] == "delivery" and "From Dave" in item["body"])
 
 
 def test_refused_thread_is_no_way_into_a_groups_name(sales, silo):
