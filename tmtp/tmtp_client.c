@@ -45,7 +45,7 @@ static const struct {
     [TMTP_CLIENT_LOGGING_IN] = { "logging-in", STATE(SYNCING) | STATE(OFFLINE) | STATE(STOPPED) },
     [TMTP_CLIENT_SYNCING] = { "syncing", STATE(ONLINE) | STATE(OFFLINE) },
     [TMTP_CLIENT_ONLINE] = { "online", STATE(OFFLINE) },
-    [TMTP_CLIENT_STOPPED] = { "stopped", 0 },
+    [TMTP_CLIENT_STOPPED] = { "stopped", STATE(CONNECTING) },
 };
 
 const char *tmtp_client_state_name(enum tmtp_client_state state)
@@ -71,6 +71,43 @@ const char *tmtp_client_uid(const struct tmtp_client *client)
 int64_t tmtp_client_next_attempt_ms(const struct tmtp_client *client)
 {
     return client->next_attempt_ms;
+}
+
+int64_t tmtp_client_state_since_ms(const struct tmtp_client *client)
+{
+    return client->state_since_ms;
+}
+
+const char *tmtp_client_pin(const struct tmtp_client *client)
+{
+    return client->pin;
+}
+
+const char *tmtp_client_refused_pin(const struct tmtp_client *client)
+{
+    return tmtp_client_stop_cause(client) == TMTP_CLIENT_STOP_PIN ? client->refused_pin : NULL;
+}
+
+void tmtp_client_get_statistics(const struct tmtp_client *client, struct tmtp_client_statistics *out)
+{
+    *out = client->statistics;
+}
+
+static bool is_stop(enum client_after after)
+{
+    return after >= CLIENT_AFTER_STOP_PIN;
+}
+
+enum tmtp_client_stop tmtp_client_stop_cause(const struct tmtp_client *client)
+{
+    static const enum tmtp_client_stop causes[] = {
+        [CLIENT_AFTER_STOP_PIN] = TMTP_CLIENT_STOP_PIN,
+        [CLIENT_AFTER_STOP_TOKEN] = TMTP_CLIENT_STOP_TOKEN,
+        [CLIENT_AFTER_STOP_ACCOUNT] = TMTP_CLIENT_STOP_ACCOUNT,
+        [CLIENT_AFTER_STOP_SETUP] = TMTP_CLIENT_STOP_SETUP,
+    };
+    bool stopped = client->state == TMTP_CLIENT_STOPPED && is_stop(client->after);
+    return stopped ? causes[client->after] : TMTP_CLIENT_STOP_NONE;
 }
 
 int64_t client_now_ms(const struct tmtp_client *client)
@@ -151,6 +188,7 @@ void client_set_state(struct tmtp_client *client, enum tmtp_client_state state)
     log_info("tmtp.state", "silo=%s uid=%s from=%s to=%s detail=%s", client->address, client->uid,
              states[client->state].name, states[state].name, detail);
     client->state = state;
+    client->state_since_ms = client_now_ms(client);
     client_note_progress(client);
     if (client->callbacks->on_state)
         client->callbacks->on_state(client, state, detail, client->ctx);
@@ -170,9 +208,9 @@ void client_break_link(struct tmtp_client *client, enum client_after after, cons
 
     free(client->last_error);
     client->last_error = strbuf_detach(&reason);
-    if (after == CLIENT_AFTER_STOP)
+    if (is_stop(after))
         log_error("tmtp.stopped", "silo=%s uid=%s reason=%s next=%s", client->address, client->uid, client->last_error,
-                  "no further attempt until this is mended and the program restarted");
+                  "no further attempt until a person has mended this");
     else if (after != CLIENT_AFTER_QUIT)
         log_warning("tmtp.link", "silo=%s uid=%s error=%s", client->address, client->uid, client->last_error);
 
@@ -226,7 +264,7 @@ static void settle_link(struct tmtp_client *client)
     if (client->after == CLIENT_AFTER_RETRY || client->after == CLIENT_AFTER_BUSY)
         plan_attempt(client);
 
-    bool stop = client->after == CLIENT_AFTER_STOP;
+    bool stop = is_stop(client->after);
     if (stop || client->state != TMTP_CLIENT_OFFLINE)
         client_set_state(client, stop ? TMTP_CLIENT_STOPPED : TMTP_CLIENT_OFFLINE);
     if (!client->dead)
@@ -270,13 +308,14 @@ static void on_end(struct stream *stream, enum stream_end why, const char *detai
     struct tmtp_client *client = ctx;
     const char *pin = stream_peer_pin(stream);
 
-    if (why == STREAM_END_TLS && client->address[0] == '=' && client->pin && pin && strcmp(pin, client->pin) != 0)
+    if (why == STREAM_END_TLS && client->address[0] == '=' && client->pin && pin && strcmp(pin, client->pin) != 0) {
+        free(client->refused_pin);
+        client->refused_pin = xstrdup(pin);
         client_break_link(
-            client, CLIENT_AFTER_STOP,
-            "the silo's certificate is not the one we know: expected %s, got %s; somebody may be in between."
-            " Set silo.pin to the new value and restart, if the change is genuine",
+            client, CLIENT_AFTER_STOP_PIN,
+            "the silo's certificate is not the one we know: expected %s, got %s; somebody may be in between",
             client->pin, pin);
-    else if (why == STREAM_END_EOF)
+    } else if (why == STREAM_END_EOF)
         client_break_link(client, CLIENT_AFTER_RETRY, "the silo closed the connection");
     else
         client_break_link(client, CLIENT_AFTER_RETRY, "%.500s", detail ? detail : "the connection was lost");
@@ -300,6 +339,26 @@ static void connect_by_network(struct tmtp_client *client, const struct stream_s
     client->stream = stream_new_connecting(client->loop, settings, &target);
 }
 
+/* A wrong address or CA file is told like any other reason to stop, on the loop. */
+static void prepare_tls(struct tmtp_client *client)
+{
+    enum tls_verify verify = client->address[0] == '+' ? TLS_VERIFY_CA : TLS_VERIFY_PIN;
+    char *error = NULL;
+
+    if (client->address[0] != '+' && client->address[0] != '=') {
+        client_break_link(client, CLIENT_AFTER_STOP_SETUP,
+                          "the silo's address \"%.200s\" must begin with + or =", client->address);
+        return;
+    }
+    if (client->connect || client->tls)
+        return;
+    client->tls = tls_context_new_client(verify, client->ca_file, &error);
+    if (!client->tls)
+        client_break_link(client, CLIENT_AFTER_STOP_SETUP, "TLS can't be set up: %.500s",
+                          error ? error : "no reason given");
+    free(error);
+}
+
 static void on_retry(void *arg)
 {
     struct tmtp_client *client = arg;
@@ -307,6 +366,8 @@ static void on_retry(void *arg)
     client->next_attempt_ms = 0;
     if (client->account_unsaved)
         return; /* tmtp_client_account_saved() goes on from here */
+    if (client->state == TMTP_CLIENT_STOPPED)
+        prepare_tls(client); /* what was wrong with it may be mended */
 
     client->link++;
     client->decoder = tmtp_frame_decoder_new(TMTP_FRAME_HEADER_MAX);
@@ -362,25 +423,6 @@ static char *copy_or_null(const char *text)
     return text ? xstrdup(text) : NULL;
 }
 
-/* A wrong address or CA file is told like any other reason to stop, on the loop. */
-static void prepare_tls(struct tmtp_client *client)
-{
-    enum tls_verify verify = client->address[0] == '+' ? TLS_VERIFY_CA : TLS_VERIFY_PIN;
-    char *error = NULL;
-
-    if (client->address[0] != '+' && client->address[0] != '=') {
-        client_break_link(client, CLIENT_AFTER_STOP,
-                          "the silo's address \"%.200s\" must begin with + or =", client->address);
-        return;
-    }
-    if (client->connect)
-        return;
-    client->tls = tls_context_new_client(verify, client->ca_file, &error);
-    if (!client->tls)
-        client_break_link(client, CLIENT_AFTER_STOP, "TLS can't be set up: %.500s", error ? error : "no reason given");
-    free(error);
-}
-
 struct tmtp_client *tmtp_client_new(const struct tmtp_client_settings *settings)
 {
     struct tmtp_client *client = xcalloc(1, sizeof *client);
@@ -396,7 +438,6 @@ struct tmtp_client *tmtp_client_new(const struct tmtp_client_settings *settings)
     client->uid = copy_or_null(settings->uid);
     client->node = copy_or_null(settings->node);
     client->alias = copy_or_null(settings->alias);
-    client->oidc = copy_or_null(settings->oidc);
     client->spool_dir = xstrdup(settings->spool_dir ? settings->spool_dir : "/tmp");
     client->message_max = settings->message_max > 0 ? settings->message_max : MESSAGE_MAX;
     client->retry_first_ms = settings->retry_first_ms > 0 ? settings->retry_first_ms : RETRY_FIRST_MS;
@@ -424,10 +465,10 @@ static void destroy(void *arg)
     free(client->address);
     free(client->ca_file);
     free(client->pin);
+    free(client->refused_pin);
     free(client->uid);
     free(client->node);
     free(client->alias);
-    free(client->oidc);
     free(client->spool_dir);
     free(client->last_error);
     free(client);
@@ -448,11 +489,34 @@ void tmtp_client_free(struct tmtp_client **client_ref)
     loop_defer(client->loop, destroy, client);
 }
 
+void tmtp_client_set_pin(struct tmtp_client *client, const char *pin)
+{
+    const char *met = client->stream ? stream_peer_pin(client->stream) : NULL;
+
+    char *copy = copy_or_null(pin);
+    free(client->pin);
+    client->pin = copy;
+    if (client->address[0] == '=' && met && pin && strcmp(met, pin) != 0)
+        client_break_link(client, CLIENT_AFTER_RETRY, "another certificate is expected from now on");
+}
+
+void tmtp_client_connect(struct tmtp_client *client)
+{
+    bool idle = client->state == TMTP_CLIENT_OFFLINE || client->state == TMTP_CLIENT_STOPPED;
+    if (!idle || client->link_over || client->account_unsaved || client->after == CLIENT_AFTER_QUIT)
+        return;
+    client->failures = 0;
+    client->next_attempt_ms = client_now_ms(client);
+    timer_start(client->retry_timer, 0);
+}
+
 void tmtp_client_quit(struct tmtp_client *client)
 {
-    if (client->state == TMTP_CLIENT_STOPPED)
-        return;
     timer_stop(client->retry_timer);
+    if (client->state == TMTP_CLIENT_STOPPED) {
+        client->after = CLIENT_AFTER_QUIT;
+        return;
+    }
     if (client->stream && client->state > TMTP_CLIENT_CONNECTING)
         client_outbox_quit(client);
     if (client->link_over)

@@ -43,7 +43,16 @@ enum tmtp_client_state {
     TMTP_CLIENT_LOGGING_IN,  /* login sent */
     TMTP_CLIENT_SYNCING,     /* logged in; draining up to our barrier. Requests without echo are allowed */
     TMTP_CLIENT_ONLINE,      /* everything is allowed */
-    TMTP_CLIENT_STOPPED,     /* needs a person: pin changed, authentication required, account refused. No retry */
+    TMTP_CLIENT_STOPPED,     /* needs a person: see enum tmtp_client_stop. No attempt before tmtp_client_connect() */
+};
+
+/* What a person has to mend when the client is STOPPED. */
+enum tmtp_client_stop {
+    TMTP_CLIENT_STOP_NONE,    /* it isn't */
+    TMTP_CLIENT_STOP_PIN,     /* the silo has another certificate than the pinned one: tmtp_client_refused_pin() */
+    TMTP_CLIENT_STOP_TOKEN,   /* the silo asks for OpenID Connect, and the token is missing, bad or refused */
+    TMTP_CLIENT_STOP_ACCOUNT, /* the silo does not know us, or makes no account for us */
+    TMTP_CLIENT_STOP_SETUP,   /* the address, or TLS, is not set up as it must be */
 };
 
 /* The answer to one request. */
@@ -68,6 +77,10 @@ struct tmtp_client_delivery {
 struct tmtp_client_callbacks { /* each may be NULL: then the client acks what would have gone there */
     void (*on_state)(struct tmtp_client *client, enum tmtp_client_state state, const char *detail, void *ctx);
     void (*on_pin)(struct tmtp_client *client, const char *pin, void *ctx); /* first use of '=': store it */
+    /* The silo asks for OpenID Connect, and we are about to register. 1: *token_out is the object that a token response
+     * is, as tmtp_token_normalise() makes it; 0: there is none, and the client tries without (it may be optional); -1:
+     * *error_out says what a person has to do, and the client stops. The client frees both. */
+    int (*on_token)(struct tmtp_client *client, char **token_out, char **error_out, void *ctx);
     /* alias_error: why the alias was refused (taken, too short), NULL when it was granted. Store uid and node
      * (a password), then call tmtp_client_account_saved(). */
     void (*on_registered)(struct tmtp_client *client, const char *uid, const char *node, const char *alias_error,
@@ -91,7 +104,6 @@ struct tmtp_client_settings {
     const char *pin;        /* for '='; NULL: accept on first use, reported by on_pin */
     const char *uid, *node; /* NULL: register */
     const char *alias;      /* for registering */
-    const char *oidc;       /* JSON object text for a silo that asks for OpenID Connect; NULL */
     const char *spool_dir;  /* NULL: /tmp */
     int64_t message_max;    /* bytes of content accepted; longer deliveries come as `oversize`. 0: 64 MiB */
     int64_t retry_first_ms, retry_longest_ms;      /* backoff; 0: 1 s and 5 min */
@@ -112,6 +124,31 @@ const char *tmtp_client_state_name(enum tmtp_client_state state);
 const char *tmtp_client_last_error(const struct tmtp_client *client);  /* "" when none */
 const char *tmtp_client_uid(const struct tmtp_client *client);         /* NULL before registration */
 int64_t tmtp_client_next_attempt_ms(const struct tmtp_client *client); /* monotonic; 0 when not waiting */
+int64_t tmtp_client_state_since_ms(const struct tmtp_client *client);  /* monotonic */
+enum tmtp_client_stop tmtp_client_stop_cause(const struct tmtp_client *client);
+const char *tmtp_client_pin(const struct tmtp_client *client); /* what is expected; NULL: the first one met */
+const char *tmtp_client_refused_pin(
+    const struct tmtp_client *client); /* stopped by STOP_PIN: what was met; else NULL */
+
+/* For '=': from now on this certificate is expected; NULL: the next one met is taken, and on_pin told. A connection
+ * under another one is given up. A client that is STOPPED stays so. */
+void tmtp_client_set_pin(struct tmtp_client *client, const char *pin);
+/* Connects now: without the rest of a pause, or again after STOPPED. Nothing happens while there is a connection. */
+void tmtp_client_connect(struct tmtp_client *client);
+
+/* Counted since the client was made. */
+struct tmtp_client_statistics {
+    uint64_t logins;
+    uint64_t posts;        /* sent, forwarded threads among them; without our barriers */
+    uint64_t echoes;       /* posts of ours that came round */
+    uint64_t deliveries;   /* thread messages handed to the owner */
+    uint64_t pings;        /* the same */
+    uint64_t notices;      /* the same: invite, member, notify */
+    uint64_t unknown;      /* messages with an op that nobody knows */
+    uint64_t bad_sums;     /* headers whose checksum did not match; each ended its connection */
+    uint64_t redeliveries; /* that the client recognised by itself */
+};
+void tmtp_client_get_statistics(const struct tmtp_client *client, struct tmtp_client_statistics *out);
 
 /* Requests. Each returns its number (> 0), or 0 when the state does not allow it or too many (1,000) are unanswered.
  * on_result follows exactly once, unless the client is freed first. Arguments are copied. */

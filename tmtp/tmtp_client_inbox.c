@@ -167,6 +167,7 @@ static void handle_delivery(struct tmtp_client *client)
 
     if (is_echo(client, item) && callbacks->on_echo) {
         item = hand_over(client);
+        client->statistics.echoes++;
         callbacks->on_echo(client, item->message.queue_key, item->push.id, item->push.posted, item->message.threadid,
                            client->ctx);
     } else if (is_barrier(client, item)) {
@@ -174,6 +175,7 @@ static void handle_delivery(struct tmtp_client *client)
         client_login_barrier_returned(client);
     } else if (client->inbox.sink == CLIENT_SINK_SPOOL || item->delivery.oversize) {
         item = hand_over(client);
+        client->statistics.deliveries++;
         callbacks->on_message(client, &item->delivery, client->ctx);
     } else {
         ack_push(client, &item->push);
@@ -185,6 +187,7 @@ static void handle_ping(struct tmtp_client *client)
     struct client_item *item = hand_over(client);
     struct strbuf text;
 
+    client->statistics.pings++;
     strbuf_init(&text, PING_DATA_MAX);
     client_text_add(&text, item->text.data, item->text.len, PING_DATA_MAX);
     client->callbacks->on_ping(client, &item->push, text.data, client->ctx);
@@ -194,6 +197,7 @@ static void handle_ping(struct tmtp_client *client)
 static void handle_notice(struct tmtp_client *client)
 {
     struct client_item *item = hand_over(client);
+    client->statistics.notices++;
     client->callbacks->on_notice(client, &item->push, item->text.data, item->text.len, client->ctx);
 }
 
@@ -273,8 +277,11 @@ static const struct {
 
 static enum client_fate unknown_fate(struct tmtp_client *client, const struct tmtp_push *push)
 {
+    client->statistics.unknown++;
     log_warning("tmtp.unknown", "silo=%s op=%s id=%s", client->address, push->op_name, push->id);
-    return push->id && push->id_len <= UNKNOWN_ID_MAX ? CLIENT_FATE_ACK : CLIENT_FATE_IGNORE;
+    /* An ack before the login would end the connection. */
+    bool can_ack = client->state >= TMTP_CLIENT_SYNCING && push->id && push->id_len <= UNKNOWN_ID_MAX;
+    return can_ack ? CLIENT_FATE_ACK : CLIENT_FATE_IGNORE;
 }
 
 /* Decides about a push that has to be acknowledged. Breaks the link if that is impossible. */
@@ -293,9 +300,12 @@ static enum client_fate choose_fate(struct tmtp_client *client, const struct tmt
         client_break_link(client, CLIENT_AFTER_RETRY, "the silo sent \"%.100s\" without a usable id", push->op_name);
         return CLIENT_FATE_IGNORE;
     }
-    if (was_acked(inbox, push->id))
+    if (was_acked(inbox, push->id)) {
+        client->statistics.redeliveries++;
         return CLIENT_FATE_ACK;
+    }
     if (is_unanswered(inbox, push->id)) {
+        client->statistics.redeliveries++;
         inbox->unanswered_link = client->link; /* the answer will go to this one */
         return CLIENT_FATE_IGNORE;
     }
@@ -402,6 +412,7 @@ static void begin_frame(struct tmtp_client *client)
         return;
     }
     if (!tmtp_header_sum_matches(json, len, &item->push)) {
+        client->statistics.bad_sums++;
         client_break_link(client, CLIENT_AFTER_RETRY, "a header from the silo doesn't match its checksum");
         return;
     }

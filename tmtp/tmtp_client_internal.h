@@ -32,8 +32,12 @@ enum {
 enum client_after {
     CLIENT_AFTER_RETRY, /* connect again, with backoff */
     CLIENT_AFTER_BUSY,  /* our node's former connection isn't gone yet: again soon */
-    CLIENT_AFTER_STOP,  /* a person has to act */
     CLIENT_AFTER_QUIT,  /* the owner wanted it */
+    /* a person has to act: */
+    CLIENT_AFTER_STOP_PIN,
+    CLIENT_AFTER_STOP_TOKEN,
+    CLIENT_AFTER_STOP_ACCOUNT,
+    CLIENT_AFTER_STOP_SETUP,
 };
 
 /* One push on its way to the owner, who may keep it until tmtp_client_ack(). */
@@ -108,7 +112,8 @@ struct tmtp_client {
     struct stream *(*connect)(const struct stream_settings *settings, void *connect_ctx);
     void *connect_ctx;
 
-    char *address, *ca_file, *pin, *uid, *node, *alias, *oidc, *spool_dir;
+    char *address, *ca_file, *pin, *uid, *node, *alias, *spool_dir;
+    char *refused_pin; /* of the certificate that was met instead of `pin` at the last attempt; NULL */
     int64_t message_max, retry_first_ms, retry_longest_ms, pulse_ms;
 
     enum tmtp_client_state state;
@@ -124,9 +129,10 @@ struct tmtp_client {
     enum client_after after;
     unsigned failures, busy_failures; /* in a row; what the delays grow by */
     int64_t next_attempt_ms;          /* 0: none planned */
-    int64_t online_since_ms, progress_ms, output_ms;
+    int64_t online_since_ms, state_since_ms, progress_ms, output_ms;
     struct timer *retry_timer, *wake_timer, *tick_timer;
     char barrier_key[33];
+    struct tmtp_client_statistics statistics;
 
     struct client_inbox inbox;
     struct client_outbox outbox;

@@ -25,18 +25,33 @@ void client_login_start(struct tmtp_client *client)
     client_set_state(client, TMTP_CLIENT_GREETING);
 }
 
-static void send_register(struct tmtp_client *client)
+/* Takes the token over; it may be NULL. */
+static void send_register(struct tmtp_client *client, char *token)
 {
     struct tmtp_request request = {
         .op = TMTP_OP_REGISTER,
         .newnode = xstrdup(NODE_LABEL),
         .newalias = xstrdup(client->alias ? client->alias : NO_ALIAS),
-        .oidc = client->oidc ? xstrdup(client->oidc) : NULL,
+        .oidc = token,
     };
     client_outbox_control(client, &request);
     tmtp_request_free(&request);
     if (client->stream)
         client_set_state(client, TMTP_CLIENT_REGISTERING);
+}
+
+/* The silo asks for OpenID Connect. Without a token it may still take us: the reference server can be set up so. */
+static void register_with_token(struct tmtp_client *client)
+{
+    char *token = NULL, *error = NULL;
+    int result = client->callbacks->on_token ? client->callbacks->on_token(client, &token, &error, client->ctx) : 0;
+
+    if (result < 0)
+        client_break_link(client, CLIENT_AFTER_STOP_TOKEN, "the silo asks for OpenID Connect to register: %.700s",
+                          error ? error : "there is no token");
+    else
+        send_register(client, token); /* takes it over */
+    free(error);
 }
 
 static void send_login(struct tmtp_client *client)
@@ -60,11 +75,10 @@ void client_login_tmtprev(struct tmtp_client *client, const struct tmtp_push *pu
         client_break_link(client, CLIENT_AFTER_RETRY, "the silo speaks another revision of TMTP");
     else if (client->uid)
         send_login(client);
-    else if (push->auth_required && !client->oidc)
-        client_break_link(client, CLIENT_AFTER_STOP,
-                          "the silo asks for OpenID Connect authentication to register: provide a token");
+    else if (push->auth_required)
+        register_with_token(client);
     else
-        send_register(client);
+        send_register(client, NULL);
 }
 
 void client_login_registered(struct tmtp_client *client, const struct tmtp_push *push)
@@ -99,6 +113,7 @@ void client_login_info(struct tmtp_client *client, const struct tmtp_push *push)
         return;
     }
     client->busy_failures = 0; /* the node is ours now */
+    client->statistics.logins++;
     client_outbox_post_barrier(client);
     client_set_state(client, TMTP_CLIENT_SYNCING);
 }
@@ -118,10 +133,12 @@ static const struct {
     const char *advice; /* what a person can do */
 } quit_reasons[] = {
     { "node already connected", CLIENT_AFTER_BUSY, "" },
-    { "authentication required", CLIENT_AFTER_STOP, ": provide a valid OpenID Connect token" },
-    { "register failure", CLIENT_AFTER_STOP, ": ask the silo's operator" },
-    { "login failed", CLIENT_AFTER_STOP, ": the silo does not know this uid and node; was its data or ours replaced?" },
-    { "corrupt base32 value", CLIENT_AFTER_STOP, ": the stored node is damaged" },
+    { "authentication required", CLIENT_AFTER_STOP_TOKEN,
+      ": it registers only who brings an OpenID Connect token that is valid now" },
+    { "register failure", CLIENT_AFTER_STOP_ACCOUNT, ": ask the silo's operator" },
+    { "login failed", CLIENT_AFTER_STOP_ACCOUNT,
+      ": the silo does not know this uid and node; was its data or ours replaced?" },
+    { "corrupt base32 value", CLIENT_AFTER_STOP_ACCOUNT, ": the stored node is damaged" },
 };
 
 void client_login_quit(struct tmtp_client *client, const struct tmtp_push *push)

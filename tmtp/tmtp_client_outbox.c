@@ -203,7 +203,7 @@ void client_outbox_control(struct tmtp_client *client, const struct tmtp_request
     if (tmtp_request_compose(&client->outbox.control, request) < 0) {
         /* What we introduce ourselves with is configuration; it won't get better by itself. */
         bool introducing = client->state == TMTP_CLIENT_GREETING;
-        client_break_link(client, introducing ? CLIENT_AFTER_STOP : CLIENT_AFTER_RETRY,
+        client_break_link(client, introducing ? CLIENT_AFTER_STOP_SETUP : CLIENT_AFTER_RETRY,
                           "%s can't be put into a TMTP header",
                           introducing ? "our alias, token or account" : "an answer to the silo");
         return;
@@ -524,6 +524,7 @@ uint64_t tmtp_client_post(struct tmtp_client *client, const struct tmtp_client_p
 {
     if (!requests_allowed(client, post->echo))
         return 0;
+    client->statistics.posts++;
     return submit_post(client, post, false);
 }
 

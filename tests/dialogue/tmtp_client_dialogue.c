@@ -17,9 +17,15 @@
  *   wait MS             time passes, in one jump
  *   cut                 the silo closes the connection
  *   attempt MIN MAX     the next attempt is planned in MIN to MAX ms
+ *   token {...}|TEXT    what the owner has when it is asked for a token; TEXT: why it has none
+ *   stop WHAT           what a person has to mend: none, pin, token, account, setup
+ *   counted NAME N ...  what tmtp_client_get_statistics() says
  *   include NAME        plays another script here
  *
  * ${barrier} stands for the key of the last post to ourselves.
+ *
+ * Each script is played three times: as it is; with the silo's bytes coming one by one, each in a turn of its own; and
+ * with the silo's keys capitalised.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -50,12 +56,21 @@
 #include "tmtp/tmtp_header.h"
 #include "tmtp/tmtp_message.h"
 
-enum { LINE_MAX_LEN = 4000, TURNS = 60, EVENTS_MAX = 4000, SHOWN_MAX = 80, DATA_MAX = 64 * 1024 * 1024 };
+enum {
+    LINE_MAX_LEN = 4000,
+    TURNS = 60,
+    EVENTS_MAX = 4000,
+    SHOWN_MAX = 80,
+    DATA_MAX = 64 * 1024 * 1024,
+    SPLIT_MAX = 600
+};
 
 struct events { /* texts in order; those before `next` have been matched */
     char *text[EVENTS_MAX];
     size_t count, next;
 };
+
+enum manner { AS_IT_IS, BYTE_BY_BYTE, CAPITALISED, MANNERS };
 
 struct play {
     const char *file;
@@ -71,10 +86,12 @@ struct play {
     struct tmtp_request request; /* being received by the silo */
     struct strbuf data;
     bool network_down;
+    enum manner manner;
     bool in_call; /* the owner is calling the client: no callback may come */
     uint64_t returned;
     struct events requests, callbacks;
     char barrier[64];
+    char token[200]; /* what the owner has for OpenID Connect: an object, or (anything else) why there is none; "" */
 };
 
 static void play_script(struct play *play, const char *file);
@@ -291,6 +308,18 @@ static void on_registered(struct tmtp_client *client, const char *uid, const cha
     callback_event(ctx, "registered %s %s %s", uid, node, alias_error ? alias_error : "-");
 }
 
+static int on_token(struct tmtp_client *client, char **token_out, char **error_out, void *ctx)
+{
+    struct play *play = ctx;
+    (void)client;
+    callback_event(play, "token");
+    if (play->token[0] == '{')
+        *token_out = xstrdup(play->token);
+    else if (play->token[0])
+        *error_out = xstrdup(play->token);
+    return play->token[0] == '{' ? 1 : play->token[0] ? -1 : 0;
+}
+
 static void on_result(struct tmtp_client *client, const struct tmtp_client_result *result, void *ctx)
 {
     (void)client;
@@ -345,6 +374,7 @@ static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, 
 static const struct tmtp_client_callbacks owner = {
     .on_state = on_state,
     .on_registered = on_registered,
+    .on_token = on_token,
     .on_result = on_result,
     .on_echo = on_echo,
     .on_message = on_message,
@@ -445,6 +475,12 @@ static void do_free(struct play *play, char *args)
     tmtp_client_free(&play->client);
 }
 
+static void do_connect(struct play *play, char *args)
+{
+    (void)args;
+    tmtp_client_connect(play->client);
+}
+
 static void do_alias(struct play *play, char *args)
 {
     play->returned = tmtp_client_add_alias(play->client, args);
@@ -498,10 +534,10 @@ static void run_verb(struct play *play, const struct verb *verbs, size_t count, 
 }
 
 static const struct verb deeds[] = {
-    { "ack", do_ack },         /* ID */
-    { "decline", do_decline }, /* ID */
-    { "saved", do_saved },     /* tmtp_client_account_saved() */
-    { "quit", do_quit },       { "free", do_free },
+    { "ack", do_ack },                                                         /* ID */
+    { "decline", do_decline },                                                 /* ID */
+    { "saved", do_saved },                                                     /* tmtp_client_account_saved() */
+    { "quit", do_quit },       { "free", do_free }, { "connect", do_connect }, /* now */
     { "post", do_post },     /* KEY UID,#GID,... BODY [echo|short|truncated]; "-" for none */
     { "alias", do_alias },   /* ALIAS */
     { "ping", do_ping },     /* FROM,TO,TEXT */
@@ -558,6 +594,32 @@ static void add_data(struct strbuf *out, const char *text)
         strbuf_add_char(out, (char)pattern(i));
 }
 
+/* "op" becomes "Op", as the reference client spells it; in values nothing changes. */
+static void capitalise_keys(char *json)
+{
+    for (char *quote = strchr(json, '"'); quote;) {
+        char *end = quote + 1;
+        while (*end && *end != '"')
+            end += *end == '\\' && end[1] ? 2 : 1;
+        if (*end && end[1] == ':' && quote[1] >= 'a' && quote[1] <= 'z')
+            quote[1] = (char)(quote[1] - 'a' + 'A');
+        quote = *end ? strchr(end + 1, '"') : NULL;
+    }
+}
+
+/* Of long data only the first bytes go one by one. */
+static void send_bytes(struct play *play, const char *bytes, size_t len)
+{
+    size_t singly = play->manner == BYTE_BY_BYTE ? SPLIT_MAX : 0;
+    for (; singly > 0 && len > 0 && play->silo; bytes++, len--, singly--) {
+        stream_write(play->silo, bytes, 1);
+        loop_turn(play->loop);
+        loop_turn(play->loop);
+    }
+    if (len > 0 && play->silo)
+        stream_write(play->silo, bytes, len);
+}
+
 static void line_silo(struct play *play, char *args)
 {
     struct strbuf header, data, frame;
@@ -584,9 +646,14 @@ static void line_silo(struct play *play, char *args)
         strbuf_truncate(&header, header.len - 1);
         strbuf_add_fmt(&header, ",\"datalen\":%zu,\"datahead\":%zu}", data.len, datahead);
     }
+    if (play->manner == CAPITALISED) {
+        capitalise_keys(header.data);
+        if (datahead > 0 && data.data[0] == '{')
+            capitalise_keys(data.data);
+    }
     assert_int_equal(tmtp_frame_compose(&frame, header.data, header.len), 1);
     strbuf_add(&frame, data.data, data.len);
-    stream_write(play->silo, frame.data, frame.len);
+    send_bytes(play, frame.data, frame.len);
     strbuf_free(&header);
     strbuf_free(&data);
     strbuf_free(&frame);
@@ -594,7 +661,7 @@ static void line_silo(struct play *play, char *args)
 
 static void line_raw(struct play *play, char *args)
 {
-    stream_write(play->silo, args, strlen(args));
+    send_bytes(play, args, strlen(args));
 }
 
 static void line_reading(struct play *play, char *args)
@@ -637,7 +704,6 @@ static const struct {
     { "uid", offsetof(struct tmtp_client_settings, uid) },
     { "node", offsetof(struct tmtp_client_settings, node) },
     { "alias", offsetof(struct tmtp_client_settings, alias) },
-    { "oidc", offsetof(struct tmtp_client_settings, oidc) },
     { "spool_dir", offsetof(struct tmtp_client_settings, spool_dir) },
 };
 
@@ -656,6 +722,49 @@ static void line_setting(struct play *play, char *args)
     if (strcmp(name, "message_max") != 0)
         fail_msg("%s:%d: no such setting: %s", play->file, play->line, name);
     play->settings.message_max = strtoll(args, NULL, 10);
+}
+
+static void line_token(struct play *play, char *args)
+{
+    snprintf(play->token, sizeof play->token, "%s", args);
+}
+
+static void line_stop(struct play *play, char *args)
+{
+    static const char *const causes[] = { "none", "pin", "token", "account", "setup" };
+    enum tmtp_client_stop cause = tmtp_client_stop_cause(play->client);
+    if (strcmp(causes[cause], args) != 0)
+        fail_msg("%s:%d: the cause of the stop is %s", play->file, play->line, causes[cause]);
+}
+
+/* NAME N ... of the statistics that are counted so far */
+static void line_counted(struct play *play, char *args)
+{
+    struct tmtp_client_statistics counted;
+    tmtp_client_get_statistics(play->client, &counted);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {
+        { "logins", counted.logins },
+        { "posts", counted.posts },
+        { "echoes", counted.echoes },
+        { "deliveries", counted.deliveries },
+        { "pings", counted.pings },
+        { "notices", counted.notices },
+        { "unknown", counted.unknown },
+        { "bad_sums", counted.bad_sums },
+        { "redeliveries", counted.redeliveries },
+    };
+    while (args[0]) {
+        const char *name = next_word(&args, ' ');
+        uint64_t wanted = strtoull(next_word(&args, ' '), NULL, 10);
+        size_t i = 0;
+        while (i < sizeof counters / sizeof counters[0] && strcmp(counters[i].name, name) != 0)
+            i++;
+        if (i == sizeof counters / sizeof counters[0] || counters[i].value != wanted)
+            fail_msg("%s:%d: %s is not %" PRIu64, play->file, play->line, name, wanted);
+    }
 }
 
 static void line_deaf(struct play *play, char *args)
@@ -682,10 +791,11 @@ static void line_include(struct play *play, char *args)
 }
 
 static const struct verb lines[] = {
-    { "set", line_setting }, { "deaf", line_deaf }, { "start", line_start },       { "network", line_network },
-    { "silo", line_silo },   { "raw", line_raw },   { "client", line_client },     { "owner", line_owner },
-    { "quiet", line_quiet }, { "do", line_do },     { "accepted", line_accepted }, { "reading", line_reading },
-    { "wait", line_wait },   { "cut", line_cut },   { "attempt", line_attempt },   { "include", line_include },
+    { "set", line_setting }, { "deaf", line_deaf },       { "start", line_start },       { "network", line_network },
+    { "silo", line_silo },   { "raw", line_raw },         { "client", line_client },     { "owner", line_owner },
+    { "quiet", line_quiet }, { "do", line_do },           { "accepted", line_accepted }, { "reading", line_reading },
+    { "token", line_token }, { "stop", line_stop },       { "counted", line_counted },   { "wait", line_wait },
+    { "cut", line_cut },     { "attempt", line_attempt }, { "include", line_include },
 };
 
 static void replace_barrier(const struct play *play, const char *text, struct strbuf *out)
@@ -728,9 +838,16 @@ static void play_script(struct play *play, const char *file)
     fclose(script);
 }
 
+struct test {
+    const char *file;
+    enum manner manner;
+    char name[100];
+};
+
 static void test_script(void **state)
 {
     struct play *play = xcalloc(1, sizeof *play);
+    const struct test *test = *state;
 
     play->clock = clock_new_fake(1000000, 1763880000000);
     play->loop = loop_new(play->clock);
@@ -744,7 +861,8 @@ static void test_script(void **state)
         .connect = connect_to_silo,
         .connect_ctx = play,
     };
-    play_script(play, *state);
+    play->manner = test->manner;
+    play_script(play, test->file);
     line_quiet(play, NULL);
 
     tmtp_client_free(&play->client);
@@ -770,28 +888,41 @@ static void no_log(enum log_level level, const char *line, void *ctx)
     (void)level, (void)line, (void)ctx;
 }
 
+static void add_tests(struct test *tests, size_t *count, const char *file)
+{
+    static const char *const suffixes[MANNERS] = { "", ", byte by byte", ", keys capitalised" };
+    for (enum manner manner = AS_IT_IS; manner < MANNERS; manner++) {
+        struct test *test = &tests[(*count)++];
+        test->file = file;
+        test->manner = manner;
+        snprintf(test->name, sizeof test->name, "%s%s", file, suffixes[manner]);
+    }
+}
+
 /* All scripts, or those named on the command line (then with the log). */
 int main(int argc, char **argv)
 {
     struct dirent **entries;
     int count = scandir(POSTERN_SOURCE_DIR "/tests/dialogue/tmtp_client", &entries, is_dialogue, alphasort);
-    struct CMUnitTest *tests = xcalloc((size_t)count + (size_t)argc, sizeof *tests);
-    size_t test_count = 0;
+    size_t room = MANNERS * ((size_t)count + (size_t)argc), test_count = 0;
+    struct CMUnitTest *unit_tests = xcalloc(room, sizeof *unit_tests);
+    struct test *tests = xcalloc(room, sizeof *tests);
 
     for (int i = 1; i < argc; i++)
-        tests[test_count++] =
-            (struct CMUnitTest){ .name = argv[i], .test_func = test_script, .initial_state = argv[i] };
+        add_tests(tests, &test_count, argv[i]);
     if (argc == 1) {
         log_set_sink(no_log, NULL);
         for (int i = 0; i < count; i++)
-            tests[test_count++] = (struct CMUnitTest){ .name = entries[i]->d_name,
-                                                       .test_func = test_script,
-                                                       .initial_state = entries[i]->d_name };
+            add_tests(tests, &test_count, entries[i]->d_name);
     }
-    int failed = _cmocka_run_group_tests("tmtp_client_dialogue", tests, test_count, NULL, NULL);
+    for (size_t i = 0; i < test_count; i++)
+        unit_tests[i] =
+            (struct CMUnitTest){ .name = tests[i].name, .test_func = test_script, .initial_state = &tests[i] };
+    int failed = _cmocka_run_group_tests("tmtp_client_dialogue", unit_tests, test_count, NULL, NULL);
     while (count > 0)
         free(entries[--count]);
     free(entries);
     free(tests);
-    return count == 0 ? failed : 1;
+    free(unit_tests);
+    return test_count ? failed : 1;
 }

@@ -197,6 +197,43 @@ static void test_other_pin_stops(void **state)
     assert_int_equal(tmtp_client_next_attempt_ms(f->client), 0);
 }
 
+/* A person says that the change is genuine: no restart is needed. */
+static void test_refused_pin_may_be_taken(void **state)
+{
+    struct fixture *f = *state;
+    start(f, '=', "sha256:0000000000000000000000000000000000000000000000000000000000000000", NULL);
+    wait_for(f, TMTP_CLIENT_STOPPED);
+    assert_int_equal(tmtp_client_stop_cause(f->client), TMTP_CLIENT_STOP_PIN);
+    char *met = xstrdup(tmtp_client_refused_pin(f->client));
+    tmtp_client_connect(f->client); /* nothing has changed: it stops again */
+    f->reached[TMTP_CLIENT_STOPPED] = false;
+    wait_for(f, TMTP_CLIENT_STOPPED);
+    assert_string_equal(tmtp_client_refused_pin(f->client), met);
+
+    tmtp_client_set_pin(f->client, met);
+    assert_string_equal(tmtp_client_pin(f->client), met);
+    tmtp_client_connect(f->client);
+    wait_for(f, TMTP_CLIENT_GREETING);
+    assert_null(tmtp_client_refused_pin(f->client));
+    assert_string_equal(f->pin, ""); /* it was not taken unseen */
+    free(met);
+}
+
+/* The configuration names another certificate while we are connected under the old one. */
+static void test_pin_that_is_changed_ends_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    start(f, '=', NULL, NULL);
+    wait_for(f, TMTP_CLIENT_GREETING);
+    tmtp_client_set_pin(f->client, f->pin);
+    for (int i = 0; i < 20; i++)
+        loop_turn(f->loop);
+    assert_int_equal(f->state, TMTP_CLIENT_GREETING);
+    tmtp_client_set_pin(f->client, "sha256:0000000000000000000000000000000000000000000000000000000000000000");
+    wait_for(f, TMTP_CLIENT_STOPPED);
+    assert_int_equal(tmtp_client_stop_cause(f->client), TMTP_CLIENT_STOP_PIN);
+}
+
 static void test_certificate_of_unknown_authority(void **state)
 {
     struct fixture *f = *state;
@@ -221,6 +258,21 @@ static void test_ca_file_is_missing(void **state)
     assert_false(f->reached[TMTP_CLIENT_STOPPED]); /* not from inside the call */
     wait_for(f, TMTP_CLIENT_STOPPED);
     assert_non_null(strstr(f->detail, "/nonexistent/ca.pem"));
+    assert_int_equal(tmtp_client_stop_cause(f->client), TMTP_CLIENT_STOP_SETUP);
+}
+
+/* The file comes later: no restart is needed. */
+static void test_ca_file_appears(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/ca.pem", f->directory);
+    start(f, '+', NULL, path);
+    wait_for(f, TMTP_CLIENT_STOPPED);
+    assert_int_equal(link(f->certificate, path), 0);
+    tmtp_client_connect(f->client);
+    wait_for(f, TMTP_CLIENT_GREETING);
+    unlink(path);
 }
 
 static void send_frame(struct fixture *f, const char *header)
@@ -303,9 +355,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pin_is_taken_at_first_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_known_pin_is_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_pin_stops, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused_pin_may_be_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pin_that_is_changed_ends_the_connection, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_certificate_of_unknown_authority, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_certificate_of_known_authority, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ca_file_is_missing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ca_file_appears, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_silo_that_never_reads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_free_in_callback, set_up, tear_down),
     };
