@@ -126,3 +126,10 @@ bool tmtp_push_needs_ack(const struct tmtp_push *push);
 /* Verifies headsum over the header as received (json must have been decoded into push): CRC-32C of the frame head
  * without the headsum member, in the order received. True when it matches or when the header has none. */
 bool tmtp_header_sum_matches(const char *json, size_t len, const struct tmtp_push *push);
+
+/* The `oidc` object of a registration from what an OpenID Connect provider's token endpoint answered (OpenID Connect
+ * Core, section 3.1.3.3), or from the id token alone. Only what proves who we are goes to the silo: a refresh token
+ * does not. 1 with the object's text, the caller's to free; -1 with a short static reason that quotes nothing of it. */
+enum { TMTP_TOKEN_MAX = 32 * 1024 };
+int tmtp_token_normalise(const char *text, size_t len, char **oidc_out, const char **error_out)
+    __attribute__((warn_unused_result));

@@ -1,6 +1,6 @@
 /* Whatever a peer sends as a header: it is refused, or what it was taken for can be composed and taken again.
  *
- * Input: 'r' or anything else (a request, a push), then the header.
+ * Input: 'r', 't' or anything else (a request, a token, a push), then the header.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -74,10 +74,24 @@ static void try_push(const char *json, size_t len)
     strbuf_free(&first);
 }
 
+static void try_token(const char *text, size_t len)
+{
+    const char *error = NULL;
+    char *first = NULL, *second = NULL;
+    if (tmtp_token_normalise(text, len, &first, &error) != 1) {
+        check(error != NULL && error[0] != '\0');
+        return;
+    }
+    check(tmtp_token_normalise(first, strlen(first), &second, &error) == 1);
+    check(strcmp(first, second) == 0);
+    free(first);
+    free(second);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1 || size > TMTP_FRAME_HEADER_MAX)
         return 0;
-    (data[0] == 'r' ? try_request : try_push)((const char *)data + 1, size - 1);
+    (data[0] == 'r' ? try_request : data[0] == 't' ? try_token : try_push)((const char *)data + 1, size - 1);
     return 0;
 }

@@ -374,6 +374,43 @@ static void the_checksum_may_stand_anywhere(void **state)
     tmtp_push_free(&none);
 }
 
+static void tokens_are_reduced_to_what_a_silo_needs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *oidc; /* oidc NULL: refused */
+        const char *error;
+    } rows[] = {
+        { "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"id_token\":\"a.b.c\",\"access_token\":\"x\"}",
+          "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"id_token\":\"a.b.c\",\"access_token\":\"x\"}", NULL },
+        /* what nobody but the provider may have, and what the reference server would choke on */
+        { "\n {\"refresh_token\":\"r\",\"ext\":{\"a\":[1]},\"expires_in\":\"3600\",\"Id_Token\":\"a.b.c\"}\r\n",
+          "{\"token_type\":\"Bearer\",\"id_token\":\"a.b.c\"}", NULL },
+        { "eyJh-_09.e30.c2ln\n", "{\"token_type\":\"Bearer\",\"id_token\":\"eyJh-_09.e30.c2ln\"}", NULL },
+        { "", NULL, "it is empty" },
+        { " \r\n", NULL, "it is empty" },
+        { "{\"id_token\":\"a.b\"}", NULL, "it has no id_token of three parts" },
+        { "{\"id_token\":\"a.b.c.d\"}", NULL, "it has no id_token of three parts" },
+        { "{\"access_token\":\"a.b.c\"}", NULL, "it has no id_token of three parts" },
+        { "{\"id_token\":7}", NULL, "a member of it is of the wrong type" },
+        { "{\"id_token\":\"a.b.c\"", NULL, "it is no JSON object" },
+        { "[\"a.b.c\"]", NULL, "it is neither a JSON object nor an id token" },
+        { "id_token=a.b.c", NULL, "it is neither a JSON object nor an id token" },
+        { "{\"error\":\"invalid_grant\"}", NULL, "it has no id_token of three parts" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *oidc = NULL;
+        const char *error = NULL;
+        int result = tmtp_token_normalise(rows[i].text, strlen(rows[i].text), &oidc, &error);
+        assert_int_equal(result, rows[i].oidc ? 1 : -1);
+        if (rows[i].oidc)
+            assert_string_equal(oidc, rows[i].oidc);
+        else
+            assert_string_equal(error, rows[i].error);
+        free(oidc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +427,7 @@ int main(void)
         cmocka_unit_test(checksums_of_the_reference_server_match),
         cmocka_unit_test(pushes_are_composed_as_the_reference_server_does),
         cmocka_unit_test(the_checksum_may_stand_anywhere),
+        cmocka_unit_test(tokens_are_reduced_to_what_a_silo_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
