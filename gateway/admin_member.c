@@ -13,8 +13,7 @@
 #include "mapping/store_identity.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
-
-enum { ALIAS_MIN = 8, ALIAS_MAX = 200 }; /* bytes; the silo's lower limit, ours above */
+#include "tmtp/tmtp_alias.h"
 
 static void add_member(struct admin_request *request, const struct store_member *member)
 {
@@ -151,8 +150,10 @@ static void added(int result, void *arg)
 void admin_member_add(struct admin_request *request)
 {
     size_t len = strlen(request->argv[0]);
-    if (len < ALIAS_MIN || len > ALIAS_MAX) {
-        admin_refuse(request, "a silo's aliases have at least %d bytes (and at most %d here)", ALIAS_MIN, ALIAS_MAX);
+    if (len < TMTP_ALIAS_MIN || len > TMTP_ALIAS_MAX || !tmtp_alias_is_safe(request->argv[0])) {
+        admin_refuse(request,
+                     "a silo's aliases have at least %d bytes (and at most %d here, %d when escaped as in a URL)",
+                     TMTP_ALIAS_MIN, TMTP_ALIAS_MAX, TMTP_ALIAS_ESCAPED_MAX);
         return;
     }
     struct change *change = xcalloc(1, sizeof *change);

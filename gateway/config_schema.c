@@ -12,6 +12,7 @@
 #include "base/xmalloc.h"
 #include "gateway/config_internal.h"
 #include "smtp/smtp_address.h"
+#include "tmtp/tmtp_alias.h"
 
 /* A word and what it stands for. */
 struct keyword {
@@ -142,8 +143,10 @@ static int check_silo_address(cfg_t *cfg, cfg_opt_t *opt)
 
 static int check_alias(cfg_t *cfg, cfg_opt_t *opt)
 {
-    if (strlen(value_of(opt)) < 8 || strlen(value_of(opt)) > 200)
-        config_value_problem(cfg, "%s = \"%s\": expected 8 to 200 bytes (a silo's rule)", opt->name, value_of(opt));
+    size_t len = strlen(value_of(opt));
+    if (len < TMTP_ALIAS_MIN || len > TMTP_ALIAS_MAX || !tmtp_alias_is_safe(value_of(opt)))
+        config_value_problem(cfg, "%s = \"%s\": expected 8 to 200 bytes (a silo's rule), 255 when escaped as in a URL",
+                             opt->name, value_of(opt));
     return 0;
 }
 

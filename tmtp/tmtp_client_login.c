@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/stream.h"
 #include "base/xmalloc.h"
+#include "tmtp/tmtp_alias.h"
 #include "tmtp/tmtp_client_internal.h"
 
 enum { QUIT_REASON_MAX = 300 /* UTF-16 units of the silo's reason that are kept */ };
@@ -28,6 +29,11 @@ void client_login_start(struct tmtp_client *client)
 /* Takes the token over; it may be NULL. */
 static void send_register(struct tmtp_client *client, char *token)
 {
+    if (client->alias && !tmtp_alias_is_safe(client->alias)) {
+        client_break_link(client, CLIENT_AFTER_STOP_SETUP, "the alias is too long for a silo");
+        free(token);
+        return;
+    }
     struct tmtp_request request = {
         .op = TMTP_OP_REGISTER,
         .newnode = xstrdup(NODE_LABEL),

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/stream.h"
 #include "base/xmalloc.h"
+#include "tmtp/tmtp_alias.h"
 #include "tmtp/tmtp_client_internal.h"
 
 enum {
@@ -354,6 +355,13 @@ static bool is_empty(const char *text)
     return !text || text[0] == '\0';
 }
 
+static const char too_long[] = "a name is too long for a silo";
+
+static bool is_too_long(const char *name)
+{
+    return name && !tmtp_alias_is_safe(name);
+}
+
 /* What the silo would answer by closing the connection is refused here. */
 static void refuse_if(struct client_request *request, bool condition, const char *why)
 {
@@ -368,6 +376,7 @@ uint64_t tmtp_client_add_alias(struct tmtp_client *client, const char *alias)
     struct client_request *request = request_new();
     struct tmtp_request head = { .op = TMTP_OP_USER_EDIT, .newalias = copy_or_null(alias) };
     refuse_if(request, is_empty(alias), "the alias is empty");
+    refuse_if(request, is_too_long(alias), too_long);
     return submit(client, request, &head, NULL);
 }
 
@@ -380,6 +389,7 @@ static uint64_t submit_ping(struct tmtp_client *client, struct tmtp_request *hea
     strbuf_init(&data, PING_BYTES_MAX);
     client_text_add(&data, text ? text : "", text ? strlen(text) : 0, PING_UNITS_MAX);
     refuse_if(request, is_empty(head->from) || is_empty(head->to), "an alias is empty");
+    refuse_if(request, is_too_long(head->from) || is_too_long(head->to) || is_too_long(head->gid), too_long);
     refuse_if(request, head->op == TMTP_OP_GROUP_INVITE && is_empty(head->gid), "the group's name is empty");
     uint64_t number = submit(client, request, head, &data);
     strbuf_free(&data);
@@ -431,6 +441,7 @@ uint64_t tmtp_client_group_edit(struct tmtp_client *client, const char *act, con
     refuse_if(request, !drop && !alias && !join, "the act must be join, alias or drop");
     refuse_if(request, is_empty(gid), "the group's name is empty");
     refuse_if(request, (drop && is_empty(to)) || (alias && is_empty(newalias)), "an alias is empty");
+    refuse_if(request, is_too_long(gid) || is_too_long(to) || is_too_long(newalias), too_long);
     return submit(client, request, &head, NULL);
 }
 
@@ -466,13 +477,20 @@ static void set_recipients(struct tmtp_client *client, struct tmtp_request *head
     }
 }
 
+static void check_recipients(struct client_request *request, const struct tmtp_client_recipient *recipients,
+                             size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        refuse_if(request, is_empty(recipients[i].id), "a recipient is empty");
+        refuse_if(request, is_too_long(recipients[i].id), too_long);
+    }
+}
+
 static void check_post(struct client_request *request, const struct tmtp_client_post *post)
 {
     refuse_if(request, post->echo && is_empty(post->message->queue_key), "a post to be echoed needs a key");
-    for (size_t i = 0; i < post->recipient_count; i++)
-        refuse_if(request, is_empty(post->recipients[i].id), "a recipient is empty");
-    for (size_t i = 0; i < post->note_recipient_count; i++)
-        refuse_if(request, is_empty(post->note_recipients[i].id), "a recipient is empty");
+    check_recipients(request, post->recipients, post->recipient_count);
+    check_recipients(request, post->note_recipients, post->note_recipient_count);
     refuse_if(request, post->note && (post->echo || post->recipient_count == 0), "nobody to forward to");
     refuse_if(request, post->content_size < 0, "the content's size is negative");
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/xmalloc.h"
+#include "tmtp/tmtp_alias.h"
 #include "tmtp/tmtp_silo_internal.h"
 #include "tmtp/tmtp_silo_secret.h"
 #include "tmtp/tmtp_silo_text.h"
@@ -31,6 +32,8 @@ bool silo_name_check(struct silo_answer *answer, const char *what, const char *n
     size_t len = strlen(name);
     if (len < SILO_NAME_MIN || len > SILO_NAME_MAX)
         silo_refuse(answer, "%s must have %d to %d bytes", what, SILO_NAME_MIN, SILO_NAME_MAX);
+    else if (!tmtp_alias_is_safe(name))
+        silo_refuse(answer, "%s is too long once escaped", what);
     else if (!silo_text_is_printable(name))
         silo_refuse(answer, "%s must be printable", what);
     else
