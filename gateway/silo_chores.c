@@ -14,13 +14,14 @@
 #include "gateway/config.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
+#include "gateway/silo_alias.h"
 #include "mapping/store_account.h"
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 #include "tmtp/tmtp_client.h"
 
-enum { ALIAS_LENGTH_MIN = 8, ALIAS_TRIES_MAX = 20, PUT_ASIDE_MS = 10 * 60 * 1000, PUT_ASIDE_MAX = 1000 };
+enum { PUT_ASIDE_MS = 10 * 60 * 1000, PUT_ASIDE_MAX = 1000 };
 
 enum chore_kind {
     CHORE_NONE,
@@ -39,7 +40,7 @@ struct chore {
     char *from, *to;  /* aliases; for CHORE_ALIAS `to` is the correspondent's address, for those of groups the gid */
     int64_t group_id; /* CHORE_ANNOUNCE_GROUP */
     char *candidate;  /* CHORE_ALIAS: the alias being asked for */
-    unsigned tries;
+    unsigned form;    /* number of the candidate */
 };
 
 struct silo_chores {
@@ -56,6 +57,7 @@ struct silo_chores {
         int64_t id;
     } aside[PUT_ASIDE_MAX]; /* refused; not tried again for a while */
     size_t aside_count;
+    char *own_alias_error; /* why the silo refused our own alias; NULL */
 };
 
 static void chore_clear(struct chore *chore)
@@ -77,9 +79,15 @@ static bool is_aside(const struct silo_chores *chores, enum chore_kind kind, int
 static void put_aside(struct silo_chores *chores, const char *reason)
 {
     const struct chore *chore = &chores->now;
-    if (chore->kind == CHORE_OWN_ALIAS)
-        log_error("silo.alias_refused", "alias=%s reason=%s hint=%s", chore->to, reason,
-                  "members can't reach the gateway without it: choose another silo.alias and restart");
+    if (chore->kind == CHORE_OWN_ALIAS) {
+        static const char hint[] = "members can't reach the gateway without it: choose another silo.alias and restart";
+        log_error("silo.alias_refused", "alias=%s reason=%s hint=%s", chore->to, reason, hint);
+        struct strbuf text;
+        strbuf_init(&text, 1000);
+        strbuf_add_fmt(&text, "refused: %.300s; %s", reason, hint);
+        free(chores->own_alias_error);
+        chores->own_alias_error = strbuf_detach(&text);
+    }
     log_warning("silo.chore_refused", "id=%" PRId64 " from=%s to=%s reason=%s", chore->id, chore->from, chore->to,
                 reason);
     if (chores->aside_count < PUT_ASIDE_MAX) {
@@ -122,7 +130,10 @@ static void take_alias(const struct store_correspondent *correspondent, void *ct
     struct silo_chores *chores = ctx;
     if (chores->now.kind != CHORE_NONE || is_aside(chores, CHORE_ALIAS, correspondent->id))
         return;
-    chores->now = (struct chore){ .kind = CHORE_ALIAS, .id = correspondent->id, .to = xstrdup(correspondent->address) };
+    chores->now = (struct chore){ .kind = CHORE_ALIAS,
+                                  .id = correspondent->id,
+                                  .to = xstrdup(correspondent->address),
+                                  .form = correspondent->alias_form };
 }
 
 static void take_group(const struct store_group *group, void *ctx)
@@ -154,21 +165,6 @@ static void take_announcement(const struct store_mapping *mapping, void *ctx)
     store_correspondent_free(&correspondent);
 }
 
-/* "bob@example.com"; too short or taken: "bob@example.com (email)", "bob@example.com (2)", ... */
-static char *alias_candidate(const char *address, unsigned tries)
-{
-    struct strbuf alias;
-    strbuf_init(&alias, 300);
-    strbuf_add_str(&alias, address);
-    if (strlen(address) < ALIAS_LENGTH_MIN)
-        tries++;
-    if (tries == 1)
-        strbuf_add_str(&alias, " (email)");
-    else if (tries > 1)
-        strbuf_add_fmt(&alias, " (%u)", tries);
-    return strbuf_detach(&alias);
-}
-
 static void ask_silo(struct silo_chores *chores)
 {
     struct chore *chore = &chores->now;
@@ -191,7 +187,7 @@ static void ask_silo(struct silo_chores *chores)
         break;
     case CHORE_ALIAS:
         free(chore->candidate);
-        chore->candidate = alias_candidate(chore->to, chore->tries);
+        chore->candidate = silo_alias_form(chore->to, chore->form);
         chores->request = tmtp_client_add_alias(chores->client, chore->candidate);
         break;
     case CHORE_ANNOUNCE:
@@ -248,6 +244,7 @@ struct chore_op {
     struct silo_chores *chores;
     enum chore_kind kind;
     int64_t id, group_id, now;
+    unsigned form;
     char *alias, *silo;
 };
 
@@ -310,6 +307,10 @@ static void noted(int result, void *arg)
     struct chore_op *op = arg;
     if (result == 1 && op->kind == CHORE_ANNOUNCE_GROUP)
         op->chores->on_notice(op->chores->ctx);
+    if (result == 1 && op->kind == CHORE_OWN_ALIAS) {
+        free(op->chores->own_alias_error);
+        op->chores->own_alias_error = NULL;
+    }
     if (result == 1)
         chore_clear(&op->chores->now);
     else
@@ -333,13 +334,40 @@ static void submit_done(struct silo_chores *chores)
     store_submit(chores->parts->store, note_done, noted, op);
 }
 
-/* A refused alias is taken by somebody, or not to the silo's liking: try the next form of it. */
-static bool try_next_alias(struct silo_chores *chores)
+static int note_form(struct store_db *db, void *arg)
 {
-    if (chores->now.kind != CHORE_ALIAS || ++chores->now.tries >= ALIAS_TRIES_MAX)
-        return false;
-    ask_silo(chores);
-    return true;
+    const struct chore_op *op = arg;
+    return store_correspondent_set_alias_form(db, op->id, op->form);
+}
+
+/* Nothing else was begun meanwhile: the chore is still this one. */
+static void form_noted(int result, void *arg)
+{
+    struct chore_op *op = arg;
+    struct silo_chores *chores = op->chores;
+    if (result != 1) {
+        put_aside(chores, "could not be noted in the database");
+    } else if (op->form == 0) {
+        put_aside(chores, "every form of it was refused");
+    } else if (chores->online) {
+        chores->now.form = op->form;
+        ask_silo(chores);
+    } else {
+        chore_clear(&chores->now);
+    }
+    if (chores->now.kind == CHORE_NONE)
+        timer_start(chores->timer, 0);
+    free(op);
+}
+
+/* A refused alias is taken by somebody, or not to the silo's liking: try the next form of it. After the last one begin
+ * anew, later: each was refused, so none of them is ours. */
+static void try_next_form(struct silo_chores *chores)
+{
+    const struct chore *chore = &chores->now;
+    struct chore_op *op = xcalloc(1, sizeof *op);
+    *op = (struct chore_op){ .chores = chores, .id = chore->id, .form = (chore->form + 1) % SILO_ALIAS_FORMS };
+    store_submit(chores->parts->store, note_form, form_noted, op);
 }
 
 bool silo_chores_on_result(struct silo_chores *chores, const struct tmtp_client_result *result)
@@ -350,11 +378,12 @@ bool silo_chores_on_result(struct silo_chores *chores, const struct tmtp_client_
     struct chore *chore = &chores->now;
     if (result->lost) {
         chore_clear(chore); /* done again when online: at least once */
+    } else if (result->error && chore->kind == CHORE_ALIAS) {
+        log_info("silo.alias_not_granted", "address=%s alias=%s reason=%s", chore->to, chore->candidate, result->error);
+        try_next_form(chores);
     } else if (result->error) {
-        if (!try_next_alias(chores)) {
-            put_aside(chores, result->error);
-            timer_start(chores->timer, 0);
-        }
+        put_aside(chores, result->error);
+        timer_start(chores->timer, 0);
     } else {
         submit_done(chores);
     }
@@ -378,6 +407,7 @@ void silo_chores_free(struct silo_chores **chores_in)
         return;
     chore_clear(&chores->now);
     timer_free(&chores->timer);
+    free(chores->own_alias_error);
     free(chores);
     *chores_in = NULL;
 }
@@ -392,6 +422,11 @@ void silo_chores_set_online(struct silo_chores *chores, bool online)
     chores->online = online;
     if (online)
         timer_start(chores->timer, 0);
+}
+
+const char *silo_chores_own_alias_error(const struct silo_chores *chores)
+{
+    return chores->own_alias_error;
 }
 
 void silo_chores_poke(struct silo_chores *chores)

@@ -20,6 +20,7 @@ static struct store_correspondent read_correspondent(const struct store_query *q
         .id = store_query_int(query, 0),
         .address = store_query_copy(query, 1),
         .alias = store_query_copy_or_null(query, 2),
+        .alias_form = (unsigned)store_query_int(query, 3),
     };
 }
 
@@ -37,17 +38,18 @@ static int find(struct store_db *db, const char *sql, struct store_value key, st
 
 int store_correspondent_find(struct store_db *db, int64_t id, struct store_correspondent *out)
 {
-    return find(db, "SELECT id, address, alias FROM correspondent WHERE id = ?", bind_int(id), out);
+    return find(db, "SELECT id, address, alias, alias_form FROM correspondent WHERE id = ?", bind_int(id), out);
 }
 
 int store_correspondent_find_by_address(struct store_db *db, const char *address, struct store_correspondent *out)
 {
-    return find(db, "SELECT id, address, alias FROM correspondent WHERE address = ?", bind_text(address), out);
+    return find(db, "SELECT id, address, alias, alias_form FROM correspondent WHERE address = ?", bind_text(address),
+                out);
 }
 
 int store_correspondent_find_by_alias(struct store_db *db, const char *alias, struct store_correspondent *out)
 {
-    return find(db, "SELECT id, address, alias FROM correspondent WHERE alias = ?", bind_text(alias), out);
+    return find(db, "SELECT id, address, alias, alias_form FROM correspondent WHERE alias = ?", bind_text(alias), out);
 }
 
 int store_correspondent_set_alias(struct store_db *db, int64_t id, const char *alias)
@@ -59,12 +61,18 @@ int store_correspondent_set_alias(struct store_db *db, int64_t id, const char *a
         STORE_VALUES(bind_text(alias), bind_int(id), bind_text(alias), bind_int(id)));
 }
 
+int store_correspondent_set_alias_form(struct store_db *db, int64_t id, unsigned form)
+{
+    return store_execute(db, "UPDATE correspondent SET alias_form = ? WHERE id = ?",
+                         STORE_VALUES(bind_int(form), bind_int(id)));
+}
+
 int store_correspondent_list_without_alias(struct store_db *db, int64_t now, store_correspondent_each *each, void *ctx)
 {
     struct store_query query;
     int result;
     store_query_begin(&query, db,
-                      "SELECT id, address, alias FROM correspondent WHERE alias IS NULL AND EXISTS"
+                      "SELECT id, address, alias, alias_form FROM correspondent WHERE alias IS NULL AND EXISTS"
                       " (SELECT 1 FROM mapping LEFT JOIN member ON member.id = mapping.member_id"
                       "  LEFT JOIN group_ ON group_.id = mapping.group_id"
                       "  WHERE mapping.correspondent_id = correspondent.id AND mapping.state = 'approved'"

@@ -9,7 +9,8 @@
 struct store_correspondent {
     int64_t id;
     char *address;
-    char *alias; /* in the silo; NULL until created there */
+    char *alias;         /* in the silo; NULL until created there */
+    unsigned alias_form; /* number of the form of it that the silo was asked for last */
 };
 int store_correspondent_ensure(struct store_db *db, const char *address, int64_t now, int64_t *id_out)
     __attribute__((warn_unused_result));
@@ -21,6 +22,10 @@ int store_correspondent_find_by_alias(struct store_db *db, const char *alias, st
     __attribute__((warn_unused_result));
 /* 0: no such correspondent, or the alias is another's. */
 int store_correspondent_set_alias(struct store_db *db, int64_t id, const char *alias)
+    __attribute__((warn_unused_result));
+/* Before the silo is asked for it: the answer may be lost, and then the same one must be asked for again. 0: no such
+ * correspondent. */
+int store_correspondent_set_alias_form(struct store_db *db, int64_t id, unsigned form)
     __attribute__((warn_unused_result));
 typedef void store_correspondent_each(const struct store_correspondent *correspondent, void *ctx);
 /* With an approved mapping that has not expired (to a member who is not removed, or to a group that the gateway is in) but without an alias yet, in order of id. */

@@ -66,6 +66,7 @@
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  address TEXT NOT NULL UNIQUE,"                                                                                  \
     "  alias TEXT UNIQUE,"                                                                                             \
+    "  alias_form INTEGER NOT NULL DEFAULT 0," /* without an alias: the form that was asked for last */                \
     "  created_at INTEGER NOT NULL"                                                                                    \
     ") STRICT;"                                                                                                        \
     "CREATE INDEX correspondent_without_alias ON correspondent (id) WHERE alias IS NULL;"                              \

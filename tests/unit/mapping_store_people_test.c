@@ -448,6 +448,65 @@ static void inbound_is_open_while_approved_and_not_expired(void **state)
     }
 }
 
+/* An alias can never be given back: only what is open now has a claim to one. */
+static void aliases_are_for_open_mappings_only(void **state)
+{
+    static const enum store_mapping_state requested = STORE_MAPPING_REQUESTED, approved = STORE_MAPPING_APPROVED;
+    static const struct {
+        enum store_mapping_state added, became;
+        int64_t expires_at;
+        bool removed, wanted;
+    } cases[] = {
+        { requested, requested, 0, false, false },
+        { requested, STORE_MAPPING_DENIED, 0, false, false },
+        { requested, approved, 0, false, true },
+        { approved, approved, 0, false, true },
+        { approved, approved, NOW + 1, false, true },
+        { approved, approved, NOW, false, false },
+        { approved, STORE_MAPPING_SUSPENDED, 0, false, false },
+        { approved, STORE_MAPPING_REVOKED, 0, false, false },
+        { approved, approved, 0, true, false },
+    };
+    struct store_fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct store_db *db = store_fixture_borrow(fixture);
+        struct listed listed = { "" };
+        enum store_mapping_state was;
+        int64_t bob, alice = add_member(db, "Alice Member", NULL);
+        assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
+        struct store_mapping_new mapping = new_mapping(bob, alice);
+        mapping.state = cases[i].added;
+        mapping.expires_at = cases[i].expires_at;
+        int64_t id = add_mapping(db, &mapping);
+        if (cases[i].became != cases[i].added)
+            assert_int_equal(store_mapping_set_state(db, id, cases[i].became, "root", "", NOW, &was), 1);
+        if (cases[i].removed)
+            assert_int_equal(store_member_remove(db, alice), 1);
+        assert_int_equal(store_correspondent_list_without_alias(db, NOW, list_correspondent, &listed), 1);
+        assert_string_equal(listed.text, cases[i].wanted ? "bob@example.com" : "");
+        assert_int_equal(store_fixture_return(fixture, 0), 0);
+    }
+}
+
+static void the_form_of_an_alias_is_remembered(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    struct store_correspondent found;
+    int64_t bob;
+    assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
+    assert_int_equal(store_correspondent_find(db, bob, &found), 1);
+    assert_int_equal(found.alias_form, 0);
+    store_correspondent_free(&found);
+    assert_int_equal(store_correspondent_set_alias_form(db, bob, 3), 1);
+    assert_int_equal(store_correspondent_set_alias_form(db, bob + 1, 4), 0);
+    assert_int_equal(store_correspondent_find(db, bob, &found), 1);
+    assert_int_equal(found.alias_form, 3);
+    assert_null(found.alias);
+    store_correspondent_free(&found);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 static void approvals_are_announced_once(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -558,6 +617,8 @@ int main(void)
         WITH_STORE(mappings_change_as_their_life_allows),
         WITH_STORE(a_pair_has_one_live_mapping),
         WITH_STORE(inbound_is_open_while_approved_and_not_expired),
+        WITH_STORE(aliases_are_for_open_mappings_only),
+        WITH_STORE(the_form_of_an_alias_is_remembered),
         WITH_STORE(approvals_are_announced_once),
         WITH_STORE(mappings_are_listed_by_filter),
         cmocka_unit_test(names_are_read_as_they_are_written),
