@@ -45,8 +45,8 @@ void config_problem(struct config_report *report, int line, const char *fmt, ...
 /* Keys that the documentation of later versions has: somebody may have read it. */
 static bool is_of_later_version(const char *message)
 {
-    static const char *const keys[] = { "'proxy_protocol'", "'xclient'", "'oidc_token_file'", "'hold_for'", "'admins'",
-                                        "'password_file'",  "'verify'",  "'metrics'",         "'http'" };
+    static const char *const keys[] = { "'proxy_protocol'", "'xclient'", "'hold_for'", "'admins'",
+                                        "'password_file'",  "'verify'",  "'metrics'",  "'http'" };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strstr(message, keys[i]))
             return true;
@@ -322,10 +322,14 @@ void config_free(struct config **config_in)
         return;
     for (size_t i = 0; i < config->listener_count; i++)
         free_listener(&config->listeners[i]);
-    char *owned[] = { config->file,         config->state_dir,    config->domain,       config->hostname,
-                      config->user,         config->silo.address, config->silo.alias,   config->silo.pin,
-                      config->silo.ca_file, config->relay.url,    config->relay.target, config->relay.ca_file,
-                      config->relay.helo,   config->admin.socket };
+    char *owned[] = { config->file,          config->state_dir,
+                      config->domain,        config->hostname,
+                      config->user,          config->silo.address,
+                      config->silo.alias,    config->silo.pin,
+                      config->silo.ca_file,  config->silo.oidc_token_file,
+                      config->relay.url,     config->relay.target,
+                      config->relay.ca_file, config->relay.helo,
+                      config->admin.socket };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
     free(config->listeners);

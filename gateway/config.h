@@ -46,6 +46,7 @@ struct config {
     char *user; /* NULL: stay who started it */
     struct {
         char *address, *alias, *pin, *ca_file;
+        char *oidc_token_file; /* NULL: none; it may be absent, see silo_token.h */
         bool echo;
         int64_t retry_longest_ms;
     } silo;

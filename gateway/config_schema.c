@@ -11,6 +11,7 @@
 #include "base/tls.h"
 #include "base/xmalloc.h"
 #include "gateway/config_internal.h"
+#include "gateway/silo_token.h"
 #include "smtp/smtp_address.h"
 #include "tmtp/tmtp_alias.h"
 
@@ -181,6 +182,19 @@ static int check_readable_file(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
+/* It may be absent: once the gateway has registered nobody needs it any more. */
+static int check_token_file(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char *oidc = NULL, *error = NULL;
+    if (value_of(opt)[0] != '/')
+        return check_absolute_path(cfg, opt);
+    if (silo_token_read(value_of(opt), &oidc, &error) < 0)
+        config_value_problem(cfg, "%s: %s", opt->name, error);
+    free(oidc);
+    free(error);
+    return 0;
+}
+
 static int check_user(cfg_t *cfg, cfg_opt_t *opt)
 {
     if (!getpwnam(value_of(opt)))
@@ -283,6 +297,7 @@ static const struct {
     { "silo|alias", check_alias },
     { "silo|pin", check_pin },
     { "silo|ca_file", check_readable_file },
+    { "silo|oidc_token_file", check_token_file },
     { "silo|retry_longest", check_duration },
     { "listen|address", check_address },
     { "listen|certificate", check_readable_file },
@@ -304,13 +319,10 @@ static const struct {
 
 cfg_t *config_schema_new(void)
 {
-    cfg_opt_t silo[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),
-                         CFG_STR("alias", "Email Gateway", CFGF_NONE),
-                         CFG_BOOL("echo", cfg_true, CFGF_NONE),
-                         CFG_STR("pin", NULL, CFGF_NODEFAULT),
-                         CFG_STR("ca_file", NULL, CFGF_NODEFAULT),
-                         CFG_STR("retry_longest", "5m", CFGF_NONE),
-                         CFG_END() };
+    cfg_opt_t silo[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),  CFG_STR("alias", "Email Gateway", CFGF_NONE),
+                         CFG_BOOL("echo", cfg_true, CFGF_NONE),     CFG_STR("pin", NULL, CFGF_NODEFAULT),
+                         CFG_STR("ca_file", NULL, CFGF_NODEFAULT),  CFG_STR("oidc_token_file", NULL, CFGF_NODEFAULT),
+                         CFG_STR("retry_longest", "5m", CFGF_NONE), CFG_END() };
     cfg_opt_t listen[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),
                            CFG_STR("protocol", "smtp", CFGF_NONE),
                            CFG_STR("tls", "none", CFGF_NONE),
@@ -484,6 +496,7 @@ static void take_silo(cfg_t *cfg, struct config *config, struct config_report *r
     config->silo.alias = copy_string(section, "alias");
     config->silo.pin = copy_string(section, "pin");
     config->silo.ca_file = copy_string(section, "ca_file");
+    config->silo.oidc_token_file = copy_string(section, "oidc_token_file");
     config->silo.echo = cfg_getbool(section, "echo");
     config->silo.retry_longest_ms = duration(section, "retry_longest");
     if (!config->silo.address)

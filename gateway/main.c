@@ -12,6 +12,7 @@
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/service.h"
+#include "gateway/silo_token.h"
 #include "mapping/convert.h"
 
 #define DEFAULT_CONFIG "/etc/postern/postern.conf"
@@ -65,6 +66,18 @@ static int read_options(int argc, char **argv, struct options *options)
     return -1;
 }
 
+/* Nothing wrong with it, if the gateway has an account already; but who tests the configuration may wait for it in vain. */
+static void note_missing_token(const struct config *config)
+{
+    char *oidc = NULL, *error = NULL;
+    const char *file = config->silo.oidc_token_file;
+    if (file && silo_token_read(file, &oidc, &error) == 0)
+        fprintf(stderr, "posternd: note: silo: oidc_token_file: %s, unless the gateway has registered already\n",
+                error);
+    free(oidc);
+    free(error);
+}
+
 static int fail(const char *what, char *error)
 {
     log_error("daemon.failed", "step=%s error=%s", what, error ? error : "unknown");
@@ -114,6 +127,7 @@ int main(int argc, char **argv)
     }
     strbuf_free(&problems);
     if (options.test_only) {
+        note_missing_token(config);
         config_free(&config);
         return EX_OK;
     }

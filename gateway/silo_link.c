@@ -14,6 +14,7 @@
 #include "gateway/parts.h"
 #include "gateway/silo_chores.h"
 #include "gateway/silo_people.h"
+#include "gateway/silo_token.h"
 #include "mapping/store_account.h"
 #include "tmtp/tmtp_header.h"
 
@@ -75,6 +76,20 @@ static void on_pin(struct tmtp_client *client, const char *pin, void *ctx)
     op->pin = xstrdup(pin);
     log_info("silo.pinned", "silo=%s pin=%s", op->silo, pin);
     store_submit(link->parts->store, save_pin, saved_pin, op);
+}
+
+/* Read each time: a token lives for minutes, and a person may just have brought a new one. */
+static int on_token(struct tmtp_client *client, char **token_out, char **error_out, void *ctx)
+{
+    struct silo_link *link = ctx;
+    const char *file = link->parts->config->silo.oidc_token_file;
+    (void)client;
+    if (!file)
+        return 0;
+    int result = silo_token_read(file, token_out, error_out);
+    if (result == 1)
+        log_info("silo.token_used", "file=%s", file);
+    return result == 1 ? 1 : -1;
 }
 
 static int save_identity(struct store_db *db, void *arg)
@@ -200,6 +215,7 @@ static const struct tmtp_client_callbacks client_callbacks = {
     .on_state = on_state,
     .on_pin = on_pin,
     .on_registered = on_registered,
+    .on_token = on_token,
     .on_result = on_result,
     .on_echo = on_echo,
     .on_message = on_message,
