@@ -55,6 +55,8 @@ void admin_status(struct admin_request *request)
     admin_output_string(out, "silo_state", status.silo_state);
     admin_output_string(out, "silo_uid", status.silo_uid);
     admin_output_string(out, "silo_error", status.silo_error[0] ? status.silo_error : NULL);
+    admin_output_string(out, "silo_hint", status.silo_hint);
+    admin_output_string(out, "silo_alias_error", status.silo_alias_error);
     if (status.silo_next_attempt_ms > 0)
         admin_output_int(out, "silo_next_attempt_s", status.silo_next_attempt_ms / 1000);
     admin_output_string(out, "relay", status.relay_url);

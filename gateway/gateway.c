@@ -499,7 +499,6 @@ static void find_restart_changes(const struct config *was, const struct config *
         { "user", same_text(was->user, is->user) },
         { "silo.address", same_text(was->silo.address, is->silo.address) },
         { "silo.alias", same_text(was->silo.alias, is->silo.alias) },
-        { "silo.pin", same_text(was->silo.pin, is->silo.pin) },
         { "silo.ca_file", same_text(was->silo.ca_file, is->silo.ca_file) },
         { "silo.echo", was->silo.echo == is->silo.echo },
         { "silo.retry_longest", was->silo.retry_longest_ms == is->silo.retry_longest_ms },
@@ -559,8 +558,10 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     config_free(&was);
     use_log_level(gateway);
     warn_of_trust(is);
+    silo_link_reconfigured(gateway->link);
     strbuf_add_str(message,
-                   "certificates, policy, retry times, what listeners trust and the log level are as in the file now");
+                   "certificates, the silo's pin and token, policy, retry times, what listeners trust and the log "
+                   "level are as in the file now");
     return 1;
 }
 
@@ -570,14 +571,18 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
 {
     const struct parts *parts = &gateway->parts;
     struct store_statistics store;
-    const struct tmtp_client *client = silo_link_client(gateway->link);
+    struct silo_link_status silo;
+    silo_link_get_status(gateway->link, &silo);
     store_get_statistics(parts->store, &store);
     *out = (struct gateway_status){
         .uptime_ms = clock_monotonic_ms(parts->clock) - gateway->started_at,
-        .silo_state = client ? tmtp_client_state_name(tmtp_client_get_state(client)) : "starting",
+        .silo_state = silo.state,
         .silo_address = parts->config->silo.address,
-        .silo_error = client ? tmtp_client_last_error(client) : "",
-        .silo_uid = client ? tmtp_client_uid(client) : NULL,
+        .silo_error = silo.error,
+        .silo_uid = silo.uid,
+        .silo_hint = silo.hint,
+        .silo_alias_error = silo.own_alias_error,
+        .silo_next_attempt_ms = silo.next_attempt_ms,
         .relay_url = parts->config->relay.url,
         .relay_error = relay_last_error(gateway->relay),
         .posted = poster_posted(gateway->poster),
@@ -593,8 +598,6 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
         .busy = gateway->busy_reason != NULL,
         .busy_reason = gateway->busy_reason ? gateway->busy_reason : "",
     };
-    int64_t next = client ? tmtp_client_next_attempt_ms(client) : 0;
-    out->silo_next_attempt_ms = next ? next - clock_monotonic_ms(parts->clock) : 0;
     inbound_get_statistics(gateway->inbound, &out->inbound);
     outbound_get_statistics(gateway->outbound, &out->outbound);
 }
@@ -610,6 +613,11 @@ void gateway_get_listener(const struct gateway *gateway, unsigned index, const c
     *name_out = smtp_listener_name(gateway->listeners[index]);
     *address_out = smtp_listener_address(gateway->listeners[index]);
     *sessions_out = smtp_listener_sessions(gateway->listeners[index]);
+}
+
+struct silo_link *gateway_silo(const struct gateway *gateway)
+{
+    return gateway->link;
 }
 
 const struct parts *gateway_parts(const struct gateway *gateway)

@@ -13,6 +13,7 @@
 struct config;
 struct gateway;
 struct parts;
+struct silo_link;
 struct strbuf;
 
 /* debug: log everything, whatever the configuration says. Binds the listeners and loads certificates. Takes the
@@ -31,8 +32,9 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message) __attribute_
 /* For the administrator's commands. */
 struct gateway_status {
     int64_t uptime_ms, silo_next_attempt_ms; /* 0: none is waiting */
-    const char *silo_state, *silo_address, *silo_error, *silo_uid, *relay_url,
-        *relay_error; /* silo_uid NULL: none yet */
+    const char *silo_state, *silo_address, *silo_error, *relay_url, *relay_error;
+    const char *silo_uid;                     /* NULL: none yet */
+    const char *silo_hint, *silo_alias_error; /* NULL: nothing to do; our alias was not refused */
     struct inbound_statistics inbound;
     struct outbound_statistics outbound;
     uint64_t posted, delivered, worker_crashes, operations, commits;
@@ -45,6 +47,7 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
 unsigned gateway_listener_count(const struct gateway *gateway);
 void gateway_get_listener(const struct gateway *gateway, unsigned index, const char **name_out,
                           const char **address_out, unsigned *sessions_out);
+struct silo_link *gateway_silo(const struct gateway *gateway);
 const struct parts *gateway_parts(const struct gateway *gateway);
 void gateway_poke_silo(struct gateway *gateway);   /* members or mappings changed */
 void gateway_poke_queues(struct gateway *gateway); /* queue rows changed */

@@ -140,13 +140,39 @@ static void on_registered(struct tmtp_client *client, const char *uid, const cha
     submit_identity(op);
 }
 
+/* What an administrator can do about a stop. */
+static const char *stop_hint(const struct silo_link *link)
+{
+    const struct config *config = link->parts->config;
+    switch (link->client ? tmtp_client_stop_cause(link->client) : TMTP_CLIENT_STOP_NONE) {
+    case TMTP_CLIENT_STOP_PIN:
+        return config->silo.pin
+                   ? "ask the silo's operator whether the certificate was changed; if so, correct silo.pin in "
+                     "the configuration, then: posternctl reload"
+                   : "ask the silo's operator whether the certificate was changed; if so: posternctl silo "
+                     "repin";
+    case TMTP_CLIENT_STOP_TOKEN:
+        return config->silo.oidc_token_file
+                   ? "put a fresh token into the file that silo.oidc_token_file names, then: posternctl silo connect"
+                   : "put a token into a file and name it in silo.oidc_token_file, then: posternctl reload";
+    case TMTP_CLIENT_STOP_ACCOUNT:
+        return "settle it with the silo's operator, then: posternctl silo connect";
+    case TMTP_CLIENT_STOP_SETUP:
+        return "mend what the error names, then: posternctl silo connect";
+    case TMTP_CLIENT_STOP_NONE:
+        break;
+    }
+    return NULL;
+}
+
 static void on_state(struct tmtp_client *client, enum tmtp_client_state state, const char *detail, void *ctx)
 {
     struct silo_link *link = ctx;
     (void)client;
-    bool is_stopped = state == TMTP_CLIENT_STOPPED; /* it takes a person to go on */
-    log_event(is_stopped ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "silo.state", "state=%s detail=%s",
-              tmtp_client_state_name(state), detail);
+    if (state == TMTP_CLIENT_STOPPED)
+        log_error("silo.stopped", "detail=%s hint=%s", detail, stop_hint(link)); /* it takes a person to go on */
+    else
+        log_info("silo.state", "state=%s detail=%s", tmtp_client_state_name(state), detail);
     bool online = state == TMTP_CLIENT_ONLINE;
     if (online != link->was_online) {
         link->was_online = online;
@@ -289,9 +315,55 @@ void silo_link_quit(struct silo_link *link)
         tmtp_client_quit(link->client);
 }
 
-struct tmtp_client *silo_link_client(struct silo_link *link)
+void silo_link_get_status(const struct silo_link *link, struct silo_link_status *out)
 {
-    return link->client;
+    struct clock *clock = link->parts->clock;
+    const struct tmtp_client *client = link->client;
+    int64_t now = clock_monotonic_ms(clock);
+    *out = (struct silo_link_status){ .state = "starting", .error = "" };
+    out->own_alias_error = silo_chores_own_alias_error(link->chores);
+    if (!client)
+        return;
+    int64_t next = tmtp_client_next_attempt_ms(client);
+    out->state = tmtp_client_state_name(tmtp_client_get_state(client));
+    out->since_ms = clock_wall_ms(clock) - (now - tmtp_client_state_since_ms(client));
+    out->next_attempt_ms = next > now ? next - now : next ? 1 : 0;
+    out->uid = tmtp_client_uid(client);
+    out->pin = tmtp_client_pin(client);
+    out->refused_pin = tmtp_client_refused_pin(client);
+    out->error = tmtp_client_last_error(client);
+    out->hint = stop_hint(link);
+    tmtp_client_get_statistics(client, &out->counted);
+}
+
+void silo_link_repin(struct silo_link *link, const char *pin)
+{
+    if (!link->client || link->parts->config->silo.pin)
+        return;
+    tmtp_client_set_pin(link->client, pin);
+    tmtp_client_connect(link->client);
+}
+
+void silo_link_connect(struct silo_link *link)
+{
+    if (link->client)
+        tmtp_client_connect(link->client);
+}
+
+void silo_link_reconfigured(struct silo_link *link)
+{
+    const struct config *config = link->parts->config;
+    struct store_account account;
+    if (!link->client)
+        return; /* it will be made with what counts then */
+    int found = store_account_get(store_reader(link->parts->store), config->silo.address, &account);
+    if (config->silo.pin)
+        tmtp_client_set_pin(link->client, config->silo.pin);
+    else if (found == 1 && account.pin)
+        tmtp_client_set_pin(link->client, account.pin);
+    store_account_free(&account);
+    if (tmtp_client_get_state(link->client) == TMTP_CLIENT_STOPPED)
+        tmtp_client_connect(link->client);
 }
 
 void silo_link_poke(struct silo_link *link)

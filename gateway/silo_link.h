@@ -25,10 +25,27 @@ struct silo_link_callbacks {
     void (*on_notice)(void *ctx); /* a notice is in the inbound queue */
 };
 
+/* For administrators. Strings hold until the loop's next turn. */
+struct silo_link_status {
+    const char *state;           /* "starting" before the database could be read */
+    int64_t since_ms;            /* the state: wall clock; 0: not known */
+    int64_t next_attempt_ms;     /* from now; 0: none is planned */
+    const char *uid, *pin;       /* NULL: none yet */
+    const char *refused_pin;     /* the certificate that stopped us; NULL */
+    const char *error;           /* the last one; "" */
+    const char *hint;            /* what an administrator can do; NULL: nothing to do */
+    const char *own_alias_error; /* why the silo refused our own alias; NULL */
+    struct tmtp_client_statistics counted;
+};
+void silo_link_get_status(const struct silo_link *link, struct silo_link_status *out);
+
 struct silo_link *silo_link_new(const struct parts *parts, const struct silo_link_callbacks *callbacks, void *ctx);
 void silo_link_start(struct silo_link *link); /* connects; also after a database error at the first try */
 void silo_link_free(struct silo_link **link);
-void silo_link_quit(struct silo_link *link);                  /* before shutting down */
-struct tmtp_client *silo_link_client(struct silo_link *link); /* NULL before start */
-void silo_link_poke(struct silo_link *link);                  /* members or mappings changed: there may be chores */
+void silo_link_quit(struct silo_link *link); /* before shutting down */
+void silo_link_poke(struct silo_link *link); /* members or mappings changed: there may be chores */
+/* The stored pin was changed: it counts from now on (unless silo.pin is configured), and a stopped link goes on. */
+void silo_link_repin(struct silo_link *link, const char *pin);
+void silo_link_connect(struct silo_link *link);      /* now, without a pause; after a stop too */
+void silo_link_reconfigured(struct silo_link *link); /* silo.pin counts from now on; a stopped link tries again */
 void silo_link_ask_again(struct silo_link *link, const char *alias); /* see silo_people_ask_again() */

@@ -5,6 +5,17 @@
 
 #include "mapping/store_internal.h"
 
+static struct store_account read_account(const struct store_query *query)
+{
+    return (struct store_account){
+        .silo = store_query_copy(query, 0),
+        .pin = store_query_copy_or_null(query, 1),
+        .uid = store_query_copy_or_null(query, 2),
+        .node = store_query_copy_or_null(query, 3),
+        .alias = store_query_copy_or_null(query, 4),
+    };
+}
+
 int store_account_get(struct store_db *db, const char *silo, struct store_account *account_out)
 {
     struct store_query query;
@@ -13,15 +24,23 @@ int store_account_get(struct store_db *db, const char *silo, struct store_accoun
                       STORE_VALUES(bind_text(silo)));
     int result = store_query_next(&query);
     if (result == 1)
-        *account_out = (struct store_account){
-            .silo = store_query_copy(&query, 0),
-            .pin = store_query_copy_or_null(&query, 1),
-            .uid = store_query_copy_or_null(&query, 2),
-            .node = store_query_copy_or_null(&query, 3),
-            .alias = store_query_copy_or_null(&query, 4),
-        };
+        *account_out = read_account(&query);
     store_query_end(&query);
     return result;
+}
+
+int store_account_list(struct store_db *db, store_account_each *each, void *ctx)
+{
+    struct store_query query;
+    int result;
+    store_query_begin(&query, db, "SELECT silo, pin, uid, node, alias FROM account ORDER BY silo", NULL);
+    while ((result = store_query_next(&query)) == 1) {
+        struct store_account account = read_account(&query);
+        each(&account, ctx);
+        store_account_free(&account);
+    }
+    store_query_end(&query);
+    return result < 0 ? -1 : 1;
 }
 
 int store_account_set_pin(struct store_db *db, const char *silo, const char *pin)

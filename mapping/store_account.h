@@ -12,6 +12,9 @@ struct store_account {
 /* 0: nothing is known of this silo yet. */
 int store_account_get(struct store_db *db, const char *silo, struct store_account *account_out)
     __attribute__((warn_unused_result));
+typedef void store_account_each(const struct store_account *account, void *ctx);
+/* By address. */
+int store_account_list(struct store_db *db, store_account_each *each, void *ctx) __attribute__((warn_unused_result));
 int store_account_set_pin(struct store_db *db, const char *silo, const char *pin) __attribute__((warn_unused_result));
 int store_account_set_identity(struct store_db *db, const char *silo, const char *uid, const char *node,
                                const char *alias) __attribute__((warn_unused_result));

@@ -19,7 +19,7 @@ domain    = "{domain}"
 hostname  = "gw.example.org"
 
 silo {{
-  address = "=127.0.0.1:{silo_port}"
+  address = "{silo_host}:{silo_port}"
   alias   = "{alias}"
   echo    = {echo}
   {silo_extra}
@@ -91,6 +91,7 @@ class Gateway(Server):
         self.lmtp_port = free_port()
         self.open_port = None
         self.silo_port = silo_port
+        self.silo_host = "=127.0.0.1"
         self.relay = f"maildir:{self.maildir}"
         self.max_message = "35M"
         self.log_level = "debug"
@@ -113,7 +114,7 @@ class Gateway(Server):
         if self.open_port:
             listeners += self.listener("open", self.open_port, "smtp", "assume_authenticated = yes\n  tls = none")
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(state=self.state, domain=DOMAIN, silo_port=self.silo_port, alias=self.alias,
+            file.write(CONFIGURATION.format(state=self.state, domain=DOMAIN, silo_host=self.silo_host, silo_port=self.silo_port, alias=self.alias,
                                             echo="yes" if self.echo else "no", silo_extra=self.silo_extra, listeners=listeners,
                                             relay=self.relay, max_message=self.max_message, retry_first=self.retry_first,
                                             retry_longest=self.retry_longest, log_level=self.log_level,
