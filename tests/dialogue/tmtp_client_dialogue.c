@@ -51,48 +51,11 @@
 #include "base/strbuf.h"
 #include "base/stream.h"
 #include "base/xmalloc.h"
+#include "tests/dialogue/tmtp_client_play.h"
 #include "tmtp/tmtp_client.h"
 #include "tmtp/tmtp_frame.h"
 #include "tmtp/tmtp_header.h"
 #include "tmtp/tmtp_message.h"
-
-enum {
-    LINE_MAX_LEN = 4000,
-    TURNS = 60,
-    EVENTS_MAX = 4000,
-    SHOWN_MAX = 80,
-    DATA_MAX = 64 * 1024 * 1024,
-    SPLIT_MAX = 600
-};
-
-struct events { /* texts in order; those before `next` have been matched */
-    char *text[EVENTS_MAX];
-    size_t count, next;
-};
-
-enum manner { AS_IT_IS, BYTE_BY_BYTE, CAPITALISED, MANNERS };
-
-struct play {
-    const char *file;
-    int line;
-    struct clock *clock;
-    struct loop *loop;
-    struct tmtp_client_settings settings;
-    char *owned[8]; /* strings that the settings point to */
-    size_t owned_count;
-    struct tmtp_client *client;
-    struct stream *silo; /* the silo's end */
-    struct tmtp_frame_decoder *decoder;
-    struct tmtp_request request; /* being received by the silo */
-    struct strbuf data;
-    bool network_down;
-    enum manner manner;
-    bool in_call; /* the owner is calling the client: no callback may come */
-    uint64_t returned;
-    struct events requests, callbacks;
-    char barrier[64];
-    char token[200]; /* what the owner has for OpenID Connect: an object, or (anything else) why there is none; "" */
-};
 
 static void play_script(struct play *play, const char *file);
 
@@ -105,7 +68,7 @@ static void add_event(struct events *events, struct strbuf *text)
     events->text[events->count++] = strbuf_detach(text);
 }
 
-static void __attribute__((format(printf, 2, 3))) callback_event(struct play *play, const char *fmt, ...)
+void play_callback_event(struct play *play, const char *fmt, ...)
 {
     struct strbuf text;
     strbuf_init(&text, LINE_MAX_LEN);
@@ -139,20 +102,20 @@ static void free_events(struct events *events)
         free(events->text[i]);
 }
 
-static uint8_t pattern(size_t i)
+uint8_t play_pattern(size_t i)
 {
     return (uint8_t)('!' + i % 89);
 }
 
 /* Short data as it is; long data must be the pattern. */
-static void show_data(struct strbuf *out, const char *data, size_t len)
+void play_show_data(struct strbuf *out, const char *data, size_t len)
 {
     if (len <= SHOWN_MAX) {
         strbuf_add(out, data, len);
         return;
     }
     size_t i = 0;
-    while (i < len && (uint8_t)data[i] == pattern(i))
+    while (i < len && (uint8_t)data[i] == play_pattern(i))
         i++;
     if (i == len)
         strbuf_add_fmt(out, "@%zu", len);
@@ -180,7 +143,7 @@ static void describe_post(struct play *play, struct strbuf *out)
     tmtp_message_free(&message);
     if (play->data.len > request->datahead) {
         strbuf_add_str(out, " body=");
-        show_data(out, play->data.data + request->datahead, play->data.len - request->datahead);
+        play_show_data(out, play->data.data + request->datahead, play->data.len - request->datahead);
     }
 }
 
@@ -214,7 +177,7 @@ static void describe_request(struct play *play)
         describe_post(play, &out);
     } else if (play->data.len > 0) {
         strbuf_add_str(&out, " data=");
-        show_data(&out, play->data.data, play->data.len);
+        play_show_data(&out, play->data.data, play->data.len);
     }
     add_event(&play->requests, &out);
     tmtp_request_free(&play->request);
@@ -293,120 +256,10 @@ static struct stream *connect_to_silo(const struct stream_settings *settings, vo
     return client_end;
 }
 
-/* --- the owner's side --- */
-
-static void on_state(struct tmtp_client *client, enum tmtp_client_state state, const char *detail, void *ctx)
-{
-    assert_int_equal(tmtp_client_get_state(client), state);
-    callback_event(ctx, "state %s%s%s", tmtp_client_state_name(state), detail[0] ? " " : "", detail);
-}
-
-static void on_registered(struct tmtp_client *client, const char *uid, const char *node, const char *alias_error,
-                          void *ctx)
-{
-    assert_string_equal(tmtp_client_uid(client), uid);
-    callback_event(ctx, "registered %s %s %s", uid, node, alias_error ? alias_error : "-");
-}
-
-static int on_token(struct tmtp_client *client, char **token_out, char **error_out, void *ctx)
-{
-    struct play *play = ctx;
-    (void)client;
-    callback_event(play, "token");
-    if (play->token[0] == '{')
-        *token_out = xstrdup(play->token);
-    else if (play->token[0])
-        *error_out = xstrdup(play->token);
-    return play->token[0] == '{' ? 1 : play->token[0] ? -1 : 0;
-}
-
-static void on_result(struct tmtp_client *client, const struct tmtp_client_result *result, void *ctx)
-{
-    (void)client;
-    const char *what = result->lost ? "lost" : result->error ? result->error : "done";
-    callback_event(ctx, "result %" PRIu64 " %s%s%s", result->request, what, result->msgid ? " " : "",
-                   result->msgid ? result->msgid : "");
-}
-
-static void on_echo(struct tmtp_client *client, const char *queue_key, const char *msgid, const char *posted,
-                    const char *threadid, void *ctx)
-{
-    (void)client;
-    callback_event(ctx, "echo %s %s %s thread=%s", queue_key, msgid, posted, threadid);
-}
-
-static void on_message(struct tmtp_client *client, struct tmtp_client_delivery *delivery, void *ctx)
-{
-    struct strbuf body;
-    (void)client;
-    strbuf_init(&body, LINE_MAX_LEN);
-    if (delivery->oversize)
-        strbuf_add_str(&body, "oversize");
-    struct spool *content = tmtp_client_take_content(delivery);
-    assert_true(delivery->oversize == (content == NULL));
-    if (content) {
-        int64_t size = spool_size(content);
-        char *bytes = xmalloc((size_t)size + 1);
-        assert_int_equal(spool_read(content, 0, bytes, (size_t)size), size);
-        show_data(&body, bytes, (size_t)size);
-        free(bytes);
-        spool_free(&content);
-    }
-    callback_event(ctx, "message %s from=%s subject=%s notify=%" PRId64 " body=%s", delivery->push->id,
-                   delivery->push->from, delivery->message ? delivery->message->subject : delivery->head_error,
-                   delivery->push->notify, body.data);
-    strbuf_free(&body);
-}
-
-static void on_ping(struct tmtp_client *client, const struct tmtp_push *push, const char *text, void *ctx)
-{
-    (void)client;
-    callback_event(ctx, "ping %s from=%s alias=%s to=%s text=%s", push->id, push->from, push->alias, push->to, text);
-}
-
-static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, const char *data, size_t len, void *ctx)
-{
-    (void)client;
-    assert_int_equal(strlen(data), len);
-    callback_event(ctx, "notice %s %s data=%.*s", push->op_name, push->id, SHOWN_MAX, data);
-}
-
-static const struct tmtp_client_callbacks owner = {
-    .on_state = on_state,
-    .on_registered = on_registered,
-    .on_token = on_token,
-    .on_result = on_result,
-    .on_echo = on_echo,
-    .on_message = on_message,
-    .on_ping = on_ping,
-    .on_notice = on_notice,
-};
-
-static const struct tmtp_client_callbacks deaf_owner = { .on_state = on_state };
-
-/* --- what the owner does --- */
-
-static int content_file(const char *body, int64_t *size_out)
-{
-    int fd = memfd_create("content", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    if (body[0] != '@') {
-        *size_out = (int64_t)strlen(body);
-        assert_int_equal(write(fd, body, strlen(body)), *size_out);
-        return fd;
-    }
-    size_t size = strtoul(body + 1, NULL, 10);
-    char *bytes = xmalloc(size + 1);
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (char)pattern(i);
-    assert_int_equal(write(fd, bytes, size), size);
-    free(bytes);
-    *size_out = (int64_t)size;
-    return fd;
-}
+/* --- the script's lines --- */
 
 /* Cuts text at the first comma (or blank); *rest goes past it. */
-static char *next_word(char **rest, char separator)
+char *play_next_word(char **rest, char separator)
 {
     char *word = *rest;
     char *end = strchr(word, separator);
@@ -416,115 +269,10 @@ static char *next_word(char **rest, char separator)
     return word;
 }
 
-/* KEY RECIPIENT,... BODY [echo]; BODY - is none, SHORT+N a file that has N bytes less than said; #gid names a group */
-static void do_post(struct play *play, char *args)
-{
-    struct tmtp_client_recipient to[8];
-    struct tmtp_message message;
-    struct tmtp_client_post post = { .message = &message, .recipients = to, .content_fd = -1 };
-    char *key = next_word(&args, ' ');
-    char *names = next_word(&args, ' ');
-    char *body = next_word(&args, ' ');
-
-    tmtp_message_init(&message);
-    tmtp_message_set(&message.subject, "Hello");
-    tmtp_message_set(&message.queue_key, key[0] == '-' ? NULL : key);
-    while (names[0] != '\0' && names[0] != '-') {
-        char *name = next_word(&names, ',');
-        bool group = name[0] == '#';
-        to[post.recipient_count++] = (struct tmtp_client_recipient){ .id = name + group, .group = group };
-    }
-    if (strcmp(body, "-") != 0)
-        post.content_fd = content_file(body, &post.content_size);
-    if (strncmp(args, "short", 5) == 0)
-        assert_int_equal(ftruncate(post.content_fd, post.content_size / 2), 0);
-    post.echo = strcmp(args, "echo") == 0;
-    play->returned = tmtp_client_post(play->client, &post);
-    if (strcmp(args, "truncated") == 0) /* after it was accepted */
-        assert_int_equal(ftruncate(post.content_fd, post.content_size / 2), 0);
-    if (post.content_fd >= 0)
-        close(post.content_fd);
-    tmtp_message_free(&message);
-}
-
-static void do_ack(struct play *play, char *args)
-{
-    tmtp_client_ack(play->client, args);
-}
-
-static void do_decline(struct play *play, char *args)
-{
-    tmtp_client_decline(play->client, args);
-}
-
-static void do_saved(struct play *play, char *args)
-{
-    (void)args;
-    tmtp_client_account_saved(play->client);
-}
-
-static void do_quit(struct play *play, char *args)
-{
-    (void)args;
-    tmtp_client_quit(play->client);
-}
-
-static void do_free(struct play *play, char *args)
-{
-    (void)args;
-    tmtp_client_free(&play->client);
-}
-
-static void do_connect(struct play *play, char *args)
-{
-    (void)args;
-    tmtp_client_connect(play->client);
-}
-
-static void do_alias(struct play *play, char *args)
-{
-    play->returned = tmtp_client_add_alias(play->client, args);
-}
-
-static void do_ping(struct play *play, char *args)
-{
-    char *from = next_word(&args, ',');
-    char *to = next_word(&args, ',');
-    play->returned = tmtp_client_ping(play->client, from, to, args);
-}
-
-static void do_invite(struct play *play, char *args)
-{
-    char *gid = next_word(&args, ',');
-    char *from = next_word(&args, ',');
-    char *to = next_word(&args, ',');
-    play->returned = tmtp_client_group_invite(play->client, gid, from, to, args);
-}
-
-static void do_edit(struct play *play, char *args)
-{
-    char *act = next_word(&args, ',');
-    char *gid = next_word(&args, ',');
-    char *to = next_word(&args, ',');
-    play->returned = tmtp_client_group_edit(play->client, act, gid, to[0] ? to : NULL, args[0] ? args : NULL);
-}
-
-/* N pings, until one is rejected. */
-static void do_pings(struct play *play, char *args)
-{
-    for (long n = strtol(args, NULL, 10); n > 0; n--)
-        play->returned = tmtp_client_ping(play->client, "bob@example.com", "Alice Member", "hello");
-}
-
-struct verb {
-    const char *name;
-    void (*run)(struct play *play, char *args);
-};
-
 /* Runs the verb that the line begins with. */
-static void run_verb(struct play *play, const struct verb *verbs, size_t count, char *line)
+void play_run_verb(struct play *play, const struct verb *verbs, size_t count, char *line)
 {
-    char *name = next_word(&line, ' ');
+    char *name = play_next_word(&line, ' ');
     size_t i = 0;
     while (i < count && strcmp(verbs[i].name, name) != 0)
         i++;
@@ -532,21 +280,6 @@ static void run_verb(struct play *play, const struct verb *verbs, size_t count, 
         fail_msg("%s:%d: unknown: %s", play->file, play->line, name);
     verbs[i].run(play, line);
 }
-
-static const struct verb deeds[] = {
-    { "ack", do_ack },                                                         /* ID */
-    { "decline", do_decline },                                                 /* ID */
-    { "saved", do_saved },                                                     /* tmtp_client_account_saved() */
-    { "quit", do_quit },       { "free", do_free }, { "connect", do_connect }, /* now */
-    { "post", do_post },     /* KEY UID,#GID,... BODY [echo|short|truncated]; "-" for none */
-    { "alias", do_alias },   /* ALIAS */
-    { "ping", do_ping },     /* FROM,TO,TEXT */
-    { "pings", do_pings },   /* N */
-    { "invite", do_invite }, /* GID,FROM,TO,TEXT */
-    { "edit", do_edit },     /* ACT,GID,TO,NEWALIAS */
-};
-
-/* --- the script's lines --- */
 
 static void take_turns(struct play *play)
 {
@@ -557,7 +290,7 @@ static void take_turns(struct play *play)
 static void line_do(struct play *play, char *args)
 {
     play->in_call = true;
-    run_verb(play, deeds, sizeof deeds / sizeof deeds[0], args);
+    play_do(play, args);
     play->in_call = false;
 }
 
@@ -591,7 +324,7 @@ static void add_data(struct strbuf *out, const char *text)
     }
     size_t size = strtoul(text + 1, NULL, 10);
     for (size_t i = 0; i < size; i++)
-        strbuf_add_char(out, (char)pattern(i));
+        strbuf_add_char(out, (char)play_pattern(i));
 }
 
 /* "op" becomes "Op", as the reference client spells it; in values nothing changes. */
@@ -687,7 +420,7 @@ static void line_network(struct play *play, char *args)
 
 static void line_attempt(struct play *play, char *args)
 {
-    int64_t least = strtoll(next_word(&args, ' '), NULL, 10);
+    int64_t least = strtoll(play_next_word(&args, ' '), NULL, 10);
     int64_t most = strtoll(args, NULL, 10);
     int64_t planned = tmtp_client_next_attempt_ms(play->client);
     int64_t delay = planned ? planned - clock_monotonic_ms(play->clock) : 0;
@@ -709,7 +442,7 @@ static const struct {
 
 static void line_setting(struct play *play, char *args)
 {
-    char *name = next_word(&args, ' ');
+    char *name = play_next_word(&args, ' ');
     for (size_t i = 0; i < sizeof string_settings / sizeof string_settings[0]; i++) {
         if (strcmp(string_settings[i].name, name) == 0) {
             char *copy = xstrdup(args);
@@ -757,8 +490,8 @@ static void line_counted(struct play *play, char *args)
         { "redeliveries", counted.redeliveries },
     };
     while (args[0]) {
-        const char *name = next_word(&args, ' ');
-        uint64_t wanted = strtoull(next_word(&args, ' '), NULL, 10);
+        const char *name = play_next_word(&args, ' ');
+        uint64_t wanted = strtoull(play_next_word(&args, ' '), NULL, 10);
         size_t i = 0;
         while (i < sizeof counters / sizeof counters[0] && strcmp(counters[i].name, name) != 0)
             i++;
@@ -770,7 +503,7 @@ static void line_counted(struct play *play, char *args)
 static void line_deaf(struct play *play, char *args)
 {
     (void)args;
-    play->settings.callbacks = &deaf_owner;
+    play->settings.callbacks = &play_deaf_owner;
 }
 
 static void line_start(struct play *play, char *args)
@@ -831,7 +564,7 @@ static void play_script(struct play *play, const char *file)
         struct strbuf line;
         strbuf_init(&line, LINE_MAX_LEN + 1000);
         replace_barrier(play, text, &line);
-        run_verb(play, lines, sizeof lines / sizeof lines[0], line.data);
+        play_run_verb(play, lines, sizeof lines / sizeof lines[0], line.data);
         take_turns(play);
         strbuf_free(&line);
     }
@@ -856,7 +589,7 @@ static void test_script(void **state)
         .loop = play->loop,
         .address = "=silo.example:4433",
         .spool_dir = "/tmp",
-        .callbacks = &owner,
+        .callbacks = &play_owner,
         .ctx = play,
         .connect = connect_to_silo,
         .connect_ctx = play,
