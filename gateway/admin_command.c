@@ -53,6 +53,7 @@ static const struct command {
     { "silo", "status", 0, 0, "", "silo status", admin_silo_status },
     { "silo", "accounts", 0, 0, "", "silo accounts", admin_silo_accounts },
     { "silo", "repin", 0, 0, "", "silo repin", admin_silo_repin },
+    { "silo", "moved", 1, 1, "", "silo moved OLD-ADDRESS", admin_silo_moved },
     { "silo", "connect", 0, 0, "", "silo connect", admin_silo_connect },
     { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID", admin_why },
     { "stop", NULL, 0, 0, "", "stop", admin_stop },

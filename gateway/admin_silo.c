@@ -1,4 +1,4 @@
-/* admin_silo.c - silo status, accounts, repin, connect */
+/* admin_silo.c - silo status, accounts, repin, moved, connect */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +67,7 @@ void admin_silo_status(struct admin_request *request)
     admin_output_string(out, "pin_refused", status.refused_pin);
     admin_output_bool(out, "echo", config->silo.echo);
     admin_output_string(out, "last_error", status.error[0] ? status.error : NULL);
+    admin_output_time(out, "last_error_at", status.error_ms);
     admin_output_string(out, "hint", status.hint);
     /* Rounded up: an attempt that is planned is never shown as none. */
     admin_output_int(out, "next_attempt_s", (status.next_attempt_ms + 999) / 1000);
@@ -154,6 +155,46 @@ void admin_silo_repin(struct admin_request *request)
         repin->is = xstrdup(status.refused_pin);
         store_submit(gateway_parts(request->gateway)->store, commit_pin, pin_committed, repin);
     }
+}
+
+struct move {
+    struct admin_request *request;
+    char *to;
+};
+
+static int commit_move(struct store_db *db, void *arg)
+{
+    const struct move *move = arg;
+    return store_account_move(db, move->request->argv[0], move->to);
+}
+
+static void moved(int result, void *arg)
+{
+    struct move *move = arg;
+    struct admin_request *request = move->request;
+    if (result == 1) {
+        log_warning("silo.moved", "was=%s is=%s actor=%s", request->argv[0], move->to, request->actor);
+        silo_link_connect(gateway_silo(request->gateway));
+        admin_output_string(request->output, "was", request->argv[0]);
+        admin_output_string(request->output, "is", move->to);
+        admin_finish(request);
+    } else if (result == 0) {
+        admin_refuse(request, "no account is known on %s, or one on %s already; see: posternctl silo accounts",
+                     request->argv[0], move->to);
+    } else {
+        admin_database_error(request);
+    }
+    free(move->to);
+    free(move);
+}
+
+/* The account goes with the silo to the address that is configured now. */
+void admin_silo_moved(struct admin_request *request)
+{
+    struct move *move = xcalloc(1, sizeof *move);
+    move->request = request;
+    move->to = xstrdup(config_of(request)->silo.address);
+    store_submit(gateway_parts(request->gateway)->store, commit_move, moved, move);
 }
 
 void admin_silo_connect(struct admin_request *request)

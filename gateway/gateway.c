@@ -578,7 +578,7 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
         .uptime_ms = clock_monotonic_ms(parts->clock) - gateway->started_at,
         .silo_state = silo.state,
         .silo_address = parts->config->silo.address,
-        .silo_error = silo.error,
+        .silo_error = strcmp(silo.state, "online") == 0 ? "" : silo.error, /* what is over alarms nobody */
         .silo_uid = silo.uid,
         .silo_hint = silo.hint,
         .silo_alias_error = silo.own_alias_error,

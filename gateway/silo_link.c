@@ -30,6 +30,7 @@ struct silo_link {
     struct silo_chores *chores;
     struct silo_people *people;
     struct timer *start_timer;
+    char *elsewhere; /* no client is made: the database is that silo's, not the configured one's; NULL */
     bool was_online;
     struct account_op *identity; /* a new account that is not written down yet */
 };
@@ -266,12 +267,47 @@ struct silo_link *silo_link_new(const struct parts *parts, const struct silo_lin
     return link;
 }
 
+static void note_account(const struct store_account *account, void *ctx)
+{
+    struct silo_link *link = ctx;
+    if (account->uid && !link->elsewhere)
+        link->elsewhere = xstrdup(account->silo);
+}
+
+/* The configured silo's account, and whether the database belongs to another one. -1: it can't be read. */
+static int find_account(struct silo_link *link, struct store_account *account_out)
+{
+    struct store_db *db = store_reader(link->parts->store);
+    free(link->elsewhere);
+    link->elsewhere = NULL;
+    if (store_account_get(db, link->parts->config->silo.address, account_out) < 0)
+        return -1;
+    if (!account_out->uid && store_account_list(db, note_account, link) < 0) {
+        store_account_free(account_out);
+        return -1;
+    }
+    return 1;
+}
+
+static const char elsewhere_error[] = "the database belongs to the account on a silo of another address";
+static const char elsewhere_hint[] = "the same silo under a new address: posternctl silo accounts, then: posternctl "
+                                     "silo moved OLD-ADDRESS; another silo: "
+                                     "another state_dir; else correct silo.address and restart";
+
 void silo_link_start(struct silo_link *link)
 {
     const struct config *config = link->parts->config;
     struct store_account account = { 0 };
-    if (store_account_get(store_reader(link->parts->store), config->silo.address, &account) < 0) {
+    if (link->client)
+        return;
+    if (find_account(link, &account) < 0) {
         timer_start(link->start_timer, START_RETRY_MS);
+        return;
+    }
+    if (link->elsewhere) {
+        log_error("silo.stopped", "silo=%s known=%s detail=%s hint=%s", config->silo.address, link->elsewhere,
+                  elsewhere_error, elsewhere_hint);
+        store_account_free(&account);
         return;
     }
     struct tmtp_client_settings settings = {
@@ -305,6 +341,7 @@ void silo_link_free(struct silo_link **link_in)
     silo_chores_free(&link->chores);
     silo_people_free(&link->people);
     timer_free(&link->start_timer);
+    free(link->elsewhere);
     free(link);
     *link_in = NULL;
 }
@@ -322,6 +359,11 @@ void silo_link_get_status(const struct silo_link *link, struct silo_link_status 
     int64_t now = clock_monotonic_ms(clock);
     *out = (struct silo_link_status){ .state = "starting", .error = "" };
     out->own_alias_error = silo_chores_own_alias_error(link->chores);
+    if (link->elsewhere) {
+        out->state = tmtp_client_state_name(TMTP_CLIENT_STOPPED);
+        out->error = elsewhere_error;
+        out->hint = elsewhere_hint;
+    }
     if (!client)
         return;
     int64_t next = tmtp_client_next_attempt_ms(client);
@@ -332,6 +374,8 @@ void silo_link_get_status(const struct silo_link *link, struct silo_link_status 
     out->pin = tmtp_client_pin(client);
     out->refused_pin = tmtp_client_refused_pin(client);
     out->error = tmtp_client_last_error(client);
+    if (out->error[0])
+        out->error_ms = clock_wall_ms(clock) - (now - tmtp_client_last_error_ms(client));
     out->hint = stop_hint(link);
     tmtp_client_get_statistics(client, &out->counted);
 }
@@ -348,6 +392,8 @@ void silo_link_connect(struct silo_link *link)
 {
     if (link->client)
         tmtp_client_connect(link->client);
+    else if (link->elsewhere)
+        silo_link_start(link);
 }
 
 void silo_link_reconfigured(struct silo_link *link)

@@ -5,6 +5,10 @@
  * members that somebody can now write to them, joining groups. Chores are derived from the database, so they survive
  * restarts and are done at least once.
  *
+ * A database belongs to the account on one silo: members' uids, threads and correspondents' aliases mean nothing
+ * elsewhere. So under an address that it has no account for, while it has one for another, nothing is registered; the
+ * link is stopped until an administrator says that the silo has moved, or the address is corrected.
+ *
  * Posts, echoes and thread messages are passed on to the owner.
  */
 #pragma once
@@ -32,7 +36,8 @@ struct silo_link_status {
     int64_t next_attempt_ms;     /* from now; 0: none is planned */
     const char *uid, *pin;       /* NULL: none yet */
     const char *refused_pin;     /* the certificate that stopped us; NULL */
-    const char *error;           /* the last one; "" */
+    const char *error;           /* the last one, which may be over; "" */
+    int64_t error_ms;            /* when that was: wall clock; 0: not known */
     const char *hint;            /* what an administrator can do; NULL: nothing to do */
     const char *own_alias_error; /* why the silo refused our own alias; NULL */
     struct tmtp_client_statistics counted;

@@ -43,6 +43,17 @@ int store_account_list(struct store_db *db, store_account_each *each, void *ctx)
     return result < 0 ? -1 : 1;
 }
 
+int store_account_move(struct store_db *db, const char *from, const char *to)
+{
+    /* A pin without an account is what a first connection leaves that came to nothing. */
+    if (store_execute(db, "DELETE FROM account WHERE silo = ? AND uid IS NULL", STORE_VALUES(bind_text(to))) < 0)
+        return -1;
+    return store_execute(db,
+                         "UPDATE account SET silo = ? WHERE silo = ? AND uid IS NOT NULL"
+                         " AND NOT EXISTS (SELECT 1 FROM account WHERE silo = ?)",
+                         STORE_VALUES(bind_text(to), bind_text(from), bind_text(to)));
+}
+
 int store_account_set_pin(struct store_db *db, const char *silo, const char *pin)
 {
     return store_execute(db,

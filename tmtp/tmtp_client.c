@@ -63,6 +63,11 @@ const char *tmtp_client_last_error(const struct tmtp_client *client)
     return client->last_error;
 }
 
+int64_t tmtp_client_last_error_ms(const struct tmtp_client *client)
+{
+    return client->last_error_ms;
+}
+
 const char *tmtp_client_uid(const struct tmtp_client *client)
 {
     return client->uid;
@@ -208,6 +213,7 @@ void client_break_link(struct tmtp_client *client, enum client_after after, cons
 
     free(client->last_error);
     client->last_error = strbuf_detach(&reason);
+    client->last_error_ms = client_now_ms(client);
     if (is_stop(after))
         log_error("tmtp.stopped", "silo=%s uid=%s reason=%s next=%s", client->address, client->uid, client->last_error,
                   "no further attempt until a person has mended this");

@@ -121,7 +121,8 @@ void tmtp_client_free(struct tmtp_client **client); /* closes; no more callbacks
 void tmtp_client_account_saved(struct tmtp_client *client);
 enum tmtp_client_state tmtp_client_get_state(const struct tmtp_client *client);
 const char *tmtp_client_state_name(enum tmtp_client_state state);
-const char *tmtp_client_last_error(const struct tmtp_client *client);  /* "" when none */
+const char *tmtp_client_last_error(const struct tmtp_client *client);  /* "" when none; it stays when it is over */
+int64_t tmtp_client_last_error_ms(const struct tmtp_client *client);   /* monotonic; of no meaning when there is none */
 const char *tmtp_client_uid(const struct tmtp_client *client);         /* NULL before registration */
 int64_t tmtp_client_next_attempt_ms(const struct tmtp_client *client); /* monotonic; 0 when not waiting */
 int64_t tmtp_client_state_since_ms(const struct tmtp_client *client);  /* monotonic */

@@ -129,7 +129,7 @@ struct tmtp_client {
     enum client_after after;
     unsigned failures, busy_failures; /* in a row; what the delays grow by */
     int64_t next_attempt_ms;          /* 0: none planned */
-    int64_t online_since_ms, state_since_ms, progress_ms, output_ms;
+    int64_t online_since_ms, state_since_ms, last_error_ms, progress_ms, output_ms;
     struct timer *retry_timer, *wake_timer, *tick_timer;
     char barrier_key[33];
     struct tmtp_client_statistics statistics;

@@ -72,6 +72,7 @@ def test_a_changed_certificate_stops_the_link_until_repin(silo, gateway, bob_to_
     gateway.wait_settled()
     after = status(gateway)
     assert after["pin"] == stopped["pin_refused"] and after["pin_refused"] is None and after["hint"] is None
+    assert gateway.ctl_json("status")["silo_error"] is None and after["last_error_at"].endswith("Z")   # it is over
     repinned = [line for line in gateway.read_log().splitlines() if "silo.repinned" in line]
     assert len(repinned) == 1 and f"(uid {os.getuid()})" in repinned[0] and before["pin"] in repinned[0]
     assert "has not shown another" in gateway.ctl("silo", "repin", expect=1)
@@ -141,6 +142,7 @@ def test_a_certificate_authority(silo, stopped_gateway):
     gateway.stop()
     gateway.silo_host = "+127.0.0.1"
     gateway.start()
+    gateway.ctl("silo", "moved", f"+localhost:{silo.port}")
     wait_until("it is refused", lambda: "certificate" in (status(gateway)["last_error"] or ""))
 
 
@@ -152,7 +154,7 @@ def test_silo_status_and_accounts(gateway, bob_to_alice):
     gateway.wait_settled()
     shown = status(gateway)
     assert set(shown) == {"address", "state", "since", "uid", "alias", "alias_claimed", "alias_error", "pin", "pin_from", "pin_refused",
-                          "echo", "last_error", "hint", "next_attempt_s", "reconnects", "posts", "echoes", "deliveries", "pings",
+                          "echo", "last_error", "last_error_at", "hint", "next_attempt_s", "reconnects", "posts", "echoes", "deliveries", "pings",
                           "notices", "redeliveries", "unknown_ops", "headsums_refused"}
     assert shown["state"] == "online" and shown["alias"] == GATEWAY_ALIAS and shown["alias_claimed"]
     assert (shown["posts"], shown["echoes"], shown["pings"], shown["reconnects"]) == (1, 1, 1, 0)
@@ -214,6 +216,38 @@ def test_login_refused(silo, gateway):
     silo.start()
     gateway.ctl("silo", "connect")
     gateway.wait_online()
+
+
+def test_another_address(silo, gateway, bob_to_alice):
+    """Whoever corrects the address only a little must not lose the account, and with it its aliases, for a new one."""
+    gateway.wait_online()
+    uid, old = status(gateway)["uid"], f"=127.0.0.1:{silo.port}"
+    gateway.stop()
+    gateway.silo_host = "=localhost"
+    gateway.start()
+    stopped = wait_state(gateway, "stopped")
+    assert "another address" in stopped["last_error"] and "silo moved" in stopped["hint"] and stopped["uid"] is None
+    assert "silo moved" in gateway.ctl("status")
+    send(gateway.smtp_port, make_mail("Before the move"))
+    bob_to_alice.ping(GATEWAY_ALIAS, "anybody there?")
+    gateway.ctl("silo", "connect")
+    assert status(gateway)["state"] == "stopped" and len(gateway.queue("in")) == 1
+    assert "silo accounts" in gateway.ctl("silo", "moved", "=127.0.0.1:1", expect=1)
+    assert gateway.ctl_json("silo", "moved", old) == {"was": old, "is": f"=localhost:{silo.port}"}
+    gateway.wait_online()
+    bob_to_alice.receive_mail("Before the move")
+    after = status(gateway)
+    assert after["uid"] == uid and after["alias_claimed"] and after["pin"]
+    assert [account["silo"] for account in gateway.ctl_json("silo", "accounts")["accounts"]] == [f"=localhost:{silo.port}"]
+    assert "silo accounts" in gateway.ctl("silo", "moved", old, expect=1)
+    # Back again: nothing was registered anew.
+    gateway.stop()
+    gateway.silo_host = "=127.0.0.1"
+    gateway.start()
+    wait_state(gateway, "stopped")
+    gateway.ctl("silo", "moved", f"=localhost:{silo.port}")
+    gateway.wait_online()
+    assert status(gateway)["uid"] == uid
 
 
 # OpenID Connect.

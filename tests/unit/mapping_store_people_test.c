@@ -60,6 +60,18 @@ static void account_is_kept_by_silo_address(void **state)
     assert_string_equal(account.node, "n1");
     assert_null(account.alias);
     store_account_free(&account);
+    db = store_fixture_borrow(fixture); /* a silo gets another address */
+    assert_int_equal(store_account_move(db, "nowhere.example:443", "new.example:443"), 0);
+    assert_int_equal(store_account_move(db, "silo.example:443", "other.example:443"), 0);
+    assert_int_equal(store_account_set_pin(db, "new.example:443", "sha256//third"), 1);
+    assert_int_equal(store_account_move(db, "new.example:443", "silo.example:443"), 0); /* a pin is no account */
+    assert_int_equal(store_account_move(db, "silo.example:443", "new.example:443"), 1);
+    assert_int_equal(store_account_get(db, "silo.example:443", &account), 0);
+    assert_int_equal(store_account_get(db, "new.example:443", &account), 1);
+    assert_string_equal(account.uid, "u1");
+    assert_string_equal(account.pin, "sha256//second");
+    store_account_free(&account);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
     assert_int_equal(store_account_get(store_reader(fixture->store), "other.example:443", &account), 1);
     assert_null(account.pin);
     assert_string_equal(account.alias, "Mail Gateway");
