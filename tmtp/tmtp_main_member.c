@@ -82,7 +82,6 @@ static void on_offline(struct member *member, const char *detail)
 
 static void on_state(struct tmtp_client *client, enum tmtp_client_state state, const char *detail, void *ctx)
 {
-    (void)client;
     struct member *member = ctx;
     if (member->finished)
         return;
@@ -90,6 +89,9 @@ static void on_state(struct tmtp_client *client, enum tmtp_client_state state, c
         on_offline(member, detail);
     } else if (state == TMTP_CLIENT_STOPPED) {
         main_complain("%s: %s", member->account->silo, detail);
+        if (tmtp_client_stop_cause(client) == TMTP_CLIENT_STOP_PIN)
+            main_complain("ask the silo's operator; if its certificate was changed, correct \"pin\" in %s",
+                          member->options->account);
         member_finish(member, MAIN_REFUSED);
     } else if (state == TMTP_CLIENT_SYNCING && !member->ready) {
         member->ready = true;

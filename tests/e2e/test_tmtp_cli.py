@@ -168,6 +168,16 @@ def test_an_account_that_could_not_be_saved_is_not_registered(folder, silo):
         assert json.load(file)["alias"] == "Erin Member"   # it was still free
 
 
+def test_a_changed_certificate_is_refused(folder, alice):
+    with open(alice.account, encoding="utf-8") as file:
+        account = json.load(file)
+    good, account["pin"] = account["pin"], "sha256:" + "0" * 64
+    with open(alice.account, "w", encoding="utf-8") as file:
+        json.dump(account, file)
+    complaint = refused(folder, REFUSED, "not the one we know", "receive", "--account", alice.account).stderr
+    assert good in complaint and '"pin"' in complaint and alice.account in complaint
+
+
 def test_one_silo_for_one_state(folder, silo, alice):
     refused(folder, REFUSED, "another silo is at work", "silo", "--listen", "127.0.0.1:0", "--state", os.path.join(folder, "silo"))
     assert alice.receive() == []   # the first one works on
