@@ -19,5 +19,6 @@ size_t tmtp_alias_escaped_size(const char *text, size_t len)
 
 bool tmtp_alias_is_safe(const char *alias)
 {
-    return alias && tmtp_alias_escaped_size(alias, strlen(alias)) <= TMTP_ALIAS_ESCAPED_MAX;
+    bool is_folder = alias && (strcmp(alias, ".") == 0 || strcmp(alias, "..") == 0);
+    return alias && !is_folder && tmtp_alias_escaped_size(alias, strlen(alias)) <= TMTP_ALIAS_ESCAPED_MAX;
 }

@@ -1,8 +1,8 @@
-/* tmtp_alias.h - how long an alias, or the name of a group, may be
+/* tmtp_alias.h - what a silo may be asked about as an alias, or the name of a group
  *
  * The protocol names a least length only (TMTP v1, "Register"). The reference server keeps each name as a file whose
- * name is the alias escaped as in a URL's query; asked about one that is too long for a file's name, be it to create it
- * or to ping it, the whole server ends. So nothing longer may ever be sent.
+ * name is the alias escaped as in a URL's query; asked about one that is too long for a file's name, or about "." and
+ * "..", be it to create it or to ping it, the whole server ends. So no such name may ever be sent.
  */
 #pragma once
 #include <stdbool.h>

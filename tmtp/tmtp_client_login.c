@@ -30,7 +30,7 @@ void client_login_start(struct tmtp_client *client)
 static void send_register(struct tmtp_client *client, char *token)
 {
     if (client->alias && !tmtp_alias_is_safe(client->alias)) {
-        client_break_link(client, CLIENT_AFTER_STOP_SETUP, "the alias is too long for a silo");
+        client_break_link(client, CLIENT_AFTER_STOP_SETUP, "a silo can't take such an alias");
         free(token);
         return;
     }

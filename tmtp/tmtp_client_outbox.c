@@ -355,9 +355,9 @@ static bool is_empty(const char *text)
     return !text || text[0] == '\0';
 }
 
-static const char too_long[] = "a name is too long for a silo";
+static const char unusable[] = "a silo can't take such a name";
 
-static bool is_too_long(const char *name)
+static bool is_unusable(const char *name)
 {
     return name && !tmtp_alias_is_safe(name);
 }
@@ -376,7 +376,7 @@ uint64_t tmtp_client_add_alias(struct tmtp_client *client, const char *alias)
     struct client_request *request = request_new();
     struct tmtp_request head = { .op = TMTP_OP_USER_EDIT, .newalias = copy_or_null(alias) };
     refuse_if(request, is_empty(alias), "the alias is empty");
-    refuse_if(request, is_too_long(alias), too_long);
+    refuse_if(request, is_unusable(alias), unusable);
     return submit(client, request, &head, NULL);
 }
 
@@ -389,7 +389,7 @@ static uint64_t submit_ping(struct tmtp_client *client, struct tmtp_request *hea
     strbuf_init(&data, PING_BYTES_MAX);
     client_text_add(&data, text ? text : "", text ? strlen(text) : 0, PING_UNITS_MAX);
     refuse_if(request, is_empty(head->from) || is_empty(head->to), "an alias is empty");
-    refuse_if(request, is_too_long(head->from) || is_too_long(head->to) || is_too_long(head->gid), too_long);
+    refuse_if(request, is_unusable(head->from) || is_unusable(head->to) || is_unusable(head->gid), unusable);
     refuse_if(request, head->op == TMTP_OP_GROUP_INVITE && is_empty(head->gid), "the group's name is empty");
     uint64_t number = submit(client, request, head, &data);
     strbuf_free(&data);
@@ -441,7 +441,7 @@ uint64_t tmtp_client_group_edit(struct tmtp_client *client, const char *act, con
     refuse_if(request, !drop && !alias && !join, "the act must be join, alias or drop");
     refuse_if(request, is_empty(gid), "the group's name is empty");
     refuse_if(request, (drop && is_empty(to)) || (alias && is_empty(newalias)), "an alias is empty");
-    refuse_if(request, is_too_long(gid) || is_too_long(to) || is_too_long(newalias), too_long);
+    refuse_if(request, is_unusable(gid) || is_unusable(to) || is_unusable(newalias), unusable);
     return submit(client, request, &head, NULL);
 }
 
@@ -482,7 +482,7 @@ static void check_recipients(struct client_request *request, const struct tmtp_c
 {
     for (size_t i = 0; i < count; i++) {
         refuse_if(request, is_empty(recipients[i].id), "a recipient is empty");
-        refuse_if(request, is_too_long(recipients[i].id), too_long);
+        refuse_if(request, is_unusable(recipients[i].id), unusable);
     }
 }
 
