@@ -9,9 +9,10 @@
  *   save FILE                        the content of the next delivery goes there
  *   post UID AUTHOR N WINDOW ECHO FILE  posts a new thread N times, WINDOW at a time (ECHO 1: settled by the echo);
  *                                    "posted N SECONDS" when all are settled. The author's name may not have spaces
+ *   commit FILE | commit -           whether the content of each delivery is written to FILE and synced before it is acknowledged
  *   offline | online                 leaves, and comes back: "online UID"
  *
- * What is delivered is acknowledged at once. That is what the gateway is measured against: the same client library, silo,
+ * What is delivered is otherwise acknowledged at once. That is what the gateway is measured against: the same client library, silo,
  * content and number of posts at a time, but nothing converted, decided or stored.
  */
 #include <fcntl.h>
@@ -32,7 +33,12 @@
 #include "tmtp/tmtp_header.h"
 #include "tmtp/tmtp_message.h"
 
-enum { LINE_SIZE = 2000, MESSAGE_MAX = 1 << 30 };
+enum {
+    LINE_SIZE = 2000,
+    MESSAGE_MAX = 1 << 30,
+    COMMIT_WRAP =
+        16 << 20, /* the file is used again from its start, like a database's log: syncing a growing one costs more */
+};
 
 struct bench {
     struct clock *clock;
@@ -46,6 +52,8 @@ struct bench {
 
     long expected, got;
     int64_t first_us, last_us;
+    int commit_fd; /* -1: nothing is committed */
+    int64_t commit_offset;
 
     struct { /* the posting under way */
         char *uid, *author;
@@ -209,6 +217,28 @@ static void save(struct bench *bench, struct spool *content)
     fflush(stdout);
 }
 
+/* What nobody who promises to lose nothing can do without. */
+static void commit(struct bench *bench, const struct spool *content)
+{
+    char piece[64 * 1024];
+    int64_t size = content ? spool_size(content) : 0;
+    if (bench->commit_offset + size > COMMIT_WRAP)
+        bench->commit_offset = 0;
+    for (int64_t at = 0; at < size;) {
+        int64_t got = spool_read(content, at, piece, sizeof piece);
+        if (got <= 0 || pwrite(bench->commit_fd, piece, (size_t)got, bench->commit_offset + at) != got) {
+            perror("commit");
+            exit(1);
+        }
+        at += got;
+    }
+    bench->commit_offset += size;
+    if (fdatasync(bench->commit_fd) < 0) {
+        perror("commit");
+        exit(1);
+    }
+}
+
 static void on_message(struct tmtp_client *client, struct tmtp_client_delivery *delivery, void *ctx)
 {
     struct bench *bench = ctx;
@@ -218,6 +248,8 @@ static void on_message(struct tmtp_client *client, struct tmtp_client_delivery *
     struct spool *content = tmtp_client_take_content(delivery);
     if (bench->save != NULL && content != NULL)
         save(bench, content);
+    if (bench->commit_fd >= 0)
+        commit(bench, content);
     spool_free(&content);
     tmtp_client_ack(client, delivery->push->id);
     if (bench->got == bench->expected)
@@ -280,6 +312,21 @@ static void command_save(struct bench *bench, char *arguments)
     bench->save = xstrdup(arguments);
 }
 
+static void command_commit(struct bench *bench, char *arguments)
+{
+    if (bench->commit_fd >= 0)
+        close(bench->commit_fd);
+    bench->commit_fd = -1;
+    if (strcmp(arguments, "-") == 0)
+        return;
+    bench->commit_offset = 0;
+    bench->commit_fd = open(arguments, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (bench->commit_fd < 0 || posix_fallocate(bench->commit_fd, 0, COMMIT_WRAP) != 0) {
+        perror(arguments);
+        exit(1);
+    }
+}
+
 static void command_offline(struct bench *bench, char *arguments)
 {
     (void)arguments;
@@ -297,8 +344,9 @@ static const struct {
     const char *name;
     void (*run)(struct bench *bench, char *arguments);
 } commands[] = {
-    { "ping", command_ping },  { "expect", command_expect },   { "save", command_save },
-    { "post", start_posting }, { "offline", command_offline }, { "online", command_online },
+    { "ping", command_ping },     { "expect", command_expect }, { "save", command_save },
+    { "post", start_posting },    { "commit", command_commit }, { "offline", command_offline },
+    { "online", command_online },
 };
 
 static void run_command(struct bench *bench)
@@ -339,7 +387,7 @@ static void drop_line(enum log_level level, const char *line, void *ctx)
 
 int main(int argc, char **argv)
 {
-    struct bench bench = { .post.fd = -1 };
+    struct bench bench = { .post.fd = -1, .commit_fd = -1 };
     if (argc != 3) {
         fprintf(stderr, "usage: tmtp_bench =HOST:PORT ALIAS\n");
         return 2;
