@@ -258,7 +258,9 @@ static void *thread_main(void *arg)
         list_append(&batch, &committer->waiting); /* what did not fit goes first */
         list_append(&committer->waiting, &batch);
         pthread_cond_signal(&committer->something_done);
-        loop_notify(committer->notifier);
+        pthread_mutex_unlock(&committer->mutex);
+        loop_notify(committer->notifier); /* without the mutex: the loop would wake up only to wait for it */
+        pthread_mutex_lock(&committer->mutex);
     }
     pthread_mutex_unlock(&committer->mutex);
     return NULL;
@@ -266,20 +268,22 @@ static void *thread_main(void *arg)
 
 /* The loop. */
 
-static struct operation *take_finished(struct store_committer *committer)
+static void take_finished(struct store_committer *committer, struct operation_list *list)
 {
+    list_init(list);
     pthread_mutex_lock(&committer->mutex);
-    struct operation *operation = list_pop(&committer->finished);
+    list_append(list, &committer->finished);
     pthread_mutex_unlock(&committer->mutex);
-    return operation;
 }
 
 static void tell_done(void *arg)
 {
     struct store_committer *committer = arg;
+    struct operation_list list;
     struct operation *operation;
     committer->is_telling = true;
-    while ((operation = take_finished(committer))) {
+    take_finished(committer, &list);
+    while ((operation = list_pop(&list))) {
         committer->pending--;
         if (operation->done)
             operation->done(operation->result, operation->arg);
@@ -321,8 +325,8 @@ void store_committer_submit(struct store_committer *committer, store_operation *
     pthread_mutex_lock(&committer->mutex);
     assert(!committer->stopping);
     list_push(&committer->waiting, new);
-    pthread_cond_signal(&committer->something_to_do);
     pthread_mutex_unlock(&committer->mutex);
+    pthread_cond_signal(&committer->something_to_do); /* without the mutex: the thread needs it first of all */
 }
 
 unsigned store_committer_pending(const struct store_committer *committer)
