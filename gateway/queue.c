@@ -14,7 +14,11 @@
 #include "base/xmalloc.h"
 #include "gateway/parts.h"
 
-enum { QUEUE_LATEST_LOOK_MS = 60 * 1000 }; /* never sleeps longer: a clock that was set must not stop the mail */
+enum {
+    QUEUE_LATEST_LOOK_MS = 60 * 1000, /* never sleeps longer: a clock that was set must not stop the mail */
+    MANY = 16,        /* under way at a time: a look passes by all of them, so several places are filled at once, */
+    LOOK_SOON_MS = 5, /* but none stays free for long */
+};
 
 struct queue {
     struct queue_settings settings;
@@ -118,7 +122,9 @@ void queue_finished(struct queue *queue, int64_t id)
     for (unsigned i = 0; i < queue->count; i++) {
         if (queue->under_way[i] == id) {
             queue->under_way[i] = queue->under_way[--queue->count];
-            queue_poke(queue);
+            bool gather = queue->settings.concurrency >= MANY && queue->count > queue->settings.concurrency / 2;
+            if (queue->open)
+                timer_start(queue->timer, gather ? LOOK_SOON_MS : 0);
             return;
         }
     }

@@ -11,7 +11,7 @@ struct schedule {
     struct store_fixture *fixture;
     struct parts parts;
     struct queue *queue;
-    int64_t started[16];
+    int64_t started[40];
     unsigned count;
 };
 
@@ -102,6 +102,29 @@ static void test_bounded_and_in_order(void **state)
     queue_free(&schedule.queue);
 }
 
+/* Of many that are under way most may take long: the places of the others are filled all the same. */
+static void test_slow_ones_leave_their_places(void **state)
+{
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    int64_t ids[22], now = clock_wall_ms(schedule.fixture->clock);
+    for (int i = 0; i < 22; i++)
+        ids[i] = add_entry(db, now - 100 + i);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    start_queue(&schedule, 20);
+    wait_for(&schedule, 20);
+
+    db = store_fixture_borrow(*state);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(store_inbound_finish(db, ids[i], STORE_QUEUE_SETTLED), 1);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    for (int i = 0; i < 2; i++)
+        queue_finished(schedule.queue, ids[i]);
+    wait_for(&schedule, 22);
+    assert_int_equal(schedule.started[21], ids[21]);
+    queue_free(&schedule.queue);
+}
+
 static void test_closed_starts_nothing(void **state)
 {
     struct schedule schedule = open_schedule(*state);
@@ -141,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORE(test_under_way_hides_nobody),
         WITH_STORE(test_bounded_and_in_order),
+        WITH_STORE(test_slow_ones_leave_their_places),
         WITH_STORE(test_closed_starts_nothing),
         WITH_STORE(test_brought_forward),
     };
