@@ -219,6 +219,9 @@ static void release(struct store *store)
 struct store *store_open(struct loop *loop, const char *path, char **error_out)
 {
     struct store *store = xcalloc(1, sizeof *store);
+    /* Nobody asks the library how much memory it uses, and counting takes a lock that loop and committer share. Refused,
+     * without harm, once the library is in use. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     store->lock_fd = -1;
     *error_out = NULL;
     if (take_lock(store, path, error_out) < 0 || prepare_file(path, error_out) < 0 ||
