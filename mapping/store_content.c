@@ -42,7 +42,7 @@ static int64_t read_fd(const struct source *source, int64_t offset, void *out, s
 
 static int copy_in(struct store_db *db, sqlite3_blob *blob, const struct source *source, int64_t size)
 {
-    uint8_t *piece = xmalloc(PIECE_SIZE);
+    uint8_t *piece = xmalloc(size < PIECE_SIZE ? (size_t)size + 1 : PIECE_SIZE);
     int result = 1;
     for (int64_t offset = 0; offset < size && result == 1;) {
         size_t wanted = size - offset < PIECE_SIZE ? (size_t)(size - offset) : PIECE_SIZE;
@@ -108,7 +108,7 @@ static int write_all(int fd, const uint8_t *data, size_t len)
 
 static int copy_out(struct store_db *db, sqlite3_blob *blob, int fd, int64_t size)
 {
-    uint8_t *piece = xmalloc(PIECE_SIZE);
+    uint8_t *piece = xmalloc(size < PIECE_SIZE ? (size_t)size + 1 : PIECE_SIZE);
     int result = 1;
     for (int64_t offset = 0; offset < size && result == 1; offset += PIECE_SIZE) {
         size_t len = size - offset < PIECE_SIZE ? (size_t)(size - offset) : PIECE_SIZE;
