@@ -24,7 +24,8 @@ struct queue *queue_new(const struct queue_settings *settings); /* closed */
 void queue_free(struct queue **queue);
 void queue_open(struct queue *queue, bool open); /* closed: nothing is started; what is under way goes on */
 void queue_poke(struct queue *queue);            /* something may have become due: look at the end of this turn */
-/* The entry is no longer under way; its row says what is next. */
+/* The entry is no longer under way; its row says what is next. Its place is filled at the end of this turn; with 16 and more
+ * under way at a time, where a look is dear, a few milliseconds later, together with others'. */
 void queue_finished(struct queue *queue, int64_t id);
 unsigned queue_under_way(const struct queue *queue);
 
