@@ -9,10 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/strbuf.h"
+#include "base/tmpfile.h"
 #include "base/xmalloc.h"
 
-enum { FIRST_CAPACITY = 4096, PATH_LENGTH_MAX = 4096 };
+enum { FIRST_CAPACITY = 4096 };
 
 struct spool {
     char *directory;
@@ -43,26 +43,6 @@ void spool_free(struct spool **spool)
     free((*spool)->directory);
     free(*spool);
     *spool = NULL;
-}
-
-/* A file without a name, also on filesystems that know no O_TMPFILE. */
-static int open_unlinked(const char *directory)
-{
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-        return fd;
-    struct strbuf path;
-    strbuf_init(&path, PATH_LENGTH_MAX);
-    strbuf_add_fmt(&path, "%s/spool-XXXXXX", directory);
-    if (!strbuf_ok(&path)) {
-        errno = ENAMETOOLONG;
-    } else {
-        fd = mkostemp(path.data, O_CLOEXEC);
-        if (fd >= 0)
-            unlink(path.data);
-    }
-    strbuf_free(&path);
-    return fd;
 }
 
 static int write_at(int fd, int64_t offset, const void *data, size_t len)
@@ -99,7 +79,7 @@ static void add_to_memory(struct spool *spool, const void *data, size_t len)
 
 static int move_to_file(struct spool *spool)
 {
-    spool->fd = open_unlinked(spool->directory);
+    spool->fd = tmpfile_new(spool->directory);
     if (spool->fd < 0 || write_at(spool->fd, 0, spool->memory, (size_t)spool->size) < 0)
         return -1;
     free(spool->memory);
