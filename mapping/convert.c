@@ -272,11 +272,9 @@ static void finish_in_fallback(struct job *job)
 /* The body is shown to people and goes on as JSON's neighbour: it must be text. */
 static bool body_is_text(int fd, int64_t size)
 {
-    struct convert_map body;
-    if (convert_map_open(fd, size, &body) != 1)
-        return false;
-    bool valid = convert_utf8_is_valid(body.data, body.len) && !memchr(body.data, '\0', body.len);
-    convert_map_close(&body);
+    char *body = convert_memfile_read_start(fd, (size_t)size);
+    bool valid = body && convert_utf8_is_valid(body, (size_t)size) && !memchr(body, '\0', (size_t)size);
+    free(body);
     return valid;
 }
 
@@ -360,13 +358,12 @@ static bool adds_only_content_fields(const char *text, size_t len)
 
 static bool mail_is_ours(struct job *job, int64_t mail_size)
 {
-    int64_t looked_at = (int64_t)job->header.len + MIME_HEADER_MAX;
-    struct convert_map start;
-    if (convert_map_open(job->content_fd, mail_size < looked_at ? mail_size : looked_at, &start) != 1)
-        return false;
-    bool good = start.len > job->header.len && memcmp(start.data, job->header.data, job->header.len) == 0 &&
-                adds_only_content_fields(start.data + job->header.len, start.len - job->header.len);
-    convert_map_close(&start);
+    size_t ours = job->header.len;
+    size_t len = mail_size < (int64_t)ours + MIME_HEADER_MAX ? (size_t)mail_size : ours + MIME_HEADER_MAX;
+    char *start = convert_memfile_read_start(job->content_fd, len);
+    bool good = start && len > ours && memcmp(start, job->header.data, ours) == 0 &&
+                adds_only_content_fields(start + ours, len - ours);
+    free(start);
     return good;
 }
 

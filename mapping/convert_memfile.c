@@ -54,12 +54,8 @@ int convert_memfile_seal(int fd, int64_t *size_out)
     return 1;
 }
 
-void *convert_memfile_read(int fd, int64_t offset, size_t max, size_t *len_out)
+static char *read_from(int fd, int64_t offset, size_t len)
 {
-    struct stat status;
-    if (fstat(fd, &status) < 0 || status.st_size < offset || (uint64_t)(status.st_size - offset) > max)
-        return NULL;
-    size_t len = (size_t)(status.st_size - offset);
     char *data = xmalloc(len + 1);
     size_t got = 0;
     while (got < len) {
@@ -73,28 +69,19 @@ void *convert_memfile_read(int fd, int64_t offset, size_t max, size_t *len_out)
         got += (size_t)n;
     }
     data[len] = '\0';
-    *len_out = len;
     return data;
 }
 
-int convert_map_open(int fd, int64_t size, struct convert_map *map_out)
+void *convert_memfile_read(int fd, int64_t offset, size_t max, size_t *len_out)
 {
     struct stat status;
-    *map_out = (struct convert_map){ "", 0 };
-    if (fstat(fd, &status) < 0 || size < 0 || status.st_size < size)
-        return -1;
-    if (size == 0)
-        return 1;
-    void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED)
-        return -1;
-    *map_out = (struct convert_map){ data, (size_t)size };
-    return 1; /* cppcheck-suppress memleak ; it is in *map_out */
+    if (fstat(fd, &status) < 0 || status.st_size < offset || (uint64_t)(status.st_size - offset) > max)
+        return NULL;
+    *len_out = (size_t)(status.st_size - offset);
+    return read_from(fd, offset, *len_out);
 }
 
-void convert_map_close(struct convert_map *map)
+void *convert_memfile_read_start(int fd, size_t len)
 {
-    if (map->len > 0)
-        munmap((void *)(uintptr_t)map->data, map->len);
-    *map = (struct convert_map){ "", 0 };
+    return read_from(fd, 0, len);
 }

@@ -17,12 +17,5 @@ int convert_memfile_seal(int fd, int64_t *size_out) __attribute__((warn_unused_r
 /* Up to max bytes from offset, all that are there. The result is the caller's; NULL when there are more or on an
  * error. */
 void *convert_memfile_read(int fd, int64_t offset, size_t max, size_t *len_out) __attribute__((warn_unused_result));
-
-/* A file's first size bytes, to be read in place. */
-struct convert_map {
-    const char *data; /* never NULL, even when empty */
-    size_t len;
-};
-int convert_map_open(int fd, int64_t size, struct convert_map *map_out)
-    __attribute__((warn_unused_result)); /* 1 or -1 */
-void convert_map_close(struct convert_map *map);
+/* Its first len bytes, which must be there; a NUL follows. The result is the caller's; NULL on an error. */
+void *convert_memfile_read_start(int fd, size_t len) __attribute__((warn_unused_result));

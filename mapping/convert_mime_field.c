@@ -122,7 +122,7 @@ static void add_to_strbuf(const void *data, size_t len, void *ctx)
 static void decode_word_bytes(const struct encoded_word *word, struct strbuf *bytes)
 {
     if (word->is_base64) {
-        convert_transfer_decode(CONVERT_TRANSFER_BASE64, word->text, word->text_len, add_to_strbuf, bytes);
+        convert_transfer_decode(CONVERT_TRANSFER_BASE64, word->text, word->text_len, NULL, add_to_strbuf, bytes);
         return;
     }
     for (size_t i = 0; i < word->text_len; i++) {

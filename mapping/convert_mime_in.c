@@ -9,6 +9,7 @@
 #include "mapping/convert_charset.h"
 #include "mapping/convert_commonmark.h"
 #include "mapping/convert_html.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mime_scan.h"
 #include "mapping/convert_names.h"
@@ -30,8 +31,7 @@ struct item {
 
 struct incoming {
     struct convert_charsets *charsets;
-    const char *mail;
-    size_t len;
+    struct convert_input *mail;
     struct item *items;
     size_t count;
     struct convert_names names;
@@ -66,8 +66,8 @@ static enum part_text decode_text(const struct incoming *in, const struct conver
         return TEXT_TOO_LONG;
     struct strbuf bytes;
     strbuf_init(&bytes, CONVERT_TEXT_MAX * 2 + 1);
-    struct convert_decoded decoded =
-        convert_transfer_decode(part->about.encoding, part->content, part->content_len, add_to_strbuf, &bytes);
+    struct convert_decoded decoded = convert_transfer_decode(part->about.encoding, part->content, part->content_len,
+                                                             in->mail, add_to_strbuf, &bytes);
     char declared[64];
     const char *charset = part->about.charset;
     if (!*charset && convert_part_is(part, "text", "html") &&
@@ -310,7 +310,7 @@ static int64_t measure_attachment(struct incoming *in, const struct item *item)
 {
     const struct convert_part *part = item->part;
     struct convert_decoded decoded =
-        convert_transfer_decode(part->about.encoding, part->content, part->content_len, NULL, NULL);
+        convert_transfer_decode(part->about.encoding, part->content, part->content_len, in->mail, NULL, NULL);
     if (decoded.damaged) {
         add_note(in, "The attachment \"", item->name + 2, "\" arrived damaged." ORIGINAL_ATTACHED);
         in->needs_original = true;
@@ -330,17 +330,17 @@ static void add_attachment(struct convert_in_message *message, const char *name,
 static void read_header(struct incoming *in, struct convert_in_message *message)
 {
     size_t content;
-    size_t len = convert_mime_header_len(in->mail, in->len, &content);
+    size_t len = convert_mime_header_len(in->mail->data, in->mail->len, &content);
     if (len > CONVERT_HEADER_MAX)
         len = CONVERT_HEADER_MAX;
     struct convert_field field;
-    if (convert_field_find(in->mail, len, "Subject", &field))
+    if (convert_field_find(in->mail->data, len, "Subject", &field))
         message->subject = convert_field_text(in->charsets, field.value, field.value_len, CONVERT_SUBJECT_MAX);
     if (!message->subject || !*message->subject) {
         free(message->subject);
         message->subject = xstrdup(CONVERT_NO_SUBJECT);
     }
-    if (convert_field_find(in->mail, len, "From", &field))
+    if (convert_field_find(in->mail->data, len, "From", &field))
         message->from_name =
             convert_field_display_name(in->charsets, field.value, field.value_len, CONVERT_FROM_NAME_MAX);
     else
@@ -359,9 +359,9 @@ static void write_fallback(struct incoming *in, const char *reason, convert_sink
     message->is_fallback = true;
     message->detail = xstrdup(reason);
     message->body_size = (int64_t)strlen(body);
-    add_attachment(message, CONVERT_ORIGINAL_NAME, (int64_t)in->len);
+    add_attachment(message, CONVERT_ORIGINAL_NAME, (int64_t)in->mail->len);
     sink(body, strlen(body), ctx);
-    sink(in->mail, in->len, ctx);
+    convert_transfer_copy(in->mail->data, in->mail->len, in->mail, sink, ctx);
 }
 
 /* Composes the body and lists the attachments, without handing anything out yet. */
@@ -378,7 +378,7 @@ static void compose(struct incoming *in, struct strbuf *body, struct convert_in_
     }
     if (in->needs_original) {
         const char *name = convert_names_add(&in->names, "original.eml", "");
-        add_attachment(message, name, (int64_t)in->len);
+        add_attachment(message, name, (int64_t)in->mail->len);
     }
     add_notes(in, body);
     if (body->len == 0 && message->attachment_count == 0)
@@ -393,21 +393,21 @@ static void hand_out(struct incoming *in, const struct strbuf *body, convert_sin
     for (size_t i = 0; i < in->count; i++) {
         const struct convert_part *part = in->items[i].part;
         if (!in->items[i].is_shown)
-            convert_transfer_decode(part->about.encoding, part->content, part->content_len, sink, ctx);
+            convert_transfer_decode(part->about.encoding, part->content, part->content_len, in->mail, sink, ctx);
     }
     if (in->needs_original)
-        sink(in->mail, in->len, ctx);
+        convert_transfer_copy(in->mail->data, in->mail->len, in->mail, sink, ctx);
 }
 
-void convert_mime_in(struct convert_charsets *charsets, const char *mail, size_t len, convert_sink *sink, void *ctx,
+void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail, convert_sink *sink, void *ctx,
                      struct convert_in_message *message_out)
 {
-    struct incoming in = { .charsets = charsets, .mail = mail, .len = len };
+    struct incoming in = { .charsets = charsets, .mail = mail };
     *message_out = (struct convert_in_message){ 0 };
     strbuf_init(&in.notes, NOTES_MAX);
     read_header(&in, message_out);
     const char *error;
-    struct convert_part *root = convert_mime_scan(charsets, mail, len, &error);
+    struct convert_part *root = convert_mime_scan(charsets, mail, &error);
     if (!root) {
         write_fallback(&in, error, sink, ctx, message_out);
         strbuf_free(&in.notes);

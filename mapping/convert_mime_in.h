@@ -1,4 +1,4 @@
-/* convert_mime_in.h - mail -> thread message, in memory
+/* convert_mime_in.h - mail -> thread message
  *
  * What becomes the body: text/plain where there is some, else HTML; of a multipart/alternative its plain form unless
  * that is empty. Further unnamed text parts of a multipart/mixed follow after a rule. Everything else is attached,
@@ -14,6 +14,7 @@
 #include "mapping/convert_transfer.h"
 
 struct convert_charsets;
+struct convert_input;
 
 struct convert_in_attachment {
     char *name; /* with prefix */
@@ -35,8 +36,9 @@ struct convert_in_message {
 #define CONVERT_NO_TEXT            "(no text)\n"
 #define CONVERT_ORIGINAL_NAME      "u:original.eml"
 
-/* Hands body and attachments to the sink, in this order. Always finds a form. Free the message. */
-void convert_mime_in(struct convert_charsets *charsets, const char *mail, size_t len, convert_sink *sink, void *ctx,
+/* Hands body and attachments to the sink, in this order and in pieces. Always finds a form. Free the message. Memory
+ * is needed for the texts that are shown, not for attachments. */
+void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail, convert_sink *sink, void *ctx,
                      struct convert_in_message *message_out);
 void convert_in_message_free(struct convert_in_message *message);
 

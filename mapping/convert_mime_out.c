@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mail_header.h"
 #include "mapping/convert_markdown.h"
@@ -118,6 +119,20 @@ static void put_base64(struct outgoing *mail, const char *data, size_t len)
     convert_base64_end(&encoder);
 }
 
+static void add_to_encoder(const void *data, size_t len, void *ctx)
+{
+    convert_base64_add(ctx, data, len);
+}
+
+/* What lies in the input, in pieces. */
+static void put_content_as_base64(struct outgoing *mail, const char *data, size_t len)
+{
+    struct convert_base64_encoder encoder;
+    convert_base64_start(&encoder, mail->sink, mail->ctx);
+    convert_transfer_copy(data, len, mail->job->input, add_to_encoder, &encoder);
+    convert_base64_end(&encoder);
+}
+
 static void put_text_part(struct outgoing *mail, const char *subtype, const struct strbuf *text)
 {
     struct strbuf encoded;
@@ -155,7 +170,7 @@ static void put_file(struct outgoing *mail, const struct outgoing_file *file)
         strbuf_add_fmt(&header, "Content-ID: <%s>\r\n", file->cid);
     strbuf_add_str(&header, "\r\n");
     put_buffer(mail, &header);
-    put_base64(mail, file->data, file->given->size);
+    put_content_as_base64(mail, file->data, file->given->size);
 }
 
 /* Forms, blank ("f:") and filled ("r:"), are JSON. */

@@ -13,6 +13,7 @@
 #include "mapping/convert_quotes.h"
 #include "mapping/convert_transfer.h"
 
+struct convert_input;
 struct strbuf;
 
 struct convert_out_attachment {
@@ -21,7 +22,8 @@ struct convert_out_attachment {
 };
 
 struct convert_out_job {
-    const char *content; /* body, then the attachments back to back */
+    struct convert_input *input; /* what content lies in, for its pages; NULL: memory */
+    const char *content;         /* body, then the attachments back to back */
     size_t body_size;
     const struct convert_out_attachment *attachments; /* sizes add up to the content's */
     size_t attachment_count;

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/xmalloc.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 
 struct scan {
     struct convert_charsets *charsets;
+    struct convert_input *mail;
     unsigned parts;
     unsigned depth;
     const char *error; /* NULL while within the limits */
@@ -27,6 +29,9 @@ static bool is_field_line(const char *line, size_t len)
 
 size_t convert_mime_header_len(const char *mail, size_t len, size_t *content_out)
 {
+    enum { LOOKED_AT = CONVERT_HEADER_MAX + 2 }; /* an empty line behind the longest header is found */
+    if (len > LOOKED_AT)
+        len = LOOKED_AT;
     for (size_t i = 0; i < len;) {
         const char *lf = memchr(mail + i, '\n', len - i);
         size_t n = lf ? (size_t)(lf - mail) + 1 - i : len - i;
@@ -67,15 +72,16 @@ static enum delimiter match_delimiter(const char *line, size_t len, const char *
 }
 
 /* The next line of text that begins with "--", at or after `from`; NULL when there is none. */
-static const char *next_dashes(const char *text, const char *from, const char *end)
+static const char *next_dashes(struct scan *scan, const char *text, const char *from, const char *end)
 {
     while (from < end) {
-        const char *found = memmem(from, (size_t)(end - from), "--", 2);
+        const char *found = convert_input_find(scan->mail, from, end, "--", 2);
         if (!found || found == text || found[-1] == '\n')
             return found;
-        from = memchr(found, '\n', (size_t)(end - found));
+        from = convert_input_find(scan->mail, found, end, "\n", 1);
         if (!from)
             return NULL;
+        convert_input_passed(scan->mail, from);
     }
     return NULL;
 }
@@ -102,9 +108,9 @@ static void scan_multipart(struct scan *scan, struct convert_part *part)
     const char *boundary = part->about.boundary;
     size_t boundary_len = strlen(boundary);
     const char *start = NULL; /* of the part that is open */
-    const char *line = boundary_len > 0 ? next_dashes(text, text, end) : NULL;
+    const char *line = boundary_len > 0 ? next_dashes(scan, text, text, end) : NULL;
     while (line && !scan->error) {
-        const char *lf = memchr(line, '\n', (size_t)(end - line));
+        const char *lf = convert_input_find(scan->mail, line, end, "\n", 1);
         const char *next = lf ? lf + 1 : end;
         enum delimiter kind = match_delimiter(line, (size_t)(next - line), boundary, boundary_len);
         if (kind != NOT_OURS && start)
@@ -113,7 +119,7 @@ static void scan_multipart(struct scan *scan, struct convert_part *part)
             return;
         if (kind == BETWEEN)
             start = next;
-        line = next_dashes(text, next, end);
+        line = next_dashes(scan, text, next, end);
     }
     if (start && !scan->error)
         add_child(scan, part, start, end); /* the closing delimiter is missing */
@@ -143,11 +149,12 @@ static struct convert_part *scan_part(struct scan *scan, const char *raw, size_t
     return part;
 }
 
-struct convert_part *convert_mime_scan(struct convert_charsets *charsets, const char *mail, size_t len,
+struct convert_part *convert_mime_scan(struct convert_charsets *charsets, struct convert_input *mail,
                                        const char **error_out)
 {
-    struct scan scan = { .charsets = charsets };
-    struct convert_part *part = scan_part(&scan, mail, len, false);
+    struct scan scan = { .charsets = charsets, .mail = mail };
+    struct convert_part *part = scan_part(&scan, mail->data, mail->len, false);
+    convert_input_passed(mail, mail->data + mail->len);
     *error_out = scan.error;
     if (scan.error)
         convert_part_free(&part);

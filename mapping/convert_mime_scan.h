@@ -3,13 +3,15 @@
  * One walk decides where parts begin and end and holds every limit of convert_limits.h, so that no other parser can
  * see a different structure or be led beyond a limit. Nothing is copied or decoded: a part's header and content point
  * into the mail, which must outlive the tree, and so an attached message is carried byte for byte. Messages in the
- * mail are leaves. Internal to mapping/convert*.
+ * mail are leaves. A mapped mail's pages are given back on the way. Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "mapping/convert_mime_field.h"
+
+struct convert_input;
 
 struct convert_part {
     const char *header; /* raw header section, without the empty line */
@@ -23,10 +25,10 @@ struct convert_part {
 };
 
 /* NULL: over a limit, with a short static reason in *error_out. Free with convert_part_free(). */
-struct convert_part *convert_mime_scan(struct convert_charsets *charsets, const char *mail, size_t len,
+struct convert_part *convert_mime_scan(struct convert_charsets *charsets, struct convert_input *mail,
                                        const char **error_out) __attribute__((warn_unused_result));
 void convert_part_free(struct convert_part **part);
 bool convert_part_is(const struct convert_part *part, const char *type, const char *subtype); /* subtype NULL: any */
 /* Length of the header section at the start of mail, without the empty line; content_out gets the offset behind
- * that. */
+ * that. More than CONVERT_HEADER_MAX means too long: then it stopped looking, and the length is none. */
 size_t convert_mime_header_len(const char *mail, size_t len, size_t *content_out);

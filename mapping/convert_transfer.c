@@ -4,8 +4,9 @@
 #include <strings.h>
 
 #include "base/strbuf.h"
+#include "mapping/convert_input.h"
 
-enum { LINE_MAX_ENCODED = 76, PIECE_SIZE = 16 * 1024 };
+enum { LINE_MAX_ENCODED = CONVERT_BASE64_LINE, PIECE_SIZE = 16 * 1024, STEP = 256 * 1024 };
 
 static const struct label {
     const char *label;
@@ -33,6 +34,7 @@ struct output {
     convert_sink *sink;
     void *ctx;
     struct convert_decoded *decoded;
+    struct convert_input *input;
     size_t len;
     uint8_t piece[PIECE_SIZE];
 };
@@ -91,19 +93,23 @@ static void base64_finish_group(struct output *output, uint32_t bits, unsigned c
         output_byte(output, (uint8_t)(bits >> 2));
 }
 
-static void decode_base64(struct output *output, const uint8_t *data, size_t len)
+/* The current group of four characters, which may lie across two steps. */
+struct base64_group {
+    uint32_t bits;
+    unsigned count;
+    bool padded; /* one has ended with padding */
+};
+
+static void decode_base64_step(struct output *output, const uint8_t table[static 256], struct base64_group *group,
+                               const uint8_t *data, size_t len)
 {
-    uint8_t table[256];
-    for (unsigned c = 0; c < 256; c++)
-        table[c] = base64_value((uint8_t)c);
-    uint32_t bits = 0;
-    unsigned count = 0; /* characters of the current group of four */
-    bool padded = false;
+    uint32_t bits = group->bits;
+    unsigned count = group->count;
     for (size_t i = 0; i < len; i++) {
         uint8_t value = table[data[i]];
         if (value < 64) {
             output->decoded->damaged =
-                output->decoded->damaged || padded; /* content after its end; kept nevertheless */
+                output->decoded->damaged || group->padded; /* content after its end; kept nevertheless */
             bits = bits << 6 | value;
             if (++count == 4) {
                 output_byte(output, (uint8_t)(bits >> 16));
@@ -114,14 +120,30 @@ static void decode_base64(struct output *output, const uint8_t *data, size_t len
         } else if (value == B64_PAD) {
             base64_finish_group(output, bits, count);
             bits = count = 0;
-            padded = true;
+            group->padded = true;
         } else if (value == B64_WRONG) {
             output->decoded->damaged = true;
         }
     }
-    if (count > 0)
+    group->bits = bits;
+    group->count = count;
+}
+
+static void decode_base64(struct output *output, const uint8_t *data, size_t len)
+{
+    uint8_t table[256];
+    struct base64_group group = { 0 };
+    for (unsigned c = 0; c < 256; c++)
+        table[c] = base64_value((uint8_t)c);
+    for (size_t done = 0; done < len;) {
+        size_t n = len - done < STEP ? len - done : STEP;
+        decode_base64_step(output, table, &group, data + done, n);
+        done += n;
+        convert_input_passed(output->input, data + done);
+    }
+    if (group.count > 0)
         output->decoded->damaged = true;
-    base64_finish_group(output, bits, count);
+    base64_finish_group(output, group.bits, group.count);
 }
 
 static int hex_value(char c)
@@ -151,7 +173,12 @@ static size_t padded_line_end(const uint8_t *data, size_t len)
 /* A "=" that begins nothing stands for itself, as in text that somebody forgot to encode. */
 static void decode_qp(struct output *output, const uint8_t *data, size_t len)
 {
+    size_t told = 0; /* how far the input knows that we are */
     for (size_t i = 0; i < len; i++) {
+        if (i - told >= STEP) {
+            convert_input_passed(output->input, data + i);
+            told = i;
+        }
         if (data[i] != '=') {
             output_byte(output, data[i]);
             continue;
@@ -186,9 +213,11 @@ static void decode_uu_line(struct output *output, const uint8_t *line, size_t le
 static void decode_uu(struct output *output, const uint8_t *data, size_t len)
 {
     enum { BEFORE, INSIDE, BEHIND } at = BEFORE;
+    const char *text = (const char *)data;
     for (size_t i = 0; i < len;) {
-        const uint8_t *lf = memchr(data + i, '\n', len - i);
-        size_t next = lf ? (size_t)(lf - data) + 1 : len;
+        const char *lf = convert_input_find(output->input, text + i, text + len, "\n", 1);
+        size_t next = lf ? (size_t)(lf - text) + 1 : len;
+        convert_input_passed(output->input, data + next);
         size_t n = next - i;
         while (n > 0 && (data[i + n - 1] == '\n' || data[i + n - 1] == '\r'))
             n--;
@@ -203,11 +232,22 @@ static void decode_uu(struct output *output, const uint8_t *data, size_t len)
     output->decoded->damaged = output->decoded->damaged || at != BEHIND;
 }
 
+void convert_transfer_copy(const void *data, size_t len, struct convert_input *input, convert_sink *sink, void *ctx)
+{
+    const uint8_t *bytes = data;
+    for (size_t done = 0; done < len;) {
+        size_t n = len - done < STEP ? len - done : STEP;
+        sink(bytes + done, n, ctx);
+        done += n;
+        convert_input_passed(input, bytes + done);
+    }
+}
+
 struct convert_decoded convert_transfer_decode(enum convert_transfer encoding, const void *data, size_t len,
-                                               convert_sink *sink, void *ctx)
+                                               struct convert_input *input, convert_sink *sink, void *ctx)
 {
     struct convert_decoded decoded = { 0 };
-    struct output output = { .sink = sink, .ctx = ctx, .decoded = &decoded };
+    struct output output = { .sink = sink, .ctx = ctx, .decoded = &decoded, .input = input };
     switch (encoding) {
     case CONVERT_TRANSFER_BASE64:
         decode_base64(&output, data, len);
@@ -222,11 +262,12 @@ struct convert_decoded convert_transfer_decode(enum convert_transfer encoding, c
     case CONVERT_TRANSFER_IDENTITY:
         decoded.damaged = encoding == CONVERT_TRANSFER_UNKNOWN;
         decoded.size = (int64_t)len;
-        if (sink && len > 0)
-            sink(data, len, ctx);
+        if (sink)
+            convert_transfer_copy(data, len, input, sink, ctx);
         return decoded;
     }
     output_flush(&output);
+    convert_input_passed(input, (const uint8_t *)data + len);
     return decoded;
 }
 
@@ -246,16 +287,19 @@ void convert_base64_start(struct convert_base64_encoder *encoder, convert_sink *
     *encoder = (struct convert_base64_encoder){ .sink = sink, .ctx = ctx };
 }
 
+static void encoder_end_line(struct convert_base64_encoder *encoder)
+{
+    memcpy(encoder->line + encoder->column, "\r\n", 2);
+    encoder->sink(encoder->line, encoder->column + 2, encoder->ctx);
+    encoder->column = 0;
+}
+
 static void encoder_group(struct convert_base64_encoder *encoder, const uint8_t *bytes, size_t len)
 {
-    char group[4];
-    encode_group(bytes, len, group);
-    encoder->sink(group, sizeof group, encoder->ctx);
-    encoder->column += sizeof group;
-    if (encoder->column == LINE_MAX_ENCODED) {
-        encoder->sink("\r\n", 2, encoder->ctx);
-        encoder->column = 0;
-    }
+    encode_group(bytes, len, encoder->line + encoder->column);
+    encoder->column += 4;
+    if (encoder->column == LINE_MAX_ENCODED)
+        encoder_end_line(encoder);
 }
 
 void convert_base64_add(struct convert_base64_encoder *encoder, const void *data, size_t len)
@@ -279,8 +323,7 @@ void convert_base64_end(struct convert_base64_encoder *encoder)
         encoder_group(encoder, encoder->pending, encoder->pending_len);
     encoder->pending_len = 0;
     if (encoder->column > 0)
-        encoder->sink("\r\n", 2, encoder->ctx);
-    encoder->column = 0;
+        encoder_end_line(encoder);
 }
 
 void convert_base64_text(struct strbuf *out, const void *data, size_t len)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct convert_input;
 struct strbuf;
 
 enum convert_transfer {
@@ -33,14 +34,19 @@ struct convert_decoded {
     bool damaged; /* something did not belong there, or the end is missing */
 };
 
-/* Decodes the whole content into the sink (NULL: just count). */
+/* Decodes the whole content into the sink (NULL: just count), in pieces. input: what the content lies in, for its
+ * pages; NULL for memory. */
 struct convert_decoded convert_transfer_decode(enum convert_transfer encoding, const void *data, size_t len,
-                                               convert_sink *sink, void *ctx);
+                                               struct convert_input *input, convert_sink *sink, void *ctx);
+/* Hands out what lies in an input as it is, in pieces. */
+void convert_transfer_copy(const void *data, size_t len, struct convert_input *input, convert_sink *sink, void *ctx);
 
 /* Base64 lines from bytes that come in pieces. */
+enum { CONVERT_BASE64_LINE = 76 };
 struct convert_base64_encoder {
     uint8_t pending[3];
     size_t pending_len;
+    char line[CONVERT_BASE64_LINE + 2]; /* the one that is being written */
     size_t column;
     convert_sink *sink;
     void *ctx;

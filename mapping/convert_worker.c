@@ -10,6 +10,7 @@
 #include "mapping/convert.h"
 #include "mapping/convert_charset.h"
 #include "mapping/convert_html.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_memfile.h"
 #include "mapping/convert_mime_in.h"
@@ -66,37 +67,38 @@ static void output_finish(struct output **output)
 
 static int32_t handle_mail_in(int64_t size, const int *fds)
 {
-    struct convert_map mail;
-    if (convert_map_open(fds[0], size, &mail) != 1)
+    struct convert_input mail;
+    if (convert_input_map(fds[0], size, &mail) != 1)
         return CONVERT_WIRE_REFUSED;
     struct convert_in_message message;
     struct strbuf description;
     strbuf_init(&description, CONVERT_META_MAX);
     struct output *output = output_new(fds[1]);
-    convert_mime_in(charsets, mail.data, mail.len, output_sink, output, &message);
+    convert_mime_in(charsets, &mail, output_sink, output, &message);
     output_finish(&output);
     convert_wire_encode_in(&message, &description);
     int written = convert_memfile_write(fds[2], description.data, description.len);
     bool complete = strbuf_ok(&description) && written == 1;
     strbuf_free(&description);
     convert_in_message_free(&message);
-    convert_map_close(&mail);
+    convert_input_unmap(&mail);
     return complete ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
 }
 
 static int32_t handle_mail_out(int64_t size, bool is_plain, const int *fds, struct strbuf *detail)
 {
-    struct convert_map content;
+    struct convert_input content;
     struct convert_out_job job;
     size_t len;
-    if (convert_map_open(fds[0], size, &content) != 1)
+    if (convert_input_map(fds[0], size, &content) != 1)
         return CONVERT_WIRE_REFUSED;
     char *description = convert_memfile_read(fds[1], 0, CONVERT_META_MAX, &len);
     if (!description || convert_wire_decode_out(description, len, size, &job) != 1) {
         free(description);
-        convert_map_close(&content);
+        convert_input_unmap(&content);
         return CONVERT_WIRE_REFUSED;
     }
+    job.input = &content;
     job.content = content.data;
     job.is_plain = is_plain;
     struct output *output = output_new(fds[2]);
@@ -105,7 +107,7 @@ static int32_t handle_mail_out(int64_t size, bool is_plain, const int *fds, stru
     output_finish(&output);
     convert_wire_free_out(&job);
     free(description);
-    convert_map_close(&content);
+    convert_input_unmap(&content);
     return at_end ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
 }
 
@@ -144,7 +146,8 @@ static void prepare(void)
         "--b\r\nContent-Disposition: attachment; filename*=iso-8859-1''%E4\r\n\r\nx\r\n--b--\r\n";
     charsets = convert_charsets_new();
     struct convert_in_message message;
-    convert_mime_in(charsets, mail, sizeof mail - 1, ignore_sink, NULL, &message);
+    struct convert_input input = convert_input_of(mail, sizeof mail - 1);
+    convert_mime_in(charsets, &input, ignore_sink, NULL, &message);
     convert_in_message_free(&message);
 }
 

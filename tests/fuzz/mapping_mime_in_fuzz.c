@@ -4,6 +4,7 @@
 
 #include "base/strbuf.h"
 #include "mapping/convert_charset.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mime_in.h"
 #include "mapping/convert_utf8.h"
@@ -26,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *error;
     strbuf_init(&content, (size_t)64 << 20);
     strbuf_init(&description, CONVERT_META_MAX);
-    convert_mime_in(charsets, (const char *)data, size, collect, &content, &message);
+    struct convert_input input = convert_input_of(data, size);
+    convert_mime_in(charsets, &input, collect, &content, &message);
     convert_wire_encode_in(&message, &description);
     if (convert_wire_decode_in(description.data, description.len, (int64_t)content.len, &back, &error) != 1)
         abort();

@@ -15,6 +15,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "mapping/convert_charset.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_markdown.h"
 #include "mapping/convert_mime_in.h"
@@ -132,7 +133,8 @@ static void check_mail(const char *name, const struct strbuf *mail, const json_t
     struct convert_in_message message;
     struct strbuf content;
     strbuf_init(&content, (size_t)256 << 20);
-    convert_mime_in(charsets, mail->data, mail->len, collect, &content, &message);
+    struct convert_input input = convert_input_of(mail->data, mail->len);
+    convert_mime_in(charsets, &input, collect, &content, &message);
     char *body = xstrndup(content.data, (size_t)message.body_size);
     check_text(name, expect, "subject", message.subject);
     check_text(name, expect, "from_name", message.from_name);

@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "mapping/convert_charset.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mime_field.h"
 #include "mapping/convert_mime_in.h"
@@ -35,7 +36,8 @@ static void convert(const char *mail, size_t len, struct outcome *outcome)
 {
     char *copy = xmemdup(mail, len > 0 ? len : 1); /* exactly as long, so that a read beyond is found */
     strbuf_init(&outcome->content, (size_t)256 << 20);
-    convert_mime_in(charsets, copy, len, collect, &outcome->content, &outcome->message);
+    struct convert_input input = convert_input_of(copy, len);
+    convert_mime_in(charsets, &input, collect, &outcome->content, &outcome->message);
     free(copy);
     struct strbuf description;
     strbuf_init(&description, CONVERT_META_MAX);

@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "mapping/convert_charset.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mail_header.h"
 #include "mapping/convert_markdown.h"
@@ -383,7 +384,8 @@ static void test_attachments_come_back(void **state)
     struct convert_in_message message;
     struct strbuf back;
     strbuf_init(&back, 1 << 20);
-    convert_mime_in(charsets, mail, strlen(mail), collect, &back, &message);
+    struct convert_input input = convert_input_of(mail, strlen(mail));
+    convert_mime_in(charsets, &input, collect, &back, &message);
     assert_string_equal(message.detail, "");
     static const char *const names[] = { "u:a.png", "u:_._\"b X: y\".txt", "u:Form.json",
                                          "u:Übersicht über die Maße und die Gewichte aller Türen.txt" };

@@ -309,7 +309,7 @@ static void test_transfer_decoding(void **state)
         struct strbuf out;
         strbuf_init(&out, 1000);
         struct convert_decoded decoded =
-            convert_transfer_decode(rows[i].encoding, rows[i].data, strlen(rows[i].data), collect, &out);
+            convert_transfer_decode(rows[i].encoding, rows[i].data, strlen(rows[i].data), NULL, collect, &out);
         assert_string_equal(out.data, rows[i].expected);
         assert_int_equal(decoded.size, out.len);
         assert_int_equal(decoded.damaged, rows[i].damaged);
@@ -332,7 +332,7 @@ static void test_transfer_encoding(void **state)
     convert_qp_encode(&out, long_line, sizeof long_line);
     struct strbuf back;
     strbuf_init(&back, 10000);
-    convert_transfer_decode(CONVERT_TRANSFER_QP, out.data, out.len, collect, &back);
+    convert_transfer_decode(CONVERT_TRANSFER_QP, out.data, out.len, NULL, collect, &back);
     assert_int_equal(back.len, sizeof long_line);
     for (const char *line = out.data; (line = strstr(line, "\r\n")); line += 2)
         assert_true(strcspn(line + 2, "\r") <= 76);
@@ -348,7 +348,7 @@ static void test_transfer_encoding(void **state)
         convert_base64_end(&encoder);
         assert_int_equal(strcspn(out.data, "\r"), 76);
         strbuf_init(&back, 10000);
-        assert_false(convert_transfer_decode(CONVERT_TRANSFER_BASE64, out.data, out.len, collect, &back).damaged);
+        assert_false(convert_transfer_decode(CONVERT_TRANSFER_BASE64, out.data, out.len, NULL, collect, &back).damaged);
         assert_int_equal(back.len, 100);
         strbuf_free(&back);
         strbuf_free(&out);
