@@ -20,10 +20,9 @@
 #include "base/log.h"
 #include "base/worker.h"
 
-enum {
-    OPEN_FILES_MAX = 32,                  /* a job's descriptors and a few copies of them */
-    OUTPUT_BYTES_MAX = 1024 * 1024 * 1024 /* no memfd grows beyond this */
-};
+enum { OPEN_FILES_MAX = 32 }; /* a job's descriptors and a few copies of them */
+
+static const rlim_t output_bytes_max = (rlim_t)2 << 30; /* of a file; memory files should be sealed against growing */
 
 static void log_failure(const char *step)
 {
@@ -43,14 +42,14 @@ static int set_limit(int resource, rlim_t value)
 }
 
 #ifdef POSTERN_SANITIZE
-static int limit_memory(uint64_t bytes)
+static int limit_memory(const struct worker_limits *limits)
 {
-    (void)bytes; /* ASan's shadow needs terabytes of addresses */
+    (void)limits; /* ASan's shadow needs terabytes of addresses */
     return 0;
 }
 #else
-/* The first number of statm, in pages. 1, or -1 with errno. */
-static int read_mapped_pages(uint64_t *pages_out)
+/* Two numbers of statm: all addresses, and those of memory that can be written to; in pages. 1, or -1 with errno. */
+static int read_used_pages(uint64_t *all_out, uint64_t *data_out)
 {
     char line[128] = "";
     FILE *statm = fopen("/proc/self/statm", "re");
@@ -58,24 +57,33 @@ static int read_mapped_pages(uint64_t *pages_out)
         return -1;
     const char *got = fgets(line, sizeof line, statm);
     fclose(statm);
+    uint64_t numbers[6] = { 0 };
+    char *at = line;
     char *end = line;
-    if (got != NULL)
-        *pages_out = strtoull(line, &end, 10);
-    if (end != line)
+    for (size_t i = 0; got != NULL && i < sizeof numbers / sizeof numbers[0]; i++, at = end)
+        numbers[i] = strtoull(at, &end, 10);
+    *all_out = numbers[0];
+    *data_out = numbers[5];
+    if (*data_out > 0)
         return 1;
     errno = EPROTO;
     return -1;
 }
 
-/* RLIMIT_AS counts addresses, among them what program and libraries have mapped already. */
-static int limit_memory(uint64_t bytes)
+/* RLIMIT_DATA counts what is private and can be written to: the memory. RLIMIT_AS counts all addresses, among them what
+ * program and libraries have mapped already, and input files. Shared mappings, which only the latter would count, are
+ * forbidden below. */
+static int limit_memory(const struct worker_limits *limits)
 {
-    uint64_t pages;
-    if (bytes == 0)
+    uint64_t all, data;
+    if (limits->memory_bytes == 0)
         return 0;
-    if (read_mapped_pages(&pages) < 0)
+    if (read_used_pages(&all, &data) < 0)
         return -1;
-    return set_limit(RLIMIT_AS, pages * (uint64_t)sysconf(_SC_PAGESIZE) + bytes);
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (set_limit(RLIMIT_DATA, data * page + limits->memory_bytes) < 0)
+        return -1;
+    return set_limit(RLIMIT_AS, all * page + limits->memory_bytes + limits->mapped_bytes);
 }
 #endif
 
@@ -87,7 +95,7 @@ static int limit_resources(const struct worker_limits *limits)
     } fixed[] = {
         { RLIMIT_CORE, 0 }, /* a core would hold people's mail */
         { RLIMIT_NOFILE, OPEN_FILES_MAX },
-        { RLIMIT_FSIZE, OUTPUT_BYTES_MAX },
+        { RLIMIT_FSIZE, output_bytes_max },
         { RLIMIT_NPROC, 0 },
         { RLIMIT_MEMLOCK, 0 },
         { RLIMIT_MSGQUEUE, 0 },
@@ -96,7 +104,7 @@ static int limit_resources(const struct worker_limits *limits)
         if (set_limit(fixed[i].resource, fixed[i].value) < 0)
             return -1;
     }
-    return limit_memory(limits->memory_bytes);
+    return limit_memory(limits);
 }
 
 /* A daemon that was started as root may have capabilities left; its workers never do. */
@@ -156,8 +164,7 @@ static int allow_conditionally(scmp_filter_ctx filter)
 {
     /* clang-format off */
     const struct conditional rules[] = {
-        { SCMP_SYS(mmap),       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) }, /* no new code */
-        { SCMP_SYS(mprotect),   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
+        { SCMP_SYS(mprotect),   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) }, /* no new code */
         { SCMP_SYS(newfstatat), SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH) }, /* fstat() of glibc */
         { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_GETFD) },
         { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_SETFD) },
@@ -172,6 +179,12 @@ static int allow_conditionally(scmp_filter_ctx filter)
         if (error < 0)
             return error;
     }
+    /* No new code here either; and nothing that others see change, or that the memory limit does not count. */
+    const struct scmp_arg_cmp private_data[] = { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                                                 SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE) };
+    int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, private_data);
+    if (error < 0)
+        return error;
     /* worker_sandbox_renew_cpu(): this process, this one limit */
     const struct scmp_arg_cmp own_cpu_limit[] = { SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A1(SCMP_CMP_EQ, RLIMIT_CPU) };
     return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, own_cpu_limit);

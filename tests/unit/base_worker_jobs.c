@@ -294,6 +294,30 @@ static int32_t job_map_code(struct job_io *io)
     return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
 }
 
+static int32_t job_map_shared(struct job_io *io)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, io->fds[0], 0) == MAP_FAILED;
+}
+
+/* Shared memory of its own would be beside the limit. */
+static int32_t job_map_shared_memory(struct job_io *io)
+{
+    (void)io;
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
+}
+
+/* A file may be larger than the memory that there is; but not larger than was said. */
+static int32_t job_map_files(struct job_io *io)
+{
+    size_t size = WORKER_TEST_MEMORY + WORKER_TEST_MAPPED - ((size_t)8 << 20);
+    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, io->fds[0], 0);
+    if (map == MAP_FAILED)
+        return 1;
+    if (mmap(NULL, (size_t)16 << 20, PROT_READ, MAP_PRIVATE, io->fds[0], 0) != MAP_FAILED)
+        return 2;
+    return munmap(map, size);
+}
+
 static int32_t job_make_code(struct job_io *io)
 {
     (void)io;
@@ -367,7 +391,7 @@ static int32_t job_compute(struct job_io *io)
     struct stat size;
     if (fstat(io->fds[0], &size) < 0 || size.st_size < 5 || ftruncate(io->fds[0], 3) < 0)
         return 4;
-    void *map = mmap(NULL, 3, PROT_READ, MAP_SHARED, io->fds[0], 0);
+    void *map = mmap(NULL, 3, PROT_READ, MAP_PRIVATE, io->fds[0], 0);
     if (map == MAP_FAILED || memcmp(map, "1.5", 3) != 0)
         return 5;
     return munmap(map, 3);
@@ -413,6 +437,9 @@ static const struct {
     { "signal-other", job_signal_other },
     { "map-code", job_map_code },
     { "make-code", job_make_code },
+    { "map-shared", job_map_shared },
+    { "map-shared-memory", job_map_shared_memory },
+    { "map-files", job_map_files },
     { "raise-limit", job_raise_limit },
     { "limit-other", job_limit_other },
     { "memfd", job_memfd },

@@ -6,6 +6,6 @@
 #pragma once
 #include "base/worker.h"
 
-enum { WORKER_TEST_MEMORY = 64 << 20 }; /* the memory limit that the jobs reckon with, bytes */
+enum { WORKER_TEST_MEMORY = 64 << 20, WORKER_TEST_MAPPED = 256 << 20 }; /* limits that the jobs reckon with, bytes */
 
 extern const struct worker_program worker_test_program;

@@ -60,7 +60,10 @@ static const struct worker_pool_settings default_settings = {
     .arguments = worker_arguments,
     .workers = 1,
     .queue_max = 1000,
-    .limits = { .memory_bytes = WORKER_TEST_MEMORY, .cpu_seconds = 20, .job_timeout_ms = 30000 },
+    .limits = { .memory_bytes = WORKER_TEST_MEMORY,
+                .mapped_bytes = WORKER_TEST_MAPPED,
+                .cpu_seconds = 20,
+                .job_timeout_ms = 30000 },
 };
 
 static void discard_log(enum log_level level, const char *line, void *ctx)
@@ -346,6 +349,8 @@ static const struct failure {
     { "signal-other", "killed by signal 31" },
     { "map-code", "killed by signal 31" },
     { "make-code", "killed by signal 31" },
+    { "map-shared", "killed by signal 31" },
+    { "map-shared-memory", "killed by signal 31" },
     { "raise-limit", "killed by signal 31" },
     { "limit-other", "killed by signal 31" },
     { "memfd", "killed by signal 31" },
@@ -700,6 +705,9 @@ static void test_sandbox_allows_computing(void **state)
     assert_int_equal(got.result.code, 0);
     got = run_job(f, "eat-half-the-memory", -1);
     assert_int_equal(got.result.outcome, WORKER_DONE);
+    got = run_job(f, "map-files", file);
+    assert_string_equal(got.result.detail, "");
+    assert_int_equal(got.result.code, 0);
     close(file);
 }
 
