@@ -351,7 +351,9 @@ static int open_state(struct gateway *gateway, char **error_out)
         *error_out = errno_text("can't create state_dir", config->state_dir);
         return -1;
     }
-    struct convert_settings convert = { .loop = gateway->parts.loop, .program = "/proc/self/exe" };
+    struct convert_settings convert = { .loop = gateway->parts.loop,
+                                        .directory = config->state_dir,
+                                        .program = "/proc/self/exe" };
     gateway->parts.convert = convert_new(&convert); /* forks: before any thread */
     if (!gateway->parts.convert) {
         *error_out = errno_text("can't start", "the convert workers");

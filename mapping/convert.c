@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
+#include "base/tmpfile.h"
 #include "base/worker.h"
 #include "base/xmalloc.h"
 #include "mapping/convert_limits.h"
@@ -26,14 +27,21 @@ enum {
     JOB_TIMEOUT_DEFAULT_MS = 60 * 1000,
     ATTEMPTS_MAX = 2, /* with the full conversion; then a simpler form */
     MIME_HEADER_MAX = 8 * 1024,
+    SMALL_INPUT_MAX = 256 * 1024,          /* its result is expected to be small too ... */
+    MEMORY_RESULT_MAX = 1024 * 1024,       /* ... and gets a file on disk when it turns out to be larger than this */
+    COPY_PIECE_SIZE = 4 * 1024 * 1024,     /* in one turn of the loop */
+    INPUT_MAPPED_MAX = 1024 * 1024 * 1024, /* content of any size that can be stored */
 };
 
 static const uint64_t memory_default = 512ULL * 1024 * 1024;
+static const size_t result_max = (size_t)2 << 30; /* in a memory file, where a file on disk can't be made safe */
 
 struct convert {
     struct loop *loop;
     struct worker_pool *pool;
-    struct job *jobs; /* waiting and running, in no order */
+    char *directory;
+    bool has_no_leases; /* found out: results stay in memory */
+    struct job *jobs;   /* waiting and running, in no order */
 };
 
 /* One conversion, over all its attempts. */
@@ -43,14 +51,17 @@ struct job {
     enum convert_wire_kind kind;
     int input_fd;
     int64_t input_size;
+    bool is_large;  /* the result goes to a file on disk */
     int content_fd; /* of this attempt: the content, or the mail; -1 */
+    bool on_disk;   /* content_fd is such a file */
     int meta_fd;    /* of this attempt; -1 */
     unsigned attempts;
     struct strbuf detail;
     struct strbuf header;      /* mail out: what is ours of the mail */
     struct strbuf description; /* mail out: of the content */
     bool is_smtputf8;
-    struct timer *failure; /* tells on the loop what went wrong in the caller's call; NULL */
+    struct timer *later; /* tells on the loop what went wrong in the caller's call, or goes on copying; NULL */
+    int64_t copied;      /* of the original, for the fallback form */
     convert_in_done *in_done;
     convert_out_done *out_done;
     void *ctx;
@@ -66,6 +77,7 @@ struct convert *convert_new(const struct convert_settings *settings)
         .queue_max = QUEUE_MAX,
         .limits = {
             .memory_bytes = settings->memory_bytes > 0 ? settings->memory_bytes : memory_default,
+            .mapped_bytes = INPUT_MAPPED_MAX,
             .cpu_seconds = CPU_SECONDS,
             .job_timeout_ms = settings->job_timeout_ms > 0 ? settings->job_timeout_ms : JOB_TIMEOUT_DEFAULT_MS,
             .jobs_per_worker = JOBS_PER_WORKER,
@@ -73,9 +85,11 @@ struct convert *convert_new(const struct convert_settings *settings)
     };
     struct convert *convert = xcalloc(1, sizeof *convert);
     convert->loop = settings->loop;
+    convert->directory = xstrdup(settings->directory);
     convert->pool = worker_pool_new(settings->loop, &pool_settings);
     if (!convert->pool) {
         int error = errno;
+        free(convert->directory);
         free(convert);
         errno = error;
         return NULL;
@@ -98,7 +112,10 @@ uint64_t convert_crashes(const struct convert *convert)
 static struct job *job_new(struct convert *convert, enum convert_wire_kind kind, int input_fd, int64_t input_size,
                            void *ctx)
 {
-    int fd = fcntl(input_fd, F_DUPFD_CLOEXEC, 0);
+    /* A worker must not be able to change what another attempt, or the fallback form, will be made of. */
+    int flags = fcntl(input_fd, F_GETFL);
+    bool read_only = flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
+    int fd = read_only ? fcntl(input_fd, F_DUPFD_CLOEXEC, 0) : convert_memfile_reopen(input_fd);
     if (fd < 0)
         return NULL;
     struct job *job = xcalloc(1, sizeof *job);
@@ -106,6 +123,7 @@ static struct job *job_new(struct convert *convert, enum convert_wire_kind kind,
                          .kind = kind,
                          .input_fd = fd,
                          .input_size = input_size,
+                         .is_large = input_size > SMALL_INPUT_MAX,
                          .content_fd = -1,
                          .meta_fd = -1,
                          .ctx = ctx };
@@ -134,7 +152,7 @@ static void job_free(struct job *job)
         job->convert->jobs = job->next;
     if (job->next)
         job->next->previous = job->previous;
-    timer_free(&job->failure);
+    timer_free(&job->later);
     close_fd(&job->input_fd);
     close_fd(&job->content_fd);
     close_fd(&job->meta_fd);
@@ -153,6 +171,7 @@ void convert_free(struct convert **convert)
         next = job->next;
         job_free(job);
     }
+    free((*convert)->directory);
     free(*convert);
     *convert = NULL;
 }
@@ -187,30 +206,53 @@ static void finish_failed(struct job *job, bool is_permanent, const char *error)
     }
 }
 
-static void finish_later(struct job *job, void (*finish)(void *job))
+static void go_on_later(struct job *job, void (*next)(void *job))
 {
-    job->failure = timer_new(job->convert->loop, finish, job);
-    timer_start(job->failure, 0);
+    timer_free(&job->later);
+    job->later = timer_new(job->convert->loop, next, job);
+    timer_start(job->later, 0);
 }
 
 /* ---- one attempt ---- */
 
 static void on_worker_done(const struct worker_result *result, void *ctx);
 
+/* For a result: in memory while it is at most small_max bytes. 1, or -1 with errno. */
+static int new_content_file(struct job *job, size_t small_max)
+{
+    close_fd(&job->content_fd);
+    job->on_disk = job->is_large && !job->convert->has_no_leases;
+    job->content_fd = job->on_disk ? tmpfile_new(job->convert->directory)
+                                   : convert_memfile_new("convert-content", job->is_large ? result_max : small_max);
+    return job->content_fd >= 0 ? 1 : -1;
+}
+
 /* Fresh files for each attempt: a crashed worker leaves rubbish. 1, or -1 with errno. */
 static int prepare_files(struct job *job)
 {
-    close_fd(&job->content_fd);
+    bool is_in = job->kind == CONVERT_WIRE_MAIL_IN;
     close_fd(&job->meta_fd);
-    job->content_fd = convert_memfile_new("convert-content");
-    job->meta_fd = convert_memfile_new("convert-description");
-    if (job->content_fd < 0 || job->meta_fd < 0)
+    job->meta_fd = convert_memfile_new("convert-description", is_in ? CONVERT_META_MAX : job->description.len);
+    if (job->meta_fd < 0 || new_content_file(job, job->header.len + MEMORY_RESULT_MAX) != 1)
         return -1;
-    if (job->kind == CONVERT_WIRE_MAIL_IN)
+    if (is_in)
         return 1;
     if (convert_memfile_write(job->meta_fd, job->description.data, job->description.len) != 1)
         return -1;
     return convert_memfile_write(job->content_fd, job->header.data, job->header.len);
+}
+
+/* Nobody can change the result from here on. 1, or -1. */
+static int settle_content(struct job *job, int64_t *size_out)
+{
+    if (!job->on_disk)
+        return convert_memfile_seal(job->content_fd, size_out);
+    int result = convert_memfile_freeze(&job->content_fd, size_out);
+    if (result != 1 && errno != EAGAIN) {
+        log_warning("convert.no_leases", "directory=%s error=%s", job->convert->directory, strerror(errno));
+        job->convert->has_no_leases = true;
+    }
+    return result;
 }
 
 /* 1 taken, 0 the queue is full, -1 no files (errno). */
@@ -230,7 +272,7 @@ static int submit(struct job *job)
 
 static void on_no_files(void *arg)
 {
-    finish_failed(arg, false, "no memory file");
+    finish_failed(arg, false, "no file for the result");
 }
 
 /* The first attempt, from a caller: what fails here is told on the loop, except a full queue. */
@@ -240,33 +282,46 @@ static int submit_first(struct job *job)
     if (taken == 0)
         job_free(job);
     else if (taken < 0)
-        finish_later(job, on_no_files);
+        go_on_later(job, on_no_files);
     return taken == 0 ? 0 : 1;
 }
 
 /* ---- mail in ---- */
 
-/* Built without looking into the mail: whatever is in there has ended two workers. */
 static void finish_in_fallback(struct job *job)
 {
-    const char *body = convert_fallback_body();
-    struct convert_in_result result = { .fallback = true, .from_name = "" };
+    struct convert_in_result result = { .fallback = true, .from_name = "", .content_fd = job->content_fd };
     tmtp_message_init(&result.message);
-    close_fd(&job->content_fd);
-    job->content_fd = convert_memfile_new("convert-fallback");
-    if (job->content_fd < 0 || convert_memfile_write(job->content_fd, body, strlen(body)) != 1 ||
-        convert_memfile_copy(job->content_fd, job->input_fd, job->input_size) != 1) {
-        result.error = "no memory file";
-        result.fallback = false;
-        result.content_fd = -1;
-    } else {
-        tmtp_message_set(&result.message.subject, CONVERT_UNREADABLE_SUBJECT);
-        tmtp_message_add_attachment(&result.message, CONVERT_ORIGINAL_NAME, job->input_size, NULL);
-        result.content_fd = job->content_fd;
-        result.body_size = (int64_t)strlen(body);
-        result.content_size = result.body_size + job->input_size;
-    }
+    tmtp_message_set(&result.message.subject, CONVERT_UNREADABLE_SUBJECT);
+    tmtp_message_add_attachment(&result.message, CONVERT_ORIGINAL_NAME, job->input_size, NULL);
+    result.body_size = (int64_t)strlen(convert_fallback_body());
+    result.content_size = result.body_size + job->input_size;
     finish_in(job, &result);
+}
+
+/* Piece by piece: a large mail would hold up the loop. */
+static void copy_original(void *arg)
+{
+    struct job *job = arg;
+    int64_t left = job->input_size - job->copied;
+    int64_t piece = left < COPY_PIECE_SIZE ? left : COPY_PIECE_SIZE;
+    if (convert_memfile_copy(job->content_fd, job->input_fd, &job->copied, piece) != 1)
+        finish_failed(job, false, "no room for the result");
+    else if (job->copied < job->input_size)
+        go_on_later(job, copy_original);
+    else
+        finish_in_fallback(job);
+}
+
+/* Built without looking into the mail: whatever is in there has ended two workers. */
+static void begin_in_fallback(struct job *job)
+{
+    const char *body = convert_fallback_body();
+    if (new_content_file(job, strlen(body) + (size_t)job->input_size) != 1 ||
+        convert_memfile_write(job->content_fd, body, strlen(body)) != 1)
+        finish_failed(job, false, "no file for the result");
+    else
+        copy_original(job);
 }
 
 /* The body is shown to people and goes on as JSON's neighbour: it must be text. */
@@ -285,8 +340,10 @@ static int read_in_answer(struct job *job, int64_t *content_size_out, struct con
     int64_t meta_size;
     size_t len;
     *error_out = "files that can't be sealed";
-    if (convert_memfile_seal(job->content_fd, content_size_out) != 1 ||
-        convert_memfile_seal(job->meta_fd, &meta_size) != 1)
+    if (settle_content(job, content_size_out) != 1 || convert_memfile_seal(job->meta_fd, &meta_size) != 1)
+        return -1;
+    *error_out = "more content than there is in the mail";
+    if (*content_size_out > 2 * job->input_size + CONVERT_BODY_MAX) /* each part, and the original */
         return -1;
     *error_out = "no description";
     char *description = convert_memfile_read(job->meta_fd, 0, CONVERT_META_MAX, &len);
@@ -369,11 +426,12 @@ static bool mail_is_ours(struct job *job, int64_t mail_size)
 
 static int finish_out_converted(struct job *job, const struct worker_result *answer, const char **error_out)
 {
-    struct convert_out_result result = { .mail_fd = job->content_fd };
+    struct convert_out_result result = { 0 };
     *error_out = "a mail with a header that is not ours";
-    if (convert_memfile_seal(job->content_fd, &result.mail_size) != 1 || !mail_is_ours(job, result.mail_size) ||
+    if (settle_content(job, &result.mail_size) != 1 || !mail_is_ours(job, result.mail_size) ||
         answer->answer_len > CONVERT_DETAIL_MAX || !convert_wire_is_clean(answer->answer, answer->answer_len))
         return -1;
+    result.mail_fd = job->content_fd;
     strbuf_add(&job->detail, answer->answer, answer->answer_len);
     result.is_smtputf8 = job->is_smtputf8;
     result.is_8bit = job->is_smtputf8; /* RFC 6531: one needs the other */
@@ -476,7 +534,7 @@ int convert_mail_out(struct convert *convert, const struct convert_out_request *
     job->out_done = done;
     if (describe_mail(job, request) == 1)
         return submit_first(job);
-    finish_later(job, on_impossible);
+    go_on_later(job, on_impossible);
     return 1;
 }
 
@@ -490,7 +548,7 @@ static void after_failure(struct job *job, const char *why)
         strbuf_clear(&job->detail);
         strbuf_add_fmt(&job->detail, "conversion failed %u times: %.200s", job->attempts, why);
         if (job->kind == CONVERT_WIRE_MAIL_IN) {
-            finish_in_fallback(job);
+            begin_in_fallback(job);
             return;
         }
         if (job->kind == CONVERT_WIRE_OUT_PLAIN) {
@@ -503,18 +561,37 @@ static void after_failure(struct job *job, const char *why)
         finish_failed(job, false, "the workers are busy");
 }
 
+/* Once more, without counting: it has only turned out to be large. */
+static void try_on_disk(struct job *job)
+{
+    job->is_large = true;
+    job->attempts--;
+    if (submit(job) != 1)
+        finish_failed(job, false, "the workers are busy");
+}
+
+/* 1 the job has ended or goes on; -1 the attempt has failed, with a reason. */
+static int take_answer(struct job *job, const struct worker_result *answer, const char **error_out)
+{
+    if (answer->code == CONVERT_WIRE_DONE)
+        return job->kind == CONVERT_WIRE_MAIL_IN ? finish_in_converted(job, error_out)
+                                                 : finish_out_converted(job, answer, error_out);
+    *error_out = "refused by the worker";
+    if (answer->code == CONVERT_WIRE_TOO_LARGE && !job->is_large) {
+        try_on_disk(job);
+    } else if (answer->code == CONVERT_WIRE_NO_ROOM) {
+        log_error("convert.no_room", "directory=%s", job->convert->directory);
+        finish_failed(job, false, "no room for the result");
+    } else {
+        return -1;
+    }
+    return 1;
+}
+
 static void on_worker_done(const struct worker_result *result, void *ctx)
 {
     struct job *job = ctx;
     const char *error = result->detail;
-    if (result->outcome == WORKER_DONE) {
-        error = "refused by the worker";
-        int finished = -1;
-        if (result->code == CONVERT_WIRE_DONE)
-            finished = job->kind == CONVERT_WIRE_MAIL_IN ? finish_in_converted(job, &error)
-                                                         : finish_out_converted(job, result, &error);
-        if (finished == 1)
-            return;
-    }
-    after_failure(job, error);
+    if (result->outcome != WORKER_DONE || take_answer(job, result, &error) != 1)
+        after_failure(job, error);
 }

@@ -1,13 +1,14 @@
 /* convert.h - content both ways: mail <-> thread message
  *
  * The façade over the convert workers: content is parsed and built in sandboxed child processes only (base/worker.h).
- * Input and output are file descriptors (memfds), so that size costs no copies here. A job whose worker crashes, hangs
+ * Input and output are file descriptors, so that size costs no copies here: memory files while small, files without a
+ * name beyond, and neither the daemon nor a worker holds the whole of large content in memory. A job whose worker crashes, hangs
  * or exceeds its limits is tried once more; after the second time mail becomes a thread message in the fallback form
  * (a short text, the original attached as "u:original.eml"), built without looking into it; a thread message is tried
  * a third time as plain text without the CommonMark renderer.
  *
  * Workers are not trusted. The header of outgoing mail is written here (convert_mail_header.h) and compared afterwards,
- * results are sealed before they are checked, and every size, name and text in an answer must hold (convert_wire.h):
+ * results can't be changed any more when they are checked (convert_memfile.h), and every size, name and text in an answer must hold (convert_wire.h):
  * an answer that does not is a crash. Limits: convert_limits.h. How content is mapped: convert_mime_in.h and
  * convert_mime_out.h.
  *
@@ -25,15 +26,16 @@ struct loop;
 
 struct convert_settings {
     struct loop *loop;
+    const char *directory;  /* for results that are too large for memory; on the filesystem where they are kept */
     const char *program;    /* "/proc/self/exe"; given CONVERT_WORKER_ARGUMENT it must call convert_worker_main() */
     unsigned workers;       /* processes; 0: 2 */
-    uint64_t memory_bytes;  /* each; 0: 512 MiB */
+    uint64_t memory_bytes;  /* each, besides what it starts with and the files that it reads; 0: 512 MiB */
     int64_t job_timeout_ms; /* 0: 60 s */
 };
 
 #define CONVERT_WORKER_ARGUMENT "--worker=convert"
 
-/* Start before any thread of the daemon. NULL with errno when the zygote can't be started. */
+/* Start before any thread of the daemon. Strings are copied. NULL with errno when the zygote can't be started. */
 struct convert *convert_new(const struct convert_settings *settings) __attribute__((warn_unused_result));
 void convert_free(struct convert **convert); /* pending jobs get no callback */
 unsigned convert_waiting(const struct convert *convert);
@@ -42,19 +44,20 @@ _Noreturn void convert_worker_main(void);
 
 /* Mail -> thread message. */
 struct convert_in_result {
-    bool ok;                     /* false: no memory file, or the queue is full: try again later; error says why */
-    const char *error;           /* NULL when ok */
-    bool fallback;               /* the original is attached because it could not be converted; detail says why */
-    const char *detail;          /* for the trace; "" */
+    bool ok;            /* false: no room for the result, or the queue is full: try again later; error says why */
+    const char *error;  /* NULL when ok */
+    bool fallback;      /* the original is attached because it could not be converted; detail says why */
+    const char *detail; /* for the trace; "" */
     struct tmtp_message message; /* subject and attachments; the rest is the caller's to fill; freed afterwards */
     const char *from_name;       /* display name of the author, decoded; "" */
-    int content_fd;              /* body and attachments back to back; closed after the callback (dup it to keep it) */
+    int content_fd;              /* body and attachments back to back; closed after the callback (dup it to keep it);
+                                  * the file can be given a name when base/tmpfile.h made it */
     int64_t content_size;
     int64_t body_size;
 };
 typedef void convert_in_done(struct convert_in_result *result, void *ctx);
-/* mail_fd: the whole message as received, mapped from offset 0 (its file position is not used). Duplicated; its
- * content must not change until done is called. 1 taken, 0 too busy now. */
+/* mail_fd: the whole message as received, mapped from offset 0 (its file position is not used). Duplicated, for
+ * reading only; its content must not change until done is called. 1 taken, 0 too busy now. */
 int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_in_done *done, void *ctx)
     __attribute__((warn_unused_result));
 
@@ -72,7 +75,7 @@ struct convert_quote {
 };
 struct convert_out_request {
     const struct tmtp_message *message; /* attachments, subject */
-    int content_fd;                     /* body and attachments; duplicated */
+    int content_fd;                     /* body and attachments; duplicated, for reading only */
     int64_t content_size;
     const struct convert_quote *quotes; /* shown instead of the body */
     size_t quote_count;                 /* 0: the body is one text; at most CONVERT_QUOTES_MAX */
@@ -97,7 +100,7 @@ struct convert_out_result {
     bool permanent;
     const char *error;
     const char *detail; /* for the trace: what was carried differently; "" */
-    int mail_fd;        /* closed after the callback */
+    int mail_fd;        /* closed after the callback; as content_fd above */
     int64_t mail_size;
     bool is_8bit, is_smtputf8;
 };

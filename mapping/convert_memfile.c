@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -10,9 +12,16 @@
 
 #include "base/xmalloc.h"
 
-int convert_memfile_new(const char *name)
+int convert_memfile_new(const char *name, size_t max)
 {
-    return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd >= 0 && ftruncate(fd, (off_t)max) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0)
+        return fd;
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return -1;
 }
 
 int convert_memfile_write(int fd, const void *data, size_t len)
@@ -30,11 +39,11 @@ int convert_memfile_write(int fd, const void *data, size_t len)
     return 1;
 }
 
-int convert_memfile_copy(int fd, int from, int64_t size)
+int convert_memfile_copy(int fd, int from, int64_t *offset, int64_t size)
 {
-    off_t offset = 0;
-    while (offset < size) {
-        ssize_t n = sendfile(fd, from, &offset, (size_t)(size - offset));
+    off_t at = *offset;
+    while (at < *offset + size) {
+        ssize_t n = sendfile(fd, from, &at, (size_t)(*offset + size - at));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
@@ -42,16 +51,52 @@ int convert_memfile_copy(int fd, int from, int64_t size)
             return -1;
         }
     }
+    *offset = at;
+    return 1;
+}
+
+int convert_memfile_end(int fd)
+{
+    off_t end = lseek(fd, 0, SEEK_CUR);
+    return end >= 0 && ftruncate(fd, end) == 0 ? 1 : -1;
+}
+
+static int get_size(int fd, int64_t *size_out)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -1;
+    *size_out = status.st_size;
     return 1;
 }
 
 int convert_memfile_seal(int fd, int64_t *size_out)
 {
-    struct stat status;
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0 || fstat(fd, &status) < 0)
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
         return -1;
-    *size_out = status.st_size;
-    return 1;
+    return get_size(fd, size_out);
+}
+
+int convert_memfile_reopen(int fd)
+{
+    char path[sizeof "/proc/self/fd/" + 3 * sizeof(int)];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int convert_memfile_freeze(int *fd, int64_t *size_out)
+{
+    int reading = convert_memfile_reopen(*fd);
+    if (reading < 0)
+        return -1;
+    close(*fd);
+    *fd = reading;
+    /* Who opens it through /proc in this moment breaks the lease, of which the kernel tells by SIGIO: that would end us.
+     * SIGURG is ignored unless somebody wants it. */
+    if (fcntl(reading, F_SETSIG, SIGURG) < 0 || fcntl(reading, F_SETLEASE, F_RDLCK) < 0 ||
+        fcntl(reading, F_SETLEASE, F_UNLCK) < 0)
+        return -1;
+    return get_size(reading, size_out);
 }
 
 static char *read_from(int fd, int64_t offset, size_t len)

@@ -26,7 +26,12 @@ enum convert_wire_kind {
 enum { CONVERT_WIRE_REQUEST_SIZE = 12, CONVERT_WIRE_FILES = 3 };
 
 /* A handler's code. Anything else is a broken worker. */
-enum { CONVERT_WIRE_DONE = 0, CONVERT_WIRE_REFUSED = 1 };
+enum {
+    CONVERT_WIRE_DONE = 0,
+    CONVERT_WIRE_REFUSED = 1,
+    CONVERT_WIRE_TOO_LARGE = 2, /* the memory file for the result is full */
+    CONVERT_WIRE_NO_ROOM = 3,   /* the result can't be written: the disk is full */
+};
 
 struct convert_wire_request {
     enum convert_wire_kind kind;

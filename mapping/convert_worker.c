@@ -1,7 +1,7 @@
 /* The child's side: one job is one conversion, from mapped input files to output files that come with the job. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/ipc.h"
 #include "base/strbuf.h"
@@ -22,17 +22,23 @@
  * handed down to every worker by fork(). Set once. */
 static struct convert_charsets *charsets;
 
-/* Collects small writes. */
+/* Collects small writes. After a failure the rest is thrown away. */
 struct output {
     int fd;
+    int error; /* errno of the failure; 0 */
     size_t len;
     char buffer[64 * 1024];
 };
 
+static void output_write(struct output *output, const void *data, size_t len)
+{
+    if (output->error == 0 && convert_memfile_write(output->fd, data, len) != 1)
+        output->error = errno;
+}
+
 static void output_flush(struct output *output)
 {
-    if (convert_memfile_write(output->fd, output->buffer, output->len) != 1)
-        abort(); /* no memory for the file: the same as no memory */
+    output_write(output, output->buffer, output->len);
     output->len = 0;
 }
 
@@ -42,8 +48,7 @@ static void output_sink(const void *data, size_t len, void *ctx)
     if (len > sizeof output->buffer - output->len)
         output_flush(output);
     if (len > sizeof output->buffer) {
-        if (convert_memfile_write(output->fd, data, len) != 1)
-            abort();
+        output_write(output, data, len);
         return;
     }
     memcpy(output->buffer + output->len, data, len);
@@ -54,15 +59,21 @@ static struct output *output_new(int fd)
 {
     struct output *output = xmalloc(sizeof *output);
     output->fd = fd;
+    output->error = 0;
     output->len = 0;
     return output;
 }
 
-static void output_finish(struct output **output)
+/* How it went, as a handler's code. */
+static int32_t output_finish(struct output **output)
 {
     output_flush(*output);
+    if ((*output)->error == 0 && convert_memfile_end((*output)->fd) != 1)
+        (*output)->error = errno;
+    int error = (*output)->error;
     free(*output);
     *output = NULL;
+    return error == 0 ? CONVERT_WIRE_DONE : error == EPERM ? CONVERT_WIRE_TOO_LARGE : CONVERT_WIRE_NO_ROOM;
 }
 
 static int32_t handle_mail_in(int64_t size, const int *fds)
@@ -75,14 +86,15 @@ static int32_t handle_mail_in(int64_t size, const int *fds)
     strbuf_init(&description, CONVERT_META_MAX);
     struct output *output = output_new(fds[1]);
     convert_mime_in(charsets, &mail, output_sink, output, &message);
-    output_finish(&output);
+    int32_t code = output_finish(&output);
     convert_wire_encode_in(&message, &description);
-    int written = convert_memfile_write(fds[2], description.data, description.len);
-    bool complete = strbuf_ok(&description) && written == 1;
+    if (!strbuf_ok(&description) || convert_memfile_write(fds[2], description.data, description.len) != 1 ||
+        convert_memfile_end(fds[2]) != 1)
+        code = CONVERT_WIRE_REFUSED;
     strbuf_free(&description);
     convert_in_message_free(&message);
     convert_input_unmap(&mail);
-    return complete ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+    return code;
 }
 
 static int32_t handle_mail_out(int64_t size, bool is_plain, const int *fds, struct strbuf *detail)
@@ -102,13 +114,12 @@ static int32_t handle_mail_out(int64_t size, bool is_plain, const int *fds, stru
     job.content = content.data;
     job.is_plain = is_plain;
     struct output *output = output_new(fds[2]);
-    bool at_end = lseek(fds[2], 0, SEEK_END) >= 0; /* the header is there */
-    convert_mime_out(&job, output_sink, output, detail);
-    output_finish(&output);
+    convert_mime_out(&job, output_sink, output, detail); /* goes on where the header ends */
+    int32_t code = output_finish(&output);
     convert_wire_free_out(&job);
     free(description);
     convert_input_unmap(&content);
-    return at_end ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+    return code;
 }
 
 static int32_t handle(const void *data, size_t len, const int *fds, size_t fd_count, void *answer, size_t *answer_len)

@@ -1,7 +1,8 @@
 /* The conversions as the daemon sees them: through real worker processes, and with workers that misbehave.
  *
  * This program is also its own worker: started with CONVERT_WORKER_ARGUMENT it serves jobs. Under the name
- * "...-crash" it dies with every job, under "...-liar" it gives answers that no honest worker would.
+ * "...-crash" it dies with every job, under "...-liar" it gives answers that no honest worker would, under "...-keeper"
+ * it keeps the result open for writing, and under "...-full" it finds no room for it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,6 +38,26 @@ static int32_t handle_by_crashing(const void *request, size_t request_len, const
     abort();
 }
 
+/* A body "text", and an attachment. */
+static int32_t answer_text(const int *fds, int64_t attachment_size)
+{
+    struct convert_in_attachment attachment = { (char[]){ "u:a.txt" }, attachment_size };
+    const struct convert_in_message message = { .subject = (char[]){ "s" },
+                                                .from_name = (char[]){ "" },
+                                                .detail = (char[]){ "" },
+                                                .body_size = 4,
+                                                .attachments = &attachment,
+                                                .attachment_count = attachment_size > 0 };
+    struct strbuf description;
+    strbuf_init(&description, 4096);
+    convert_wire_encode_in(&message, &description);
+    bool written = convert_memfile_write(fds[1], "text", 4) == 1 && convert_memfile_end(fds[1]) == 1 &&
+                   convert_memfile_write(fds[2], description.data, description.len) == 1 &&
+                   convert_memfile_end(fds[2]) == 1;
+    strbuf_free(&description);
+    return written ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+}
+
 /* Mail in: an attachment larger than the content. Mail out: a second author behind the header. */
 static int32_t handle_by_lying(const void *data, size_t len, const int *fds, size_t fd_count, void *answer,
                                size_t *answer_len)
@@ -48,22 +69,30 @@ static int32_t handle_by_lying(const void *data, size_t len, const int *fds, siz
         abort();
     if (request.kind != CONVERT_WIRE_MAIL_IN) {
         static const char forged[] = "MIME-Version: 1.0\r\nFrom: mallory@example.net\r\n\r\ntext\r\n";
-        return convert_memfile_write(fds[2], forged, strlen(forged)) == 1 ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+        return convert_memfile_write(fds[2], forged, strlen(forged)) == 1 && convert_memfile_end(fds[2]) == 1
+                   ? CONVERT_WIRE_DONE
+                   : CONVERT_WIRE_REFUSED;
     }
-    struct convert_in_attachment attachment = { (char[]){ "u:a.txt" }, 1000000 };
-    const struct convert_in_message message = { .subject = (char[]){ "s" },
-                                                .from_name = (char[]){ "" },
-                                                .detail = (char[]){ "" },
-                                                .body_size = 4,
-                                                .attachments = &attachment,
-                                                .attachment_count = 1 };
-    struct strbuf description;
-    strbuf_init(&description, 4096);
-    convert_wire_encode_in(&message, &description);
-    bool written = convert_memfile_write(fds[1], "text", 4) == 1 &&
-                   convert_memfile_write(fds[2], description.data, description.len) == 1;
-    strbuf_free(&description);
-    return written ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+    return answer_text(fds, 1000000);
+}
+
+/* An answer that would do, if it were certain that it stays like this. */
+static int32_t handle_by_keeping(const void *data, size_t len, const int *fds, size_t fd_count, void *answer,
+                                 size_t *answer_len)
+{
+    (void)data, (void)len, (void)answer;
+    *answer_len = 0;
+    if (fd_count != CONVERT_WIRE_FILES || dup(fds[1]) < 0)
+        abort();
+    return answer_text(fds, 0);
+}
+
+static int32_t handle_without_room(const void *data, size_t len, const int *fds, size_t fd_count, void *answer,
+                                   size_t *answer_len)
+{
+    (void)data, (void)len, (void)fds, (void)fd_count, (void)answer;
+    *answer_len = 0;
+    return CONVERT_WIRE_NO_ROOM;
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -76,6 +105,8 @@ static _Noreturn void serve(void)
 {
     static const struct worker_program crashing = { .handle = handle_by_crashing };
     static const struct worker_program lying = { .handle = handle_by_lying };
+    static const struct worker_program keeping = { .handle = handle_by_keeping };
+    static const struct worker_program full = { .handle = handle_without_room };
     char path[4096] = "";
     if (readlink("/proc/self/exe", path, sizeof path - 1) < 0)
         abort();
@@ -83,6 +114,10 @@ static _Noreturn void serve(void)
         worker_main(&crashing);
     if (ends_with(path, "-liar"))
         worker_main(&lying);
+    if (ends_with(path, "-keeper"))
+        worker_main(&keeping);
+    if (ends_with(path, "-full"))
+        worker_main(&full);
     convert_worker_main();
 }
 
@@ -92,7 +127,9 @@ struct fixture {
     struct clock *clock;
     struct loop *loop;
     struct convert *convert;
-    char *program; /* a link to this program; NULL */
+    char *program;         /* a link to this program; NULL */
+    const char *directory; /* NULL: this one */
+    uint64_t memory_bytes; /* of a worker; 0: as usual */
     bool done;
     /* what came back */
     bool ok, permanent, fallback;
@@ -118,7 +155,11 @@ static void start(struct fixture *fixture, const char *suffix)
         assert_int_equal(link(path, fixture->program), 0);
         program = fixture->program;
     }
-    const struct convert_settings settings = { .loop = fixture->loop, .program = program, .workers = 1 };
+    const struct convert_settings settings = { .loop = fixture->loop,
+                                               .directory = fixture->directory ? fixture->directory : ".",
+                                               .program = program,
+                                               .workers = 1,
+                                               .memory_bytes = fixture->memory_bytes };
     fixture->convert = convert_new(&settings);
     assert_non_null(fixture->convert);
 }
@@ -150,7 +191,7 @@ static void stop(struct fixture *fixture)
 
 static int memory_file(const char *data, size_t len)
 {
-    int fd = convert_memfile_new("test");
+    int fd = convert_memfile_new("test", len);
     assert_true(fd >= 0);
     assert_int_equal(convert_memfile_write(fd, data, len), 1);
     return fd;
@@ -213,12 +254,13 @@ static void mail_out(struct fixture *fixture, const char *body, const char *atta
     tmtp_message_init(&message);
     tmtp_message_set(&message.subject, "Gate");
     tmtp_message_add_attachment(&message, "u:note.txt", (int64_t)strlen(attachment), NULL);
-    char content[4096];
-    int len = snprintf(content, sizeof content, "%s%s", body, attachment);
-    int fd = memory_file(content, (size_t)len);
+    struct strbuf content;
+    strbuf_init(&content, (size_t)1 << 20);
+    strbuf_add_fmt(&content, "%s%s", body, attachment);
+    int fd = memory_file(content.data, content.len);
     struct convert_out_request request = { .message = &message,
                                            .content_fd = fd,
-                                           .content_size = len,
+                                           .content_size = (int64_t)content.len,
                                            .to_count = 1,
                                            .message_id = "1.abc@gw.example.org",
                                            .date_ms = 1700000000000 };
@@ -227,6 +269,7 @@ static void mail_out(struct fixture *fixture, const char *body, const char *atta
     request.to = &to;
     assert_int_equal(convert_mail_out(fixture->convert, &request, on_out, fixture), 1);
     close(fd);
+    strbuf_free(&content);
     tmtp_message_free(&message);
     loop_run(fixture->loop);
     assert_true(fixture->done);
@@ -369,6 +412,96 @@ static void test_lies_are_not_believed(void **state)
     stop(&fixture);
 }
 
+/* Larger than what stays in memory. The caller's. */
+static char *large_mail(size_t *len_out)
+{
+    struct strbuf mail;
+    strbuf_init(&mail, (size_t)16 << 20);
+    strbuf_add_str(&mail, "Subject: large\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\r\n");
+    while (mail.len < (size_t)9 << 20)
+        strbuf_add_str(&mail, "0123456789abcdef\r\n");
+    *len_out = mail.len;
+    return strbuf_detach(&mail);
+}
+
+static void test_large_mail_of_crashing_workers(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    size_t len;
+    char *mail = large_mail(&len);
+    start(&fixture, "-crash");
+    mail_in_bytes(&fixture, mail, len);
+    assert_true(fixture.ok);
+    assert_true(fixture.fallback);
+    assert_int_equal(fixture.content_len, fixture.body_len + len);
+    assert_memory_equal(fixture.content + fixture.body_len, mail, len);
+    free(mail);
+    stop(&fixture);
+}
+
+/* What a worker can still write to is not looked at. A memory file is sealed, so that it may be kept. */
+static void test_results_that_are_kept_open(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    size_t len;
+    char *mail = large_mail(&len);
+    start(&fixture, "-keeper");
+    mail_in(&fixture, sample);
+    assert_true(fixture.ok);
+    assert_false(fixture.fallback);
+    assert_string_equal(fixture.content, "text");
+    mail_in_bytes(&fixture, mail, len);
+    assert_true(fixture.ok);
+    assert_true(fixture.fallback);
+    assert_non_null(strstr(fixture.detail, "can't be sealed"));
+    free(mail);
+    stop(&fixture);
+}
+
+/* That the disk is full is no fault of the message. */
+static void test_no_room_for_the_result(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, "-full");
+    mail_in(&fixture, sample);
+    assert_false(fixture.ok);
+    mail_out(&fixture, "text\n", "x");
+    assert_false(fixture.ok);
+    assert_false(fixture.permanent);
+    stop(&fixture);
+    size_t len;
+    char *mail = large_mail(&len);
+    struct fixture elsewhere = { .directory = "/nonexistent" };
+    start(&elsewhere, NULL);
+    mail_in(&elsewhere, sample); /* small ones don't need it */
+    assert_true(elsewhere.ok);
+    mail_in_bytes(&elsewhere, mail, len);
+    assert_false(elsewhere.ok);
+    free(mail);
+    stop(&elsewhere);
+}
+
+/* Its size does not show that a small message becomes a large mail: each of these octets is four in the result, twice. */
+static void test_small_content_with_a_large_result(void **state)
+{
+    (void)state;
+    enum { LEN = 200 * 1024 };
+    struct fixture fixture = { 0 };
+    start(&fixture, NULL);
+    char *body = xmalloc(LEN + 1);
+    memset(body, 1, LEN);
+    body[LEN] = '\0';
+    mail_out(&fixture, body, "x");
+    assert_true(fixture.ok);
+    assert_true(fixture.content_len > (size_t)8 * LEN);
+    assert_int_equal(convert_crashes(fixture.convert), 0);
+    free(body);
+    stop(&fixture);
+}
+
 static void test_mail_out(void **state)
 {
     (void)state;
@@ -457,6 +590,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_empty_mail),
         cmocka_unit_test(test_crash_gives_the_original),
         cmocka_unit_test(test_lies_are_not_believed),
+        cmocka_unit_test(test_large_mail_of_crashing_workers),
+        cmocka_unit_test(test_results_that_are_kept_open),
+        cmocka_unit_test(test_no_room_for_the_result),
+        cmocka_unit_test(test_small_content_with_a_large_result),
         cmocka_unit_test(test_mail_out),
         cmocka_unit_test(test_mail_out_of_crashing_workers),
         cmocka_unit_test(test_impossible_request),
