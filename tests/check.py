@@ -15,7 +15,7 @@ import xml.etree.ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 LOGS = os.path.join(ROOT, "build", "check")
 LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "text", "format", "shell", "manpages", "cppcheck", "tidy")
-SANDBOX_TESTS = ("mapping_convert_test", "mapping_convert_corpus_test")
+SANDBOX_TESTS = ("mapping_convert_test", "mapping_convert_corpus_test", "mapping_convert_large_test")
 FUZZ_SECONDS = 5
 LONG_SECONDS = 24 * 3600
 SHOWN_LINES = 120   # of a failure's output; the rest is in its log
