@@ -27,6 +27,7 @@ enum {
 
     /* Thread message -> mail. */
     CONVERT_MARKDOWN_MAX = 256 * 1024, /* a longer body is shown preformatted */
+    CONVERT_SHOWN_MAX = 1024 * 1024,   /* of all texts of a message; what goes beyond is attached */
     CONVERT_MARKDOWN_DEPTH_MAX = 200,
     CONVERT_RENDERED_MAX = 8 * 1024 * 1024, /* octets of each rendering */
     CONVERT_QUOTE_LINE_MAX = 1000,          /* octets of a line of ours before or behind one of them */

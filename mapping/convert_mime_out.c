@@ -17,8 +17,9 @@ enum { CID_SIZE = 64, FIELD_MAX = 16 * 1024, LINE_PLAIN_MAX = 78 };
 
 /* One attachment on its way out. */
 struct outgoing_file {
-    const struct convert_out_attachment *given;
+    const struct convert_out_attachment *given; /* NULL: a text of the message */
     const char *data;
+    size_t size;
     const char *filename; /* safe and unique; the name set's */
     const char *type;
     char cid[CID_SIZE];
@@ -30,7 +31,13 @@ struct outgoing {
     convert_sink *sink;
     void *ctx;
     struct outgoing_file *files;
+    size_t file_count; /* the attachments, and texts that are too long to be shown */
     struct convert_names names;
+    const char *body; /* what is shown: the message's, or a line of ours instead */
+    size_t body_size; /* of it, or of all quotes that are shown */
+    struct strbuf body_note;
+    struct convert_out_quote *quotes; /* likewise */
+    char **outros;                    /* ours, of those that are attached; else NULL */
     struct strbuf text, html;
 };
 
@@ -170,7 +177,7 @@ static void put_file(struct outgoing *mail, const struct outgoing_file *file)
         strbuf_add_fmt(&header, "Content-ID: <%s>\r\n", file->cid);
     strbuf_add_str(&header, "\r\n");
     put_buffer(mail, &header);
-    put_content_as_base64(mail, file->data, file->given->size);
+    put_content_as_base64(mail, file->data, file->size);
 }
 
 /* Forms, blank ("f:") and filled ("r:"), are JSON. */
@@ -197,12 +204,13 @@ static void list_files(struct outgoing *mail, struct strbuf *detail)
 {
     const struct convert_out_job *job = mail->job;
     const char *data = job->content + job->body_size;
-    mail->files = xcalloc(job->attachment_count + 1, sizeof *mail->files);
+    mail->files = xcalloc(job->attachment_count + job->quote_count + 1, sizeof *mail->files);
     for (size_t i = 0; i < job->attachment_count; i++) {
-        struct outgoing_file *file = &mail->files[i];
+        struct outgoing_file *file = &mail->files[mail->file_count++];
         file->given = &job->attachments[i];
         file->data = data;
-        data += file->given->size;
+        file->size = file->given->size;
+        data += file->size;
         name_file(mail, file, detail);
         struct strbuf cid;
         strbuf_init(&cid, sizeof file->cid - 1);
@@ -210,6 +218,72 @@ static void list_files(struct outgoing *mail, struct strbuf *detail)
         memcpy(file->cid, cid.data, cid.len + 1);
         strbuf_free(&cid);
     }
+}
+
+/* ---- texts that are too long ---- */
+
+/* Returns its name there. */
+static const char *attach_text(struct outgoing *mail, const char *text, size_t size)
+{
+    struct outgoing_file *file = &mail->files[mail->file_count++];
+    file->data = text;
+    file->size = size;
+    file->filename = convert_names_add(&mail->names, "message.md", "") + 2;
+    file->type = "text/markdown; charset=utf-8";
+    return file->filename;
+}
+
+static void choose_body(struct outgoing *mail, struct strbuf *detail)
+{
+    const struct convert_out_job *job = mail->job;
+    mail->body = job->content;
+    mail->body_size = job->body_size;
+    if (job->body_size <= CONVERT_SHOWN_MAX)
+        return;
+    strbuf_add_fmt(&mail->body_note, "The text is too long to be shown here: it is attached as \"%s\".\n",
+                   attach_text(mail, job->content, job->body_size));
+    strbuf_add_str(detail, "The text is too long to be shown, and attached. ");
+    mail->body = mail->body_note.data;
+    mail->body_size = mail->body_note.len;
+}
+
+/* Those that still fit are shown, the others attached. */
+static void choose_quotes(struct outgoing *mail, struct strbuf *detail)
+{
+    enum { OUTRO_MAX = CONVERT_QUOTE_LINE_MAX + CONVERT_NAME_MAX + 100 };
+    const struct convert_out_job *job = mail->job;
+    size_t attached = 0;
+    mail->quotes = xcalloc(job->quote_count, sizeof *mail->quotes);
+    mail->outros = xcalloc(job->quote_count, sizeof *mail->outros);
+    for (size_t i = 0; i < job->quote_count; i++) {
+        struct convert_out_quote *quote = &mail->quotes[i];
+        *quote = job->quotes[i];
+        if (quote->size <= CONVERT_SHOWN_MAX - mail->body_size) {
+            mail->body_size += quote->size;
+            continue;
+        }
+        struct strbuf outro;
+        strbuf_init(&outro, OUTRO_MAX);
+        strbuf_add_fmt(&outro, "The text is too long to be shown here: it is attached as \"%s\".%s%s",
+                       attach_text(mail, job->content + quote->offset, quote->size), quote->outro[0] ? " " : "",
+                       quote->outro);
+        quote->size = 0;
+        quote->outro = mail->outros[i] = strbuf_detach(&outro);
+        attached++;
+    }
+    if (attached > 0)
+        strbuf_add_str(detail, "Some of its texts are too long to be shown, and attached. ");
+}
+
+static void free_texts(struct outgoing *mail)
+{
+    for (size_t i = 0; mail->outros && i < mail->job->quote_count; i++)
+        free(mail->outros[i]);
+    free(mail->outros);
+    free(mail->quotes);
+    strbuf_free(&mail->body_note);
+    strbuf_free(&mail->text);
+    strbuf_free(&mail->html);
 }
 
 static const char *find_image(const char *name, void *ctx)
@@ -232,14 +306,14 @@ static void render_quotes(struct outgoing *mail, struct strbuf *detail)
 {
     const struct convert_out_job *job = mail->job;
     size_t in_text = 0, in_html = 0;
-    convert_quotes_to_text(&mail->text, job->content, job->quotes, job->quote_count, job->is_plain, &in_text);
+    convert_quotes_to_text(&mail->text, job->content, mail->quotes, job->quote_count, job->is_plain, &in_text);
     if (!job->is_plain)
-        convert_quotes_to_html(&mail->html, job->content, job->quotes, job->quote_count, false, &in_html);
+        convert_quotes_to_html(&mail->html, job->content, mail->quotes, job->quote_count, false, &in_html);
     if (!strbuf_ok(&mail->text) || !strbuf_ok(&mail->html)) {
         strbuf_clear(&mail->text);
         strbuf_clear(&mail->html);
-        convert_quotes_to_text(&mail->text, job->content, job->quotes, job->quote_count, true, &in_text);
-        convert_quotes_to_html(&mail->html, job->content, job->quotes, job->quote_count, true, &in_html);
+        convert_quotes_to_text(&mail->text, job->content, mail->quotes, job->quote_count, true, &in_text);
+        convert_quotes_to_html(&mail->html, job->content, mail->quotes, job->quote_count, true, &in_html);
     }
     if (in_text > 0 || in_html > 0)
         strbuf_add_str(detail, "Some of its texts are carried as they were written, without rendering. ");
@@ -253,26 +327,26 @@ static void render(struct outgoing *mail, struct strbuf *detail)
         return;
     }
     if (job->is_plain) {
-        convert_markdown_to_preformatted_text(&mail->text, job->content, job->body_size);
+        convert_markdown_to_preformatted_text(&mail->text, mail->body, mail->body_size);
         strbuf_add_str(detail, "The text is carried as it was written, without rendering. ");
         return;
     }
-    if (convert_markdown_to_text(&mail->text, job->content, job->body_size) == 1 &&
-        convert_markdown_to_html(&mail->html, job->content, job->body_size, find_image, mail) == 1)
+    if (convert_markdown_to_text(&mail->text, mail->body, mail->body_size) == 1 &&
+        convert_markdown_to_html(&mail->html, mail->body, mail->body_size, find_image, mail) == 1)
         return;
     strbuf_add_str(detail, "The text is too long or too deep to be rendered. ");
     for (size_t i = 0; i < job->attachment_count; i++)
         mail->files[i].is_shown = false;
     strbuf_clear(&mail->text);
     strbuf_clear(&mail->html);
-    convert_markdown_to_preformatted_text(&mail->text, job->content, job->body_size);
-    convert_markdown_to_preformatted_html(&mail->html, job->content, job->body_size);
+    convert_markdown_to_preformatted_text(&mail->text, mail->body, mail->body_size);
+    convert_markdown_to_preformatted_html(&mail->html, mail->body, mail->body_size);
 }
 
 static size_t count_shown(const struct outgoing *mail)
 {
     size_t count = 0;
-    for (size_t i = 0; i < mail->job->attachment_count; i++)
+    for (size_t i = 0; i < mail->file_count; i++)
         count += mail->files[i].is_shown;
     return count;
 }
@@ -286,7 +360,7 @@ static void put_html(struct outgoing *mail)
     put_multipart_type(mail, RELATED);
     put_delimiter(mail, RELATED, false);
     put_text_part(mail, "html", &mail->html);
-    for (size_t i = 0; i < mail->job->attachment_count; i++) {
+    for (size_t i = 0; i < mail->file_count; i++) {
         if (mail->files[i].is_shown) {
             put_delimiter(mail, RELATED, false);
             put_file(mail, &mail->files[i]);
@@ -297,7 +371,7 @@ static void put_html(struct outgoing *mail)
 
 static void put_texts(struct outgoing *mail)
 {
-    if (mail->job->is_plain || (mail->job->body_size == 0 && mail->job->quote_count == 0)) {
+    if (mail->job->is_plain || (mail->body_size == 0 && mail->job->quote_count == 0)) {
         put_text_part(mail, "plain", &mail->text);
         return;
     }
@@ -312,14 +386,14 @@ static void put_texts(struct outgoing *mail)
 static void put_all(struct outgoing *mail)
 {
     put(mail, "MIME-Version: 1.0\r\n");
-    if (count_shown(mail) == mail->job->attachment_count) {
+    if (count_shown(mail) == mail->file_count) {
         put_texts(mail);
         return;
     }
     put_multipart_type(mail, MIXED);
     put_delimiter(mail, MIXED, false);
     put_texts(mail);
-    for (size_t i = 0; i < mail->job->attachment_count; i++) {
+    for (size_t i = 0; i < mail->file_count; i++) {
         if (!mail->files[i].is_shown) {
             put_delimiter(mail, MIXED, false);
             put_file(mail, &mail->files[i]);
@@ -331,17 +405,21 @@ static void put_all(struct outgoing *mail)
 void convert_mime_out(const struct convert_out_job *job, convert_sink *sink, void *ctx, struct strbuf *detail)
 {
     struct outgoing mail = { .job = job, .sink = sink, .ctx = ctx };
+    strbuf_init(&mail.body_note, FIELD_MAX);
+    list_files(&mail, detail);
+    if (job->quote_count > 0)
+        choose_quotes(&mail, detail);
+    else
+        choose_body(&mail, detail);
     /* The preformatted forms have no limit of their own; a character takes three octets repaired, six escaped. */
-    size_t max = CONVERT_RENDERED_MAX > job->body_size * 18 ? CONVERT_RENDERED_MAX : job->body_size * 18 + FIELD_MAX;
+    size_t max = CONVERT_RENDERED_MAX > mail.body_size * 18 ? CONVERT_RENDERED_MAX : mail.body_size * 18 + FIELD_MAX;
     for (size_t i = 0; i < job->quote_count; i++) /* our own lines, and at most as much rendering for each text */
-        max += job->quotes[i].size > 0 ? CONVERT_QUOTE_LINES_MAX + CONVERT_RENDERED_MAX / 64 : CONVERT_QUOTE_LINES_MAX;
+        max += mail.quotes[i].size > 0 ? CONVERT_QUOTE_LINES_MAX + CONVERT_RENDERED_MAX / 64 : CONVERT_QUOTE_LINES_MAX;
     strbuf_init(&mail.text, max);
     strbuf_init(&mail.html, max);
-    list_files(&mail, detail);
     render(&mail, detail);
     put_all(&mail);
-    strbuf_free(&mail.text);
-    strbuf_free(&mail.html);
+    free_texts(&mail);
     convert_names_free(&mail.names);
     free(mail.files);
 }

@@ -1,7 +1,7 @@
-/* convert_mime_out.h - thread message -> the MIME part of a mail, in memory
+/* convert_mime_out.h - thread message -> the MIME part of a mail
  *
  * multipart/alternative of text/plain and text/html, pictures that the text shows beside the HTML in a
- * multipart/related, all other attachments in a multipart/mixed. Everything is 7-bit, with CRLF. Deterministic: the
+ * multipart/related, all other attachments in a multipart/mixed. Text that is too long to be shown is attached as well. Everything is 7-bit, with CRLF. Deterministic: the
  * same job gives the same bytes. The header before it is the daemon's (convert_mail_header.h). Runs in a worker.
  * Internal to mapping/convert*.
  */
@@ -33,5 +33,5 @@ struct convert_out_job {
     bool is_plain;                          /* without looking into the body: its source as text/plain */
 };
 
-/* Hands out "MIME-Version: ..." to the last line. detail gets what was carried differently. */
+/* Hands out "MIME-Version: ..." to the last line, in pieces: memory is needed for what is shown. detail gets what was carried differently. */
 void convert_mime_out(const struct convert_out_job *job, convert_sink *sink, void *ctx, struct strbuf *detail);

@@ -308,6 +308,23 @@ static void test_attachment_there_and_back(void **state)
     stop(&fixture);
 }
 
+/* A member's text of that size. */
+static void test_text_out(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture);
+    int64_t before = warm_up(&fixture);
+    int content = new_file("# Text\n\n");
+    add_lines(content, "> *All* work and \xFF no play.\n", fixture.content_size);
+    convert_out(&fixture, content, lseek(content, 0, SEEK_END));
+    assert_non_null(strstr(fixture.error, "too long to be shown, and attached"));
+    fixture.error[0] = '\0';
+    check(&fixture, before);
+    close(content);
+    stop(&fixture);
+}
+
 /* What can't be shown, is damaged or has no end is no reason to need more. */
 static void test_mail_that_is_hard_to_carry(void **state)
 {
@@ -372,6 +389,7 @@ int main(int argc, char **argv)
     log_set_sink(ignore_log, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attachment_there_and_back),
+        cmocka_unit_test(test_text_out),
         cmocka_unit_test(test_mail_that_is_hard_to_carry),
         cmocka_unit_test(test_mail_that_can_not_be_converted),
     };

@@ -439,6 +439,82 @@ static void test_unrendered_forms(void **state)
     strbuf_free(&body);
 }
 
+/* The content of the part that begins behind `header`, decoded, is `expected`. */
+static void assert_attached(const char *mail, const char *header, const char *expected, size_t len)
+{
+    struct strbuf decoded;
+    strbuf_init(&decoded, 64 << 20);
+    const char *start = strstr(mail, header);
+    assert_non_null(start);
+    start = strstr(start, "\r\n\r\n") + 4;
+    const char *end = strstr(start, "\r\n\r\n--=_");
+    assert_non_null(end);
+    convert_transfer_decode(CONVERT_TRANSFER_BASE64, start, (size_t)(end - start), NULL, collect, &decoded);
+    assert_int_equal(decoded.len, len);
+    assert_memory_equal(decoded.data, expected, len);
+    strbuf_free(&decoded);
+}
+
+/* Neither shown nor lost. A member's own file keeps its name. */
+static void test_long_text_is_attached(void **state)
+{
+    (void)state;
+    static const struct convert_out_attachment attachments[] = { { "u:message.md", 3 } };
+    struct strbuf content;
+    char *detail;
+    strbuf_init(&content, 64 << 20);
+    while (content.len <= CONVERT_SHOWN_MAX)
+        strbuf_add_str(&content, "a *long* \xFF text\n");
+    size_t body_size = content.len;
+    strbuf_add_str(&content, "own");
+    for (int is_plain = 0; is_plain < 2; is_plain++) {
+        char *mail = mail_of(content.data, body_size, attachments, 1, is_plain, &detail);
+        assert_non_null(strstr(detail, "too long to be shown, and attached"));
+        assert_non_null(strstr(mail, "it is attached as \"message (2).md\"."));
+        assert_null(strstr(mail, "a *long*"));
+        assert_attached(mail, "filename=\"message.md\"", "own", 3);
+        assert_attached(mail, "filename=\"message (2).md\"", content.data, body_size);
+        free(mail);
+        free(detail);
+    }
+    strbuf_free(&content);
+}
+
+/* In a forwarded thread, what still fits is shown. */
+static void test_long_texts_of_a_thread_are_attached(void **state)
+{
+    (void)state;
+    /* KiB; all but the second and the last are shown */
+    static const size_t sizes[] = { 600, 500, 400, 0, 20, 2000 };
+    struct convert_out_quote quotes[6];
+    struct strbuf content, mail, detail;
+    strbuf_init(&content, 64 << 20);
+    for (size_t i = 0; i < 6; i++) {
+        quotes[i] = (struct convert_out_quote){ "Intro.", i == 1 ? "Outro." : "", content.len, sizes[i] * 1024 };
+        for (size_t n = 0; n < sizes[i] * 1024 / 16; n++)
+            strbuf_add_fmt(&content, "%zu23456789abcdef\n", i);
+    }
+    strbuf_init(&mail, 64 << 20);
+    strbuf_init(&detail, 10000);
+    const struct convert_out_job job = {
+        .content = content.data, .body_size = content.len, .quotes = quotes, .quote_count = 6, .seed = 0x1234
+    };
+    convert_mime_out(&job, collect, &mail, &detail);
+    assert_true(strbuf_ok(&mail));
+    assert_non_null(strstr(detail.data, "too long to be shown, and attached"));
+    static const char *const shown[] = { "> 0234", "> 2234", "> 4234" };
+    for (size_t i = 0; i < 3; i++)
+        assert_non_null(strstr(mail.data, shown[i]));
+    assert_null(strstr(mail.data, "> 1234"));
+    assert_null(strstr(mail.data, "> 5234"));
+    assert_non_null(strstr(mail.data, "attached as \"message.md\". Outro."));
+    assert_attached(mail.data, "filename=\"message.md\"", content.data + quotes[1].offset, quotes[1].size);
+    assert_attached(mail.data, "filename=\"message (2).md\"", content.data + quotes[5].offset, quotes[5].size);
+    strbuf_free(&mail);
+    strbuf_free(&detail);
+    strbuf_free(&content);
+}
+
 static void test_hostile_commonmark_is_fast(void **state)
 {
     (void)state;
@@ -494,6 +570,8 @@ int main(void)
         cmocka_unit_test(test_plain_mail),
         cmocka_unit_test(test_attachments_come_back),
         cmocka_unit_test(test_unrendered_forms),
+        cmocka_unit_test(test_long_text_is_attached),
+        cmocka_unit_test(test_long_texts_of_a_thread_are_attached),
         cmocka_unit_test(test_hostile_commonmark_is_fast),
         cmocka_unit_test(test_requests_are_checked),
     };
