@@ -4,7 +4,7 @@
  * secrets. The pool starts its program once as a "zygote" (a small single-threaded parent, started before
  * any thread of the daemon); the zygote prepares what must be prepared before lock-down (iconv modules) and forks
  * the workers. A worker drops everything (no-new-privs, rlimits, seccomp allow-list) before it sees its
- * first byte of input. Input and output travel as file descriptors (memfds), so big content is never copied
+ * first byte of input. Input and output travel as file descriptors, so big content is never copied
  * through a socket. A worker that dies, hangs or exceeds its limits costs one job, and is replaced; a zygote that
  * dies costs the jobs that were running, and is replaced after a short pause.
  *
