@@ -460,6 +460,27 @@ static void test_results_that_are_kept_open(void **state)
     stop(&fixture);
 }
 
+/* Each short line of uuencoded content stands for 63 octets: no mail becomes many times as large as it was. */
+static void test_mail_that_would_grow(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    struct strbuf mail;
+    strbuf_init(&mail, (size_t)1 << 20);
+    strbuf_add_str(&mail,
+                   "Content-Type: application/x-a\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\r\n");
+    while (mail.len < (size_t)300 << 10)
+        strbuf_add_str(&mail, "_\r\n");
+    start(&fixture, NULL);
+    mail_in_bytes(&fixture, mail.data, mail.len);
+    assert_true(fixture.ok);
+    assert_true(fixture.fallback);
+    assert_non_null(strstr(fixture.detail, "more content than there is in the mail"));
+    assert_int_equal(fixture.content_len, fixture.body_len + mail.len);
+    strbuf_free(&mail);
+    stop(&fixture);
+}
+
 /* That the disk is full is no fault of the message. */
 static void test_no_room_for_the_result(void **state)
 {
@@ -592,6 +613,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_lies_are_not_believed),
         cmocka_unit_test(test_large_mail_of_crashing_workers),
         cmocka_unit_test(test_results_that_are_kept_open),
+        cmocka_unit_test(test_mail_that_would_grow),
         cmocka_unit_test(test_no_room_for_the_result),
         cmocka_unit_test(test_small_content_with_a_large_result),
         cmocka_unit_test(test_mail_out),
