@@ -134,6 +134,14 @@ static const struct silo_link_callbacks link_callbacks = {
     .on_notice = inbound_accepted,
 };
 
+static char *state_file(const struct config *config, const char *name)
+{
+    struct strbuf path;
+    strbuf_init(&path, 4000);
+    strbuf_add_fmt(&path, "%s/%s", config->state_dir, name);
+    return strbuf_detach(&path);
+}
+
 /* Listeners. */
 
 static struct tls_context *listener_tls(const struct config_listener *listener, char **error_out)
@@ -148,6 +156,7 @@ static struct smtp_listener *new_listener(struct gateway *gateway, const struct 
     struct tls_context *tls = NULL;
     if (listener->tls != SMTP_TLS_NONE && !(tls = listener_tls(listener, error_out)))
         return NULL;
+    char *spool_dir = state_file(config, "content"); /* the store's, which is opened later */
     struct smtp_listener_settings settings = {
         .loop = gateway->parts.loop,
         .name = listener->name,
@@ -161,12 +170,13 @@ static struct smtp_listener *new_listener(struct gateway *gateway, const struct 
         .max_sessions_per_client = listener->max_sessions_per_client,
         .message_max = config->policy.max_message,
         .spool_max = limits_spool_max(config),
-        .spool_dir = config->state_dir,
+        .spool_dir = spool_dir,
         .callbacks = &inbound_callbacks,
         .ctx = gateway->inbound,
     };
     struct smtp_listener *made = smtp_listener_new(&settings, error_out);
     tls_context_free(&tls);
+    free(spool_dir);
     if (made)
         log_info("listener.open", "name=%s address=%s protocol=%s", listener->name, smtp_listener_address(made),
                  listener->lmtp ? "lmtp" : "smtp");
@@ -326,14 +336,6 @@ static void look_whether_done(void *arg)
         loop_stop(gateway->parts.loop);
     else
         timer_start(gateway->stop_timer, STOP_LOOK_MS);
-}
-
-static char *state_file(const struct config *config, const char *name)
-{
-    struct strbuf path;
-    strbuf_init(&path, 4000);
-    strbuf_add_fmt(&path, "%s/%s", config->state_dir, name);
-    return strbuf_detach(&path);
 }
 
 static char *errno_text(const char *what, const char *path)

@@ -1,7 +1,8 @@
 /* inbound.c - from RCPT to 250
  *
  * The header is looked at on the loop (bounded, smtp/mail_header.h); the content itself is only counted, digested and
- * stored, on the committer's thread. Nobody parses it here.
+ * stored: small content on the committer's thread, large content before that on the background thread, which waits for
+ * the disk. Nobody parses it here.
  */
 #include "gateway/inbound.h"
 
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
@@ -22,6 +24,7 @@
 #include "gateway/queue.h"
 #include "gateway/target.h"
 #include "mapping/store_content.h"
+#include "mapping/store_draft.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_thread.h"
@@ -37,11 +40,16 @@ struct inbound {
     struct inbound_statistics statistics;
 };
 
-/* One mail between its end of data and our reply. Until the operation is done only the committer may touch it. */
+/* One mail between its end of data and our reply. While it is kept only the background thread may touch it, then, until
+ * the operation is done, only the committer. */
 struct mail {
     struct inbound *inbound;
     struct smtp_transaction *transaction;
     struct spool *content;
+    struct store_draft *draft; /* of content */
+    uint8_t digest[DIGEST_SIZE];
+    enum { DIGEST_UNKNOWN, DIGEST_KNOWN, DIGEST_FAILED } digested;
+    bool kept;
     struct mail_header_facts header;
     char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
     char *session; /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
@@ -63,6 +71,7 @@ struct mail {
 
 static void mail_free(struct mail *mail)
 {
+    store_draft_free(&mail->draft);
     spool_free(&mail->content);
     mail_header_facts_free(&mail->header);
     free(mail->session);
@@ -180,18 +189,21 @@ static struct policy_verdict judge_proof(struct mail *mail)
 
 /* What makes a mail the same mail: envelope, Message-ID (a header field) and content. Kept per recipient, so that a
  * repetition that arrives with its recipients split differently is still known. */
-static void recipient_digest(const uint8_t content[static DIGEST_SIZE], const struct mail *mail,
-                             const struct mail_recipient *recipient, uint8_t out[static DIGEST_SIZE])
+static void recipient_digest(const struct mail *mail, const struct mail_recipient *recipient,
+                             uint8_t out[static DIGEST_SIZE])
 {
     struct digest *digest = digest_new();
-    digest_add(digest, content, DIGEST_SIZE);
+    digest_add(digest, mail->digest, DIGEST_SIZE);
     digest_add(digest, mail->sender, strlen(mail->sender) + 1);
     digest_add(digest, &recipient->target, sizeof recipient->target);
     digest_finish(&digest, out);
 }
 
-static int content_digest(const struct mail *mail, uint8_t out[static DIGEST_SIZE])
+/* Reads all of the content: for a large mail it is done while it is kept. */
+static void find_digest(struct mail *mail)
 {
+    if (mail->digested != DIGEST_UNKNOWN || !mail->header.message_id)
+        return;
     struct mail_digest *digest = mail_digest_new();
     uint8_t *piece = xmalloc(DIGEST_PIECE);
     int64_t offset = 0, n;
@@ -199,26 +211,26 @@ static int content_digest(const struct mail *mail, uint8_t out[static DIGEST_SIZ
         mail_digest_add(digest, piece, (size_t)n);
         offset += n;
     }
-    mail_digest_finish(&digest, out);
+    mail_digest_finish(&digest, mail->digest);
     free(piece);
-    return n < 0 ? -1 : 1;
+    mail->digested = n < 0 ? DIGEST_FAILED : DIGEST_KNOWN;
 }
 
 /* Marks repetitions. Without a Message-ID there is no saying whether two equal mails are one: then both are
  * delivered. */
 static int mark_repeated(struct store_db *db, struct mail *mail)
 {
-    uint8_t content[DIGEST_SIZE];
     if (!mail->header.message_id)
         return 1;
-    if (content_digest(mail, content) < 0)
+    find_digest(mail);
+    if (mail->digested != DIGEST_KNOWN)
         return -1;
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         recipient->repeated = 0;
         if (recipient->verdict.decision != POLICY_ACCEPT)
             continue;
-        recipient_digest(content, mail, recipient, recipient->digest);
+        recipient_digest(mail, recipient, recipient->digest);
         if (store_seen_mail_find(db, recipient->digest, &recipient->repeated) < 0)
             return -1;
     }
@@ -310,7 +322,7 @@ static int store_mail(struct store_db *db, void *arg)
     if (fresh == 0)
         return add_recipients(db, mail);
     int64_t content_id;
-    if (store_content_add_spool(db, mail->content, &content_id) != 1)
+    if (store_content_add(db, mail->draft, &content_id) != 1)
         return -1;
     char *references = join_references(&mail->header);
     struct store_inbound_new row = {
@@ -424,6 +436,42 @@ static void stored(int result, void *arg)
         inbound->on_accepted(inbound->ctx);
 }
 
+/* Keeping large content: on the background thread. */
+
+static void keep(void *arg)
+{
+    struct mail *mail = arg;
+    find_digest(mail);
+    mail->kept = store_draft_keep(mail->draft) == 1;
+}
+
+static void keep_done(void *arg)
+{
+    struct mail *mail = arg;
+    if (mail->kept)
+        store_submit(mail->inbound->parts->store, store_mail, stored, mail);
+    else
+        stored(-1, mail);
+}
+
+/* The daemon stops: the transaction has waited for its answer to be freed. */
+static void keep_discarded(void *arg)
+{
+    struct mail *mail = arg;
+    answer(mail, -1);
+    mail_free(mail);
+}
+
+static void store_content(struct mail *mail)
+{
+    const struct parts *parts = mail->inbound->parts;
+    mail->draft = store_draft_new_spool(parts->store, mail->content);
+    if (store_draft_is_large(mail->draft))
+        background_submit(parts->background, keep, keep_done, keep_discarded, mail);
+    else
+        store_submit(parts->store, store_mail, stored, mail);
+}
+
 static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *transaction)
 {
     struct mail *mail = xcalloc(1, sizeof *mail);
@@ -472,7 +520,7 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
     if (!any_accepted || (any_refused && !mail->lmtp))
         refuse(mail);
     else
-        store_submit(inbound->parts->store, store_mail, stored, mail);
+        store_content(mail);
 }
 
 const struct smtp_server_callbacks inbound_callbacks = { .on_recipient = on_recipient, .on_message = on_message };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -18,6 +19,7 @@
 #include "gateway/outbound_internal.h"
 #include "gateway/parts.h"
 #include "mapping/store.h"
+#include "mapping/store_draft.h"
 #include "tmtp/tmtp_client.h"
 #include "tmtp/tmtp_header.h"
 #include "tmtp/tmtp_message.h"
@@ -51,6 +53,7 @@ static void arrival_free(struct arrival *arrival)
     free(arrival->message_id);
     tmtp_message_free(&arrival->message);
     free(arrival->head);
+    store_draft_free(&arrival->draft);
     spool_free(&arrival->content);
     free(arrival->problem);
     free(arrival);
@@ -104,6 +107,36 @@ static void submit(void *arg)
         timer_start(arrival->pause, RETRY_MS);
     else
         store_submit(arrival->outbound->parts->store, arrival->take, committed, arrival);
+}
+
+static void keep(void *arg)
+{
+    struct arrival *arrival = arg;
+    arrival->kept = store_draft_keep(arrival->draft) == 1;
+}
+
+/* What could not be synced may be lost in part: it has to come from the silo again. */
+static void keep_done(void *arg)
+{
+    struct arrival *arrival = arg;
+    if (arrival->kept) {
+        submit(arrival);
+        return;
+    }
+    log_error("message.not_stored", "msgid=%s", arrival->msgid);
+    tmtp_client_decline(arrival->outbound->client, arrival->msgid);
+    arrival_free(arrival);
+}
+
+/* Content of a message that nobody gets is kept for nothing; that is rare. */
+static void store_content(struct arrival *arrival)
+{
+    const struct parts *parts = arrival->outbound->parts;
+    arrival->draft = store_draft_new_spool(parts->store, arrival->content);
+    if (store_draft_is_large(arrival->draft))
+        background_submit(parts->background, keep, keep_done, NULL, arrival);
+    else
+        submit(arrival);
 }
 
 static char *encode_head(const struct tmtp_message *message)
@@ -179,12 +212,12 @@ void outbound_on_message(struct outbound *outbound, struct tmtp_client_delivery 
         copy_message(arrival, delivery->message);
     arrival->content = tmtp_client_take_content(delivery);
     if (!arrival->content) /* nothing but a second header */
-        arrival->content = spool_new(outbound->parts->config->state_dir, SPOOL_MEMORY_DEFAULT);
+        arrival->content = spool_new(store_content_directory(outbound->parts->store), SPOOL_MEMORY_DEFAULT);
     if (!arrival->oversize && !arrival->unreadable &&
         tmtp_message_attachments_size(&arrival->message) > spool_size(arrival->content))
         arrival->unreadable = true;
     arrival->problem = describe_problem(arrival, delivery);
-    submit(arrival);
+    store_content(arrival);
 }
 
 void outbound_on_notify(struct outbound *outbound, const struct tmtp_push *push, const char *data, size_t len)

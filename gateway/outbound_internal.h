@@ -14,9 +14,11 @@
 
 struct notice_list;
 struct spool;
+struct store_draft;
 struct timer;
 
-/* One delivery between its arrival and our ack. Until the operation is done only the committer may touch it. */
+/* One delivery between its arrival and our ack. While it is kept (store_draft.h) only the background thread may touch it,
+ * then, until the operation is done, only the committer. */
 struct arrival {
     struct outbound *outbound;
     struct arrival *next;
@@ -29,6 +31,8 @@ struct arrival {
     struct tmtp_message message; /* a copy of what we need: head, cc */
     char *head;                  /* JSON of the second header, for the convert worker's input later */
     struct spool *content;
+    struct store_draft *draft; /* of content */
+    bool kept;
     bool oversize, unreadable;
     char *problem; /* for the notice */
     int64_t now;

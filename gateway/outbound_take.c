@@ -124,7 +124,7 @@ int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, boo
     struct arrival *arrival = taking->arrival;
     const struct outbound_author *author = &taking->author;
     int64_t content_id = 0, posted_at;
-    if (has_content && store_content_add_spool(taking->db, arrival->content, &content_id) != 1)
+    if (has_content && store_content_add(taking->db, arrival->draft, &content_id) != 1)
         return -1;
     if (clock_parse_rfc3339(arrival->posted, &posted_at) < 0)
         posted_at = arrival->now;

@@ -24,6 +24,7 @@
 #include "gateway/relay_mail.h"
 #include "mapping/convert.h"
 #include "mapping/store_content.h"
+#include "mapping/store_draft.h"
 #include "mapping/store_forward.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
@@ -43,7 +44,7 @@ enum {
 enum job_state {
     JOB_STARTING,    /* looking at the row */
     JOB_CONVERTING,  /* a worker writes the mail */
-    JOB_KEEPING,     /* the commit that keeps the mail as written is under way */
+    JOB_KEEPING,     /* the mail as written is put on disk, then committed */
     JOB_RELAYING,    /* the relay has it; its answer is awaited */
     JOB_NOTING,      /* the commit of the recipients' outcomes is under way, or is tried again after a pause */
     JOB_PUTTING_OFF, /* the commit that makes it due later is under way */
@@ -64,7 +65,8 @@ static const unsigned job_successors[] = {
     [JOB_ENDING] = 0,
 };
 
-/* One entry under way. While a store operation runs (KEEPING, NOTING, PUTTING_OFF) only the committer touches it. */
+/* One entry under way. While a store operation runs (KEEPING, NOTING, PUTTING_OFF) only the committer touches it; while
+ * a draft is kept before that, only the background thread. */
 struct job {
     struct relay *relay;
     struct job *next;
@@ -74,6 +76,8 @@ struct job {
     struct smtp_client *client; /* while it is being relayed; NULL for a maildir */
     int mail_fd;
     int64_t mail_size;
+    struct store_draft *draft; /* of the mail as written, until it is committed */
+    bool kept;
     bool is_8bit, is_smtputf8;
     char *note; /* of the conversion */
     struct smtp_address sender;
@@ -118,6 +122,7 @@ static void job_free(struct job *job)
     *link = job->next;
     timer_free(&job->pause);
     relay_mail_free(&job->mail);
+    store_draft_free(&job->draft);
     if (job->mail_fd >= 0)
         close(job->mail_fd);
     store_outbound_free(&job->row);
@@ -552,7 +557,7 @@ static int commit_mail(struct store_db *db, void *arg)
 {
     struct job *job = arg;
     int64_t content_id;
-    if (store_content_add_fd(db, job->mail_fd, job->mail_size, &content_id) != 1 ||
+    if (store_content_add(db, job->draft, &content_id) != 1 ||
         store_outbound_set_mail(db, job->row.id, content_id, job->mail_size, job->is_8bit, job->is_smtputf8) != 1 ||
         store_forward_written(db, job->row.id) < 0 ||
         store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "converted", "mail <%s>, %" PRId64 " octets%s%s",
@@ -564,10 +569,37 @@ static int commit_mail(struct store_db *db, void *arg)
 static void mail_committed(int result, void *arg)
 {
     struct job *job = arg;
+    store_draft_free(&job->draft);
     if (result == 1)
         send_mail(job);
     else
         end_after_pause(job);
+}
+
+static void keep(void *arg)
+{
+    struct job *job = arg;
+    job->kept = store_draft_keep(job->draft) == 1;
+}
+
+static void keep_done(void *arg)
+{
+    struct job *job = arg;
+    if (job->kept)
+        store_submit(job->relay->parts->store, commit_mail, mail_committed, job);
+    else
+        end_after_pause(job); /* written anew */
+}
+
+static void keep_mail(struct job *job)
+{
+    const struct parts *parts = job->relay->parts;
+    set_state(job, JOB_KEEPING);
+    job->draft = store_draft_new_fd(parts->store, job->mail_fd, job->mail_size);
+    if (store_draft_is_large(job->draft))
+        background_submit(parts->background, keep, keep_done, NULL, job);
+    else
+        store_submit(parts->store, commit_mail, mail_committed, job);
 }
 
 static void on_converted(struct convert_out_result *result, void *ctx)
@@ -588,8 +620,7 @@ static void on_converted(struct convert_out_result *result, void *ctx)
         put_off(job, "no file descriptor left");
         return;
     }
-    set_state(job, JOB_KEEPING);
-    store_submit(job->relay->parts->store, commit_mail, mail_committed, job);
+    keep_mail(job);
 }
 
 static void write_mail(struct job *job)

@@ -317,7 +317,7 @@ void silo_link_start(struct silo_link *link)
         .pin = config->silo.pin ? config->silo.pin : account.pin,
         .uid = account.uid,
         .node = account.node,
-        .spool_dir = config->state_dir,
+        .spool_dir = store_content_directory(link->parts->store),
         .message_max = config->policy.max_message,
         .retry_longest_ms = config->silo.retry_longest_ms,
         .callbacks = &client_callbacks,

@@ -29,6 +29,7 @@ struct store {
     struct store_db writer; /* the committer's from when it is started */
     struct store_db reader;
     struct store_committer *committer;
+    char *content_directory;
 };
 
 static int fail(char **error_out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -207,10 +208,29 @@ static int open_reader(struct store_db *db, const char *path, char **error_out)
     return set_up(db, reading, path, error_out);
 }
 
+/* "content" beside the database. */
+static int open_content(struct store *store, const char *path, char **error_out)
+{
+    struct strbuf directory;
+    const char *slash = strrchr(path, '/');
+    strbuf_init(&directory, PATH_TEXT_MAX);
+    strbuf_add(&directory, path, slash ? (size_t)(slash - path) + 1 : 0);
+    strbuf_add_str(&directory, "content");
+    store->content_directory = strbuf_detach(&directory);
+    store->writer.content_directory = store->reader.content_directory = store->content_directory;
+    if (store_file_make_directory(store->content_directory) < 0)
+        return fail(error_out, "can't use %s: %s", store->content_directory, strerror(errno));
+    if (store_content_sweep(&store->writer) < 0)
+        return fail(error_out, "can't tidy up %s", store->content_directory);
+    return 1;
+}
+
 static void release(struct store *store)
 {
+    free(store->writer.changes.list);
     store_db_close(&store->reader);
     store_db_close(&store->writer);
+    free(store->content_directory);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     free(store);
@@ -225,7 +245,8 @@ struct store *store_open(struct loop *loop, const char *path, char **error_out)
     store->lock_fd = -1;
     *error_out = NULL;
     if (take_lock(store, path, error_out) < 0 || prepare_file(path, error_out) < 0 ||
-        open_writer(&store->writer, path, error_out) < 0 || open_reader(&store->reader, path, error_out) < 0) {
+        open_writer(&store->writer, path, error_out) < 0 || open_reader(&store->reader, path, error_out) < 0 ||
+        open_content(store, path, error_out) < 0) {
         release(store);
         return NULL;
     }
@@ -249,6 +270,11 @@ void store_close(struct store **store_in)
 struct store_db *store_reader(struct store *store)
 {
     return &store->reader;
+}
+
+const char *store_content_directory(const struct store *store)
+{
+    return store->content_directory;
 }
 
 void store_submit(struct store *store, store_operation *operation, store_done *done, void *arg)

@@ -1,11 +1,11 @@
 /* store.h - the database: one file, one writer thread, group commit
  *
  * `postern.db` (SQLite, WAL, synchronous=FULL) holds everything that must survive: who may write to whom, threads, both
- * queues with their content, what was already acted on, the trace.
+ * queues with their content, what was already acted on, the trace. Large content is in files beside it (store_draft.h).
  *
  * Writing: an operation is a function that the committer thread runs inside a transaction. All operations that are
  * waiting when the committer is free share one transaction and one fsync (at most 256 operations, or 64 MiB of
- * content). Each runs in a savepoint of its own, so one that fails takes nothing of its neighbours with it. When the
+ * content that is not in files). Each runs in a savepoint of its own, so one that fails takes nothing of its neighbours with it. When the
  * commit is on disk, each operation's `done` runs on the loop, in the order of submission. Nothing may be promised to
  * anybody before that. When the commit fails (a full disk), all of its operations have failed; each may be submitted
  * again.
@@ -33,12 +33,15 @@ enum { STORE_SCHEMA_VERSION = 1 };
 
 /* Opens or creates path (mode 0600), migrates forward, starts the committer. NULL on failure with a message for people
  * in *error_out (caller frees): not readable, in use by another daemon (path's ".lock" file is locked), not a Postern
- * database, or from a newer version (then it is left untouched). */
+ * database, or from a newer version (then it is left untouched). Makes "content/" beside it (0700), and removes files there
+ * that a crash left without a row. */
 struct store *store_open(struct loop *loop, const char *path, char **error_out) __attribute__((warn_unused_result));
 /* Finishes what was submitted (done functions are called, and what they submit is finished too), checkpoints, closes.
  * Not from a done function. */
 void store_close(struct store **store);
 struct store_db *store_reader(struct store *store);
+/* Where large content lies (store_draft.h): content that comes in is best spooled there. As long as the store. */
+const char *store_content_directory(const struct store *store);
 
 /* Committer thread; 1 keep, 0 or -1: roll this operation back. */
 typedef int store_operation(struct store_db *db, void *arg);

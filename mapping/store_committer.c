@@ -121,8 +121,11 @@ static void run_operations(struct store_db *db, struct operation_list *batch, st
     *kept_out = 0;
     while (batch->first && !db->lost_transaction && db->content_bytes < BATCH_CONTENT_MAX) {
         struct operation *operation = list_pop(batch);
+        size_t changes = db->changes.count;
         operation->result = alone ? operation->run(db, operation->arg) : run_in_savepoint(db, operation);
         assert(operation->result == 1 || operation->result == 0 || operation->result == -1);
+        if (operation->result != 1)
+            store_content_undo(db, changes);
         *kept_out += operation->result == 1;
         list_push(ran, operation);
     }
@@ -134,6 +137,10 @@ static int end_transaction(struct store_db *db, unsigned kept)
     int result = -1;
     if (!db->lost_transaction)
         result = control(db, kept > 0 ? "COMMIT" : "ROLLBACK");
+    if (result == 1 && kept > 0)
+        store_content_committed(db);
+    else
+        store_content_undo(db, 0);
     db->lost_transaction = false;
     if (!sqlite3_get_autocommit(db->handle) && control(db, "ROLLBACK") < 0)
         log_error("store.error", "doing=%s", "rolling back");

@@ -1,4 +1,4 @@
-/* store_content.c - see store_content.h. Content goes in and out in pieces, so its size costs no memory. */
+/* store_content.c - see store_content.h. Content goes in and out in pieces. */
 #include "mapping/store_content.h"
 
 #include <assert.h>
@@ -12,11 +12,12 @@
 #include "base/log.h"
 #include "base/spool.h"
 #include "base/xmalloc.h"
+#include "mapping/store_draft.h"
 #include "mapping/store_internal.h"
 
 enum {
     PIECE_SIZE = 256 * 1024,
-    SIZE_MAX_STORED = 1000 * 1000 * 1000, /* of a value in SQLite; policy.max_message is far below */
+    VALUE_MAX = 1000 * 1000 * 1000, /* in SQLite */
 };
 
 /* Where content comes from: len bytes at offset, fewer only at its end, -1 on an error. */
@@ -60,11 +61,11 @@ static int copy_in(struct store_db *db, sqlite3_blob *blob, const struct source 
     return result;
 }
 
-static int add(struct store_db *db, const struct source *source, int64_t size, int64_t *id_out)
+static int add_value(struct store_db *db, const struct source *source, int64_t size, int64_t *id_out)
 {
     sqlite3_blob *blob;
     assert(size >= 0);
-    if (size > SIZE_MAX_STORED) {
+    if (size > VALUE_MAX) {
         log_error("store.content_too_large", "size=%lld", (long long)size);
         return -1;
     }
@@ -83,13 +84,65 @@ static int add(struct store_db *db, const struct source *source, int64_t size, i
 int store_content_add_fd(struct store_db *db, int fd, int64_t size, int64_t *id_out)
 {
     struct source source = { .read = read_fd, .fd = fd };
-    return add(db, &source, size, id_out);
+    return add_value(db, &source, size, id_out);
 }
 
-int store_content_add_spool(struct store_db *db, const struct spool *spool, int64_t *id_out)
+static void note_change(struct store_db *db, struct store_draft *draft, const char *erased)
 {
-    struct source source = { .read = read_spool, .spool = spool };
-    return add(db, &source, spool_size(spool), id_out);
+    struct store_file_changes *changes = &db->changes;
+    struct store_file_change change = { .draft = draft };
+    memcpy(change.name, erased, strlen(erased) + 1);
+    changes->list = xreallocarray(changes->list, changes->count + 1, sizeof *changes->list);
+    changes->list[changes->count++] = change;
+}
+
+static int add_file(struct store_db *db, struct store_draft *draft, int64_t *id_out)
+{
+    assert(draft->name[0] && !draft->is_added);
+    if (store_fetch_int(db, "INSERT INTO content (size, file) VALUES (?, ?) RETURNING id",
+                        STORE_VALUES(bind_int(draft->size), bind_text(draft->name)), id_out) != 1)
+        return -1;
+    note_change(db, draft, "");
+    draft->is_added = true;
+    return 1;
+}
+
+int store_content_add(struct store_db *db, struct store_draft *draft, int64_t *id_out)
+{
+    if (store_draft_is_large(draft))
+        return add_file(db, draft, id_out);
+    struct source source = { .read = draft->spool ? read_spool : read_fd, .spool = draft->spool, .fd = draft->fd };
+    return add_value(db, &source, draft->size, id_out);
+}
+
+void store_content_undo(struct store_db *db, size_t count)
+{
+    struct store_file_changes *changes = &db->changes;
+    while (changes->count > count) {
+        struct store_file_change *change = &changes->list[--changes->count];
+        if (change->draft)
+            change->draft->is_added = false;
+    }
+}
+
+void store_content_committed(struct store_db *db)
+{
+    struct store_file_changes *changes = &db->changes;
+    for (size_t i = 0; i < changes->count; i++)
+        if (!changes->list[i].draft)
+            store_file_remove(db->content_directory, changes->list[i].name);
+    changes->count = 0;
+}
+
+static int is_named(const char *name, void *ctx)
+{
+    int64_t id;
+    return store_fetch_int(ctx, "SELECT id FROM content WHERE file = ?", STORE_VALUES(bind_text(name)), &id);
+}
+
+int store_content_sweep(struct store_db *db)
+{
+    return store_file_sweep(db->content_directory, is_named, db);
 }
 
 static int write_all(int fd, const uint8_t *data, size_t len)
@@ -144,23 +197,49 @@ static int open_copy(struct store_db *db, int64_t id, int64_t size, int *fd_out)
     return result;
 }
 
+/* One that was erased meanwhile is no reason to complain. */
+static void complain_if_missing(struct store_db *db, int64_t id, const char *name)
+{
+    int64_t found;
+    if (store_fetch_int(db, "SELECT id FROM content WHERE id = ?", STORE_VALUES(bind_int(id)), &found) == 1)
+        log_error("store.content_missing", "path=%s/%s message=%s", db->content_directory, name,
+                  "the file is gone or cut short; what it held has to come from a backup");
+}
+
 int store_content_open(struct store_db *db, int64_t id, int *fd_out, int64_t *size_out)
 {
     struct store_query query;
-    store_query_begin(&query, db, "SELECT size FROM content WHERE id = ?", STORE_VALUES(bind_int(id)));
+    char *name = NULL;
+    store_query_begin(&query, db, "SELECT size, file FROM content WHERE id = ?", STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {
         *size_out = store_query_int(&query, 0);
-        result = open_copy(db, id, *size_out, fd_out);
+        name = store_query_copy_or_null(&query, 1);
+        if (!name)
+            result = open_copy(db, id, *size_out, fd_out);
     }
     store_query_end(&query);
+    if (name)
+        result = store_file_open(db->content_directory, name, *size_out, fd_out);
+    if (name && result == 0)
+        complain_if_missing(db, id, name);
+    free(name);
     return result;
 }
 
 int store_content_erase(struct store_db *db, int64_t id)
 {
-    int result = store_execute(db, "DELETE FROM content WHERE id = ?", STORE_VALUES(bind_int(id)));
+    struct store_query query;
+    store_query_begin(&query, db, "DELETE FROM content WHERE id = ? RETURNING file", STORE_VALUES(bind_int(id)));
+    int result = store_query_next(&query);
+    char *name = result == 1 ? store_query_copy_or_null(&query, 0) : NULL;
+    if (result == 1 && store_query_next(&query) < 0) /* what refers to it is checked at the end only */
+        result = -1;
+    store_query_end(&query);
+    if (result == 1 && name && store_file_is_name(name))
+        note_change(db, NULL, name);
     if (result == 1)
         db->has_erased = true;
+    free(name);
     return result;
 }

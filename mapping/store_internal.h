@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "mapping/store.h"
+#include "mapping/store_file.h"
 #include "mapping/store_queue.h"
 
 enum { STORE_STATEMENTS_MAX = 256 }; /* more than all store_*.c have together; asserted */
@@ -23,8 +24,20 @@ struct store_statement {
     bool in_use; /* stepped now: a query begun meanwhile with the same text gets a statement of its own */
 };
 
+/* A content file that hangs on how this transaction ends. */
+struct store_file_change {
+    struct store_draft *draft;       /* added: kept with the commit, else still the draft's to remove */
+    char name[STORE_FILE_NAME_SIZE]; /* erased, draft NULL: removed after the commit, else it stays */
+};
+struct store_file_changes {
+    struct store_file_change *list;
+    size_t count;
+};
+
 struct store_db {
     sqlite3 *handle;
+    const char *content_directory;     /* the store's */
+    struct store_file_changes changes; /* the writer's, of this transaction */
     bool is_writer;
     bool in_transaction;   /* the committer's: all operations of a batch */
     bool lost_transaction; /* SQLite has rolled it back by itself: nothing more may be written until the batch ends */
@@ -93,6 +106,21 @@ int store_db_failed(struct store_db *db, const char *doing);
 /* Connections (store_query.c). */
 int store_db_open(struct store_db *db, const char *path, bool is_writer) __attribute__((warn_unused_result));
 void store_db_close(struct store_db *db);
+
+/* Content (store_content.c). */
+struct store_draft {
+    const struct spool *spool; /* NULL: fd */
+    int fd;
+    int64_t size;
+    char *directory;
+    char name[STORE_FILE_NAME_SIZE]; /* "" until it is kept */
+    bool is_added;                   /* a row names it, committed or in the transaction that is under way */
+};
+/* What happened to files since `count` was changes.count did not happen; or all of it did, and is on disk. */
+void store_content_undo(struct store_db *db, size_t count);
+void store_content_committed(struct store_db *db);
+/* Removes files that no row names. */
+int store_content_sweep(struct store_db *db) __attribute__((warn_unused_result));
 
 /* The schema (store_schema.c): [n] makes version n + 1 of version n, and says so in user_version. */
 extern const char *const store_migrations[STORE_SCHEMA_VERSION];

@@ -117,8 +117,11 @@
     "CREATE TABLE content ("                                                                                           \
     "  id INTEGER PRIMARY KEY AUTOINCREMENT," /* never the id of erased content again */                               \
     "  size INTEGER NOT NULL,"                                                                                         \
-    "  data BLOB NOT NULL"                                                                                             \
-    ") STRICT;"
+    "  file TEXT," /* the name of large content's, in content/ */                                                      \
+    "  data BLOB,"                                                                                                     \
+    "  CHECK ((file IS NULL) <> (data IS NULL))"                                                                       \
+    ") STRICT;"                                                                                                        \
+    "CREATE UNIQUE INDEX content_file ON content (file) WHERE file IS NOT NULL;"
 
 #define VERSION_1_QUEUES                                                                                               \
     "CREATE TABLE inbound ("                                                                                           \
