@@ -37,6 +37,7 @@ class Lane:
         self.member = None
         self.member_name = f"Alice {suffix}"
         self.connection = None
+        self.padding = ""                      # follows the token in every body, to make it large
         self.sent_in, self.sent_out = set(), set()
         self.relayed = collections.Counter()   # token -> mails in the maildir
         self.relayed_files = set()
@@ -74,7 +75,7 @@ class Lane:
         for token in tokens:
             self.sent_in.add(token)
             recipient = f"{self.alice}@silo.example.org"
-            mail = make_mail(f"Mail {token}", f"The word is {token}.\n", sender=self.bob, recipient=recipient, proven=False,
+            mail = make_mail(f"Mail {token}", f"The word is {token}.\n{self.padding}", sender=self.bob, recipient=recipient, proven=False,
                              message_id=f"<{token}@example.com>").as_bytes()
             deadline = time.monotonic() + PATIENCE
             while not self.try_to_send(mail, recipient):
@@ -98,7 +99,7 @@ class Lane:
     def post_messages(self, tokens):
         for token in tokens:
             self.sent_out.add(token)
-            self.member.post(self.bob, f"Message {token}", f"The word is {token}.\n")
+            self.member.post(self.bob, f"Message {token}", f"The word is {token}.\n{self.padding}")
 
     # Counting at the destinations.
 

@@ -1,7 +1,7 @@
 """kill -9 of the gateway or of the silo at moments spread over the whole conversation, and at random ones.
 
 Each time ten mails and ten messages of a member are under way. Every one must arrive exactly once (the relay is a maildir, which
-knows a repetition). POSTERN_SEED repeats the random moments. tests/e2e/test_crash.py does it between two mail servers.
+knows a repetition), and no content may stay; once with content that is large, and lies in files. POSTERN_SEED repeats the random moments. tests/e2e/test_crash.py does it between two mail servers.
 """
 import os
 import random
@@ -11,11 +11,12 @@ import time
 import pytest
 
 from lane import Lane
-from procs import RELEASE
+from procs import RELEASE, wait_until
 
 BATCH = 10
 LONG = os.environ.get("POSTERN_LONG") == "1"
 SPREAD, AT_RANDOM = (100, 100) if LONG else (10, 6)
+LARGE = "All work and no play makes Bob a dull boy.\n" * 7000   # more than is kept in the database
 MEASURED = 3   # batches that are not disturbed, to know how long one takes
 
 
@@ -35,12 +36,13 @@ def kill_after(lane, server, number, seconds):
 
 
 @pytest.mark.timeout(0 if LONG else 300)
-@pytest.mark.parametrize("victim", ["gateway", "silo"])
-def test_kill_at_any_moment(folder, victim):
+@pytest.mark.parametrize("victim, padding", [("gateway", ""), ("silo", ""), ("gateway", LARGE)], ids=["gateway", "silo", "large"])
+def test_kill_at_any_moment(folder, victim, padding):
     seed = int(os.environ.get("POSTERN_SEED", random.randrange(10**6)))
     print(f"POSTERN_SEED={seed}")
     moments = random.Random(seed)
     lane = Lane(folder, "kills", RELEASE)
+    lane.padding = padding
     try:
         lane.start()
         server = getattr(lane, victim)
@@ -59,6 +61,7 @@ def test_kill_at_any_moment(folder, victim):
             if number % 4 == 3:
                 lane.expect_all()
         lane.expect_all()
+        wait_until("no content is left", lambda: not os.listdir(os.path.join(lane.gateway.state, "content")))
         print(f"{len(delays)} kills within {whole * 1000:.0f} ms; {len(lane.received)} mails and {len(lane.relayed)} messages, each once")
         lane.stop()
     finally:
