@@ -80,7 +80,10 @@ class Server:
         assert self.process is None, f"{self.name} is running already"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                                            env=sanitizer_environment(self.folder), start_new_session=True)
+                                            env=self.launch_environment(), start_new_session=True)
+
+    def launch_environment(self):
+        return sanitizer_environment(self.folder)
 
     def running(self):
         return self.process is not None and self.process.poll() is None

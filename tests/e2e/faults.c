@@ -1,0 +1,113 @@
+/* faults.c - loaded into posternd before libc (LD_PRELOAD), to end or disturb it at one step of storing large content
+ *
+ * POSTERN_FAULT="STEP:N:WHAT": at the Nth time that it comes to STEP. What: "before" and "after" kill the process there
+ * as kill -9 does; a number is the errno with which the step fails instead. Steps: sync (of a file without a name), name (it
+ * gets one in content/), sync-directory (content/), commit (the first sync of the database's log after a name was given),
+ * remove (a file in content/). Only in a program called posternd, and not in its workers.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static atomic_int times_seen;
+static atomic_bool is_named;
+
+/* POSTERN_FAULT's what, when this is the step and the time that it names; else NULL. */
+static const char *fault_at(const char *step)
+{
+    const char *fault = getenv("POSTERN_FAULT");
+    size_t len = strlen(step);
+    char *end;
+    if (!fault || strncmp(fault, step, len) != 0 || fault[len] != ':' ||
+        strcmp(program_invocation_short_name, "posternd") != 0)
+        return NULL;
+    long number = strtol(fault + len + 1, &end, 10);
+    return *end == ':' && atomic_fetch_add(&times_seen, 1) + 1 == number ? end + 1 : NULL;
+}
+
+/* Returns true when the step has to fail, with errno set. */
+static bool come_to(const char *what)
+{
+    if (!what)
+        return false;
+    if (strcmp(what, "before") == 0)
+        raise(SIGKILL);
+    errno = (int)strtol(what, NULL, 10);
+    return errno != 0;
+}
+
+static void leave(const char *what)
+{
+    if (what && strcmp(what, "after") == 0)
+        raise(SIGKILL);
+}
+
+/* Which step a sync is; NULL: none of ours. */
+static const char *sync_step(int fd)
+{
+    char link[64], target[4096];
+    struct stat info;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, target, sizeof target - 1);
+    if (len <= 0 || fstat(fd, &info) < 0)
+        return NULL;
+    target[len] = 0;
+    if (strstr(target, " (deleted)"))
+        return "sync";
+    if (S_ISDIR(info.st_mode))
+        return len > 8 && strcmp(target + len - 8, "/content") == 0 && is_named ? "sync-directory" : NULL;
+    return len > 4 && strcmp(target + len - 4, "-wal") == 0 && is_named ? "commit" : NULL;
+}
+
+static int sync_with(const char *name, int fd)
+{
+    int (*original)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+    const char *step = sync_step(fd), *what = step ? fault_at(step) : NULL;
+    if (come_to(what))
+        return -1;
+    int result = original(fd);
+    leave(what);
+    return result;
+}
+
+int fsync(int fd)
+{
+    return sync_with("fsync", fd);
+}
+
+int fdatasync(int fildes)
+{
+    return sync_with("fdatasync", fildes);
+}
+
+int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
+{
+    int (*original)(int, const char *, int, const char *, int) =
+        (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
+    const char *what = strstr(to, "/content/") ? fault_at("name") : NULL;
+    if (come_to(what))
+        return -1;
+    int result = original(fromfd, from, tofd, to, flags);
+    is_named = is_named || strstr(to, "/content/");
+    leave(what);
+    return result;
+}
+
+int unlink(const char *name)
+{
+    int (*original)(const char *) = (int (*)(const char *))dlsym(RTLD_NEXT, "unlink");
+    const char *what = strstr(name, "/content/") ? fault_at("remove") : NULL;
+    if (come_to(what))
+        return -1;
+    int result = original(name);
+    leave(what);
+    return result;
+}

@@ -1,0 +1,179 @@
+"""Large content on its way to the disk: ended with kill -9 at each step, and disturbed by a disk that fails.
+
+Whatever the step, the mail or message arrives exactly once, and no file stays. tests/e2e/faults.c does it.
+"""
+import contextlib
+import errno
+import os
+import smtplib
+
+import pytest
+
+from mail import BOB, make_mail, send
+from postern import Gateway, Member, Silo, close_quietly
+from procs import DEV, RELEASE, sanitizer_environment, wait_until
+
+FAULTS = os.path.join(DEV, "postern_faults.so")
+LINE, LINES = "All work and no play makes Bob a dull boy.", 7000
+TEXT = f"{LINE}\n" * LINES   # large, and in the thread still the body
+
+
+class FaultyGateway(Gateway):
+    fault = None
+
+    def launch_environment(self):
+        """For the next start only."""
+        environment = sanitizer_environment(self.folder)
+        if self.fault:
+            environment.update(LD_PRELOAD=FAULTS, POSTERN_FAULT=self.fault)
+            self.fault = None
+        return environment
+
+    def restart(self, fault=None):
+        self.stop()
+        self.fault = fault
+        self.start()
+        self.wait_online()
+
+    def has_ended(self):
+        return self.process.poll() is not None
+
+    def revive(self):
+        wait_until("the gateway is killed at that step", self.has_ended)
+        assert self.process.returncode == -9
+        self.process = None
+        self.start()
+
+    def content(self):
+        return os.listdir(os.path.join(self.state, "content"))
+
+    def wait_clean(self):
+        self.wait_settled()
+        wait_until("no content is left", lambda: not self.content())
+
+
+@pytest.fixture
+def house(folder):
+    silo = Silo(folder, RELEASE)
+    gateway = FaultyGateway(folder, silo.port, RELEASE)
+    gateway.silo_extra = 'retry_longest = "1s"'
+    try:
+        silo.start()
+        gateway.start()
+        alice = Member(folder, silo, "Alice Member", RELEASE)
+        gateway.introduce(alice, "alice")
+        gateway.open_door(BOB, alice)
+        yield gateway, silo, alice
+        gateway.stop()
+    finally:
+        close_quietly(gateway, silo)
+
+
+def mails_in_maildir(gateway, word):
+    new = os.path.join(gateway.maildir, "new")
+    found = []
+    for name in os.listdir(new) if os.path.isdir(new) else []:
+        with open(os.path.join(new, name), encoding="utf-8") as file:
+            mail = file.read()
+        if f"Subject: {word}\n" in mail:
+            found.append(mail)
+    return found
+
+
+def expect_once_in(gateway, alice, subject):
+    alice.receive_mail(subject)
+    gateway.wait_clean()
+    alice.receive(wait=0)
+    mails = [mail for mail in alice.mails() if mail["subject"] == subject]
+    assert len(mails) == 1, f"{subject}: received {len(mails)} times"
+    count = mails[0]["body"].count(LINE)   # not compared as a whole: to show the difference would take for ever
+    assert count == LINES, f"{subject}: {count} lines of {LINES}"
+
+
+def expect_once_out(gateway, subject):
+    wait_until(f"{subject} is relayed", lambda: mails_in_maildir(gateway, subject))
+    gateway.wait_clean()
+    mails = mails_in_maildir(gateway, subject)
+    assert len(mails) == 1, f"{subject}: relayed {len(mails)} times"
+    count = mails[0].count(LINE)
+    assert count >= LINES, f"{subject}: {count} lines of {LINES}"
+
+
+# The Nth time: one file comes and goes with a mail; with a message first its content, then the mail as written.
+STEPS_IN = ["sync:1:before", "sync:1:after", "name:1:before", "name:1:after", "sync-directory:1:before", "sync-directory:1:after",
+            "commit:1:before", "commit:1:after", "remove:1:before", "remove:1:after"]
+STEPS_OUT = STEPS_IN + ["sync:2:before", "sync:2:after", "name:2:before", "name:2:after", "sync-directory:2:after", "commit:2:before",
+                        "commit:2:after", "remove:2:before", "remove:2:after"]
+
+
+def test_kill_at_each_step_of_a_mail(house):
+    gateway, _, alice = house
+    for step in STEPS_IN:
+        gateway.restart(step)
+        mail = make_mail(step, TEXT)
+        try:
+            send(gateway.smtp_port, mail)
+        except (OSError, smtplib.SMTPException):
+            gateway.revive()
+            send(gateway.smtp_port, mail)   # the mail's sender still has it; perhaps so has the gateway
+        else:
+            gateway.revive()
+        expect_once_in(gateway, alice, step)
+
+
+def test_kill_at_each_step_of_a_message(house):
+    gateway, _, alice = house
+    for step in STEPS_OUT:
+        gateway.restart(step)
+        alice.post(BOB, TEXT, subject=step)
+        gateway.revive()
+        expect_once_out(gateway, step)
+
+
+@pytest.mark.parametrize("step, number", [("sync", errno.EIO), ("sync", errno.ENOSPC), ("name", errno.ENOSPC),
+                                          ("sync-directory", errno.EIO)])
+def test_a_mail_that_does_not_get_to_the_disk_is_not_accepted(house, step, number):
+    gateway, _, alice = house
+    gateway.restart(f"{step}:1:{number}")
+    mail = make_mail(step, TEXT)
+    with contextlib.suppress(smtplib.SMTPDataError):
+        send(gateway.smtp_port, mail)
+        pytest.fail("it was accepted")
+    assert not gateway.content()
+    send(gateway.smtp_port, mail)
+    expect_once_in(gateway, alice, step)
+
+
+def test_a_message_that_does_not_get_to_the_disk_comes_again(house):
+    gateway, silo, alice = house
+    gateway.restart(f"sync:1:{errno.EIO}")
+    alice.post(BOB, TEXT, subject="again")
+    wait_until("the disk fails", lambda: "event=message.not_stored" in gateway.read_log())
+    assert not gateway.queue("out")
+    silo.kill()   # it has no ack; that it sends again after a while is its own test's
+    silo.start()
+    expect_once_out(gateway, "again")
+
+
+def test_a_mail_as_written_that_does_not_get_to_the_disk_is_written_again(house):
+    gateway, _, alice = house
+    gateway.restart(f"sync:2:{errno.ENOSPC}")
+    alice.post(BOB, TEXT, subject="written")
+    expect_once_out(gateway, "written")
+    assert "event=store.content_file" in gateway.read_log()
+
+
+def test_a_mail_whose_file_is_gone_is_held(house):
+    gateway, silo, alice = house
+    silo.kill()
+    send(gateway.smtp_port, make_mail("Lost", TEXT))
+    [entry] = gateway.queue("in")
+    [name] = gateway.content()
+    path = os.path.join(gateway.state, "content", name)
+    os.rename(path, path + ".away")
+    silo.start()
+    wait_until("it is held", lambda: gateway.queue("in")[0]["state"] == "held")
+    assert "its content is missing" in gateway.ctl("queue", "show", entry["id"])
+    os.rename(path + ".away", path)   # from the backup
+    gateway.ctl("queue", "retry", entry["id"])
+    expect_once_in(gateway, alice, "Lost")
