@@ -659,7 +659,7 @@ static void start(int64_t id, void *ctx)
     } else if (job->row.state == STORE_QUEUE_WAITING) {
         write_mail(job);
     } else if (store_content_open(db, job->row.content_id, &job->mail_fd, &job->mail_size) != 1) {
-        fail_all(job, SMTP_OUTCOME_TEMPORARY, "its content can't be read from the database");
+        fail_all(job, SMTP_OUTCOME_TEMPORARY, "its content is missing, or can't be read");
     } else {
         job->is_8bit = job->row.is_8bit;
         job->is_smtputf8 = job->row.is_smtputf8;

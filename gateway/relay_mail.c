@@ -195,7 +195,7 @@ static const char *gather_content(struct relay_mail *mail, const struct store_ou
     mail->message = message;
     if (store_content_open(store_reader(mail->parts->store), row->content_id, &mail->content_fd,
                            &mail->request.content_size) != 1)
-        return "its content can't be read from the database";
+        return "its content is missing, or can't be read";
     if (row->kind == STORE_OUTBOUND_MESSAGE)
         return NULL;
     mail->quotes = relay_quotes_new(store_reader(mail->parts->store), row, &mail->message);

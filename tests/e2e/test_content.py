@@ -5,7 +5,9 @@ Whatever the step, the mail or message arrives exactly once, and no file stays. 
 import contextlib
 import errno
 import os
+import shutil
 import smtplib
+import subprocess
 
 import pytest
 
@@ -177,3 +179,19 @@ def test_a_mail_whose_file_is_gone_is_held(house):
     os.rename(path + ".away", path)   # from the backup
     gateway.ctl("queue", "retry", entry["id"])
     expect_once_in(gateway, alice, "Lost")
+
+
+def test_a_backup_taken_while_it_runs_has_large_content_too(house, folder):
+    gateway, silo, alice = house
+    silo.kill()
+    send(gateway.smtp_port, make_mail("Saved", TEXT))
+    backup = os.path.join(folder, "backup")
+    os.mkdir(backup, 0o700)
+    subprocess.run(["sqlite3", os.path.join(gateway.state, "postern.db"), f".backup {backup}/postern.db"], check=True)
+    shutil.copytree(os.path.join(gateway.state, "content"), os.path.join(backup, "content"))
+    gateway.kill()
+    shutil.rmtree(gateway.state)
+    os.rename(backup, gateway.state)
+    gateway.start()
+    silo.start()
+    expect_once_in(gateway, alice, "Saved")
