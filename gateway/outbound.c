@@ -168,10 +168,12 @@ static void copy_message(struct arrival *arrival, const struct tmtp_message *mes
 static char *describe_problem(const struct arrival *arrival, const struct tmtp_client_delivery *delivery)
 {
     struct strbuf text;
+    int64_t max = arrival->outbound->parts->config->policy.max_message;
+    bool is_whole = max % (1 << 20) == 0;
     strbuf_init(&text, 1000);
     if (arrival->oversize)
-        strbuf_add_fmt(&text, "- it is larger than the %" PRId64 " MiB that this gateway carries\n",
-                       arrival->outbound->parts->config->policy.max_message >> 20);
+        strbuf_add_fmt(&text, "- it is larger than the %" PRId64 " %s that this gateway carries\n",
+                       is_whole ? max >> 20 : max >> 10, is_whole ? "MiB" : "KiB");
     else if (arrival->unreadable)
         strbuf_add_fmt(&text, "- its header could not be read (%s)\n",
                        delivery->head_error ? delivery->head_error : "malformed");
