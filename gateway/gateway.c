@@ -353,10 +353,12 @@ static int open_state(struct gateway *gateway, char **error_out)
         *error_out = errno_text("can't create state_dir", config->state_dir);
         return -1;
     }
+    char *content = state_file(config, "content"); /* the store's, which makes it */
     struct convert_settings convert = { .loop = gateway->parts.loop,
-                                        .directory = config->state_dir,
+                                        .directory = content,
                                         .program = "/proc/self/exe" };
     gateway->parts.convert = convert_new(&convert); /* forks: before any thread */
+    free(content);
     if (!gateway->parts.convert) {
         *error_out = errno_text("can't start", "the convert workers");
         return -1;
