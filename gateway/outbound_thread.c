@@ -149,6 +149,9 @@ int outbound_find_thread(struct store_db *db, const struct arrival *arrival, con
 {
     struct store_thread thread;
     *groups_out = (struct outbound_groups){ 0 };
+    /* The silo gives this id now. Who has guessed it and forwarded a thread of that name must not keep its author out. */
+    if (!arrival->message.threadid[0] && store_thread_take_threadid(db, arrival->msgid) < 0)
+        return -1;
     int found = store_thread_find_by_threadid(db, outbound_threadid(arrival), &thread);
     if (found == 1) {
         *thread_id_out = thread.id;

@@ -55,7 +55,7 @@ void poster_fate_free(struct poster_fate *fate)
 /* The first message of a thread gives it its id. */
 static int confirm_thread(struct store_db *db, int64_t thread_id, const char *msgid)
 {
-    struct store_thread thread, other;
+    struct store_thread thread;
     int found = thread_id ? store_thread_find(db, thread_id, &thread) : 0;
     if (found != 1)
         return found < 0 ? -1 : 1;
@@ -63,10 +63,9 @@ static int confirm_thread(struct store_db *db, int64_t thread_id, const char *ms
     store_thread_free(&thread);
     if (confirmed)
         return 1;
-    found = store_thread_find_by_threadid(db, msgid, &other);
-    if (found == 1)
-        store_thread_free(&other); /* ids are the silo's and unique; one that was claimed must not stop the mail */
-    return found != 0 ? found : store_thread_set_threadid(db, thread_id, msgid);
+    /* Ids are the silo's and unique. One that somebody has guessed and claimed before must stop neither this mail nor the
+     * answers to it. */
+    return store_thread_take_threadid(db, msgid) < 0 ? -1 : store_thread_set_threadid(db, thread_id, msgid);
 }
 
 int poster_settle(struct store_db *db, const struct poster_fate *fate)

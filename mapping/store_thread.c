@@ -43,6 +43,11 @@ int store_thread_set_threadid(struct store_db *db, int64_t id, const char *threa
                          STORE_VALUES(bind_text(threadid), bind_int(id)));
 }
 
+int store_thread_take_threadid(struct store_db *db, const char *threadid)
+{
+    return store_execute(db, "UPDATE thread SET threadid = NULL WHERE threadid = ?", STORE_VALUES(bind_text(threadid)));
+}
+
 int store_thread_set_subject(struct store_db *db, int64_t id, const char *subject)
 {
     return store_execute(db, "UPDATE thread SET subject = ? WHERE id = ?",

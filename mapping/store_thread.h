@@ -14,6 +14,8 @@ int store_thread_find_by_threadid(struct store_db *db, const char *threadid, str
     __attribute__((warn_unused_result));
 int store_thread_set_threadid(struct store_db *db, int64_t id, const char *threadid)
     __attribute__((warn_unused_result));
+/* Takes an id from the thread that has it by somebody's claim. 0: none has. */
+int store_thread_take_threadid(struct store_db *db, const char *threadid) __attribute__((warn_unused_result));
 int store_thread_set_subject(struct store_db *db, int64_t id, const char *subject) __attribute__((warn_unused_result));
 /* Is a message queued whose post will give the thread its threadid? 0: it has one, or that message was held, settled or
  * dropped. */

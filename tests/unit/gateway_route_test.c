@@ -268,7 +268,8 @@ static void test_dropped_but_posted(void **state)
     assert_int_equal(store_fixture_return(*state, 1), 1);
 }
 
-/* An id that another thread has already (by whatever mistake) must not keep the mail from being settled. */
+/* An id that another thread has already (somebody guessed it) must not keep the mail from being settled, nor answers to it
+ * from their thread. */
 static void test_claimed_threadid_does_not_stop_the_mail(void **state)
 {
     struct people people = meet(*state);
@@ -278,6 +279,10 @@ static void test_claimed_threadid_does_not_stop_the_mail(void **state)
     route(&people, &mail);
     settle(&people, mail.id, "aaaa000000000001");
     assert_int_equal(state_of(&people, mail.id), STORE_QUEUE_SETTLED);
+    struct store_thread holder;
+    assert_int_equal(store_thread_find_by_threadid(people.db, "aaaa000000000001", &holder), 1);
+    assert_int_not_equal(holder.id, claimed);
+    store_thread_free(&holder);
     store_inbound_free(&mail);
     assert_int_equal(store_fixture_return(*state, 1), 1);
 }

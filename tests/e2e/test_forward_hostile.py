@@ -1,0 +1,118 @@
+"""Threads that grow, in the hands of somebody who means harm, or at an unlucky moment. All of it by bare frames."""
+import json
+import os
+
+import pytest
+
+from mail import BOB, make_mail, plain_text, send
+from postern import DOMAIN, GATEWAY_ALIAS, Member
+from postfix import read_maildir
+from procs import wait_until
+from wire import Wire
+
+DAVE = "dave@example.net"
+GID = "Sales Team"
+SALES = f"sales.team@{DOMAIN}"
+OLD = "0000000000000001"   # the id of a thread that no gateway has seen
+
+
+@pytest.fixture
+def mallory(silo, folder):
+    return Member(folder, silo, "Mallory Member")
+
+
+@pytest.fixture
+def door(gateway, alice, mallory):
+    """Alice may write to Bob and he to her, Mallory likewise to Dave."""
+    for member, address, correspondent in ((alice, "alice", BOB), (mallory, "mallory", DAVE)):
+        gateway.introduce(member, address)
+        gateway.open_door(correspondent, member)
+    return gateway
+
+
+def as_member(silo, member):
+    """A bare connection of their account."""
+    with open(member.account, encoding="utf-8") as file:
+        account = json.loads(file.read())
+    wire = Wire(silo.port)
+    wire.login(account["uid"], account["node"])
+    return wire
+
+
+def gateway_uid(gateway):
+    return gateway.ctl_json("status")["silo_uid"]
+
+
+def said(threadid, author, text, name="", msgid=None, attach=()):
+    """A message of a thread's copy. attach: (name, size)."""
+    head = {"Id": msgid or threadid, "Size": len(text), "Posted": "2026-11-23T01:00:01.000Z", "From": author,
+            "SubHead": {"Alias": name, "ThreadId": threadid, "Attach": [{"Name": one, "Size": size} for one, size in attach]}}
+    text_of_head = json.dumps(head)
+    return f"{len(text_of_head):04x}{text_of_head}\n{text}\n"
+
+
+def copy_of(messages, parties=()):
+    listed = json.dumps([{"Who": who, "WhoUid": uid} for who, uid in parties])
+    return "".join(messages) + "[]" + listed + "%08x%08x" % (2, len(listed))
+
+
+def forward(wire, gateway, threadid, messages, new, parties=()):
+    """Posts a thread's copy to the gateway; new: correspondents' aliases. Returns the silo's ack."""
+    uid = gateway_uid(gateway)
+    note = json.dumps({"ThreadId": threadid, "Cc": [{"Who": who, "WhoUid": uid} for who in new]})
+    head = json.dumps({"ThreadId": threadid})
+    ack = wire.request({"op": 8, "datahead": len(head), "notelen": len(note), "fornotself": True,
+                        "for": [{"id": uid, "type": 1}]}, (note + head + copy_of(messages, parties)).encode())
+    assert "error" not in ack, ack
+    return ack
+
+
+def confirm(wire, gateway, threadid, msgid, name, data):
+    """The author's client sends a message's file again."""
+    head = {"ThreadId": threadid, "ConfirmId": msgid, "ConfirmPosted": "2026-11-23T01:00:01.000Z",
+            "Attach": [{"Name": name, "Size": len(data)}]}
+    ack = wire.post([gateway_uid(gateway)], head, data)
+    assert "error" not in ack, ack
+    wait_until("the confirmation is decided", lambda: decision(gateway, ack["msgid"]))
+    return ack
+
+
+def decision(gateway, msgid):
+    lines = gateway.read_log().splitlines()
+    return next((line for line in lines if "event=message.decided" in line and f"msgid={msgid}" in line), "")
+
+
+def left(gateway, count):
+    """That many mails have left; no more are on their way."""
+    wait_until(f"{count} mails leave", lambda: len(read_maildir(gateway.maildir)) >= count)
+    gateway.wait_settled()
+    mails = sorted(read_maildir(gateway.maildir), key=lambda mail: mail["Message-ID"])
+    assert len(mails) == count, [str(mail) for mail in mails]
+    return mails
+
+
+def told(member, text):
+    return member.receive_where(f"notice {text!r}", lambda item: item["op"] == "delivery" and text in item["body"])
+
+
+def test_claimed_ids_stop_nobodys_threads(door, alice, mallory, silo):
+    """Silos number their messages one after the other: Mallory forwards threads under ids that are still to be given."""
+    with as_member(silo, mallory) as wire:
+        first = int(wire.ping(mallory.alias, alice.alias, "hello")["msgid"], 16)
+        claimed = range(first + 140, first + 170)
+        for number in claimed:
+            threadid = f"{number:016x}"
+            forward(wire, door, threadid, [said(threadid, wire.uid, "mine")], [BOB])
+        last = ""
+        while int(last or "0", 16) < claimed[0]:
+            last = wire.ping(mallory.alias, alice.alias, "hello")["msgid"]
+        wait_until("all of it is decided", lambda: not door.queue("out"))
+    alice.post(BOB, "Not hers", subject="Mine")
+    mail = left(door, 1)[0]
+    assert (mail["From"].addresses[0].addr_spec, mail["Subject"]) == (f"alice@{DOMAIN}", "Mine")
+
+    send(door.smtp_port, make_mail("His", "Hello\n"))
+    his = alice.receive_mail("His")
+    assert int(his["threadid"], 16) in claimed, "the test has missed the ids"
+    alice.post(BOB, "An answer", thread=his["threadid"])
+    assert "An answer" in plain_text(left(door, 2)[1])
