@@ -26,6 +26,7 @@
 #include "mapping/store_trace.h"
 #include "tmtp/tmtp_forward.h"
 
+enum { FORWARDS_MAX = 16 }; /* that one confirmation answers: each keeps a copy of its files */
 static const int64_t notify_look_ms = INT64_C(10) * 60 * 1000; /* relay.c looks again as long as it does not come */
 
 /* --- the thread so far --- */
@@ -340,10 +341,7 @@ int outbound_take_notify(struct store_db *db, void *arg)
 
 struct awaited {
     const struct tmtp_message *message; /* the confirmation */
-    struct awaited_one {
-        int64_t outbound_id;
-        unsigned seq;
-    } * list;
+    int64_t forwards[FORWARDS_MAX];     /* their outbound ids */
     size_t count;
 };
 
@@ -372,10 +370,9 @@ static bool has_all(const struct tmtp_message *message, const char *attachments)
 static void collect_awaited(const struct store_forward_message *message, void *ctx)
 {
     struct awaited *awaited = ctx;
-    if (!has_all(awaited->message, message->attachments))
-        return;
-    awaited->list = xreallocarray(awaited->list, awaited->count + 1, sizeof *awaited->list);
-    awaited->list[awaited->count++] = (struct awaited_one){ .outbound_id = message->outbound_id, .seq = message->seq };
+    bool is_known = awaited->count > 0 && awaited->forwards[awaited->count - 1] == message->outbound_id;
+    if (!is_known && awaited->count < FORWARDS_MAX && has_all(awaited->message, message->attachments))
+        awaited->forwards[awaited->count++] = message->outbound_id;
 }
 
 /* Each mail has an id of its own, also when one confirmation answers several forwards. */
@@ -435,12 +432,12 @@ static int take_files(struct taking *taking, const struct store_outbound *forwar
     return result;
 }
 
-static int take_awaited(struct taking *taking, const struct awaited_one *one)
+static int take_awaited(struct taking *taking, int64_t forward_id)
 {
     struct store_outbound forward;
-    int found = store_forward_received(taking->db, one->outbound_id, one->seq);
+    int found = store_forward_received(taking->db, forward_id, taking->arrival->message.confirm_id);
     if (found == 1)
-        found = store_outbound_find(taking->db, one->outbound_id, &forward);
+        found = store_outbound_find(taking->db, forward_id, &forward);
     if (found != 1)
         return found < 0 ? -1 : 1;
     int result = take_files(taking, &forward);
@@ -461,9 +458,8 @@ int outbound_take_confirmation(struct taking *taking)
                                             collect_awaited, &awaited);
     for (size_t i = 0; i < awaited.count && result == 1; i++) {
         number_message_id(arrival, i);
-        result = take_awaited(taking, &awaited.list[i]);
+        result = take_awaited(taking, awaited.forwards[i]);
     }
-    free(awaited.list);
     store_thread_free(&thread);
     return result;
 }

@@ -59,12 +59,12 @@ int store_forward_list_awaited(struct store_db *db, int64_t thread_id, const cha
                 STORE_VALUES(bind_text(msgid), bind_text(author_uid), bind_int(thread_id)), each, ctx);
 }
 
-int store_forward_received(struct store_db *db, int64_t outbound_id, unsigned seq)
+int store_forward_received(struct store_db *db, int64_t outbound_id, const char *msgid)
 {
     return store_execute(db,
-                         "UPDATE forward_message SET attachments = '' WHERE outbound_id = ? AND seq = ?"
-                         " AND attachments <> ''",
-                         STORE_VALUES(bind_int(outbound_id), bind_int(seq)));
+                         "UPDATE forward_message SET attachments = '' WHERE msgid = ? AND attachments <> ''"
+                         " AND outbound_id = ?",
+                         STORE_VALUES(bind_text(msgid), bind_int(outbound_id)));
 }
 
 int store_forward_written(struct store_db *db, int64_t outbound_id)

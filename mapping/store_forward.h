@@ -25,8 +25,9 @@ int store_forward_list(struct store_db *db, int64_t outbound_id, store_forward_e
 /* Those of a thread's forwards whose files have not come yet, by the message's id and its author. */
 int store_forward_list_awaited(struct store_db *db, int64_t thread_id, const char *msgid, const char *author_uid,
                                store_forward_each *each, void *ctx) __attribute__((warn_unused_result));
-/* Its files have come. 0: they had before. */
-int store_forward_received(struct store_db *db, int64_t outbound_id, unsigned seq) __attribute__((warn_unused_result));
+/* A message's files have come, however often the thread names it. 0: they had before. */
+int store_forward_received(struct store_db *db, int64_t outbound_id, const char *msgid)
+    __attribute__((warn_unused_result));
 /* The mail is written: what is not awaited is not needed any more. */
 int store_forward_written(struct store_db *db, int64_t outbound_id) __attribute__((warn_unused_result));
 /* Nothing is awaited any more for entries that came before. 1 also for none. */

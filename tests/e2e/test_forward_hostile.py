@@ -116,3 +116,26 @@ def test_claimed_ids_stop_nobodys_threads(door, alice, mallory, silo):
     assert int(his["threadid"], 16) in claimed, "the test has missed the ids"
     alice.post(BOB, "An answer", thread=his["threadid"])
     assert "An answer" in plain_text(left(door, 2)[1])
+
+
+def test_message_that_is_there_many_times_has_its_files_sent_once(door, mallory, silo):
+    with as_member(silo, mallory) as wire:
+        messages = [said(OLD, wire.uid, f"{number}", attach=[("u:a.txt", 5)]) for number in range(20)]
+        forward(wire, door, OLD, messages, [DAVE])
+        left(door, 1)
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        left(door, 2)
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        left(door, 2)
+
+
+def test_one_confirmation_is_kept_a_few_times_at_most(door, mallory, silo):
+    """A large file for hundreds of forwards would fill the disk in one commit. The others wait for another."""
+    with as_member(silo, mallory) as wire:
+        for number in range(20):
+            forward(wire, door, OLD, [said(OLD, wire.uid, f"{number}", attach=[("u:a.txt", 5)])], [DAVE])
+        left(door, 20)
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        left(door, 36)
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        left(door, 40)

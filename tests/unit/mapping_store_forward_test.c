@@ -95,8 +95,8 @@ static void test_what_is_awaited(void **state)
     expect_awaited(db, other, "m1", "CAROL", "");
 
     /* once each */
-    assert_int_equal(store_forward_received(db, first, 1), 1);
-    assert_int_equal(store_forward_received(db, first, 1), 0);
+    assert_int_equal(store_forward_received(db, first, "m1"), 1);
+    assert_int_equal(store_forward_received(db, first, "m1"), 0);
     expect_awaited(db, thread, "m1", "CAROL", "2.1:m1@100+7");
 
     /* when the mail is written, only what is awaited stays */
