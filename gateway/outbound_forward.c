@@ -407,6 +407,38 @@ static int queue_files(struct taking *taking)
     return store_message_add(taking->db, &message);
 }
 
+/* Held with the thread that they belong to. */
+static int hold_files(struct taking *files)
+{
+    const struct arrival *arrival = files->arrival;
+    if (store_outbound_set_state(files->db, arrival->id, STORE_QUEUE_HELD, "held, as its thread is") != 1)
+        return -1;
+    return store_trace_add(files->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "held",
+                           "as the forwarded thread that it belongs to is");
+}
+
+/* May the forwarder still write to those who got the thread? Much may have changed since. */
+static int address_files(struct taking *files, const struct store_outbound *forward)
+{
+    struct strbuf text;
+    strbuf_init(&text, 60 * 1024);
+    struct notice_list refused = { .text = &text };
+    int result = outbound_find_groups(files->db, &files->author, files->thread_id, &files->groups);
+    if (result >= 0)
+        result = outbound_keep_authorised(files, &refused);
+    notice_list_end(&refused);
+    if (result == 1 && files->count == 0)
+        result = outbound_refuse(files, text.data);
+    else if (result == 1)
+        result = queue_files(files);
+    if (result == 1 && files->count > 0 && forward->state == STORE_QUEUE_HELD)
+        result = hold_files(files);
+    if (result == 1 && files->count > 0 && refused.count > 0)
+        result = outbound_tell_author(files, text.data);
+    strbuf_free(&text);
+    return result;
+}
+
 /* In the forwarder's name, whose doing it is, to those who got the thread from them. */
 static int take_files(struct taking *taking, const struct store_outbound *forward)
 {
@@ -417,17 +449,17 @@ static int take_files(struct taking *taking, const struct store_outbound *forwar
         .thread_id = forward->thread_id,
         .contradicted = ""
     };
-    for (size_t i = 0; i < forward->recipient_count; i++) {
-        if (forward->recipients[i].state == STORE_RECIPIENT_FAILED)
-            continue;
-        outbound_add_recipient(&files, forward->recipients[i].correspondent_id);
-        files.recipients[files.count - 1].group_id = forward->recipients[i].group_id;
-    }
     int result = 1;
+    if (forward->state == STORE_QUEUE_DROPPED) /* by an administrator, and its files with it */
+        return 1;
+    for (size_t i = 0; i < forward->recipient_count; i++)
+        if (forward->recipients[i].state != STORE_RECIPIENT_FAILED)
+            outbound_add_recipient(&files, forward->recipients[i].correspondent_id);
     if (files.count > 0 && taking->arrival->problem)
         result = outbound_refuse(&files, taking->arrival->problem);
     else if (files.count > 0)
-        result = queue_files(&files);
+        result = address_files(&files, forward);
+    free(files.groups.ids);
     free(files.recipients);
     return result;
 }

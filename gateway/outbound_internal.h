@@ -72,6 +72,10 @@ int outbound_find_thread(struct store_db *db, const struct arrival *arrival, con
                          int64_t *thread_id_out, struct outbound_groups *groups_out)
     __attribute__((warn_unused_result));
 
+/* The groups of a thread for which somebody speaks whom the gateway has seen in them. 1: the author may change who is in it
+ * (is in it, or speaks so for a group that is); 0 not; -1. groups_out is filled with 1 and 0 (free its ids). */
+int outbound_find_groups(struct store_db *db, const struct outbound_author *author, int64_t thread_id,
+                         struct outbound_groups *groups_out) __attribute__((warn_unused_result));
 /* Who a participant is to us: fills in the ids. 1 or -1. */
 struct store_party;
 int outbound_fill_party(struct store_db *db, const struct arrival *arrival, struct store_party *party)

@@ -135,6 +135,12 @@ static int look_around(struct store_db *db, const struct outbound_author *author
     return result;
 }
 
+int outbound_find_groups(struct store_db *db, const struct outbound_author *author, int64_t thread_id,
+                         struct outbound_groups *groups_out)
+{
+    return look_around(db, author, thread_id, false, groups_out);
+}
+
 static int join_thread(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
                        const struct store_thread *thread, struct outbound_groups *groups_out)
 {

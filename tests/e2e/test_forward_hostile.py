@@ -139,3 +139,75 @@ def test_one_confirmation_is_kept_a_few_times_at_most(door, mallory, silo):
         left(door, 36)
         confirm(wire, door, OLD, OLD, "u:a.txt", "files")
         left(door, 40)
+
+
+def test_files_do_not_follow_a_forward_that_was_dropped(door, mallory, silo):
+    """Held by an administrator, who then drops it: its files must not go out alone."""
+    door.stop()
+    door.relay = "smtp://127.0.0.1:1"
+    door.start()
+    with as_member(silo, mallory) as wire:
+        ack = forward(wire, door, OLD, [said(OLD, wire.uid, "text", attach=[("u:a.txt", 5)])], [DAVE])
+        entry = wait_until("it is addressed", lambda: [row for row in door.queue("out") if row["to"]])[0]
+        door.ctl("queue", "hold", entry["id"])
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        assert [row["state"] for row in door.queue("out")] == ["held", "held"], "what belongs together waits together"
+        for row in door.queue("out"):
+            door.ctl("queue", "drop", row["id"], "--reason", "no")
+
+        ack = forward(wire, door, OLD, [said(OLD, wire.uid, "text", attach=[("u:a.txt", 5)])], [DAVE])
+        entry = wait_until("it is addressed", lambda: [row for row in door.queue("out") if row["to"]])[0]
+        door.ctl("queue", "drop", entry["id"], "--reason", "no")
+        assert "dropped" in door.ctl("why", ack["msgid"])
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        assert not door.queue("out")
+
+
+def join_sales(gateway, alice, member):
+    """Alice's group, in which the gateway is, and then this member; Dave may write to it."""
+    alice.tmtp("group", "--account", alice.account, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the gateway has joined", lambda: '"joined"' in gateway.ctl("--json", "group", "list"))
+    alice.tmtp("group", "--account", alice.account, "invite", GID, member.alias)
+    member.receive_where("the invitation", lambda item: item["op"] == "invite")
+    member.tmtp("group", "--account", member.account, "join", GID)
+    wait_until("it is seen", lambda: state_in_group(gateway, member) == "joined")
+
+
+def state_in_group(gateway, member):
+    return {one["alias"]: one["state"] for one in gateway.ctl_json("group", "show", GID)["members_seen"]}.get(member.alias)
+
+
+def mapping_id(gateway, name, address):
+    mappings = gateway.ctl_json("mapping", "list", "--member", name)["mappings"]
+    return str(next(mapping["id"] for mapping in mappings if mapping["address"] == address and mapping["state"] == "approved"))
+
+
+def test_files_do_not_follow_once_their_forwarder_was_dropped_from_the_group(door, alice, mallory, silo):
+    """What was forwarded in the group's name: she has weeks to send the files, and could send anything of that name and size."""
+    door.ctl("mapping", "revoke", mapping_id(door, mallory.alias, DAVE))
+    join_sales(door, alice, mallory)
+    door.ctl("mapping", "add", DAVE, GID)
+    with as_member(silo, mallory) as wire:
+        group = [(GID, GID), (mallory.alias, wire.uid)]
+        messages = [said(OLD, wire.uid, "text", attach=[("u:a.txt", 5)]), said(OLD, wire.uid, "text", msgid="m2", attach=[("u:b.txt", 5)])]
+        forward(wire, door, OLD, messages, [DAVE], group)
+        assert left(door, 1)[0]["From"].addresses[0].addr_spec == SALES
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        assert left(door, 2)[1]["From"].addresses[0].addr_spec == SALES
+    alice.tmtp("group", "--account", alice.account, "drop", GID, mallory.alias)
+    wait_until("the gateway knows", lambda: state_in_group(door, mallory) == "dropped")
+    with as_member(silo, mallory) as wire:
+        ack = confirm(wire, door, OLD, "m2", "u:b.txt", "wrong")
+    assert "refused" in door.ctl("why", ack["msgid"])
+    left(door, 2)
+    assert "not authorised" in told(mallory, "not sent")["body"]
+
+
+def test_files_do_not_follow_once_the_mapping_was_revoked(door, mallory, silo):
+    with as_member(silo, mallory) as wire:
+        forward(wire, door, OLD, [said(OLD, wire.uid, "text", attach=[("u:a.txt", 5)])], [DAVE])
+        left(door, 1)
+        door.ctl("mapping", "revoke", mapping_id(door, mallory.alias, DAVE))
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        left(door, 1)
+    assert "not authorised" in told(mallory, "not sent")["body"]
