@@ -214,6 +214,7 @@ static int release(struct taking *taking)
     arrival->queued = true;
     arrival->outcome = "queued";
     if (store_outbound_release(taking->db, arrival->id, group_id, arrival->now) != 1 ||
+        store_outbound_release_files(taking->db, arrival->id, arrival->now) != 1 ||
         store_message_add(taking->db, &message) != 1)
         return -1;
     return store_trace_add(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "addressed", "to %zu recipients",
@@ -439,6 +440,20 @@ static int address_files(struct taking *files, const struct store_outbound *forw
     return result;
 }
 
+/* Their author was faster than the silo, which has not said yet for whom the thread is. */
+static int keep_files(struct taking *files, const struct store_outbound *forward)
+{
+    const struct arrival *arrival = files->arrival;
+    if (queue_files(files) != 1)
+        return -1;
+    if (forward->state == STORE_QUEUE_HELD)
+        return hold_files(files);
+    return store_queue_postpone(files->db, STORE_QUEUE_OUT, arrival->id, arrival->now + notify_look_ms,
+                                "its thread waits for the silo to say who is new in it") == 1
+               ? 1
+               : -1;
+}
+
 /* In the forwarder's name, whose doing it is, to those who got the thread from them. */
 static int take_files(struct taking *taking, const struct store_outbound *forward)
 {
@@ -447,16 +462,20 @@ static int take_files(struct taking *taking, const struct store_outbound *forwar
         .arrival = taking->arrival,
         .author = { .member_id = forward->member_id, .uid = forward->author_uid, .alias = forward->author_alias },
         .thread_id = forward->thread_id,
+        .forward_id = forward->id,
         .contradicted = ""
     };
+    bool is_addressed = forward->recipient_count > 0 || forward->state == STORE_QUEUE_SETTLED;
     int result = 1;
     if (forward->state == STORE_QUEUE_DROPPED) /* by an administrator, and its files with it */
         return 1;
     for (size_t i = 0; i < forward->recipient_count; i++)
         if (forward->recipients[i].state != STORE_RECIPIENT_FAILED)
             outbound_add_recipient(&files, forward->recipients[i].correspondent_id);
-    if (files.count > 0 && taking->arrival->problem)
+    if ((files.count > 0 || !is_addressed) && taking->arrival->problem)
         result = outbound_refuse(&files, taking->arrival->problem);
+    else if (!is_addressed)
+        result = keep_files(&files, forward);
     else if (files.count > 0)
         result = address_files(&files, forward);
     free(files.groups.ids);

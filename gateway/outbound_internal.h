@@ -92,7 +92,8 @@ struct taking {
     struct store_db *db;
     struct arrival *arrival;
     struct outbound_author author;
-    int64_t thread_id; /* 0: not ours */
+    int64_t thread_id;  /* 0: not ours */
+    int64_t forward_id; /* of files: the forward that they belong to; else 0 */
     struct outbound_groups groups;
     const char *contradicted; /* participants who are given somebody else's account; "" none */
     struct recipient {

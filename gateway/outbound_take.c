@@ -132,6 +132,7 @@ int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, boo
         .kind = kind,
         .tmtp_msgid = arrival->msgid,
         .thread_id = taking->thread_id,
+        .forward_id = taking->forward_id,
         .member_id = author->member_id,
         .author_uid = author->uid,
         .author_alias = author->alias,

@@ -403,6 +403,23 @@ static void put_off(struct job *job, const char *why)
 /* A forwarded thread of which the silo has not said who is new in it: this comes as a message of its own (outbound_forward.c),
  * soon after, but not if the silo is away. */
 
+/* Its files may have come before. They wait as long as the thread does. */
+static int commit_unaddressed_files(struct store_db *db, const struct job *job)
+{
+    struct store_outbound forward;
+    int found = store_outbound_find(db, job->row.forward_id, &forward);
+    if (found < 0)
+        return -1;
+    bool waits = found == 1 && (forward.state == STORE_QUEUE_WAITING || forward.state == STORE_QUEUE_HELD);
+    store_outbound_free(&forward);
+    if (waits)
+        return store_queue_set_due(db, STORE_QUEUE_OUT, job->row.id, job->next_attempt_at) < 0 ? -1 : 1;
+    if (store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "refused", "nobody got the thread") != 1 ||
+        store_outbound_finish(db, job->row.id, STORE_QUEUE_SETTLED) < 0)
+        return -1;
+    return 1;
+}
+
 static int commit_unaddressed(struct store_db *db, void *arg)
 {
     struct job *job = arg;
@@ -414,6 +431,8 @@ static int commit_unaddressed(struct store_db *db, void *arg)
     store_outbound_free(&row);
     if (is_addressed)
         return 1;
+    if (job->row.kind == STORE_OUTBOUND_FILES)
+        return commit_unaddressed_files(db, job);
     if (job->now - job->row.received_at < job->relay->parts->config->retry.give_up_ms)
         return store_queue_set_due(db, STORE_QUEUE_OUT, job->row.id, job->next_attempt_at) < 0 ? -1 : 1;
     if (store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "failed",
@@ -651,7 +670,7 @@ static void start(int64_t id, void *ctx)
         return;
     }
     find_waiting(job);
-    if (job->row.kind == STORE_OUTBOUND_FORWARD && job->row.recipient_count == 0) {
+    if (job->row.kind != STORE_OUTBOUND_MESSAGE && job->row.recipient_count == 0) {
         await_recipients(job);
     } else if (decide_unauthorised(job) == 0) { /* nobody, or nobody any more */
         job->now = clock_wall_ms(relay->parts->clock);

@@ -117,9 +117,10 @@ struct store_outbound {
     enum store_outbound_kind kind;
     enum store_queue_state state;
     char *tmtp_msgid;
-    int64_t thread_id; /* 0: it named a thread that we do not know */
-    int64_t member_id; /* the author; 0: no member of the gateway */
-    int64_t group_id;  /* in whose name it is sent; 0: in the author's own */
+    int64_t thread_id;  /* 0: it named a thread that we do not know */
+    int64_t member_id;  /* the author; 0: no member of the gateway */
+    int64_t group_id;   /* in whose name it is sent; 0: in the author's own */
+    int64_t forward_id; /* of FILES: the FORWARD that they belong to; 0 */
     char *author_uid, *author_alias;
     char *message_id;   /* of the mail, without brackets: fixed from the start */
     char *head;         /* the second header as received (JSON), until the mail is written; "" then */
@@ -130,12 +131,12 @@ struct store_outbound {
     unsigned attempts;
     char *last_error;
     struct store_outbound_recipient *recipients; /* in the order of adding */
-    size_t recipient_count;                      /* of a FORWARD 0 until the silo has said who is new */
+    size_t recipient_count; /* of a FORWARD, and of its FILES, 0 until the silo has said who is new */
 };
 struct store_outbound_new {
     enum store_outbound_kind kind;
     const char *tmtp_msgid;
-    int64_t thread_id, member_id, group_id;
+    int64_t thread_id, member_id, group_id, forward_id;
     const char *author_uid, *author_alias, *message_id, *head;
     int64_t content_id, size, posted_at, now;
 };
@@ -149,6 +150,9 @@ int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64
     __attribute__((warn_unused_result));
 /* A FORWARD has its recipients now: in whose name it is sent (0: the author's own), and due. */
 int store_outbound_release(struct store_db *db, int64_t id, int64_t group_id, int64_t now)
+    __attribute__((warn_unused_result));
+/* Likewise for those FILES of it that came earlier: to the same, in the same name. 1 also when there are none. */
+int store_outbound_release_files(struct store_db *db, int64_t forward_id, int64_t now)
     __attribute__((warn_unused_result));
 /* With recipients. */
 int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *out)

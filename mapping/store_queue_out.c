@@ -39,19 +39,19 @@ static enum store_recipient_state parse_recipient_state(const char *text)
 
 int store_outbound_add(struct store_db *db, const struct store_outbound_new *outbound, int64_t *id_out)
 {
-    return store_fetch_int(db,
-                           "INSERT INTO outbound (kind, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, "
-                           "author_alias, message_id,"
-                           " head, content_id, size, posted_at, received_at, next_attempt_at)"
-                           " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                           STORE_VALUES(bind_text(kind_names[outbound->kind]), bind_text(outbound->tmtp_msgid),
-                                        bind_id(outbound->thread_id), bind_id(outbound->member_id),
-                                        bind_id(outbound->group_id), bind_text(outbound->author_uid),
-                                        bind_text(outbound->author_alias), bind_text(outbound->message_id),
-                                        bind_text(outbound->head ? outbound->head : ""), bind_id(outbound->content_id),
-                                        bind_int(outbound->size), bind_int(outbound->posted_at),
-                                        bind_int(outbound->now), bind_int(outbound->now)),
-                           id_out);
+    return store_fetch_int(
+        db,
+        "INSERT INTO outbound (kind, state, tmtp_msgid, thread_id, member_id, group_id, forward_id,"
+        " author_uid, author_alias, message_id,"
+        " head, content_id, size, posted_at, received_at, next_attempt_at)"
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        STORE_VALUES(bind_text(kind_names[outbound->kind]), bind_text(outbound->tmtp_msgid),
+                     bind_id(outbound->thread_id), bind_id(outbound->member_id), bind_id(outbound->group_id),
+                     bind_id(outbound->forward_id), bind_text(outbound->author_uid), bind_text(outbound->author_alias),
+                     bind_text(outbound->message_id), bind_text(outbound->head ? outbound->head : ""),
+                     bind_id(outbound->content_id), bind_int(outbound->size), bind_int(outbound->posted_at),
+                     bind_int(outbound->now), bind_int(outbound->now)),
+        id_out);
 }
 
 int store_outbound_find_forward(struct store_db *db, const char *tmtp_msgid, int64_t *id_out)
@@ -79,6 +79,24 @@ int store_outbound_release(struct store_db *db, int64_t id, int64_t group_id, in
                          "UPDATE outbound SET group_id = ?, next_attempt_at = ?, last_error = ''"
                          " WHERE id = ? AND state IN ('waiting', 'held')",
                          STORE_VALUES(bind_id(group_id), bind_int(now), bind_int(id)));
+}
+
+int store_outbound_release_files(struct store_db *db, int64_t forward_id, int64_t now)
+{
+    if (store_execute(db,
+                      "INSERT INTO outbound_recipient (outbound_id, correspondent_id, group_id)"
+                      " SELECT files.id, recipient.correspondent_id, recipient.group_id FROM outbound AS files"
+                      " JOIN outbound_recipient AS recipient ON recipient.outbound_id = files.forward_id"
+                      " WHERE files.forward_id = ? AND files.state IN ('waiting', 'held')"
+                      " ON CONFLICT (outbound_id, correspondent_id) DO NOTHING",
+                      STORE_VALUES(bind_int(forward_id))) < 0)
+        return -1;
+    int result = store_execute(db,
+                               "UPDATE outbound SET next_attempt_at = ?, last_error = '',"
+                               " group_id = (SELECT group_id FROM outbound AS forward WHERE forward.id = ?)"
+                               " WHERE forward_id = ? AND state IN ('waiting', 'held')",
+                               STORE_VALUES(bind_int(now), bind_int(forward_id), bind_int(forward_id)));
+    return result < 0 ? -1 : 1;
 }
 
 static int read_recipients(struct store_db *db, struct store_outbound *outbound)
@@ -127,6 +145,7 @@ static void read_outbound(const struct store_query *query, struct store_outbound
         .attempts = (unsigned)store_query_int(query, 17),
         .last_error = store_query_copy(query, 18),
         .kind = parse_kind(store_query_text(query, 19)),
+        .forward_id = store_query_int(query, 20),
     };
     bool known = store_queue_state_parse(store_query_text(query, 1), &out->state);
     assert(known); /* the schema's CHECK */
@@ -141,7 +160,7 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
         &query, db,
         "SELECT id, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
         " head, content_id,"
-        " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind"
+        " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind, forward_id"
         " FROM outbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);

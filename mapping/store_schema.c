@@ -176,6 +176,7 @@
     "  head TEXT NOT NULL,"                                                                                            \
     "  content_id INTEGER REFERENCES content (id),"                                                                    \
     "  size INTEGER NOT NULL,"                                                                                         \
+    "  forward_id INTEGER REFERENCES outbound (id)," /* of files: the thread that they belong to */                    \
     "  is_8bit INTEGER NOT NULL DEFAULT 0,"                                                                            \
     "  is_smtputf8 INTEGER NOT NULL DEFAULT 0,"                                                                        \
     "  posted_at INTEGER NOT NULL,"                                                                                    \
@@ -187,6 +188,7 @@
     "CREATE INDEX outbound_due ON outbound (next_attempt_at, id) WHERE " SCHEDULED ";"                                 \
     "CREATE INDEX outbound_live ON outbound (state, id) WHERE " UNSETTLED ";"                                          \
     "CREATE INDEX outbound_content ON outbound (content_id) WHERE content_id IS NOT NULL;"                             \
+    "CREATE INDEX outbound_files ON outbound (forward_id) WHERE forward_id IS NOT NULL;"                               \
     "CREATE INDEX outbound_tmtp_msgid ON outbound (tmtp_msgid);"                                                       \
     "CREATE TABLE outbound_recipient ("                                                                                \
     "  id INTEGER PRIMARY KEY,"                                                                                        \

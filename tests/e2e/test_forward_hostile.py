@@ -1,6 +1,9 @@
 """Threads that grow, in the hands of somebody who means harm, or at an unlucky moment. All of it by bare frames."""
+import contextlib
 import json
 import os
+import sqlite3
+import time
 
 import pytest
 
@@ -56,9 +59,9 @@ def copy_of(messages, parties=()):
     return "".join(messages) + "[]" + listed + "%08x%08x" % (2, len(listed))
 
 
-def forward(wire, gateway, threadid, messages, new, parties=()):
+def forward(wire, gateway, threadid, messages, new, parties=(), uid=None):
     """Posts a thread's copy to the gateway; new: correspondents' aliases. Returns the silo's ack."""
-    uid = gateway_uid(gateway)
+    uid = uid or gateway_uid(gateway)
     note = json.dumps({"ThreadId": threadid, "Cc": [{"Who": who, "WhoUid": uid} for who in new]})
     head = json.dumps({"ThreadId": threadid})
     ack = wire.request({"op": 8, "datahead": len(head), "notelen": len(note), "fornotself": True,
@@ -211,3 +214,56 @@ def test_files_do_not_follow_once_the_mapping_was_revoked(door, mallory, silo):
         confirm(wire, door, OLD, OLD, "u:a.txt", "files")
         left(door, 1)
     assert "not authorised" in told(mallory, "not sent")["body"]
+
+
+def keep_copy(door, wire, ack, copy):
+    """As if the gateway had taken the delivery of this forward, and nothing after it."""
+    with contextlib.closing(sqlite3.connect(os.path.join(door.state, "postern.db"))) as connection, connection:
+        run = connection.execute
+        now = int(time.time() * 1000)
+        member, = run("SELECT id FROM member WHERE uid = ?", (wire.uid,)).fetchone()
+        run("INSERT INTO seen_tmtp (msgid, seen_at) VALUES (?, ?)", (ack["msgid"], now))
+        thread = run("INSERT INTO thread (threadid, subject, created_at) VALUES (?, 'Plans', 0)", (OLD,)).lastrowid
+        run("INSERT INTO thread_party (thread_id, member_id, alias, uid) VALUES (?, ?, 'Mallory Member', ?)", (thread, member, wire.uid))
+        content = run("INSERT INTO content (size, data) VALUES (?, ?)", (len(copy), copy.encode())).lastrowid
+        entry = run("INSERT INTO outbound (kind, state, tmtp_msgid, thread_id, member_id, author_uid, author_alias, message_id, head,"
+                    " content_id, size, posted_at, received_at, next_attempt_at)"
+                    " VALUES ('forward', 'waiting', ?, ?, ?, ?, 'Mallory Member', 'forward@gw.example.org', '{}', ?, ?, ?, ?, ?)",
+                    (ack["msgid"], thread, member, wire.uid, content, len(copy), now, now, now + 600000)).lastrowid
+        run("INSERT INTO forward_message (outbound_id, seq, msgid, author_uid, author_alias, posted_at, body_offset, body_size, attachments)"
+            " VALUES (?, 0, ?, ?, '', 0, ?, 4, '{\"Attach\":[{\"Name\":\"u:a.txt\",\"Size\":5}]}')",
+            (entry, OLD, wire.uid, copy.index("\ntext\n") + 1))
+
+
+def test_files_that_come_before_it_is_known_for_whom(door, mallory, silo):
+    """A client that is told of the forward may send its file before the silo has told the gateway who is new."""
+    uid = gateway_uid(door)
+    door.stop()
+    with as_member(silo, mallory) as wire:
+        head = {"ThreadId": OLD, "ConfirmId": OLD, "ConfirmPosted": "2026-11-23T01:00:01.000Z", "Attach": [{"Name": "u:a.txt", "Size": 5}]}
+        wire.post([uid], head, "files")
+        messages = [said(OLD, wire.uid, "text", attach=[("u:a.txt", 5)])]
+        ack = forward(wire, door, OLD, messages, [DAVE], uid=uid)
+        keep_copy(door, wire, ack, copy_of(messages))
+    door.start()
+    mails = left(door, 2)
+    assert [mail["To"] for mail in mails] == [DAVE, DAVE]
+    assert ["a.txt"] == [part.get_filename() for mail in mails for part in mail.iter_attachments()]
+
+
+def test_files_that_wait_for_a_thread_that_nobody_gets(door, mallory, silo):
+    """The silo says who is new, and it is nobody outside: the file that came before does not go out, nor wait for ever."""
+    uid = gateway_uid(door)
+    door.stop()
+    with as_member(silo, mallory) as wire:
+        head = {"ThreadId": OLD, "ConfirmId": OLD, "ConfirmPosted": "2026-11-23T01:00:01.000Z", "Attach": [{"Name": "u:a.txt", "Size": 5}]}
+        files = wire.post([uid], head, "files")
+        messages = [said(OLD, wire.uid, "text", attach=[("u:a.txt", 5)])]
+        ack = forward(wire, door, OLD, messages, [BOB], uid=uid)
+        keep_copy(door, wire, ack, copy_of(messages))
+    door.start()
+    wait_until("the thread is refused", lambda: "not authorised" in door.ctl("why", ack["msgid"]))
+    wait_until("the file waits", lambda: door.queue("out"))
+    door.ctl("queue", "retry", "all")
+    left(door, 0)
+    assert "nobody got the thread" in door.ctl("why", files["msgid"])
