@@ -11,12 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "gateway/outbound_internal.h"
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 #include "mapping/store_thread.h"
+
+enum { PARTIES_MAX = 10000 }; /* of a thread: each of its messages looks at all of them */
 
 const char *outbound_threadid(const struct arrival *arrival)
 {
@@ -93,15 +96,26 @@ static int speaks_for(struct store_db *db, int64_t group_id, const struct outbou
 int outbound_add_parties(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
                          const struct tmtp_participant *cc, size_t cc_count, int64_t thread_id)
 {
+    int64_t room = PARTIES_MAX, known;
+    if (store_thread_count_parties(db, thread_id, &known) != 1)
+        return -1;
+    room -= known;
     for (size_t i = 0; i < cc_count; i++) {
         struct store_party party = { .alias = cc[i].who, .uid = cc[i].who_uid };
+        if (room <= 0) {
+            log_warning("thread.full", "threadid=%s from=%s participants=%d hint=%s", outbound_threadid(arrival),
+                        author->uid, PARTIES_MAX, "who is new is not noted");
+            return 1;
+        }
         if (outbound_fill_party(db, arrival, &party) < 0)
             return -1;
         int speaks = party.group_id ? speaks_for(db, party.group_id, author, false) : 0;
         if (speaks == 0)
             party.group_id = 0;
-        if (speaks < 0 || store_thread_add_party(db, thread_id, &party) < 0)
+        int added = speaks < 0 ? -1 : store_thread_add_party(db, thread_id, &party);
+        if (added < 0)
             return -1;
+        room -= added;
     }
     return 1;
 }
@@ -138,6 +152,7 @@ static int look_around(struct store_db *db, const struct outbound_author *author
 int outbound_find_groups(struct store_db *db, const struct outbound_author *author, int64_t thread_id,
                          struct outbound_groups *groups_out)
 {
+    *groups_out = (struct outbound_groups){ 0 };
     return look_around(db, author, thread_id, false, groups_out);
 }
 
@@ -148,6 +163,21 @@ static int join_thread(struct store_db *db, const struct arrival *arrival, const
     if (result == 1 && arrival->message.subject[0] && strcmp(arrival->message.subject, thread->subject) != 0)
         result = store_thread_set_subject(db, thread->id, arrival->message.subject);
     return result;
+}
+
+/* What strangers send is refused: the people whom they list are not kept. 1, 0, -1. */
+static int may_start_thread(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author)
+{
+    int may = author->member_id != 0;
+    for (size_t i = 0; i < arrival->message.cc_count && may == 0; i++) {
+        struct store_party party = { .alias = arrival->message.cc[i].who, .uid = arrival->message.cc[i].who_uid };
+        if (strcmp(party.alias, party.uid) != 0)
+            continue;
+        if (outbound_fill_party(db, arrival, &party) < 0)
+            return -1;
+        may = party.group_id ? speaks_for(db, party.group_id, author, false) : 0;
+    }
+    return may;
 }
 
 int outbound_find_thread(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
@@ -169,6 +199,9 @@ int outbound_find_thread(struct store_db *db, const struct arrival *arrival, con
         return -1;
     if (arrival->message.threadid[0])
         return 0; /* its id would be a claim: only the silo gives ids to threads */
+    found = may_start_thread(db, arrival, author);
+    if (found != 1)
+        return found;
     if (store_thread_add(db, arrival->msgid, arrival->message.subject, arrival->now, thread_id_out) != 1 ||
         outbound_add_parties(db, arrival, author, arrival->message.cc, arrival->message.cc_count, *thread_id_out) < 0 ||
         look_around(db, author, *thread_id_out, false, groups_out) < 0)

@@ -80,6 +80,12 @@ int store_thread_add_party(struct store_db *db, int64_t thread_id, const struct 
                                       bind_id(party->group_id), bind_text(party->alias), bind_text(party->uid)));
 }
 
+int store_thread_count_parties(struct store_db *db, int64_t thread_id, int64_t *count_out)
+{
+    return store_fetch_int(db, "SELECT count(*) FROM thread_party WHERE thread_id = ?",
+                           STORE_VALUES(bind_int(thread_id)), count_out);
+}
+
 int store_thread_list_parties(struct store_db *db, int64_t thread_id, store_party_each *each, void *ctx)
 {
     struct store_query query;

@@ -32,6 +32,8 @@ struct store_party {
 /* 0: it is there already (same alias and uid), nothing changes. */
 int store_thread_add_party(struct store_db *db, int64_t thread_id, const struct store_party *party)
     __attribute__((warn_unused_result));
+int store_thread_count_parties(struct store_db *db, int64_t thread_id, int64_t *count_out)
+    __attribute__((warn_unused_result));
 typedef void store_party_each(const struct store_party *party, void *ctx);
 /* In the order of adding. */
 int store_thread_list_parties(struct store_db *db, int64_t thread_id, store_party_each *each, void *ctx)

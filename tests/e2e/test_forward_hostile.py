@@ -267,3 +267,41 @@ def test_files_that_wait_for_a_thread_that_nobody_gets(door, mallory, silo):
     door.ctl("queue", "retry", "all")
     left(door, 0)
     assert "nobody got the thread" in door.ctl("why", files["msgid"])
+
+
+def rows(gateway, table):
+    with contextlib.closing(sqlite3.connect(f"file:{gateway.state}/postern.db?mode=ro", uri=True)) as connection:
+        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_strangers_lists_are_not_kept(door, silo):
+    """Whoever may register could fill the database with participants of threads that nobody ever gets."""
+    before = rows(door, "thread"), rows(door, "thread_party")
+    uid = gateway_uid(door)
+    with Wire(silo.port) as stranger:
+        stranger.register("Stranger")
+        parties = [{"Who": f"Somebody {number}", "WhoUid": f"U{number}"} for number in range(3000)]
+        ack = stranger.post([uid], {"Alias": "Stranger", "ThreadId": "", "Subject": "x",
+                                    "Cc": [{"Who": BOB, "WhoUid": uid}, *parties]}, "text")
+        wait_until("it is decided", lambda: "outcome=not_a_member" in decision(door, ack["msgid"]))
+    assert (rows(door, "thread"), rows(door, "thread_party")) == before
+
+
+def test_thread_grows_up_to_its_limit(door, mallory, silo):
+    """Beyond, who is new is not noted; the thread goes on. Each message would look at all of them."""
+    with as_member(silo, mallory) as wire:
+        forward(wire, door, OLD, [said(OLD, wire.uid, "text")], [DAVE])
+        left(door, 1)
+        uid = gateway_uid(door)
+        for batch in range(3):
+            note = json.dumps({"ThreadId": OLD, "Cc": [{"Who": f"Somebody {batch}.{number}", "WhoUid": f"U{batch}.{number}"}
+                                                       for number in range(6000)]})
+            head = json.dumps({"ThreadId": OLD})
+            ack = wire.request({"op": 8, "datahead": len(head), "notelen": len(note), "fornotself": True,
+                                "for": [{"id": uid, "type": 1}]}, (note + head + copy_of([said(OLD, wire.uid, "text")])).encode())
+            assert "error" not in ack
+            wait_until("it is decided", lambda: door.read_log().count("outcome=participants") == batch + 1)
+        assert rows(door, "thread_party") == 10000
+        assert "event=thread.full" in door.read_log()
+        wire.post([uid], {"ThreadId": OLD}, "It goes on")
+    assert "It goes on" in plain_text(left(door, 2)[1])
