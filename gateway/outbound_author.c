@@ -143,9 +143,10 @@ int outbound_note_participants(struct store_db *db, const struct arrival *arriva
         if (verdict == STORE_IDENTITY_ERROR)
             return -1;
         if (verdict == STORE_IDENTITY_CONTRADICTS) {
-            log_warning("identity.contradicted", "alias=%s uid=%s msgid=%s source=participants", cc->who, cc->who_uid,
-                        arrival->msgid);
             notice_list_add(contradicted, "%s", cc->who);
+            if (contradicted->count <= NOTICE_LINES_MAX) /* anybody can send thousands */
+                log_warning("identity.contradicted", "alias=%s uid=%s msgid=%s source=participants", cc->who,
+                            cc->who_uid, arrival->msgid);
         }
     }
     notice_list_end(contradicted);

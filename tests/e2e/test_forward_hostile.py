@@ -305,3 +305,14 @@ def test_thread_grows_up_to_its_limit(door, mallory, silo):
         assert "event=thread.full" in door.read_log()
         wire.post([uid], {"ThreadId": OLD}, "It goes on")
     assert "It goes on" in plain_text(left(door, 2)[1])
+
+
+def test_list_of_contradictions_is_no_flood_of_the_log(door, alice, silo):
+    uid = gateway_uid(door)
+    with Wire(silo.port) as stranger:
+        stranger.register("Stranger")
+        parties = [{"Who": alice.alias, "WhoUid": f"U{number}"} for number in range(3000)]
+        ack = stranger.post([uid], {"Alias": "Stranger", "ThreadId": "", "Subject": "x", "Cc": parties}, "text")
+        wait_until("it is decided", lambda: decision(door, ack["msgid"]))
+    assert 0 < door.read_log().count("event=identity.contradicted") <= 100
+    assert "and 2950 more" in door.ctl("why", ack["msgid"])
