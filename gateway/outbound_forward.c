@@ -81,6 +81,17 @@ static int add_new_thread(struct taking *taking, const struct tmtp_forward *forw
                                 taking->thread_id);
 }
 
+/* Who may only answer in a thread (a member of whom is not known whether they are in its group) can't show it to others: what
+ * the group writes in it later would go to those, too. */
+static int find_known_thread(struct taking *taking)
+{
+    int found = outbound_find_thread(taking->db, taking->arrival, &taking->author, &taking->thread_id, &taking->groups);
+    if (found != 1)
+        return found;
+    free(taking->groups.ids);
+    return outbound_find_groups(taking->db, &taking->author, taking->thread_id, &taking->groups);
+}
+
 /* 1: the author may forward it; 0 not; -1. Only a member brings in threads that the gateway has not seen. */
 static int find_thread(struct taking *taking, const struct tmtp_forward *forward)
 {
@@ -88,7 +99,7 @@ static int find_thread(struct taking *taking, const struct tmtp_forward *forward
     struct store_thread thread;
     if (!threadid[0])
         return 0;
-    int found = outbound_find_thread(taking->db, taking->arrival, &taking->author, &taking->thread_id, &taking->groups);
+    int found = find_known_thread(taking);
     if (found != 0)
         return found;
     taking->thread_id = 0;
@@ -281,9 +292,7 @@ static int grow_thread(struct taking *taking)
 {
     struct arrival *arrival = taking->arrival;
     const struct tmtp_message *message = &arrival->message;
-    int found = message->threadid[0]
-                    ? outbound_find_thread(taking->db, arrival, &taking->author, &taking->thread_id, &taking->groups)
-                    : 0;
+    int found = message->threadid[0] ? find_known_thread(taking) : 0;
     arrival->outcome = "not_in_thread";
     if (found != 1)
         return found < 0 ? -1 : 1;

@@ -316,3 +316,22 @@ def test_list_of_contradictions_is_no_flood_of_the_log(door, alice, silo):
         wait_until("it is decided", lambda: decision(door, ack["msgid"]))
     assert 0 < door.read_log().count("event=identity.contradicted") <= 100
     assert "and 2950 more" in door.ctl("why", ack["msgid"])
+
+
+def test_guessed_thread_of_a_group_does_not_grow(door, alice, mallory, silo):
+    """Mallory is a member, but was never seen in the group: by adding Dave to its thread she would have him read what
+    the group writes to Bob."""
+    alice.tmtp("group", "--account", alice.account, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the gateway has joined", lambda: '"joined"' in door.ctl("--json", "group", "list"))
+    for address in (BOB, DAVE):
+        door.ctl("mapping", "add", address, GID)
+    send(door.smtp_port, make_mail("To the team", recipient=SALES), recipients=[SALES])
+    thread = alice.receive_mail("To the team")["threadid"]
+    with as_member(silo, mallory) as wire:
+        ack = forward(wire, door, thread, [said(thread, wire.uid, "not theirs")], [DAVE])
+        wait_until("it is decided", lambda: decision(door, ack["msgid"]))
+        wait_until("its notice changes nothing", lambda: "outcome=not_in_thread" in door.read_log())
+    alice.post([BOB, GID], "For Bob", thread=thread)
+    mail = left(door, 1)[0]
+    assert (mail["To"], plain_text(mail).strip()) == (BOB, "For Bob")
+    assert "you are not in the thread" in told(mallory, "not sent")["body"]
