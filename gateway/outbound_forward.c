@@ -26,7 +26,10 @@
 #include "mapping/store_trace.h"
 #include "tmtp/tmtp_forward.h"
 
-enum { FORWARDS_MAX = 16 }; /* that one confirmation answers: each keeps a copy of its files */
+enum {
+    FORWARDS_MAX = 16, /* that one confirmation answers: each keeps a copy of its files */
+    FILES_MAX = 10000, /* named in one thread: each is read again when the mail is written */
+};
 static const int64_t notify_look_ms = INT64_C(10) * 60 * 1000; /* relay.c looks again as long as it does not come */
 
 /* --- the thread so far --- */
@@ -34,6 +37,19 @@ static const int64_t notify_look_ms = INT64_C(10) * 60 * 1000; /* relay.c looks 
 static int64_t read_content(void *ctx, int64_t offset, void *out, size_t len)
 {
     return spool_read(ctx, offset, out, len);
+}
+
+/* NULL: neither too little nor too much. */
+static const char *weigh(const struct tmtp_forward *forward)
+{
+    size_t files = 0;
+    for (size_t i = 0; i < forward->message_count; i++)
+        files += forward->messages[i].head.attach_count;
+    if (forward->message_count == 0)
+        return "- there is no message in the forwarded thread\n";
+    if (forward->message_count > CONVERT_QUOTES_MAX)
+        return "- the forwarded thread has more than 2,000 messages\n";
+    return files > FILES_MAX ? "- the messages of the forwarded thread have more than 10,000 attachments\n" : NULL;
 }
 
 /* NULL when it can be sent; else why not, for its author. */
@@ -49,12 +65,11 @@ static const char *decode(const struct arrival *arrival, struct tmtp_forward *ou
                     error);
         return "- the forwarded thread could not be read\n";
     }
-    if (out->message_count > 0 && out->message_count <= CONVERT_QUOTES_MAX)
-        return NULL;
-    const char *problem = out->message_count == 0 ? "- there is no message in the forwarded thread\n"
-                                                  : "- the forwarded thread has more than 2,000 messages\n";
-    tmtp_forward_free(out);
-    *out = (struct tmtp_forward){ 0 };
+    const char *problem = weigh(out);
+    if (problem) {
+        tmtp_forward_free(out);
+        *out = (struct tmtp_forward){ 0 };
+    }
     return problem;
 }
 

@@ -335,3 +335,58 @@ def test_guessed_thread_of_a_group_does_not_grow(door, alice, mallory, silo):
     mail = left(door, 1)[0]
     assert (mail["To"], plain_text(mail).strip()) == (BOB, "For Bob")
     assert "you are not in the thread" in told(mallory, "not sent")["body"]
+
+
+@pytest.mark.parametrize("messages,files,problem", [(2000, 5, None), (2001, 0, "more than 2,000 messages"),
+                                                    (1001, 10, "more than 10,000 attachments")])
+def test_largest_thread_that_is_sent(door, mallory, silo, messages, files, problem):
+    names = [(f"u:{number}", 1) for number in range(files)]
+    with as_member(silo, mallory) as wire:
+        forward(wire, door, OLD, [said(OLD, wire.uid, f"number {number}", msgid=f"{number:016x}", attach=names)
+                                  for number in range(messages)], [DAVE])
+        text = "" if problem else plain_text(left(door, 1)[0])
+        assert text.count("> number ") == (0 if problem else messages)
+    if problem:
+        told(mallory, problem)
+        left(door, 0)
+
+
+NASTY = ["<b>Bob</b> & *co*", "\"Quoted\" <eve@example.com>", "Line\r\nBcc: eve@example.com\r\n\r\nbody", "\u202eEvil\x1b[31m",
+         "=?utf-8?q?Encoded?=", "A" * 5000, "\u00e9" * 999, "> quoted wrote on 2020:"]
+
+
+def test_names_in_a_thread_are_only_names(door, mallory, silo):
+    """Markup, line ends, control characters and lengths: nothing but a line of ours comes of them."""
+    with as_member(silo, mallory) as wire:
+        forward(wire, door, OLD, [said(OLD, wire.uid, "text", name=name, attach=[("u:" + name[:300], 5)]) for name in NASTY], [DAVE])
+        mail = left(door, 1)[0]
+    assert mail["Bcc"] is None and mail["To"] == DAVE and "eve@" not in str(mail["From"])
+    text = plain_text(mail)
+    lines = text.splitlines()
+    assert sum(line == "> text" for line in lines) == len(NASTY), text
+    assert not any(line.startswith("Bcc:") or "\x1b" in line for line in lines)
+    assert not any(ord(character) < 32 and character != "\n" for character in text.replace("\r", ""))
+    html = mail.get_body(("html",)).get_content()
+    assert "<b>Bob" not in html and "&lt;b&gt;Bob" in html
+
+
+@pytest.mark.parametrize("attach,body", [
+    ([("u:a.txt", 50)], "text"),             # attachments of the copy itself, taken from its last bytes
+    ([("u:a.txt", 100000)], "text"),         # more than there is
+    ([], "text" * 3000)])
+def test_copy_that_has_attachments_itself(door, mallory, silo, attach, body):
+    """Nobody sends such a thing. It is sent, or its author is told; the next one gets through."""
+    uid = gateway_uid(door)
+    with as_member(silo, mallory) as wire:
+        note = json.dumps({"ThreadId": OLD, "Cc": [{"Who": DAVE, "WhoUid": uid}]})
+        head = json.dumps({"ThreadId": OLD, "Attach": [{"Name": name, "Size": size} for name, size in attach]})
+        ack = wire.request({"op": 8, "datahead": len(head), "notelen": len(note), "fornotself": True,
+                            "for": [{"id": uid, "type": 1}]}, (note + head + copy_of([said(OLD, wire.uid, body)])).encode())
+        assert "error" not in ack
+        wait_until("it is decided", lambda: decision(door, ack["msgid"]))
+        wait_until("it is sent or refused", lambda: not door.queue("out"))
+        sent = len(read_maildir(door.maildir))
+        forward(wire, door, OLD, [said(OLD, wire.uid, "the next")], [DAVE])
+        left(door, sent + 1)
+    if not sent:
+        told(mallory, "by email")
