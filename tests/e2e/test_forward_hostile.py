@@ -390,3 +390,103 @@ def test_copy_that_has_attachments_itself(door, mallory, silo, attach, body):
         left(door, sent + 1)
     if not sent:
         told(mallory, "by email")
+
+
+def test_forward_to_somebody_of_the_silo_is_no_mail(door, mallory, silo):
+    """The gateway is told of them, because it is in the thread: not an error, and nobody outside was meant."""
+    with as_member(silo, mallory) as wire:
+        forward(wire, door, OLD, [said(OLD, wire.uid, "text")], [DAVE])
+        left(door, 1)
+        note = json.dumps({"ThreadId": OLD, "Cc": [{"Who": "Somebody", "WhoUid": "SOMEBODY"}]})
+        head = json.dumps({"ThreadId": OLD})
+        ack = wire.request({"op": 8, "datahead": len(head), "notelen": len(note), "fornotself": True,
+                            "for": [{"id": gateway_uid(door), "type": 1}]}, (note + head + copy_of([said(OLD, wire.uid, "x")])).encode())
+        wait_until("it is settled", lambda: not door.queue("out"))
+    assert "nobody outside was added" in door.ctl("why", ack["msgid"])
+    assert not door.queue("in"), "there is nothing to tell anybody"
+    left(door, 1)
+
+
+def test_notice_of_another_thread_sends_no_forward(door, mallory, silo):
+    """The copy says that it is one thread, the list of who is new another."""
+    with as_member(silo, mallory) as wire:
+        for thread in (OLD, "0000000000000002"):
+            forward(wire, door, thread, [said(thread, wire.uid, "text")], [DAVE])
+        left(door, 2)
+        note = json.dumps({"ThreadId": OLD, "Cc": [{"Who": DAVE, "WhoUid": gateway_uid(door)}]})
+        head = json.dumps({"ThreadId": "0000000000000002"})
+        wire.request({"op": 8, "datahead": len(head), "notelen": len(note), "fornotself": True,
+                      "for": [{"id": gateway_uid(door), "type": 1}]}, (note + head + copy_of([said(OLD, wire.uid, "x")])).encode())
+        wait_until("both are decided", lambda: door.read_log().count("outcome=participants") == 1)
+    assert [(row["state"], row["to"]) for row in door.queue("out")] == [("waiting", "")]
+    assert len(read_maildir(door.maildir)) == 2
+
+
+@pytest.mark.parametrize("attach", [[("u:a.txt", 6)], [("u:b.txt", 5)], [("u:a.txt", 5), ("u:b.txt", 1)], []])
+def test_confirmation_is_no_way_to_send_something_else(door, mallory, silo, attach):
+    with as_member(silo, mallory) as wire:
+        forward(wire, door, OLD, [said(OLD, wire.uid, "text", attach=[("u:a.txt", 5)])], [DAVE])
+        left(door, 1)
+        head = {"ThreadId": OLD, "ConfirmId": OLD, "Attach": [{"Name": name, "Size": size} for name, size in attach]}
+        ack = wire.post([gateway_uid(door)], head, "x" * sum(size for _, size in attach))
+        wait_until("it is decided", lambda: "outcome=confirmation" in decision(door, ack["msgid"]))
+        left(door, 1)
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        left(door, 2)
+
+
+def test_files_go_only_to_those_who_got_the_thread(door, mallory, silo):
+    """The thread could not be sent: whoever is let in again later does not get files of something unknown."""
+    door.stop()
+    door.relay = "smtp://127.0.0.1:1"
+    door.start()
+    with as_member(silo, mallory) as wire:
+        forward(wire, door, OLD, [said(OLD, wire.uid, "text", attach=[("u:a.txt", 5)])], [DAVE])
+        wait_until("it is addressed", lambda: [row for row in door.queue("out") if row["to"]])
+        door.ctl("mapping", "revoke", mapping_id(door, mallory.alias, DAVE))
+        door.ctl("queue", "retry", "all")
+        wait_until("it has failed", lambda: not door.queue("out"))
+        door.ctl("mapping", "add", DAVE, mallory.alias)
+        confirm(wire, door, OLD, OLD, "u:a.txt", "files")
+        assert not door.queue("out")
+
+
+def test_member_outside_of_a_group_starts_no_thread_in_its_name(door, alice, mallory, silo):
+    """Not with the first message, and not with the second, whose thread is known by then."""
+    alice.tmtp("group", "--account", alice.account, "invite", GID, GATEWAY_ALIAS)
+    wait_until("the gateway has joined", lambda: '"joined"' in door.ctl("--json", "group", "list"))
+    door.ctl("mapping", "add", BOB, GID)
+    uid = gateway_uid(door)
+    with as_member(silo, mallory) as wire:
+        parties = [{"Who": mallory.alias, "WhoUid": wire.uid}, {"Who": GID, "WhoUid": GID}, {"Who": BOB, "WhoUid": uid}]
+        first = wire.post([uid], {"Alias": mallory.alias, "ThreadId": "", "Subject": "An offer", "Cc": parties}, "In their name")
+        second = wire.post([uid], {"Alias": mallory.alias, "ThreadId": first["msgid"]}, "Again")
+        for message in (first, second):
+            wait_until("it is decided", lambda: "outcome=refused" in decision(door, message["msgid"]))
+    left(door, 0)
+
+
+def test_author_hears_who_of_several_did_not_get_it(door, mallory, silo):
+    uid = gateway_uid(door)
+    with as_member(silo, mallory) as wire:
+        parties = [{"Who": mallory.alias, "WhoUid": wire.uid}] + [{"Who": alias, "WhoUid": uid} for alias in (BOB, DAVE)]
+        wire.post([uid], {"Alias": mallory.alias, "ThreadId": "", "Subject": "Both", "Cc": parties}, "Hello")
+    assert left(door, 1)[0]["To"] == DAVE
+    notice = told(mallory, "not sent")
+    assert BOB in notice["body"] and DAVE not in notice["body"]
+
+
+def test_stranger_is_told_once_a_day_and_another_gateway_never(door, silo):
+    """Else two gateways could write notices to each other without end."""
+    uid = gateway_uid(door)
+    with Wire(silo.port) as other, Wire(silo.port) as stranger:
+        other.register("Other Gateway")
+        stranger.register("Stranger")
+        for wire, head in ((other, {"PosternKey": "in1-1"}), (stranger, {}), (stranger, {})):
+            ack = wire.post([uid], {"ThreadId": "", "Subject": "Hello", **head}, "Hello")
+            wait_until("it is decided", lambda: "outcome=not_a_member" in decision(door, ack["msgid"]))  # pylint: disable=cell-var-from-loop
+        left(door, 0)
+        for wire, count in ((other, 0), (stranger, 1)):
+            for _ in range(3):   # what came is read meanwhile
+                wire.ping({other: "Other Gateway", stranger: "Stranger"}[wire], GATEWAY_ALIAS, "hello")
+            assert sum(b"not sent" in data for _, data in wire.pushes) == count
