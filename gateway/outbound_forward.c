@@ -20,6 +20,7 @@
 #include "gateway/notice.h"
 #include "gateway/outbound_internal.h"
 #include "mapping/convert.h"
+#include "mapping/store_draft.h"
 #include "mapping/store_forward.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_thread.h"
@@ -366,7 +367,8 @@ int outbound_take_notify(struct store_db *db, void *arg)
 
 struct awaited {
     const struct tmtp_message *message; /* the confirmation */
-    int64_t forwards[FORWARDS_MAX];     /* their outbound ids */
+    size_t max;
+    int64_t forwards[FORWARDS_MAX]; /* their outbound ids */
     size_t count;
 };
 
@@ -396,7 +398,7 @@ static void collect_awaited(const struct store_forward_message *message, void *c
 {
     struct awaited *awaited = ctx;
     bool is_known = awaited->count > 0 && awaited->forwards[awaited->count - 1] == message->outbound_id;
-    if (!is_known && awaited->count < FORWARDS_MAX && has_all(awaited->message, message->attachments))
+    if (!is_known && awaited->count < awaited->max && has_all(awaited->message, message->attachments))
         awaited->forwards[awaited->count++] = message->outbound_id;
 }
 
@@ -523,7 +525,9 @@ static int take_awaited(struct taking *taking, int64_t forward_id)
 int outbound_take_confirmation(struct taking *taking)
 {
     struct arrival *arrival = taking->arrival;
-    struct awaited awaited = { .message = &arrival->message };
+    /* Large content is a file, and has one owner. Each forward makes authors' clients confirm, so the others get theirs. */
+    bool is_large = store_draft_is_large(arrival->draft);
+    struct awaited awaited = { .message = &arrival->message, .max = is_large ? 1 : FORWARDS_MAX };
     struct store_thread thread;
     arrival->outcome = "confirmation";
     int found = store_thread_find_by_threadid(taking->db, arrival->message.threadid, &thread);

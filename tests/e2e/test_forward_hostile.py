@@ -484,9 +484,23 @@ def test_stranger_is_told_once_a_day_and_another_gateway_never(door, silo):
         stranger.register("Stranger")
         for wire, head in ((other, {"PosternKey": "in1-1"}), (stranger, {}), (stranger, {})):
             ack = wire.post([uid], {"ThreadId": "", "Subject": "Hello", **head}, "Hello")
-            wait_until("it is decided", lambda: "outcome=not_a_member" in decision(door, ack["msgid"]))  # pylint: disable=cell-var-from-loop
+            wait_until("it is decided", lambda: "outcome=not_a_member" in decision(door, ack["msgid"]))
         left(door, 0)
         for wire, count in ((other, 0), (stranger, 1)):
             for _ in range(3):   # what came is read meanwhile
                 wire.ping({other: "Other Gateway", stranger: "Stranger"}[wire], GATEWAY_ALIAS, "hello")
             assert sum(b"not sent" in data for _, data in wire.pushes) == count
+
+
+def test_large_file_for_two_forwards(door, mallory, silo):
+    """It is kept as a file of its own, for one of them; the next confirmation is for the other."""
+    data = "x" * 400000
+    with as_member(silo, mallory) as wire:
+        for text in ("one", "two"):
+            forward(wire, door, OLD, [said(OLD, wire.uid, text, attach=[("u:a.txt", len(data))])], [DAVE])
+        left(door, 2)
+        for count in (3, 4, 4):
+            confirm(wire, door, OLD, OLD, "u:a.txt", data)
+            mails = left(door, count)
+    sizes = [len(part.get_content()) for mail in mails for part in mail.iter_attachments()]
+    assert sizes == [len(data), len(data)]
