@@ -105,6 +105,7 @@ static int find_known_thread(struct taking *taking)
     if (found != 1)
         return found;
     free(taking->groups.ids);
+    taking->groups = (struct outbound_groups){ 0 };
     return outbound_find_groups(taking->db, &taking->author, taking->thread_id, &taking->groups);
 }
 
