@@ -17,10 +17,11 @@ static void add_group(struct admin_request *request, const struct store_group *g
     struct admin_output *out = request->output;
     struct strbuf address;
     strbuf_init(&address, 400);
-    strbuf_add_fmt(&address, "%s@%s", group->local_part, gateway_parts(request->gateway)->config->domain);
+    if (group->local_part[0])
+        strbuf_add_fmt(&address, "%s@%s", group->local_part, gateway_parts(request->gateway)->config->domain);
     admin_output_int(out, "id", group->id);
     admin_output_string(out, "gid", group->gid);
-    admin_output_string(out, "address", address.data);
+    admin_output_string(out, "address", address.len > 0 ? address.data : NULL);
     admin_output_string(out, "state", store_group_state_name(group->state));
     admin_output_string(out, "invited_by", group->inviter_alias);
     admin_output_time(out, "since", group->changed_at);

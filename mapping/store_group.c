@@ -86,18 +86,28 @@ int store_group_find_by_gid(struct store_db *db, const char *gid, struct store_g
 static int add(struct store_db *db, const struct store_group *invitation, enum store_group_state state, int64_t now,
                int64_t *id_out)
 {
+    return store_fetch_int(db,
+                           "INSERT INTO group_ (gid, state, own_alias, inviter_alias, inviter_uid, created_at,"
+                           " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                           STORE_VALUES(bind_text(invitation->gid), bind_text(state_names[state]),
+                                        bind_text(invitation->own_alias), bind_text(invitation->inviter_alias),
+                                        bind_text(invitation->inviter_uid), bind_int(now), bind_int(now)),
+                           id_out);
+}
+
+/* Not before somebody who may has accepted the invitation: a stranger's could take an address that a member is to have. */
+static int ensure_address(struct store_db *db, int64_t id)
+{
+    struct store_group group;
     char local_part[STORE_LOCAL_PART_MAX + 1];
     const char *reason;
-    if (store_address_derive(db, invitation->gid, "group", local_part) != 1 ||
-        store_fetch_int(db,
-                        "INSERT INTO group_ (gid, local_part, state, own_alias, inviter_alias, inviter_uid,"
-                        " created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                        STORE_VALUES(bind_text(invitation->gid), bind_text(local_part), bind_text(state_names[state]),
-                                     bind_text(invitation->own_alias), bind_text(invitation->inviter_alias),
-                                     bind_text(invitation->inviter_uid), bind_int(now), bind_int(now)),
-                        id_out) != 1)
+    if (store_group_find(db, id, &group) != 1)
         return -1;
-    return store_address_give(db, local_part, (struct store_target){ .group_id = *id_out }, &reason) == 1 ? 1 : -1;
+    int result = group.local_part[0] ? 1 : store_address_derive(db, group.gid, "group", local_part);
+    if (result == 1 && !group.local_part[0])
+        result = store_group_set_address(db, id, local_part, &reason);
+    store_group_free(&group);
+    return result == 1 ? 1 : -1;
 }
 
 int store_group_invite(struct store_db *db, const struct store_group *invitation, bool accept, int64_t now,
@@ -108,15 +118,18 @@ int store_group_invite(struct store_db *db, const struct store_group *invitation
     int found = store_group_find_by_gid(db, invitation->gid, &known);
     if (found < 0)
         return -1;
-    if (found == 0)
-        return add(db, invitation, state, now, id_out);
+    if (found == 0) {
+        found = add(db, invitation, state, now, id_out);
+        return found == 1 && accept ? ensure_address(db, *id_out) : found;
+    }
     *id_out = known.id;
     bool begins = known.state == STORE_GROUP_LEFT || known.state == STORE_GROUP_DROPPED;
     bool keeps_alias = known.state != STORE_GROUP_DROPPED;
     if (!begins && (known.state != STORE_GROUP_INVITED || !accept))
         state = known.state;
     store_group_free(&known);
-    if (!keeps_alias && store_group_set_own_alias(db, *id_out, invitation->own_alias) != 1)
+    if ((!keeps_alias && store_group_set_own_alias(db, *id_out, invitation->own_alias) != 1) ||
+        (state == STORE_GROUP_ACCEPTED && ensure_address(db, *id_out) != 1))
         return -1;
     return store_execute(db,
                          "UPDATE group_ SET state = ?, inviter_alias = ?, inviter_uid = ?, changed_at = ? WHERE id = ?",
@@ -141,6 +154,8 @@ int store_group_set_state(struct store_db *db, int64_t id, enum store_group_stat
         return found;
     if (!may_become[*was_out][state])
         return 0;
+    if (state == STORE_GROUP_ACCEPTED && ensure_address(db, id) != 1)
+        return -1;
     return store_execute(db, "UPDATE group_ SET state = ?, changed_at = ? WHERE id = ?",
                          STORE_VALUES(bind_text(state_names[state]), bind_int(now), bind_int(id)));
 }

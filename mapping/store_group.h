@@ -1,7 +1,7 @@
 /* store_group.h - silo groups that the gateway was invited to, and who is seen in them
  *
  * A group is known by its gid, which shares the silo's name space with aliases. To the outside it is an address, given
- * when the invitation comes. The silo tells nobody who is in a group; members are known from the notices that the
+ * when the invitation is accepted. The silo tells nobody who is in a group; members are known from the notices that the
  * gateway gets while it is in it, so the list is not complete.
  */
 #pragma once
@@ -19,7 +19,8 @@ const char *store_group_state_name(enum store_group_state state);
 
 struct store_group {
     int64_t id;
-    char *gid, *local_part;
+    char *gid,
+        *local_part; /* local_part: "" before the invitation is accepted, unless an administrator has given one */
     enum store_group_state state;
     char *own_alias;                   /* ours in the group: the one that was invited, until the silo says otherwise */
     char *inviter_alias, *inviter_uid; /* the last one */

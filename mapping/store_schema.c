@@ -31,7 +31,7 @@
     "CREATE TABLE group_ ("                                                                                            \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  gid TEXT NOT NULL UNIQUE,"                                                                                      \
-    "  local_part TEXT NOT NULL UNIQUE,"                                                                               \
+    "  local_part TEXT UNIQUE," /* given when the gateway is to join */                                                \
     "  state TEXT NOT NULL CHECK (state IN ('invited', 'accepted', 'joined', 'leaving', 'left', 'dropped')),"          \
     "  own_alias TEXT NOT NULL,"                                                                                       \
     "  inviter_alias TEXT NOT NULL,"                                                                                   \

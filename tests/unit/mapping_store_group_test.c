@@ -120,7 +120,7 @@ static void test_members_and_groups_share_their_addresses(void **state)
     const char *reason;
     int64_t member;
     assert_int_equal(store_member_add(db, "Sales Team", NULL, NOW, &member, &reason), 1);
-    int64_t group = add_group(db, "Sales-Team", false);
+    int64_t group = add_group(db, "Sales-Team", true);
     struct store_target as_member = { .member_id = member }, as_group = { .group_id = group };
     expect_owner(db, "sales.team", as_member);
     expect_owner(db, "sales.team.2", as_group);
@@ -137,6 +137,29 @@ static void test_members_and_groups_share_their_addresses(void **state)
     assert_int_equal(store_member_add(db, "Other Member", "sales", NOW, &member, &reason), 0);
     assert_non_null(reason);
     expect_owner(db, "nobody", (struct store_target){ 0 });
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
+/* Anybody can invite the gateway to a group of any name: that must not take an address from a member to come. */
+static void test_invitation_that_waits_takes_no_address(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    const char *reason;
+    enum store_group_state was;
+    int64_t member, group = add_group(db, "Alice Member", false);
+    expect_owner(db, "alice.member", (struct store_target){ 0 });
+    assert_int_equal(store_member_add(db, "Alice Member", NULL, NOW, &member, &reason), 1);
+    expect_owner(db, "alice.member", (struct store_target){ .member_id = member });
+    assert_int_equal(store_group_set_state(db, group, STORE_GROUP_ACCEPTED, NOW, &was), 1);
+    expect_owner(db, "alice.member.2", (struct store_target){ .group_id = group });
+
+    /* one that an administrator has given before stays */
+    group = add_group(db, "Board", false);
+    assert_int_equal(store_group_set_address(db, group, "directors", &reason), 1);
+    assert_int_equal(store_group_set_state(db, group, STORE_GROUP_ACCEPTED, NOW, &was), 1);
+    expect_owner(db, "directors", (struct store_target){ .group_id = group });
+    expect_owner(db, "board", (struct store_target){ 0 });
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
@@ -293,6 +316,7 @@ int main(void)
         WITH_STORE(test_life_of_a_group),
         WITH_STORE(test_second_invitation_keeps_the_alias_of_the_first),
         WITH_STORE(test_members_and_groups_share_their_addresses),
+        WITH_STORE(test_invitation_that_waits_takes_no_address),
         WITH_STORE(test_alias_belongs_to_the_first_account_vouched_for),
         WITH_STORE(test_member_is_found_by_any_vouched_alias),
         WITH_STORE(test_members_of_a_group),
