@@ -10,6 +10,7 @@
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
+#include "gateway/policy.h"
 #include "gateway/relay_quotes.h"
 #include "mapping/store_content.h"
 #include "mapping/store_group.h"
@@ -17,7 +18,12 @@
 #include "mapping/store_member.h"
 #include "mapping/store_thread.h"
 
-enum { REFERENCES_MAX = 20, MAILBOXES_MAX = 1000, NAME_MAX_BYTES = 4000 };
+enum {
+    REFERENCES_MAX = 20,
+    MAILBOXES_MAX = 1000,
+    NAME_MAX_BYTES = 4000,
+    MAPPINGS_MAX = 2000, /* looked at for Cc: this runs on the loop */
+};
 
 struct mailboxes {
     struct convert_mailbox *list;
@@ -35,7 +41,9 @@ struct relay_mail {
     int content_fd;
     struct relay_quotes *quotes; /* of a forward, or of files that follow one; NULL */
     const struct parts *parts;
-    int64_t author_id, group_id; /* stand in From, not in Cc */
+    int64_t author_id, group_id;      /* stand in From, not in Cc */
+    const struct store_outbound *row; /* while it is gathered */
+    size_t mappings_seen;
 };
 
 static bool make_address(const char *local_part, const char *domain, struct smtp_address *out)
@@ -64,13 +72,36 @@ static void free_mailboxes(struct mailboxes *mailboxes)
     free(mailboxes->list);
 }
 
+/* May every recipient write to them? One who may not would have a "reply to all" refused, for everybody. */
+static bool may_be_answered(struct relay_mail *mail, struct store_target target)
+{
+    bool may = mail->mappings_seen + mail->row->recipient_count <= MAPPINGS_MAX;
+    for (size_t i = 0; i < mail->row->recipient_count && may; i++) {
+        struct store_mapping mapping;
+        mail->mappings_seen++;
+        int found = store_mapping_find_pair(store_reader(mail->parts->store), mail->row->recipients[i].correspondent_id,
+                                            target, &mapping);
+        struct policy_mapping_facts facts = { .from = "",
+                                              .recipient = "",
+                                              .mapping = found == 1 ? &mapping : NULL,
+                                              .now = mail->row->received_at,
+                                              .database_failed = found < 0 };
+        may = policy_judge_mapping(&facts).decision == POLICY_ACCEPT;
+        if (found == 1)
+            store_mapping_free(&mapping);
+    }
+    return may;
+}
+
 static void add_member(struct relay_mail *mail, int64_t id)
 {
     struct store_member member;
     struct smtp_address address;
     if (id == mail->author_id || store_member_find(store_reader(mail->parts->store), id, &member) != 1)
         return;
-    if (!member.removed && make_address(member.local_part, mail->parts->config->domain, &address))
+    bool is_author = id == mail->row->member_id; /* who is shown to those who may answer only them */
+    if (!member.removed && (is_author || may_be_answered(mail, (struct store_target){ .member_id = id })) &&
+        make_address(member.local_part, mail->parts->config->domain, &address))
         add_mailbox(&mail->cc, member.alias, &address);
     store_member_free(&member);
 }
@@ -81,12 +112,14 @@ static void add_group(struct relay_mail *mail, int64_t id)
     struct smtp_address address;
     if (id == mail->group_id || store_group_find(store_reader(mail->parts->store), id, &group) != 1)
         return;
-    if (group.state == STORE_GROUP_JOINED && make_address(group.local_part, mail->parts->config->domain, &address))
+    if (group.state == STORE_GROUP_JOINED && may_be_answered(mail, (struct store_target){ .group_id = id }) &&
+        make_address(group.local_part, mail->parts->config->domain, &address))
         add_mailbox(&mail->cc, group.gid, &address);
     store_group_free(&group);
 }
 
-/* The thread's other members and groups are shown in Cc, so that a "reply to all" reaches them too. */
+/* The thread's other members and groups are shown in Cc, so that a "reply to all" reaches them too: those to whom it may
+ * go. */
 static void add_party(const struct store_party *party, void *ctx)
 {
     if (party->member_id)
@@ -206,6 +239,7 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
 {
     struct relay_mail *mail = xcalloc(1, sizeof *mail);
     mail->parts = parts;
+    mail->row = row;
     mail->content_fd = -1;
     mail->message_id = xstrdup(row->message_id);
     mail->loop_mark = xstrdup(parts->config->hostname);

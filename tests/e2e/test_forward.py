@@ -180,6 +180,19 @@ def test_member_who_is_added_is_in_the_thread(door, folder, alice, carol, silo):
         assert got["threadid"] == thread
 
 
+def test_cc_names_only_whom_the_recipient_may_answer(door, folder, alice, carol):
+    """Carol is a member and in the thread, but Bob may not write to her: his "reply to all" must not be refused for it."""
+    door.introduce(carol, "carol")
+    carol.ping(alice.alias, "hello")
+    alice.receive(wait=1)
+    alice.post([BOB, carol.alias], "To you both", subject="Plans")
+    mail = left(door, 1)[0]
+    assert mail["Cc"] is None
+    door.ctl("mapping", "add", BOB, carol.alias)
+    alice.post([BOB, carol.alias], "Now he may", subject="Again")
+    assert f"carol@{DOMAIN}" in next(one for one in left(door, 2) if one["Subject"] == "Again")["Cc"]
+
+
 def test_forward_of_whom_nobody_hears_is_given_up(door, folder, alice, carol, silo):
     """The list of who is new can't be read: Alice is told, and nothing is left behind."""
     thread = Thread(folder, alice, carol)
