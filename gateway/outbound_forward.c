@@ -285,24 +285,12 @@ static int find_forward(struct taking *taking)
 
 static int address_forward(struct taking *taking)
 {
-    struct strbuf text;
     bool for_us;
-    strbuf_init(&text, 60 * 1024);
-    struct notice_list refused = { .text = &text };
-    int result = collect_new(taking, &for_us);
-    if (result == 1 && taking->count == 0 && for_us)
-        notice_list_add(&refused, "nobody outside was added: forward it to the alias of an email correspondent");
-    if (result == 1)
-        result = outbound_keep_authorised(taking, &refused);
-    notice_list_end(&refused);
-    if (result == 1 && taking->count == 0)
-        result = settle_forward(taking, text.data);
-    else if (result == 1)
-        result = release(taking);
-    if (result == 1 && taking->arrival->queued && refused.count > 0)
-        result = outbound_tell_author(taking, text.data);
-    strbuf_free(&text);
-    return result;
+    if (collect_new(taking, &for_us) < 0)
+        return -1;
+    return outbound_decide(
+        taking, for_us ? "nobody outside was added: forward it to the alias of an email correspondent" : NULL, release,
+        settle_forward);
 }
 
 static int grow_thread(struct taking *taking)

@@ -103,8 +103,12 @@ struct taking {
     size_t count;
 };
 void outbound_add_recipient(struct taking *taking, int64_t correspondent_id); /* once */
-/* Keeps those that the author may write to; says in refused who the others are and why. These four: 1 or -1. */
+/* Keeps those that the author may write to; says in refused who the others are and why. These: 1 or -1. */
 int outbound_keep_authorised(struct taking *taking, struct notice_list *refused) __attribute__((warn_unused_result));
+/* Keeps those recipients that the author may write to, then sends it, or refuses it when nobody is left: because there was
+ * nobody (why_nobody; NULL: nothing is said), or because of the mappings. Tells the author of who was left out. */
+int outbound_decide(struct taking *taking, const char *why_nobody, int (*send)(struct taking *taking),
+                    int (*refuse)(struct taking *taking, const char *why)) __attribute__((warn_unused_result));
 /* In the thread that it was written in. Somebody who is neither a member nor speaks for a group is told once a day, and
  * never another gateway. */
 int outbound_tell_author(struct taking *taking, const char *what) __attribute__((warn_unused_result));

@@ -215,26 +215,31 @@ const char *outbound_why_not_a_member(const struct taking *taking)
            "join a group of its\n";
 }
 
-/* A message whose author and thread are known. */
-static int take_in_thread(struct taking *taking)
+int outbound_decide(struct taking *taking, const char *why_nobody, int (*send)(struct taking *taking),
+                    int (*refuse)(struct taking *taking, const char *why))
 {
     struct strbuf text;
     strbuf_init(&text, 60 * 1024);
     struct notice_list refused = { .text = &text };
-    int result = store_thread_list_parties(taking->db, taking->thread_id, collect_correspondent, taking) < 0 ? -1 : 1;
-    if (result == 1 && taking->count == 0)
-        notice_list_add(&refused, "nobody outside is in this thread: write to the alias of an email correspondent");
-    if (result == 1)
-        result = outbound_keep_authorised(taking, &refused);
+    if (taking->count == 0 && why_nobody)
+        notice_list_add(&refused, "%s", why_nobody);
+    int result = outbound_keep_authorised(taking, &refused);
     notice_list_end(&refused);
-    if (result == 1 && taking->count == 0)
-        result = outbound_refuse(taking, text.data);
-    else if (result == 1)
-        result = queue_mail(taking);
+    if (result == 1)
+        result = taking->count == 0 ? refuse(taking, text.data) : send(taking);
     if (result == 1 && taking->arrival->queued && refused.count > 0)
         result = outbound_tell_author(taking, text.data);
     strbuf_free(&text);
     return result;
+}
+
+/* A message whose author and thread are known. */
+static int take_in_thread(struct taking *taking)
+{
+    if (store_thread_list_parties(taking->db, taking->thread_id, collect_correspondent, taking) < 0)
+        return -1;
+    return outbound_decide(taking, "nobody outside is in this thread: write to the alias of an email correspondent",
+                           queue_mail, outbound_refuse);
 }
 
 static int take(struct taking *taking)

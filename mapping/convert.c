@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
@@ -237,9 +238,9 @@ static int prepare_files(struct job *job)
         return -1;
     if (is_in)
         return 1;
-    if (convert_memfile_write(job->meta_fd, job->description.data, job->description.len) != 1)
+    if (file_write_all(job->meta_fd, job->description.data, job->description.len) != 1)
         return -1;
-    return convert_memfile_write(job->content_fd, job->header.data, job->header.len);
+    return file_write_all(job->content_fd, job->header.data, job->header.len);
 }
 
 /* Nobody can change the result from here on. 1, or -1. */
@@ -318,7 +319,7 @@ static void begin_in_fallback(struct job *job)
 {
     const char *body = convert_fallback_body();
     if (new_content_file(job, strlen(body) + (size_t)job->input_size) != 1 ||
-        convert_memfile_write(job->content_fd, body, strlen(body)) != 1)
+        file_write_all(job->content_fd, body, strlen(body)) != 1)
         finish_failed(job, false, "no file for the result");
     else
         copy_original(job);

@@ -24,21 +24,6 @@ int convert_memfile_new(const char *name, size_t max)
     return -1;
 }
 
-int convert_memfile_write(int fd, const void *data, size_t len)
-{
-    const char *at = data;
-    while (len > 0) {
-        ssize_t n = write(fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        at += n;
-        len -= (size_t)n;
-    }
-    return 1;
-}
-
 int convert_memfile_copy(int fd, int from, int64_t *offset, int64_t size)
 {
     off_t at = *offset;

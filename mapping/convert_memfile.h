@@ -16,10 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A memory file for at most max bytes. -1 with errno. */
+/* A memory file for at most max bytes (writing more fails with EPERM). -1 with errno. */
 int convert_memfile_new(const char *name, size_t max) __attribute__((warn_unused_result));
-/* Appends all of it. 1, or -1 with errno: EPERM when a memory file is full. */
-int convert_memfile_write(int fd, const void *data, size_t len) __attribute__((warn_unused_result));
 /* Appends size bytes of another file from *offset on, which moves on; that one's own offset does not. 1, or -1 with
  * errno. */
 int convert_memfile_copy(int fd, int from, int64_t *offset, int64_t size) __attribute__((warn_unused_result));

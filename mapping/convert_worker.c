@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/ipc.h"
 #include "base/strbuf.h"
 #include "base/worker.h"
@@ -32,7 +33,7 @@ struct output {
 
 static void output_write(struct output *output, const void *data, size_t len)
 {
-    if (output->error == 0 && convert_memfile_write(output->fd, data, len) != 1)
+    if (output->error == 0 && file_write_all(output->fd, data, len) != 1)
         output->error = errno;
 }
 
@@ -88,7 +89,7 @@ static int32_t handle_mail_in(int64_t size, const int *fds)
     convert_mime_in(charsets, &mail, output_sink, output, &message);
     int32_t code = output_finish(&output);
     convert_wire_encode_in(&message, &description);
-    if (!strbuf_ok(&description) || convert_memfile_write(fds[2], description.data, description.len) != 1 ||
+    if (!strbuf_ok(&description) || file_write_all(fds[2], description.data, description.len) != 1 ||
         convert_memfile_end(fds[2]) != 1)
         code = CONVERT_WIRE_REFUSED;
     strbuf_free(&description);

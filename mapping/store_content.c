@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/spool.h"
 #include "base/xmalloc.h"
@@ -145,20 +146,6 @@ int store_content_sweep(struct store_db *db)
     return store_file_sweep(db->content_directory, is_named, db);
 }
 
-static int write_all(int fd, const uint8_t *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t written = write(fd, data, len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -1;
-        data += written;
-        len -= (size_t)written;
-    }
-    return 1;
-}
-
 static int copy_out(struct store_db *db, sqlite3_blob *blob, int fd, int64_t size)
 {
     uint8_t *piece = xmalloc(size < PIECE_SIZE ? (size_t)size + 1 : PIECE_SIZE);
@@ -167,7 +154,7 @@ static int copy_out(struct store_db *db, sqlite3_blob *blob, int fd, int64_t siz
         size_t len = size - offset < PIECE_SIZE ? (size_t)(size - offset) : PIECE_SIZE;
         if (sqlite3_blob_read(blob, piece, (int)len, (int)offset) != SQLITE_OK) {
             result = store_db_failed(db, "reading content");
-        } else if (write_all(fd, piece, len) < 0) {
+        } else if (file_write_all(fd, piece, len) < 0) {
             log_error("store.no_memory_file", "message=%s", strerror(errno));
             result = -1;
         }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/tmpfile.h"
@@ -85,20 +86,6 @@ int store_file_make_directory(const char *directory)
     return is_new ? sync_parent(directory) : 1;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t written = write(fd, data, len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -1;
-        data += written;
-        len -= (size_t)written;
-    }
-    return 1;
-}
-
 static int copy_bytes(int from, int to, int64_t size)
 {
     uint8_t *piece = xmalloc(PIECE_SIZE);
@@ -110,7 +97,7 @@ static int copy_bytes(int from, int to, int64_t size)
             continue;
         if (got == 0)
             errno = EIO; /* shorter than was said */
-        result = got > 0 ? write_all(to, piece, (size_t)got) : -1;
+        result = got > 0 ? file_write_all(to, piece, (size_t)got) : -1;
         offset += got;
     }
     free(piece);

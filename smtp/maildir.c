@@ -12,6 +12,7 @@
 
 #include "base/background.h"
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
@@ -57,14 +58,8 @@ static void fail(struct delivery *delivery, const char *what, const char *where)
 static int flush(struct writer *writer)
 {
     assert(strbuf_ok(&writer->pending));
-    size_t done = 0;
-    while (done < writer->pending.len) {
-        ssize_t written = write(writer->fd, writer->pending.data + done, writer->pending.len - done);
-        if (written < 0 && errno != EINTR)
-            return -1;
-        if (written > 0)
-            done += (size_t)written;
-    }
+    if (file_write_all(writer->fd, writer->pending.data, writer->pending.len) != 1)
+        return -1;
     digest_add(writer->digest, writer->pending.data, writer->pending.len);
     strbuf_clear(&writer->pending);
     return 1;

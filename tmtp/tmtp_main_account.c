@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "tmtp/tmtp_main.h"
@@ -357,24 +358,12 @@ static int sync_folder_of(const char *path)
     return rc == 0 ? 1 : -1;
 }
 
-static bool write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n <= 0)
-            return false;
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 /* Writes to fd, which becomes the file at account->path. */
 static int write_file(struct account *account, const char *temporary, int fd)
 {
     json_t *object = write_account(account);
     char *text = json_dumps(object, JSON_INDENT(2)); /* json_dumpfd would write every token by itself */
-    bool written = text != NULL && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1);
+    bool written = text != NULL && file_write_all(fd, text, strlen(text)) == 1 && file_write_all(fd, "\n", 1) == 1;
     free(text);
     json_decref(object);
     return written && fsync(fd) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && rename(temporary, account->path) == 0 &&

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/loop.h"
 #include "base/spool.h"
 #include "base/strbuf.h"
@@ -179,14 +180,8 @@ static int copy_out(const struct spool *content, int64_t offset, int64_t size, i
     uint8_t piece[PIECE];
     while (size > 0) {
         int64_t got = spool_read(content, offset, piece, size < PIECE ? (size_t)size : PIECE);
-        if (got <= 0)
+        if (got <= 0 || file_write_all(fd, piece, (size_t)got) != 1)
             return -1;
-        for (int64_t done = 0; done < got;) {
-            ssize_t written = write(fd, piece + done, (size_t)(got - done));
-            if (written < 0 && errno != EINTR)
-                return -1;
-            done += written > 0 ? written : 0;
-        }
         offset += got;
         size -= got;
     }

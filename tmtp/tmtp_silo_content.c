@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
@@ -71,26 +72,12 @@ void silo_content_free(struct silo_content **content)
     errno = error;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t written = write(fd, data, len);
-        if (written < 0 && errno != EINTR)
-            return -1;
-        if (written > 0) {
-            data += written;
-            len -= (size_t)written;
-        }
-    }
-    return 1;
-}
-
 int silo_content_add(struct silo_content *content, const void *data, size_t len)
 {
     if (content->bytes != NULL) {
         assert(content->size + len <= SILO_CONTENT_INLINE_MAX);
         memcpy(content->bytes + content->size, data, len);
-    } else if (write_all(content->fd, data, len) != 1) {
+    } else if (file_write_all(content->fd, data, len) != 1) {
         return -1;
     }
     content->size += len;

@@ -11,7 +11,7 @@ from mail import BOB, make_mail, plain_text, send
 from postern import DOMAIN, Member
 from postfix import read_maildir
 from procs import wait_until
-from wire import Wire
+from wire import Wire, as_member
 
 DAVE = "dave@example.net"
 
@@ -138,15 +138,6 @@ def test_forward_to_nobody_outside_says_so(door, folder, alice, carol):
     told = alice.receive_where("the notice", lambda item: item["op"] == "delivery" and "not sent" in item["body"])
     assert "alias of an email correspondent" in told["body"]
     door.wait_settled()
-
-
-def as_member(silo, member):
-    """A bare connection of their account."""
-    with open(member.account, encoding="utf-8") as file:
-        account = json.loads(file.read())
-    wire = Wire(silo.port)
-    wire.login(account["uid"], account["node"])
-    return wire
 
 
 def test_member_who_is_added_is_in_the_thread(door, folder, alice, carol, silo):

@@ -11,7 +11,7 @@ from mail import BOB, make_mail, plain_text, send
 from postern import DOMAIN, GATEWAY_ALIAS, Member
 from postfix import read_maildir
 from procs import wait_until
-from wire import Wire
+from wire import Wire, as_member
 
 DAVE = "dave@example.net"
 GID = "Sales Team"
@@ -31,15 +31,6 @@ def door(gateway, alice, mallory):
         gateway.introduce(member, address)
         gateway.open_door(correspondent, member)
     return gateway
-
-
-def as_member(silo, member):
-    """A bare connection of their account."""
-    with open(member.account, encoding="utf-8") as file:
-        account = json.loads(file.read())
-    wire = Wire(silo.port)
-    wire.login(account["uid"], account["node"])
-    return wire
 
 
 def gateway_uid(gateway):

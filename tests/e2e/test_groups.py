@@ -8,7 +8,7 @@ from mail import BOB, make_mail, plain_text, send
 from postern import DOMAIN, GATEWAY_ALIAS, Member
 from postfix import read_maildir
 from procs import wait_until
-from wire import Wire
+from wire import Wire, as_member
 
 GID = "Sales Team"
 SALES = f"sales.team@{DOMAIN}"
@@ -413,9 +413,7 @@ def test_list_of_participants_takes_over_nobodys_alias(gateway, alice, carol, si
         gateway.introduce(member, address)
         gateway.open_door(BOB, member)
     known = gateway.ctl_json("member", "show", alice.alias)["uid"]
-    account = json.loads(open(carol.account, encoding="utf-8").read())
-    with Wire(silo.port) as wire:
-        wire.login(account["uid"], account["node"])
+    with as_member(silo, carol) as wire:
         gateway_uid = gateway.ctl_json("status")["silo_uid"]
         head = {"alias": carol.alias, "threadid": "", "subject": "Plans",
                 "cc": [{"who": carol.alias, "whouid": wire.uid}, {"who": alice.alias, "whouid": wire.uid},

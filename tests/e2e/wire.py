@@ -83,3 +83,12 @@ class Wire:
 
     def ping(self, own_alias, alias, text):
         return self.request({"op": 9, "from": own_alias, "to": alias}, text.encode())
+
+
+def as_member(silo, member):
+    """A bare connection of their account."""
+    with open(member.account, encoding="utf-8") as file:
+        account = json.loads(file.read())
+    wire = Wire(silo.port)
+    wire.login(account["uid"], account["node"])
+    return wire

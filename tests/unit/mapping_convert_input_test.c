@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/strbuf.h"
 #include "base/tmpfile.h"
 #include "base/xmalloc.h"
@@ -170,13 +171,13 @@ static void add_lines(int fd, const char *line, size_t size)
     while (block.len + strlen(line) <= mebibyte)
         strbuf_add_str(&block, line);
     for (size_t done = 0; done < size; done += block.len)
-        assert_int_equal(convert_memfile_write(fd, block.data, block.len), 1);
+        assert_int_equal(file_write_all(fd, block.data, block.len), 1);
     strbuf_free(&block);
 }
 
 static void add(int fd, const char *text)
 {
-    assert_int_equal(convert_memfile_write(fd, text, strlen(text)), 1);
+    assert_int_equal(file_write_all(fd, text, strlen(text)), 1);
 }
 
 static struct convert_input map_all(int fd)

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
@@ -205,7 +206,7 @@ static void convert_out(struct fixture *fixture, int fd, int64_t body_size)
 
 static void add(int fd, const char *text)
 {
-    assert_int_equal(convert_memfile_write(fd, text, strlen(text)), 1);
+    assert_int_equal(file_write_all(fd, text, strlen(text)), 1);
 }
 
 static int new_file(const char *start)
@@ -224,7 +225,7 @@ static void add_lines(int fd, const char *line, int64_t size)
     while (block.len + strlen(line) <= (size_t)60 * 1024)
         strbuf_add_str(&block, line);
     for (int64_t done = 0; done < size; done += (int64_t)block.len)
-        assert_int_equal(convert_memfile_write(fd, block.data, block.len), 1);
+        assert_int_equal(file_write_all(fd, block.data, block.len), 1);
     strbuf_free(&block);
 }
 

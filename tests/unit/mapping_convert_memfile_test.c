@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/ipc.h"
 #include "base/tmpfile.h"
 #include "mapping/convert_memfile.h"
@@ -19,8 +20,8 @@ static void test_memory_files_are_bounded(void **state)
 {
     (void)state;
     int fd = convert_memfile_new("test", 6);
-    assert_int_equal(convert_memfile_write(fd, "four", 4), 1);
-    assert_int_equal(convert_memfile_write(fd, "more", 4), -1);
+    assert_int_equal(file_write_all(fd, "four", 4), 1);
+    assert_int_equal(file_write_all(fd, "more", 4), -1);
     assert_int_equal(errno, EPERM);
     assert_int_equal(ftruncate(fd, 1 << 20), -1);
     close(fd);
@@ -31,7 +32,7 @@ static void test_sealed_memory_files_stay(void **state)
     (void)state;
     int64_t size;
     int fd = convert_memfile_new("test", 1000);
-    assert_int_equal(convert_memfile_write(fd, "four", 4), 1);
+    assert_int_equal(file_write_all(fd, "four", 4), 1);
     assert_int_equal(convert_memfile_end(fd), 1);
     void *map = mmap(NULL, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     assert_true(map != MAP_FAILED);
@@ -48,7 +49,7 @@ static int new_file(void)
 {
     int fd = tmpfile_new(".");
     assert_true(fd >= 0);
-    assert_int_equal(convert_memfile_write(fd, "four", 4), 1);
+    assert_int_equal(file_write_all(fd, "four", 4), 1);
     return fd;
 }
 
@@ -140,7 +141,7 @@ static void test_copies_in_pieces(void **state)
 {
     (void)state;
     int from = convert_memfile_new("from", 10);
-    assert_int_equal(convert_memfile_write(from, "0123456789", 10), 1);
+    assert_int_equal(file_write_all(from, "0123456789", 10), 1);
     int fd = new_file();
     int64_t offset = 2;
     assert_int_equal(convert_memfile_copy(fd, from, &offset, 3), 1);

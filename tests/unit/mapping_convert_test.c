@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
@@ -51,9 +52,8 @@ static int32_t answer_text(const int *fds, int64_t attachment_size)
     struct strbuf description;
     strbuf_init(&description, 4096);
     convert_wire_encode_in(&message, &description);
-    bool written = convert_memfile_write(fds[1], "text", 4) == 1 && convert_memfile_end(fds[1]) == 1 &&
-                   convert_memfile_write(fds[2], description.data, description.len) == 1 &&
-                   convert_memfile_end(fds[2]) == 1;
+    bool written = file_write_all(fds[1], "text", 4) == 1 && convert_memfile_end(fds[1]) == 1 &&
+                   file_write_all(fds[2], description.data, description.len) == 1 && convert_memfile_end(fds[2]) == 1;
     strbuf_free(&description);
     return written ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
 }
@@ -69,7 +69,7 @@ static int32_t handle_by_lying(const void *data, size_t len, const int *fds, siz
         abort();
     if (request.kind != CONVERT_WIRE_MAIL_IN) {
         static const char forged[] = "MIME-Version: 1.0\r\nFrom: mallory@example.net\r\n\r\ntext\r\n";
-        return convert_memfile_write(fds[2], forged, strlen(forged)) == 1 && convert_memfile_end(fds[2]) == 1
+        return file_write_all(fds[2], forged, strlen(forged)) == 1 && convert_memfile_end(fds[2]) == 1
                    ? CONVERT_WIRE_DONE
                    : CONVERT_WIRE_REFUSED;
     }
@@ -193,7 +193,7 @@ static int memory_file(const char *data, size_t len)
 {
     int fd = convert_memfile_new("test", len);
     assert_true(fd >= 0);
-    assert_int_equal(convert_memfile_write(fd, data, len), 1);
+    assert_int_equal(file_write_all(fd, data, len), 1);
     return fd;
 }
 

@@ -1,0 +1,20 @@
+/* file.c - see file.h */
+#include "base/file.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+int file_write_all(int fd, const void *data, size_t len)
+{
+    const char *next = data;
+    while (len > 0) {
+        ssize_t written = write(fd, next, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -1;
+        next += written;
+        len -= (size_t)written;
+    }
+    return 1;
+}
