@@ -17,7 +17,7 @@
 
 enum { PATH_LENGTH_MAX = 4096, PIECE_SIZE = 64 * 1024 };
 static const char digits[] = "0123456789abcdef";
-static const char temporary_prefix[] = "tmp-"; /* a crash of tmpfile_new() where there is no O_TMPFILE */
+static const char temporary_prefix[] = "tmp-"; /* six more: a crash of tmpfile_new() where there is no O_TMPFILE */
 
 static int fail(const char *doing, const char *where)
 {
@@ -47,6 +47,12 @@ static void make_name(char out[static STORE_FILE_NAME_SIZE])
 bool store_file_is_name(const char *name)
 {
     return strlen(name) == STORE_FILE_NAME_LENGTH && strspn(name, digits) == STORE_FILE_NAME_LENGTH;
+}
+
+static bool is_temporary(const char *name)
+{
+    size_t len = sizeof temporary_prefix - 1;
+    return strncmp(name, temporary_prefix, len) == 0 && strlen(name) == len + 6;
 }
 
 static int sync_directory(const char *directory)
@@ -183,8 +189,9 @@ int store_file_sweep(const char *directory, int (*is_named)(const char *name, vo
     unsigned removed = 0;
     int result = 1;
     while (result == 1 && (entry = readdir(entries))) {
-        bool is_temporary = strncmp(entry->d_name, temporary_prefix, sizeof temporary_prefix - 1) == 0;
-        int named = is_temporary ? 0 : store_file_is_name(entry->d_name) ? is_named(entry->d_name, ctx) : 1;
+        int named = is_temporary(entry->d_name)         ? 0
+                    : store_file_is_name(entry->d_name) ? is_named(entry->d_name, ctx)
+                                                        : 1;
         if (named == 0) {
             store_file_remove(directory, entry->d_name);
             removed++;

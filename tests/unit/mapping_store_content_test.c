@@ -414,10 +414,12 @@ static void the_next_start_removes_what_a_crash_left(void **state)
     store_fixture_open(fixture);
     assert_int_equal(count_files(fixture, path), 1);
     assert_stored(fixture, id, MIB);
-    put_file(fixture, "a-note-of-the-administrator");
+    static const char *const others[] = { "a-note-of-the-administrator", "tmp-copy-of-it", "tmp-a1" };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        put_file(fixture, others[i]);
     store_close(&fixture->store);
     store_fixture_open(fixture);
-    assert_int_equal(count_files(fixture, path), 2);
+    assert_int_equal(count_files(fixture, path), 4);
 }
 
 static void unreadable_content_is_an_error(void **state)
