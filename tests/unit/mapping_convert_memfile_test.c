@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -155,12 +156,34 @@ static void test_copies_in_pieces(void **state)
     close(from);
 }
 
+static void test_reads_no_more_than_it_may(void **state)
+{
+    (void)state;
+    size_t len = 0;
+    int fd = new_file();
+    char *all = convert_memfile_read(fd, 0, 4, &len);
+    assert_non_null(all);
+    assert_int_equal(len, 4);
+    assert_string_equal(all, "four");
+    free(all);
+    char *rest = convert_memfile_read(fd, 1, 3, &len);
+    assert_non_null(rest);
+    assert_int_equal(len, 3);
+    assert_string_equal(rest, "our");
+    free(rest);
+    assert_null(convert_memfile_read(fd, 0, 3, &len));
+    assert_null(convert_memfile_read(fd, 5, 100, &len)); /* beyond its end */
+    assert_null(convert_memfile_read_start(fd, 5));
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_files_are_bounded),        cmocka_unit_test(test_sealed_memory_files_stay),
         cmocka_unit_test(test_files_with_a_writer_are_refused), cmocka_unit_test(test_files_with_a_reader_are_taken),
         cmocka_unit_test(test_frozen_files_can_be_named),       cmocka_unit_test(test_copies_in_pieces),
+        cmocka_unit_test(test_reads_no_more_than_it_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

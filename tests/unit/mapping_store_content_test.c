@@ -191,12 +191,15 @@ static void drafts_come_from_any_descriptor(void **state)
     char path[512];
     int memory = content_fd(MIB), elsewhere = tmpfile_new("/tmp"), piece = content_fd(2 * MIB);
     int here = tmpfile_new(store_content_directory(fixture->store));
+    int longer = tmpfile_new(store_content_directory(fixture->store));
     uint8_t *bytes = malloc(MIB);
     assert_int_equal(pread(memory, bytes, MIB, 0), MIB);
     assert_int_equal(write(elsewhere, bytes, MIB), MIB);
     assert_int_equal(write(here, bytes, MIB), MIB);
+    assert_int_equal(write(longer, bytes, MIB), MIB);
+    assert_int_equal(write(longer, "more", 4), 4);
     free(bytes);
-    const int fds[] = { memory, elsewhere, here, piece /* more than is to be stored */ };
+    const int fds[] = { memory, elsewhere, here, piece, longer /* these are more than is to be stored */ };
     for (unsigned i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         struct store_draft *draft = store_draft_new_fd(fixture->store, fds[i], MIB);
         assert_int_equal(store_draft_keep(draft), 1);
@@ -204,6 +207,7 @@ static void drafts_come_from_any_descriptor(void **state)
         store_draft_free(&draft);
         assert_int_equal(count_files(fixture, path), i + 1);
         assert_stored(fixture, id, MIB);
+        assert_true(fcntl(fds[i], F_GETFD) >= 0); /* only borrowed */
     }
     for (unsigned i = 0; i < sizeof fds / sizeof fds[0]; i++)
         close(fds[i]);
@@ -243,6 +247,8 @@ static void a_draft_is_added_again_after_a_failure(void **state)
     store_draft_free(&draft);
     spool_free(&spool);
     assert_stored(fixture, id, MIB);
+    char path[512];
+    assert_int_equal(count_files(fixture, path), 1); /* it was kept already */
 }
 
 static void what_can_not_be_put_on_disk_is_not_kept(void **state)
@@ -394,6 +400,38 @@ static void names_from_the_database_lead_nowhere_else(void **state)
     assert_int_equal(access(lock, F_OK), 0);
 }
 
+static void a_link_among_the_files_is_not_followed(void **state)
+{
+    struct store_fixture *fixture = *state;
+    static const char name[] = "0123456789abcdef0123456789abcdef";
+    char path[512];
+    int fd = -1;
+    int64_t size;
+    struct store_db *db = store_fixture_borrow(fixture);
+    int done =
+        store_execute(db, "INSERT INTO content (id, size, file) VALUES (99, 0, ?)", STORE_VALUES(bind_text(name)));
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+    assert_int_equal(done, 1);
+    snprintf(path, sizeof path, "%s/content/%s", fixture->directory, name);
+    assert_int_equal(symlink("../postern.lock", path), 0);
+    assert_int_not_equal(store_content_open(store_reader(fixture->store), 99, &fd, &size), 1);
+    assert_int_equal(fd, -1);
+}
+
+/* As a careless restoring of a backup leaves it. */
+static void the_next_start_closes_the_folder_to_others(void **state)
+{
+    struct store_fixture *fixture = *state;
+    char folder[512];
+    struct stat info;
+    snprintf(folder, sizeof folder, "%s/content", fixture->directory);
+    store_close(&fixture->store);
+    assert_int_equal(chmod(folder, 0755), 0);
+    store_fixture_open(fixture);
+    assert_int_equal(stat(folder, &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0700);
+}
+
 static void put_file(const struct store_fixture *fixture, const char *name)
 {
     char path[512];
@@ -517,6 +555,8 @@ int main(void)
         WITH_STORE(a_failed_commit_changes_no_file),
         WITH_STORE(missing_and_shortened_files_are_not_found),
         WITH_STORE(names_from_the_database_lead_nowhere_else),
+        WITH_STORE(a_link_among_the_files_is_not_followed),
+        WITH_STORE(the_next_start_closes_the_folder_to_others),
         WITH_STORE(the_next_start_removes_what_a_crash_left),
         WITH_STORE(unreadable_content_is_an_error),
         WITH_STORE(absent_content_is_not_found),
