@@ -207,9 +207,14 @@ void admin_silo_connect(struct admin_request *request)
         return;
     }
     log_info("silo.connect", "silo=%s was=%s actor=%s", config_of(request)->silo.address, status.state, request->actor);
-    silo_link_connect(link);
+    const char *was = status.state;
+    if (!silo_link_connect(link)) {
+        silo_link_get_status(link, &status);
+        admin_refuse(request, "it can't be tried: %s; %s", status.error, status.hint ? status.hint : "see the log");
+        return;
+    }
     admin_output_string(request->output, "silo", config_of(request)->silo.address);
-    admin_output_string(request->output, "was", status.state);
+    admin_output_string(request->output, "was", was);
     admin_output_string(request->output, "is", "connecting");
     admin_finish(request);
 }

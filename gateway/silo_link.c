@@ -388,12 +388,13 @@ void silo_link_repin(struct silo_link *link, const char *pin)
     tmtp_client_connect(link->client);
 }
 
-void silo_link_connect(struct silo_link *link)
+bool silo_link_connect(struct silo_link *link)
 {
     if (link->client)
         tmtp_client_connect(link->client);
     else if (link->elsewhere)
         silo_link_start(link);
+    return link->client;
 }
 
 void silo_link_reconfigured(struct silo_link *link)

@@ -51,6 +51,8 @@ void silo_link_quit(struct silo_link *link); /* before shutting down */
 void silo_link_poke(struct silo_link *link); /* members or mappings changed: there may be chores */
 /* The stored pin was changed: it counts from now on (unless silo.pin is configured), and a stopped link goes on. */
 void silo_link_repin(struct silo_link *link, const char *pin);
-void silo_link_connect(struct silo_link *link);      /* now, without a pause; after a stop too */
-void silo_link_reconfigured(struct silo_link *link); /* silo.pin counts from now on; a stopped link tries again */
+/* Now, without a pause; after a stop too. False: it can't be tried, and the status says why. */
+bool silo_link_connect(struct silo_link *link);
+/* silo.pin, or without it the stored pin, counts from now on; a stopped link tries again. */
+void silo_link_reconfigured(struct silo_link *link);
 void silo_link_ask_again(struct silo_link *link, const char *alias); /* see silo_people_ask_again() */
