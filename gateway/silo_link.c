@@ -32,6 +32,7 @@ struct silo_link {
     struct timer *start_timer;
     char *elsewhere; /* no client is made: the database is that silo's, not the configured one's; NULL */
     bool was_online;
+    bool has_configured_pin;     /* the client has that one */
     struct account_op *identity; /* a new account that is not written down yet */
 };
 
@@ -324,6 +325,7 @@ void silo_link_start(struct silo_link *link)
         .ctx = link,
     };
     link->client = tmtp_client_new(&settings);
+    link->has_configured_pin = config->silo.pin != NULL;
     silo_chores_set_client(link->chores, link->client);
     silo_people_set_client(link->people, link->client);
     link->callbacks->on_client(link->client, link->ctx);
@@ -408,6 +410,9 @@ void silo_link_reconfigured(struct silo_link *link)
         tmtp_client_set_pin(link->client, config->silo.pin);
     else if (found == 1 && account.pin)
         tmtp_client_set_pin(link->client, account.pin);
+    else if (found >= 0 && link->has_configured_pin)
+        tmtp_client_set_pin(link->client, NULL); /* none was met on first use: that is still to come */
+    link->has_configured_pin = config->silo.pin != NULL;
     store_account_free(&account);
     if (tmtp_client_get_state(link->client) == TMTP_CLIENT_STOPPED)
         tmtp_client_connect(link->client);

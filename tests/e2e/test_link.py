@@ -103,6 +103,32 @@ def test_a_configured_pin_is_changed_in_the_configuration(stopped_gateway):
     wait_state(gateway, "stopped")
 
 
+def test_a_pin_that_is_taken_out_of_the_configuration(silo, stopped_gateway):
+    """Then the one of first use counts; when there was none, the next certificate that is met, as after a restart."""
+    gateway = stopped_gateway
+    gateway.silo_extra = f'pin = "{OTHER_PIN}"'
+    gateway.start()
+    shown = wait_state(gateway, "stopped")["pin_refused"]
+    gateway.silo_extra = ""
+    gateway.write_config()
+    gateway.ctl("reload")
+    gateway.wait_online()
+    after = status(gateway)
+    assert (after["pin"], after["pin_from"]) == (shown, "first use")
+    assert gateway.ctl_json("silo", "accounts")["accounts"][0]["pin"] == shown
+    # One that was met is not forgotten for a time with one in the configuration.
+    gateway.silo_extra = f'pin = "{OTHER_PIN}"'
+    gateway.write_config()
+    gateway.ctl("reload")
+    wait_state(gateway, "stopped")
+    gateway.silo_extra = ""
+    gateway.write_config()
+    new_certificate(silo)
+    gateway.ctl("reload")
+    again = wait_until("it stopped again", lambda: status(gateway)["pin_refused"] not in (None, shown) and status(gateway))
+    assert (again["state"], again["pin"]) == ("stopped", shown)
+
+
 def make_authority(silo):
     """The silo's certificate for "localhost" becomes one of an authority; returns the authority's file."""
     folder = os.path.join(silo.folder, "authority")
