@@ -276,6 +276,24 @@ def test_another_address(silo, gateway, bob_to_alice):
     assert status(gateway)["uid"] == uid
 
 
+def test_an_address_that_was_wrong_from_the_start(silo, folder):
+    """A first attempt at a silo that takes nobody leaves its pin and no account: that ties the database to nothing."""
+    other = FakeSilo(folder, auth=True)
+    other.on_register = lambda request: "authentication required"
+    gateway = fake_gateway(folder, other)
+    try:
+        gateway.start()
+        assert wait_state(gateway, "stopped")["pin"]
+        gateway.stop()
+        gateway.silo_port = silo.port
+        gateway.start()
+        gateway.wait_online()
+        gateway.stop()
+    finally:
+        close_quietly(gateway)
+        other.stop()
+
+
 # OpenID Connect.
 
 def write_token(path, text, mode=0o600):
