@@ -607,7 +607,7 @@ static void keep_done(void *arg)
     if (job->kept)
         store_submit(job->relay->parts->store, commit_mail, mail_committed, job);
     else
-        end_after_pause(job); /* written anew */
+        fail_all(job, SMTP_OUTCOME_TEMPORARY, "there is no room for it on disk, or the disk fails"); /* written anew */
 }
 
 static void keep_mail(struct job *job)

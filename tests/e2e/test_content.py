@@ -161,8 +161,11 @@ def test_a_mail_as_written_that_does_not_get_to_the_disk_is_written_again(house)
     gateway, _, alice = house
     gateway.restart(f"sync:2:{errno.ENOSPC}")
     alice.post(BOB, TEXT, subject="written")
+    wait_until("the disk fails", lambda: "event=store.content_file" in gateway.read_log())
+    [entry] = wait_until("it is told", lambda: [row for row in gateway.queue("out") if "disk" in (row["last_error"] or "")])
+    assert "disk" in gateway.ctl("why", entry["id"])   # who looks for the mail is told, and it is not written again without end
+    gateway.ctl("queue", "retry", entry["id"])
     expect_once_out(gateway, "written")
-    assert "event=store.content_file" in gateway.read_log()
 
 
 def test_a_mail_whose_file_is_gone_is_held(house):
