@@ -80,8 +80,7 @@ static int sync_parent(const char *directory)
 int store_file_make_directory(const char *directory)
 {
     struct stat info;
-    bool is_new = mkdir(directory, 0700) == 0;
-    if ((!is_new && errno != EEXIST) || stat(directory, &info) < 0)
+    if ((mkdir(directory, 0700) < 0 && errno != EEXIST) || stat(directory, &info) < 0)
         return -1;
     if (!S_ISDIR(info.st_mode)) {
         errno = ENOTDIR;
@@ -89,7 +88,7 @@ int store_file_make_directory(const char *directory)
     }
     if ((info.st_mode & 077) != 0 && chmod(directory, 0700) < 0)
         return -1;
-    return is_new ? sync_parent(directory) : 1;
+    return sync_parent(directory); /* also when it is there: whoever made it may have ended before this */
 }
 
 static int copy_bytes(int from, int to, int64_t size)
