@@ -103,7 +103,6 @@ enum store_outbound_kind {
     STORE_OUTBOUND_FORWARD, /* a whole thread, for those who are new in it (mapping/store_forward.h) */
     STORE_OUTBOUND_FILES,   /* attachments of a message that was forwarded without them */
 };
-const char *store_outbound_kind_name(enum store_outbound_kind kind);
 
 struct store_outbound_recipient {
     int64_t correspondent_id;

@@ -11,11 +11,6 @@ static const char *const recipient_state_names[] = { "waiting", "delivered", "fa
 
 static const char *const kind_names[] = { "message", "forward", "files" };
 
-const char *store_outbound_kind_name(enum store_outbound_kind kind)
-{
-    return kind_names[kind];
-}
-
 static enum store_outbound_kind parse_kind(const char *text)
 {
     int kind = STORE_OUTBOUND_FILES;
