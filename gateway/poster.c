@@ -553,7 +553,7 @@ static void open_content(void *arg)
         return;
     }
     if (found < 0) {
-        refused(job, "its content can't be read from the database");
+        refused(job, "its content can't be read");
         return;
     }
     if (job->row.kind == STORE_INBOUND_NOTICE) { /* a notice of our own: the content is the text */
