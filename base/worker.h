@@ -70,9 +70,12 @@ void worker_pool_free(struct worker_pool **pool);
  * 0: queue full (or no descriptor left), nothing taken. 1: taken. */
 int worker_pool_submit(struct worker_pool *pool, const void *request, size_t request_len, const int *fds,
                        size_t fd_count, worker_done *done, void *ctx) __attribute__((warn_unused_result));
+/* In a worker_done, before anything is submitted there: the answer is one that no honest worker gives. Counts as a crash,
+ * and the worker gets no other job: it is killed and replaced. */
+void worker_pool_refuse_answer(struct worker_pool *pool);
 unsigned worker_pool_waiting(const struct worker_pool *pool); /* taken, not yet with a worker */
 unsigned worker_pool_running(const struct worker_pool *pool); /* with a worker */
-uint64_t worker_pool_crashes(const struct worker_pool *pool); /* jobs that ended otherwise than by an answer */
+uint64_t worker_pool_crashes(const struct worker_pool *pool); /* jobs without an answer, or with one that was refused */
 
 /* The child's side. Called from main() of the program when it was started as a zygote; never returns.
  * prepare: runs once in the zygote before any fork. Whatever opens a file at its first use must be used here: iconv

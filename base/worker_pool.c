@@ -135,6 +135,7 @@ struct worker_pool {
     struct job **waiting_end; /* where the next job is hung */
     unsigned waiting;
     uint64_t crashes;
+    struct slot *answering;     /* while its answer is reported; NULL */
     bool closed;                /* worker_pool_free() was called; the memory goes at the end of the turn */
     struct ipc_message message; /* the last one received */
 };
@@ -372,7 +373,9 @@ static void on_worker_message(int fd, void *arg)
     slot->jobs_done++;
     if (pool->limits.jobs_per_worker > 0 && slot->jobs_done >= pool->limits.jobs_per_worker)
         slot_kill(slot); /* grown old in honour; its job is done */
+    pool->answering = slot;
     report_answer(pool, job);
+    pool->answering = NULL;
     if (!pool->closed)
         dispatch(pool);
 }
@@ -603,6 +606,15 @@ int worker_pool_submit(struct worker_pool *pool, const void *request, size_t req
     pool->waiting++;
     dispatch(pool);
     return 1;
+}
+
+void worker_pool_refuse_answer(struct worker_pool *pool)
+{
+    struct slot *slot = pool->answering;
+    pool->crashes++;
+    pool->answering = NULL;
+    if (slot != NULL && slot->state == SLOT_IDLE) /* else it is gone, or going, already */
+        slot_kill(slot);
 }
 
 unsigned worker_pool_waiting(const struct worker_pool *pool)

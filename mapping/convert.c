@@ -593,6 +593,11 @@ static void on_worker_done(const struct worker_result *result, void *ctx)
 {
     struct job *job = ctx;
     const char *error = result->detail;
-    if (result->outcome != WORKER_DONE || take_answer(job, result, &error) != 1)
-        after_failure(job, error);
+    bool had_leases = !job->convert->has_no_leases;
+    if (result->outcome == WORKER_DONE && take_answer(job, result, &error) == 1)
+        return;
+    bool blames_us = had_leases && job->convert->has_no_leases;
+    if (result->outcome == WORKER_DONE && result->code == CONVERT_WIRE_DONE && !blames_us)
+        worker_pool_refuse_answer(job->convert->pool);
+    after_failure(job, error);
 }

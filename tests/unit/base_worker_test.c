@@ -50,7 +50,7 @@ struct outcome {
     struct worker_result result; /* answer: not valid */
     int64_t number;              /* the answer's first bytes */
     size_t answer_len;
-    bool free_pool; /* when it is done */
+    bool free_pool, refuse; /* when it is done */
 };
 
 static const char *const worker_arguments[] = { "--worker", NULL };
@@ -110,6 +110,8 @@ static void job_done(const struct worker_result *result, void *ctx)
     outcome->answer_len = result->answer_len;
     if (result->answer_len >= sizeof outcome->number)
         memcpy(&outcome->number, result->answer, sizeof outcome->number);
+    if (outcome->refuse)
+        worker_pool_refuse_answer(f->pool);
     if (outcome->free_pool)
         worker_pool_free(&f->pool);
     if (--f->outstanding == 0)
@@ -429,6 +431,28 @@ static void test_unasked_answers_end_the_worker(void **state)
     assert_int_equal(worker_pool_crashes(f->pool), 0);
 }
 
+/* Who was caught at lying once is given nothing more to read. */
+static void test_refused_answers_end_the_worker(void **state)
+{
+    struct fixture *f = *state;
+    struct worker_pool_settings settings = default_settings;
+    settings.limits.jobs_per_worker = 2;
+    start_pool(f, &settings);
+    for (unsigned i = 1; i <= 4; i++) {
+        pid_t worker = i % 2 ? 0 : run_pid_job(f); /* every second time it is the worker's last job anyway */
+        struct outcome refused = { .refuse = true };
+        assert_true(submit(f, "pid", NULL, 0, &refused));
+        run_until_done(f);
+        assert_true(worker == 0 || refused.number == worker);
+        while (!is_gone((pid_t)refused.number))
+            loop_turn(f->loop);
+        assert_int_equal(worker_pool_crashes(f->pool), i);
+    }
+    struct outcome last = { .refuse = true, .free_pool = true };
+    assert_true(submit(f, "pid", NULL, 0, &last));
+    run_until_done(f);
+}
+
 static void test_worker_that_died_idle_costs_no_job(void **state)
 {
     struct fixture *f = *state;
@@ -745,6 +769,7 @@ int main(int argc, char **argv)
         POOL_TEST(test_jobs_that_take_too_long),
         POOL_TEST(test_processor_time_is_limited_per_job),
         POOL_TEST(test_unasked_answers_end_the_worker),
+        POOL_TEST(test_refused_answers_end_the_worker),
         POOL_TEST(test_worker_that_died_idle_costs_no_job),
         POOL_TEST(test_zygote_that_dies_is_replaced),
         POOL_TEST(test_children_ignore_signals_to_everybody),

@@ -409,6 +409,7 @@ static void test_lies_are_not_believed(void **state)
     mail_out(&fixture, "text\n", "x");
     assert_false(fixture.ok);
     assert_true(fixture.permanent);
+    assert_int_equal(convert_crashes(fixture.convert), 5); /* each time the worker was replaced */
     stop(&fixture);
 }
 
