@@ -51,7 +51,7 @@ static const char *const job_state_names[] = { "starting", "converting",  "routi
 static const unsigned job_successors[] = {
     [JOB_STARTING] =
         1u << JOB_CONVERTING | 1u << JOB_ROUTING | 1u << JOB_POSTING | 1u << JOB_PUTTING_OFF | 1u << JOB_ENDING,
-    [JOB_CONVERTING] = 1u << JOB_ROUTING | 1u << JOB_POSTING | 1u << JOB_PUTTING_OFF,
+    [JOB_CONVERTING] = 1u << JOB_ROUTING | 1u << JOB_POSTING | 1u << JOB_PUTTING_OFF | 1u << JOB_ENDING,
     [JOB_ROUTING] = 1u << JOB_POSTING | 1u << JOB_PUTTING_OFF | 1u << JOB_ENDING,
     [JOB_POSTING] = 1u << JOB_SETTLING | 1u << JOB_PUTTING_OFF | 1u << JOB_ENDING,
     [JOB_SETTLING] = 0,
@@ -427,12 +427,26 @@ static void route_done(int result, void *arg)
         end_after_pause(job); /* a database error, logged where it happened */
 }
 
+/* Converting takes a while: an administrator may have held or dropped it since. (Routing finds that out by itself.) */
+static bool is_still_wanted(const struct job *job)
+{
+    struct store_inbound row;
+    if (store_inbound_find(store_reader(job->poster->parts->store), job->row.id, &row) != 1)
+        return false;
+    bool wanted = row.state == STORE_QUEUE_WAITING || row.state == STORE_QUEUE_ROUTED;
+    store_inbound_free(&row);
+    return wanted;
+}
+
 /* Content and names are ready. */
 static void route_or_post(struct job *job)
 {
     job->now = clock_wall_ms(job->poster->parts->clock);
     if (job->row.thread_id || job->row.threadid) {
-        post(job);
+        if (is_still_wanted(job))
+            post(job);
+        else
+            end_after_pause(job);
         return;
     }
     set_state(job, JOB_ROUTING);

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import signal
 import smtplib
 import subprocess
 
@@ -182,6 +183,43 @@ def test_a_mail_whose_file_is_gone_is_held(house):
     os.rename(path + ".away", path)   # from the backup
     gateway.ctl("queue", "retry", entry["id"])
     expect_once_in(gateway, alice, "Lost")
+
+
+def children(process):
+    with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+        found = [int(child) for child in file.read().split()]
+    for pid in list(found):
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            found += [int(child) for child in file.read().split()]
+    return found
+
+
+def test_a_hold_counts_while_a_routed_mail_is_converted_again(house):
+    """Its thread is decided, the silo has gone before it answered, and converting takes a while: an administrator is faster."""
+    gateway, silo, alice = house
+    os.kill(silo.process.pid, signal.SIGSTOP)
+    send(gateway.smtp_port, make_mail("Held", TEXT))
+    [entry] = wait_until("it is routed", lambda: [row for row in gateway.queue("in") if row["state"] == "routed"])
+    silo.kill()
+    workers = children(gateway.process)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        silo.start()
+        word = f"event=post.state id={entry['id']} was=starting is=converting"
+        wait_until("it is converted again", lambda: gateway.read_log().count(word) == 2)
+        gateway.ctl("queue", "hold", entry["id"])
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    send(gateway.smtp_port, make_mail("After"))
+    alice.receive_mail("After")
+    [row] = gateway.queue("in")
+    assert row["state"] == "held"
+    alice.receive(wait=0)
+    assert not [mail for mail in alice.mails() if mail["subject"] == "Held"]
+    gateway.ctl("queue", "retry", entry["id"])
+    expect_once_in(gateway, alice, "Held")
 
 
 def test_a_backup_taken_while_it_runs_has_large_content_too(house, folder):
