@@ -31,6 +31,7 @@ class FakeSilo(threading.Thread):
         self.pings = []                  # (from, to)
         self.on_alias = lambda alias: None
         self.on_register = lambda request: None   # None, or the text of a quit
+        self.on_login = lambda session: None
         self.stopping = False
         self.error = None
         self.ids = 0
@@ -82,7 +83,8 @@ class Session:
         self.input = b""
 
     def say(self, head, data=b""):
-        if data:
+        """Less data than a head promises leaves the frame unfinished."""
+        if data and "datalen" not in head:
             head = {**head, "datalen": len(data)}
         text = json.dumps(head).encode()
         self.connection.settimeout(10)
@@ -117,7 +119,7 @@ class Session:
 
     def push(self, head, data=b""):
         self.silo.ids += 1
-        self.say({**head, "id": f"{self.silo.ids:016x}", "from": UID, "posted": "2026-11-23T01:00:00.000Z"}, data)
+        self.say({"from": UID, **head, "id": f"{self.silo.ids:016x}", "posted": "2026-11-23T01:00:00.000Z"}, data)
 
     def quit(self, reason):
         self.say({"op": "quit", "error": reason})
@@ -138,6 +140,7 @@ class Session:
         assert (head["uid"], head["node"]) == (UID, NODE), "another account"
         self.say({"op": "info", "info": "login ok"})
         self.push({"op": "login", "node": "tbd"})
+        self.silo.on_login(self)
 
     def op3(self, head, data):
         alias = head["newalias"]

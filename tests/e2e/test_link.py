@@ -1,4 +1,5 @@
 """The life of the link to the silo: certificates, tokens, the account, and what an administrator sees and does about them."""
+import contextlib
 import json
 import os
 import subprocess
@@ -292,6 +293,46 @@ def test_an_address_that_was_wrong_from_the_start(silo, folder):
     finally:
         close_quietly(gateway)
         other.stop()
+
+
+# A silo that means harm, or is badly broken.
+
+def test_large_deliveries_that_are_never_finished(folder, fake):
+    """Each begins a message as large as is allowed and cuts the connection before its end: nothing of it stays, in memory or on disk."""
+    head = b'{"threadid":"","alias":"Mallory","subject":"x"}'
+    begun = []
+
+    def begin(session):
+        begun.append(None)
+        session.push({"op": "delivery", "from": "M" * 32, "datalen": len(head) + 30 * 2**20, "datahead": len(head)}, head + bytes(8 * 2**20))
+        fake.wait_for("it lies on disk", lambda: sum(sizes()) >= 2**20 or fake.stopping)
+        raise Cut
+
+    def sizes():
+        """Of files without a name in content/ that the gateway holds."""
+        found, folder = [], f"/proc/{gateway.process.pid}/fd"
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                if os.readlink(os.path.join(folder, name)).startswith(os.path.join(gateway.state, "content")):
+                    found.append(os.stat(os.path.join(folder, name)).st_size)
+        return found
+
+    gateway = fake_gateway(folder, fake, silo_extra='retry_longest = "1s"')
+    try:
+        gateway.start()
+        gateway.wait_online()   # registering is no login
+        descriptors = len(os.listdir(f"/proc/{gateway.process.pid}/fd"))
+        gateway.kill()
+        fake.on_login = begin
+        gateway.start()
+        fake.wait_for("it has come again and again", lambda: len(begun) >= 5)
+        fake.on_login = lambda session: None
+        gateway.wait_online()
+        wait_until("nothing is left", lambda: not sizes() and not os.listdir(os.path.join(gateway.state, "content")))
+        assert len(os.listdir(f"/proc/{gateway.process.pid}/fd")) <= descriptors
+        gateway.stop()
+    finally:
+        close_quietly(gateway)
 
 
 # OpenID Connect.
