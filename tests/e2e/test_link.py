@@ -128,6 +128,12 @@ def test_a_pin_that_is_taken_out_of_the_configuration(silo, stopped_gateway):
     gateway.ctl("reload")
     again = wait_until("it stopped again", lambda: status(gateway)["pin_refused"] not in (None, shown) and status(gateway))
     assert (again["state"], again["pin"]) == ("stopped", shown)
+    # While there is one in the configuration it is that one which counts, from the start.
+    gateway.stop()
+    gateway.silo_extra = f'pin = "{again["pin_refused"]}"'
+    gateway.start()
+    gateway.wait_online()
+    assert (status(gateway)["pin"], status(gateway)["pin_from"]) == (again["pin_refused"], "configuration")
 
 
 def make_authority(silo):
@@ -197,7 +203,7 @@ def test_silo_away_and_connect(silo, gateway):
     assert "online" in gateway.ctl("silo", "connect", expect=1)
     silo.stop()
     away = wait_until("an attempt is planned", lambda: status(gateway)["next_attempt_s"] > 3 and status(gateway))
-    assert away["last_error"]
+    assert away["last_error"] and away["next_attempt_s"] <= 300
     silo.start()
     assert gateway.ctl_json("silo", "connect")["is"] == "connecting"
     wait_until("it is online at once", lambda: status(gateway)["state"] == "online", 3)
