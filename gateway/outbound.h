@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A forwarded thread waits to be told for whom it is; the relay looks this often whether it has waited too long. */
+enum { OUTBOUND_NOTIFY_LOOK_MS = 10 * 60 * 1000 };
+
 struct outbound;
 struct parts;
 struct tmtp_client;

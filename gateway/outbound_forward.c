@@ -31,7 +31,6 @@ enum {
     FORWARDS_MAX = 16, /* that one confirmation answers: each keeps a copy of its files */
     FILES_MAX = 10000, /* named in one thread: each is read again when the mail is written */
 };
-static const int64_t notify_look_ms = INT64_C(10) * 60 * 1000; /* relay.c looks again as long as it does not come */
 
 /* --- the thread so far --- */
 
@@ -175,7 +174,7 @@ static int keep(struct taking *taking, const struct tmtp_forward *forward)
             return -1;
     arrival->outcome = "awaits_notify";
     arrival->waits = true;
-    if (store_queue_postpone(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now + notify_look_ms,
+    if (store_queue_postpone(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now + OUTBOUND_NOTIFY_LOOK_MS,
                              "the silo has not said yet who is new in the thread") != 1)
         return -1;
     return store_trace_add(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "forwarded",
@@ -319,37 +318,17 @@ static int give_up_forward(struct taking *taking, const char *why)
     return found == 1 ? settle_forward(taking, why) : found < 0 ? -1 : 1;
 }
 
+/* What it contradicts is logged; there is no entry of its own to trace it with. */
+static int take_notify(struct taking *taking)
+{
+    return taking->arrival->unreadable
+               ? give_up_forward(taking, "- the list of who is new in the thread could not be read\n")
+               : grow_thread(taking);
+}
+
 int outbound_take_notify(struct store_db *db, void *arg)
 {
-    struct arrival *arrival = arg;
-    struct taking taking = { .db = db, .arrival = arrival, .contradicted = "" };
-    struct strbuf ignored;
-    char *problem = NULL;
-    arrival->id = 0;
-    arrival->queued = arrival->noticed = arrival->waits = false;
-    free(arrival->greet);
-    arrival->greet = NULL;
-    int fresh = store_seen_tmtp(db, arrival->msgid, arrival->now);
-    arrival->outcome = fresh == 0 ? "seen_before" : "refused";
-    if (fresh != 1)
-        return fresh < 0 ? -1 : 1;
-    strbuf_init(&ignored, 60 * 1024);
-    struct notice_list contradicted = { .text = &ignored }; /* logged there; there is no entry to trace it with */
-    int result = outbound_find_author(db, arrival, &taking.author, &problem);
-    if (result == 1 && outbound_note_participants(db, arrival, &contradicted) < 0)
-        result = -1;
-    if (result == 0)
-        result = give_up_forward(&taking, problem);
-    else if (result == 1 && arrival->unreadable)
-        result = give_up_forward(&taking, "- the list of who is new in the thread could not be read\n");
-    else if (result == 1)
-        result = grow_thread(&taking);
-    strbuf_free(&ignored);
-    free(problem);
-    free(taking.groups.ids);
-    free(taking.recipients);
-    outbound_author_free(&taking.author);
-    return result < 0 ? -1 : 1;
+    return outbound_run(db, arg, take_notify, give_up_forward);
 }
 
 /* --- files that follow --- */
@@ -463,7 +442,7 @@ static int keep_files(struct taking *files, const struct store_outbound *forward
         return -1;
     if (forward->state == STORE_QUEUE_HELD)
         return hold_files(files);
-    return store_queue_postpone(files->db, STORE_QUEUE_OUT, arrival->id, arrival->now + notify_look_ms,
+    return store_queue_postpone(files->db, STORE_QUEUE_OUT, arrival->id, arrival->now + OUTBOUND_NOTIFY_LOOK_MS,
                                 "its thread waits for the silo to say who is new in it") == 1
                ? 1
                : -1;

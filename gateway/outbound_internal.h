@@ -119,6 +119,10 @@ int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, boo
 /* Nobody gets it: the author is told why, and so is whoever asks later. */
 int outbound_refuse(struct taking *taking, const char *what) __attribute__((warn_unused_result));
 
+/* What every operation begins and ends with: known messages are passed by, the author is found, contradictions are noted. One
+ * of both is called: refuse when the author is not who they say. All return 1 or -1. */
+int outbound_run(struct store_db *db, struct arrival *arrival, int (*take_it)(struct taking *taking),
+                 int (*refuse)(struct taking *taking, const char *why)) __attribute__((warn_unused_result));
 /* The store operations (mapping/store.h). arg: the arrival, whose results they fill in. */
 store_operation outbound_take, outbound_take_notify;
 /* Parts of outbound_take. A forwarded thread whose author may send it; its recipients come with the notify. */

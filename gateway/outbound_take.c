@@ -263,9 +263,9 @@ static int take(struct taking *taking)
     return take_in_thread(taking);
 }
 
-int outbound_take(struct store_db *db, void *arg)
+int outbound_run(struct store_db *db, struct arrival *arrival, int (*take_it)(struct taking *taking),
+                 int (*refuse)(struct taking *taking, const char *why))
 {
-    struct arrival *arrival = arg;
     struct taking taking = { .db = db, .arrival = arrival };
     struct strbuf text;
     char *problem = NULL;
@@ -284,15 +284,26 @@ int outbound_take(struct store_db *db, void *arg)
         result = -1;
     taking.contradicted = text.data;
     if (result == 1)
-        result = arrival->is_forward           ? outbound_take_forward(&taking)
-                 : arrival->message.confirm_id ? outbound_take_confirmation(&taking)
-                                               : take(&taking);
+        result = take_it(&taking);
     else if (result == 0)
-        result = outbound_refuse(&taking, problem);
+        result = refuse(&taking, problem);
     free(problem);
     strbuf_free(&text);
     free(taking.groups.ids);
     free(taking.recipients);
     outbound_author_free(&taking.author);
     return result;
+}
+
+static int take_any(struct taking *taking)
+{
+    const struct arrival *arrival = taking->arrival;
+    return arrival->is_forward           ? outbound_take_forward(taking)
+           : arrival->message.confirm_id ? outbound_take_confirmation(taking)
+                                         : take(taking);
+}
+
+int outbound_take(struct store_db *db, void *arg)
+{
+    return outbound_run(db, arg, take_any, outbound_refuse);
 }

@@ -17,6 +17,7 @@
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/notice.h"
+#include "gateway/outbound.h"
 #include "gateway/outcome.h"
 #include "gateway/parts.h"
 #include "gateway/policy.h"
@@ -34,12 +35,7 @@
 #include "smtp/maildir.h"
 #include "smtp/smtp_client.h"
 
-enum {
-    BUSY_RETRY_MS = 1000,
-    COMMIT_RETRY_MS = 1000,
-    NOTIFY_LOOK_MS = 10 * 60 * 1000,
-    REPLY_MAX = SMTP_REPLY_TEXT_MAX + 32
-};
+enum { BUSY_RETRY_MS = 1000, COMMIT_RETRY_MS = 1000, REPLY_MAX = SMTP_REPLY_TEXT_MAX + 32 };
 
 enum job_state {
     JOB_STARTING,    /* looking at the row */
@@ -446,7 +442,7 @@ static int commit_unaddressed(struct store_db *db, void *arg)
 static void await_recipients(struct job *job)
 {
     job->now = clock_wall_ms(job->relay->parts->clock);
-    job->next_attempt_at = job->now + NOTIFY_LOOK_MS;
+    job->next_attempt_at = job->now + OUTBOUND_NOTIFY_LOOK_MS;
     set_state(job, JOB_PUTTING_OFF);
     store_submit(job->relay->parts->store, commit_unaddressed, put_off_done, job);
 }
