@@ -49,6 +49,7 @@ static void arrival_free(struct arrival *arrival)
     free(arrival->own_uid);
     free(arrival->gateway_alias);
     free(arrival->forward_msgid);
+    tmtp_forward_free(&arrival->forward);
     free(arrival->greet);
     free(arrival->message_id);
     tmtp_message_free(&arrival->message);
@@ -112,7 +113,9 @@ static void submit(void *arg)
 static void keep(void *arg)
 {
     struct arrival *arrival = arg;
-    arrival->kept = store_draft_keep(arrival->draft) == 1;
+    arrival->kept = !store_draft_is_large(arrival->draft) || store_draft_keep(arrival->draft) == 1;
+    if (arrival->kept && arrival->is_forward)
+        outbound_read_forward(arrival);
 }
 
 /* What could not be synced may be lost in part: it has to come from the silo again. */
@@ -133,7 +136,7 @@ static void store_content(struct arrival *arrival)
 {
     const struct parts *parts = arrival->outbound->parts;
     arrival->draft = store_draft_new_spool(parts->store, arrival->content);
-    if (store_draft_is_large(arrival->draft))
+    if (store_draft_is_large(arrival->draft) || arrival->is_forward)
         background_submit(parts->background, keep, keep_done, NULL, arrival);
     else
         submit(arrival);

@@ -53,7 +53,7 @@ static const char *weigh(const struct tmtp_forward *forward)
 }
 
 /* NULL when it can be sent; else why not, for its author. */
-static const char *decode(const struct arrival *arrival, struct tmtp_forward *out)
+static const char *decode(struct arrival *arrival, struct tmtp_forward *out)
 {
     const char *error;
     if (arrival->problem)
@@ -71,6 +71,11 @@ static const char *decode(const struct arrival *arrival, struct tmtp_forward *ou
         *out = (struct tmtp_forward){ 0 };
     }
     return problem;
+}
+
+void outbound_read_forward(struct arrival *arrival)
+{
+    arrival->forward_problem = decode(arrival, &arrival->forward);
 }
 
 /* The latest that was given. */
@@ -184,9 +189,8 @@ static int keep(struct taking *taking, const struct tmtp_forward *forward)
 int outbound_take_forward(struct taking *taking)
 {
     struct arrival *arrival = taking->arrival;
-    struct tmtp_forward forward = { 0 };
-    const char *problem = decode(arrival, &forward);
-    int result = find_thread(taking, &forward);
+    const char *problem = arrival->forward_problem;
+    int result = find_thread(taking, &arrival->forward);
     if (result >= 0 && !taking->author.member_id && taking->groups.count == 0) {
         arrival->outcome = "not_a_member";
         result = outbound_refuse(taking, outbound_why_not_a_member(taking));
@@ -196,9 +200,8 @@ int outbound_take_forward(struct taking *taking)
         result = outbound_refuse(taking, "- you are not in the thread that you forward, as far as the gateway knows; "
                                          "please start a new one\n");
     } else if (result == 1) {
-        result = keep(taking, &forward);
+        result = keep(taking, &arrival->forward);
     }
-    tmtp_forward_free(&forward);
     return result;
 }
 

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "gateway/outbound.h"
+#include "tmtp/tmtp_forward.h"
 #include "tmtp/tmtp_message.h"
 
 #include "mapping/store_queue.h"
@@ -25,6 +26,8 @@ struct arrival {
     struct timer *pause; /* after a failed commit, or while busy */
     store_operation *take;
     char *msgid, *posted, *from_uid, *own_uid, *gateway_alias;
+    struct tmtp_forward forward; /* what outbound_read_forward() has found; problem: why it can't be sent, NULL */
+    const char *forward_problem;
     bool is_forward;             /* the content is a whole thread (tmtp/tmtp_forward.h) */
     char *forward_msgid;         /* of a notify: the forward's own id; else NULL */
     char *message_id;            /* of the mail that it becomes */
@@ -125,6 +128,8 @@ int outbound_run(struct store_db *db, struct arrival *arrival, int (*take_it)(st
                  int (*refuse)(struct taking *taking, const char *why)) __attribute__((warn_unused_result));
 /* The store operations (mapping/store.h). arg: the arrival, whose results they fill in. */
 store_operation outbound_take, outbound_take_notify;
+/* Before outbound_take, on the background thread: thousands of headers would hold up every other commit. */
+void outbound_read_forward(struct arrival *arrival);
 /* Parts of outbound_take. A forwarded thread whose author may send it; its recipients come with the notify. */
 int outbound_take_forward(struct taking *taking) __attribute__((warn_unused_result));
 /* A copy of an earlier message, for those who have joined its thread since. */
