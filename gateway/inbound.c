@@ -22,6 +22,7 @@
 #include "gateway/parts.h"
 #include "gateway/policy.h"
 #include "gateway/queue.h"
+#include "gateway/recipient.h"
 #include "gateway/target.h"
 #include "mapping/store_content.h"
 #include "mapping/store_draft.h"
@@ -91,29 +92,11 @@ static void normalised(const struct smtp_address *address, char out[static SMTP_
 static void on_recipient(struct smtp_transaction *transaction, size_t index, void *ctx)
 {
     struct inbound *inbound = ctx;
-    struct store_db *db = store_reader(inbound->parts->store);
-    const struct smtp_address *recipient = smtp_transaction_recipient(transaction, index);
-    char sender[SMTP_ADDRESS_MAX + 2], address[SMTP_ADDRESS_MAX + 2];
+    char sender[SMTP_ADDRESS_MAX + 2];
+    struct store_target target;
     smtp_address_format(smtp_transaction_sender(transaction), sender);
-    smtp_address_format(recipient, address);
-
-    struct policy_recipient_facts facts = {
-        .sender = sender,
-        .recipient = address,
-        .domain = recipient->domain,
-        .our_domain = inbound->parts->config->domain,
-    };
-    if (smtp_domain_equal(facts.domain, facts.our_domain)) {
-        struct target target;
-        int found = target_find_by_address(db, recipient, &target);
-        int open = found == 1 ? store_mapping_any_inbound(db, target.id, clock_wall_ms(inbound->parts->clock)) : 0;
-        facts.database_failed = found < 0 || open < 0;
-        facts.recipient_exists = found == 1;
-        facts.is_group = target.id.group_id;
-        facts.is_reachable = target.is_reachable;
-        facts.any_inbound_mapping = open == 1;
-    }
-    struct policy_verdict verdict = policy_judge_recipient(&facts);
+    struct policy_verdict verdict =
+        recipient_judge(inbound->parts, sender, smtp_transaction_recipient(transaction, index), &target);
     if (verdict.decision == POLICY_REJECT)
         inbound->statistics.rejected++;
     else if (verdict.decision == POLICY_DEFER)

@@ -41,9 +41,11 @@ struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: relaying denied", facts->recipient));
     if (!facts->recipient_exists)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.1.1", "<%s>: no such recipient", facts->recipient));
-    if (!facts->sender[0])
+    if (facts->sender && !facts->sender[0])
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: bounces are accepted for our own mail only",
                                                       facts->recipient));
+    if (!facts->any_inbound_mapping && !facts->sender)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "nobody may write to <%s>", facts->recipient));
     if (!facts->any_inbound_mapping)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>",
                                                       facts->sender, facts->recipient));

@@ -26,7 +26,7 @@ struct policy_verdict {
 
 /* At RCPT: is this one of ours, and could anybody at all write to it? */
 struct policy_recipient_facts {
-    const char *sender;    /* envelope, "" for the null path */
+    const char *sender;    /* envelope, "" for the null path; NULL: not known */
     const char *recipient; /* as given */
     const char *domain;    /* of the recipient */
     const char *our_domain;

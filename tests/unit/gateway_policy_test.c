@@ -29,6 +29,12 @@ static void test_recipient(void **state)
         { "bob@example.com", "silo.example.org", true, false, false, false, 550, "5.7.1" },
         { "", "silo.example.org", true, true, true, false, 550, "5.7.1" }, /* a bounce without our token */
         { "bob@example.com", "silo.example.org", true, true, true, true, 451, "4.3.0" },
+        /* a map asks, which knows no sender */
+        { NULL, "silo.example.org", true, true, true, false, 250, "2.1.5" },
+        { NULL, "silo.example.org", true, true, false, false, 550, "5.7.1" },
+        { NULL, "silo.example.org", true, false, true, false, 450, "4.2.1" },
+        { NULL, "silo.example.org", false, false, false, false, 550, "5.1.1" },
+        { NULL, "silo.example.org", true, true, true, true, 451, "4.3.0" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct policy_recipient_facts facts = {
