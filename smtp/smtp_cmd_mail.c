@@ -59,21 +59,22 @@ bool smtp_cmd_rcpt(struct smtp_session *session, const struct smtp_command *comm
 {
     struct smtp_transaction *transaction = session->transaction;
     struct smtp_path path;
+    struct smtp_rcpt_params params;
     struct smtp_address recipient;
     struct smtp_reply reply;
     if (smtp_parse_path(command->args, command->args_len, "TO", &path) != 1)
         return smtp_session_reply_bad(session, 501, "5.5.4", "Syntax: RCPT TO:<address>");
-    if (smtp_params_parse_rcpt(path.params, path.params_len, &reply) != 1)
+    if (smtp_params_parse_rcpt(path.params, path.params_len, transaction->params.is_smtputf8, &params, &reply) != 1)
         return smtp_session_reply_bad(session, reply.code, reply.enhanced, reply.text);
     if (read_recipient(session, &path, &recipient) != 1)
         return smtp_session_reply_bad(session, 501, "5.1.3", "Bad recipient address");
     if (smtp_address_is_utf8(&recipient) && !transaction->params.is_smtputf8)
         return reply_not_ascii(session);
-    if (transaction->recipient_count >= session->listener->settings.recipients_max) {
+    if (!smtp_transaction_has_room(transaction, &params)) {
         smtp_session_reply(session, 452, "4.5.3", "Too many recipients");
         return true;
     }
-    smtp_transaction_ask_recipient(transaction, &recipient);
+    smtp_transaction_ask_recipient(transaction, &recipient, &params);
     return true;
 }
 

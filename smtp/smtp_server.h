@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "smtp/smtp_address.h"
+#include "smtp/smtp_params.h"
 #include "smtp/smtp_reply.h"
 
 struct loop;
@@ -103,9 +104,14 @@ const struct smtp_address *smtp_transaction_sender(const struct smtp_transaction
 size_t smtp_transaction_recipient_count(const struct smtp_transaction *transaction);
 /* index < count, or the one that is asked about. */
 const struct smtp_address *smtp_transaction_recipient(const struct smtp_transaction *transaction, size_t index);
+/* What is asked of delivery reports (RFC 3461), as received and encoded (see smtp_params.h). index as above. */
+enum smtp_dsn_ret smtp_transaction_ret(const struct smtp_transaction *transaction);
+const char *smtp_transaction_envid(const struct smtp_transaction *transaction);             /* "" when there is none */
+unsigned smtp_transaction_notify(const struct smtp_transaction *transaction, size_t index); /* enum smtp_dsn_notify */
+const char *smtp_transaction_orcpt(const struct smtp_transaction *transaction, size_t index); /* NULL: none */
 int64_t smtp_transaction_declared_size(const struct smtp_transaction *transaction); /* SIZE=; -1 when absent */
 bool smtp_transaction_is_smtputf8(const struct smtp_transaction *transaction);
-bool smtp_transaction_is_8bit(const struct smtp_transaction *transaction); /* BODY=8BITMIME */
+enum smtp_body smtp_transaction_body(const struct smtp_transaction *transaction); /* as declared by BODY= */
 bool smtp_transaction_is_lmtp(const struct smtp_transaction *transaction);
 struct spool *smtp_transaction_content(const struct smtp_transaction *transaction); /* NULL before on_message */
 struct spool *smtp_transaction_take_content(struct smtp_transaction *transaction);  /* ownership to the caller */

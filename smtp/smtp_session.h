@@ -45,13 +45,20 @@ enum smtp_content_fault {
     SMTP_CONTENT_SPOOL_FAILED,
 };
 
+struct smtp_recipient {
+    struct smtp_address address;
+    unsigned notify; /* enum smtp_dsn_notify */
+    char *orcpt;     /* NULL: none */
+};
+
 struct smtp_transaction {
     struct smtp_session *session;
     struct smtp_address sender;
     struct smtp_mail_params params;
-    struct smtp_address *recipients; /* the accepted ones, then, while it is asked about, the next */
+    struct smtp_recipient *recipients; /* the accepted ones, then, while it is asked about, the next */
     size_t recipient_count;
     size_t recipient_capacity;
+    size_t orcpt_size;    /* octets that the recipients' orcpt take together */
     size_t refused_count; /* recipients that the owner did not want */
     enum smtp_question question;
     enum smtp_answer answer; /* to question */
@@ -118,7 +125,10 @@ struct smtp_transaction *smtp_transaction_begin(struct smtp_session *session, co
 void smtp_transaction_abandon(struct smtp_session *session);
 bool smtp_transaction_is_asking(const struct smtp_transaction *transaction); /* the owner has not answered yet */
 void smtp_transaction_ask_mail(struct smtp_transaction *transaction);
-void smtp_transaction_ask_recipient(struct smtp_transaction *transaction, const struct smtp_address *recipient);
+/* Whether there is room for one more, by number and by the memory that its parameters take. */
+bool smtp_transaction_has_room(const struct smtp_transaction *transaction, const struct smtp_rcpt_params *params);
+void smtp_transaction_ask_recipient(struct smtp_transaction *transaction, const struct smtp_address *address,
+                                    const struct smtp_rcpt_params *params);
 /* Content: opened at DATA, added piece by piece, closed at the final dot with a question or, if it is bad, a reply. */
 void smtp_transaction_open_content(struct smtp_transaction *transaction);
 void smtp_transaction_add_content(struct smtp_transaction *transaction, const uint8_t *data, size_t len);

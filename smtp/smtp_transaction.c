@@ -8,6 +8,8 @@
 #include "smtp/smtp_listener_internal.h"
 #include "smtp/smtp_session.h"
 
+enum { ORCPT_SUM_MAX = 64 * 1024 }; /* twice what a thousand usual ones take */
+
 /* RFC 3848 and RFC 6531 section 4.3; RFC 3848 has no word for HELO with TLS. [extended][utf8][tls] */
 static const char *const smtp_protocols[2][2][2] = {
     { { "SMTP", "SMTP" }, { "SMTP", "SMTP" } },
@@ -48,6 +50,8 @@ static void transaction_free(struct smtp_transaction *transaction)
 {
     count_spooled(transaction, -transaction->spooled);
     spool_free(&transaction->content);
+    for (size_t i = 0; i < transaction->recipient_capacity; i++)
+        free(transaction->recipients[i].orcpt);
     free(transaction->recipients);
     free(transaction);
 }
@@ -85,15 +89,33 @@ void smtp_transaction_ask_mail(struct smtp_transaction *transaction)
     session->callbacks->on_mail(transaction, session->ctx);
 }
 
-void smtp_transaction_ask_recipient(struct smtp_transaction *transaction, const struct smtp_address *recipient)
+bool smtp_transaction_has_room(const struct smtp_transaction *transaction, const struct smtp_rcpt_params *params)
+{
+    return transaction->recipient_count < transaction->session->listener->settings.recipients_max &&
+           transaction->orcpt_size + params->orcpt_len <= ORCPT_SUM_MAX;
+}
+
+static void grow_recipients(struct smtp_transaction *transaction)
+{
+    size_t old = transaction->recipient_capacity;
+    if (transaction->recipient_count < old)
+        return;
+    transaction->recipient_capacity = old ? 2 * old : 1;
+    transaction->recipients =
+        xreallocarray(transaction->recipients, transaction->recipient_capacity, sizeof *transaction->recipients);
+    memset(transaction->recipients + old, 0, (transaction->recipient_capacity - old) * sizeof *transaction->recipients);
+}
+
+void smtp_transaction_ask_recipient(struct smtp_transaction *transaction, const struct smtp_address *address,
+                                    const struct smtp_rcpt_params *params)
 {
     struct smtp_session *session = transaction->session;
-    if (transaction->recipient_count == transaction->recipient_capacity) {
-        transaction->recipient_capacity = transaction->recipient_capacity ? 2 * transaction->recipient_capacity : 1;
-        transaction->recipients =
-            xreallocarray(transaction->recipients, transaction->recipient_capacity, sizeof *transaction->recipients);
-    }
-    transaction->recipients[transaction->recipient_count] = *recipient;
+    grow_recipients(transaction);
+    struct smtp_recipient *recipient = &transaction->recipients[transaction->recipient_count];
+    free(recipient->orcpt); /* of one that was refused */
+    *recipient = (struct smtp_recipient){ .address = *address, .notify = params->notify };
+    if (params->orcpt)
+        recipient->orcpt = xstrndup(params->orcpt, params->orcpt_len);
     ask(transaction, SMTP_QUESTION_RECIPIENT);
     session->callbacks->on_recipient(transaction, transaction->recipient_count, session->ctx);
 }
@@ -155,7 +177,7 @@ void smtp_transaction_answer_recipient(struct smtp_transaction *transaction, siz
     bool is_accepted = smtp_reply_is_positive(reply);
     settle(transaction, SMTP_QUESTION_RECIPIENT, reply, 1, is_accepted);
     if (!is_accepted)
-        log_refused(transaction, "rcpt", &transaction->recipients[index], reply);
+        log_refused(transaction, "rcpt", &transaction->recipients[index].address, reply);
 }
 
 void smtp_transaction_answer_message(struct smtp_transaction *transaction, const struct smtp_reply *replies,
@@ -188,6 +210,8 @@ bool smtp_transaction_apply_answer(struct smtp_transaction *transaction)
         return goes_on;
     }
     if (transaction->question == SMTP_QUESTION_RECIPIENT) {
+        const char *orcpt = transaction->recipients[transaction->recipient_count].orcpt;
+        transaction->orcpt_size += is_accepted && orcpt ? strlen(orcpt) : 0;
         transaction->recipient_count += is_accepted;
         transaction->refused_count += !is_accepted;
     }
@@ -279,12 +303,27 @@ size_t smtp_transaction_recipient_count(const struct smtp_transaction *transacti
     return transaction->recipient_count;
 }
 
-const struct smtp_address *smtp_transaction_recipient(const struct smtp_transaction *transaction, size_t index)
+static const struct smtp_recipient *get_recipient(const struct smtp_transaction *transaction, size_t index)
 {
     bool is_asked = transaction->question == SMTP_QUESTION_RECIPIENT;
     assert(index < transaction->recipient_count + is_asked);
     (void)is_asked;
     return &transaction->recipients[index];
+}
+
+const struct smtp_address *smtp_transaction_recipient(const struct smtp_transaction *transaction, size_t index)
+{
+    return &get_recipient(transaction, index)->address;
+}
+
+unsigned smtp_transaction_notify(const struct smtp_transaction *transaction, size_t index)
+{
+    return get_recipient(transaction, index)->notify;
+}
+
+const char *smtp_transaction_orcpt(const struct smtp_transaction *transaction, size_t index)
+{
+    return get_recipient(transaction, index)->orcpt;
 }
 
 int64_t smtp_transaction_declared_size(const struct smtp_transaction *transaction)
@@ -297,9 +336,19 @@ bool smtp_transaction_is_smtputf8(const struct smtp_transaction *transaction)
     return transaction->params.is_smtputf8;
 }
 
-bool smtp_transaction_is_8bit(const struct smtp_transaction *transaction)
+enum smtp_body smtp_transaction_body(const struct smtp_transaction *transaction)
 {
-    return transaction->params.is_8bit;
+    return transaction->params.body;
+}
+
+enum smtp_dsn_ret smtp_transaction_ret(const struct smtp_transaction *transaction)
+{
+    return transaction->params.ret;
+}
+
+const char *smtp_transaction_envid(const struct smtp_transaction *transaction)
+{
+    return transaction->params.envid;
 }
 
 bool smtp_transaction_is_lmtp(const struct smtp_transaction *transaction)

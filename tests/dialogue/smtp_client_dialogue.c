@@ -32,7 +32,6 @@
  *   free               the owner frees the client
  */
 #include <assert.h>
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -54,6 +53,7 @@
 #include "base/tls.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_client.h"
+#include "tests/dialogue/script_text.h"
 
 #define SCRIPTS POSTERN_SOURCE_DIR "/tests/dialogue/smtp_client"
 
@@ -165,25 +165,8 @@ static void send_packet(struct play *play)
 
 static void add_unescaped(struct play *play, struct strbuf *out, const char *text)
 {
-    static const char letters[] = "rn0\\";
-    static const char meanings[] = "\r\n\0\\";
-    for (; *text != '\0'; text++) {
-        if (*text != '\\') {
-            strbuf_add_char(out, *text);
-            continue;
-        }
-        text++;
-        const char *letter = *text == '\0' ? NULL : strchr(letters, *text);
-        char hex[3] = { text[0] == 'x' ? text[1] : '\0', text[0] == 'x' && text[1] != '\0' ? text[2] : '\0', '\0' };
-        if (letter != NULL) {
-            strbuf_add_char(out, meanings[letter - letters]);
-        } else if (strlen(hex) == 2) {
-            strbuf_add_char(out, (char)strtoul(hex, NULL, 16));
-            text += 2;
-        } else {
-            FAIL(play, "bad escape: \\%s", text);
-        }
-    }
+    if (!script_unescape(text, out))
+        FAIL(play, "bad escape: %s", text);
 }
 
 static void add_pattern(struct strbuf *out, size_t size)
@@ -245,13 +228,6 @@ static void do_network(struct play *play, const char *text)
         listen_for_client(play);
 }
 
-static bool matches(const char *pattern, size_t pattern_len, const char *text, size_t len)
-{
-    if (pattern_len > 0 && pattern[pattern_len - 1] == '*')
-        return len >= pattern_len - 1 && memcmp(pattern, text, pattern_len - 1) == 0;
-    return pattern_len == len && memcmp(pattern, text, len) == 0;
-}
-
 static void do_expect(struct play *play, const char *pattern)
 {
     const char *line = play->received.data + play->matched;
@@ -261,7 +237,7 @@ static void do_expect(struct play *play, const char *pattern)
     struct strbuf wanted;
     strbuf_init(&wanted, TEXT_MAX);
     add_unescaped(play, &wanted, pattern);
-    if (end == NULL || !matches(wanted.data, wanted.len, line, len))
+    if (end == NULL || !script_matches(wanted.data, wanted.len, line, len))
         FAIL(play, "expected \"%s\", got \"%.*s\"%s", pattern, (int)len, line, end == NULL ? " and no line end" : "");
     strbuf_free(&wanted);
     play->matched += len + 2;
@@ -476,7 +452,7 @@ static void do_result(struct play *play, const char *text)
     strbuf_init(&actual, LINE_SIZE);
     strbuf_add_fmt(&actual, "%s %d %s %s", smtp_outcome_name(result->outcome), result->reply.code,
                    result->reply.enhanced[0] == '\0' ? "-" : result->reply.enhanced, result->reply.text);
-    if (!matches(rest + 1, strlen(rest + 1), actual.data, actual.len))
+    if (!script_matches(rest + 1, strlen(rest + 1), actual.data, actual.len))
         FAIL(play, "expected \"%s\", got \"%s\"", rest + 1, actual.data);
     strbuf_free(&actual);
 }
@@ -650,12 +626,6 @@ static void play_case(void **state)
     remove_folder(folder);
 }
 
-static int is_script(const struct dirent *entry)
-{
-    const char *dot = strrchr(entry->d_name, '.');
-    return dot != NULL && strcmp(dot, ".dialogue") == 0;
-}
-
 static void no_log(enum log_level level, const char *line, void *ctx)
 {
     (void)level, (void)line, (void)ctx;
@@ -669,7 +639,7 @@ int main(int argc, char **argv)
     char *paths[SCRIPTS_MAX];
     size_t count = 0;
     struct dirent **entries = NULL;
-    int found = scandir(SCRIPTS, &entries, is_script, alphasort);
+    int found = scandir(SCRIPTS, &entries, script_is_dialogue, alphasort);
     for (int i = 0; i < found; i++) {
         struct strbuf path;
         strbuf_init(&path, LINE_SIZE);

@@ -13,6 +13,7 @@
  *   c: TEXT            the client sends these bytes, and no line end
  *   repeat N TEXT      the client sends a line N times
  *   S: TEXT            the server's next line is this; '*' at the end stands for any rest
+ *   until TEXT         skips the server's lines up to this one
  *   replies N TEXT     the server's next N lines are this
  *   quiet              the server has sent nothing more
  *   closed             the server has sent nothing more, and closed the connection
@@ -27,7 +28,6 @@
  *   busy on|off, drain MS, drained yes|no, sessions N, free     what they say, of the listener
  */
 #include <assert.h>
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -47,6 +47,7 @@
 #include "base/stream.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_listener_internal.h"
+#include "tests/dialogue/script_text.h"
 
 #define SCRIPTS POSTERN_SOURCE_DIR "/tests/dialogue/smtp_server"
 
@@ -193,10 +194,27 @@ static void on_mail(struct smtp_transaction *transaction, void *ctx)
     smtp_address_format(smtp_transaction_sender(transaction), sender);
     assert_int_equal(smtp_transaction_recipient_count(transaction), 0);
     assert_null(smtp_transaction_content(transaction));
-    note(play, "mail <%s> size=%lld%s%s", sender, (long long)smtp_transaction_declared_size(transaction),
-         smtp_transaction_is_8bit(transaction) ? " 8bit" : "",
-         smtp_transaction_is_smtputf8(transaction) ? " utf8" : "");
+    static const char *const bodies[] = { "", " 8bit", " binary" };
+    static const char *const rets[] = { "", " ret=full", " ret=hdrs" };
+    const char *envid = smtp_transaction_envid(transaction);
+    note(play, "mail <%s> size=%lld%s%s%s%s%s", sender, (long long)smtp_transaction_declared_size(transaction),
+         bodies[smtp_transaction_body(transaction)], smtp_transaction_is_smtputf8(transaction) ? " utf8" : "",
+         rets[smtp_transaction_ret(transaction)], *envid ? " envid=" : "", envid);
     take_question(play, KIND_MAIL, transaction, 0);
+}
+
+/* What is asked of reports on a recipient. */
+static void describe_wishes(const struct smtp_transaction *transaction, size_t index, struct strbuf *out)
+{
+    static const char *const names[] = { "success", "failure", "delay", "never" };
+    unsigned notify = smtp_transaction_notify(transaction, index);
+    const char *orcpt = smtp_transaction_orcpt(transaction, index);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (notify & (1U << i))
+            strbuf_add_fmt(out, " %s", names[i]);
+    }
+    if (orcpt)
+        strbuf_add_fmt(out, " orcpt=%s", orcpt);
 }
 
 static void on_recipient(struct smtp_transaction *transaction, size_t index, void *ctx)
@@ -205,7 +223,11 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     char recipient[SMTP_ADDRESS_MAX + 2];
     smtp_address_format(smtp_transaction_recipient(transaction, index), recipient);
     assert_int_equal(index, smtp_transaction_recipient_count(transaction));
-    note(play, "rcpt %zu <%s>", index, recipient);
+    struct strbuf wishes;
+    strbuf_init(&wishes, LINE_SIZE);
+    describe_wishes(transaction, index, &wishes);
+    note(play, "rcpt %zu <%s>%s", index, recipient, wishes.len ? wishes.data : "");
+    strbuf_free(&wishes);
     take_question(play, KIND_RCPT, transaction, index);
 }
 
@@ -219,6 +241,7 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
         char recipient[SMTP_ADDRESS_MAX + 2];
         smtp_address_format(smtp_transaction_recipient(transaction, i), recipient);
         strbuf_add_fmt(&to, "%s<%s>", i ? "," : "", recipient);
+        describe_wishes(transaction, i, &to);
     }
     struct spool *content = smtp_transaction_take_content(transaction);
     assert_non_null(content);
@@ -297,25 +320,8 @@ static void send_packet(struct play *play)
 
 static void add_unescaped(struct play *play, struct strbuf *out, const char *text)
 {
-    static const char letters[] = "rnt0\\";
-    static const char meanings[] = "\r\n\t\0\\";
-    for (; *text; text++) {
-        if (*text != '\\') {
-            strbuf_add_char(out, *text);
-            continue;
-        }
-        text++;
-        const char *letter = *text ? strchr(letters, *text) : NULL;
-        unsigned value;
-        if (letter) {
-            strbuf_add_char(out, meanings[letter - letters]);
-        } else if (*text == 'x' && sscanf(text + 1, "%2x", &value) == 1) {
-            strbuf_add_char(out, (char)value);
-            text += 2;
-        } else {
-            FAIL(play, "bad escape: \\%s", text);
-        }
-    }
+    if (!script_unescape(text, out))
+        FAIL(play, "bad escape: %s", text);
 }
 
 /* --- the lines of a script --- */
@@ -341,34 +347,14 @@ static void do_connect(struct play *play, const char *peer)
     smtp_listener_adopt_pair(play->listener, *peer ? peer : "192.0.2.1:4711", &settings, &play->client->stream);
 }
 
-static bool matches(const char *pattern, const char *text, size_t len)
-{
-    size_t pattern_len = strlen(pattern);
-    if (pattern_len > 0 && pattern[pattern_len - 1] == '*')
-        return len >= pattern_len - 1 && memcmp(pattern, text, pattern_len - 1) == 0;
-    return pattern_len == len && memcmp(pattern, text, len) == 0;
-}
-
-/* The line at *at of text, which moves behind it; NULL when there is no whole line. */
-static const char *next_line(const struct strbuf *text, const char *end, size_t *at, size_t *len_out)
-{
-    const char *line = text->data + *at;
-    const char *found = strstr(line, end);
-    if (!found)
-        return NULL;
-    *len_out = (size_t)(found - line);
-    *at += *len_out + strlen(end);
-    return line;
-}
-
 static void do_expect(struct play *play, const char *pattern)
 {
     struct client *client = play->client;
     size_t len;
-    const char *line = next_line(&client->received, "\r\n", &client->matched, &len);
+    const char *line = script_next_line(&client->received, "\r\n", &client->matched, &len);
     if (!line)
         FAIL(play, "expected \"%s\", nothing came", pattern);
-    else if (!matches(pattern, line, len))
+    else if (!script_matches(pattern, strlen(pattern), line, len))
         FAIL(play, "expected \"%s\", got \"%.*s\"", pattern, (int)len, line);
 }
 
@@ -380,6 +366,18 @@ static void do_expect_many(struct play *play, const char *argument)
         do_expect(play, pattern + 1);
 }
 
+static void do_until(struct play *play, const char *pattern)
+{
+    struct client *client = play->client;
+    size_t len;
+    const char *line;
+    do
+        line = script_next_line(&client->received, "\r\n", &client->matched, &len);
+    while (line && !script_matches(pattern, strlen(pattern), line, len));
+    if (!line)
+        FAIL(play, "\"%s\" did not come", pattern);
+}
+
 static void do_hello(struct play *play, const char *peer)
 {
     do_connect(play, peer);
@@ -387,12 +385,7 @@ static void do_hello(struct play *play, const char *peer)
     do_expect(play, "220 *");
     strbuf_add_str(&play->packet, play->settings.lmtp ? "LHLO client.example\r\n" : "EHLO client.example\r\n");
     send_packet(play);
-    size_t len = 0;
-    const char *line = "";
-    while (line && strncmp(line, "250 ", 4) != 0)
-        line = next_line(&play->client->received, "\r\n", &play->client->matched, &len);
-    if (!line)
-        FAIL(play, "no answer to the greeting");
+    do_until(play, "250 *");
 }
 
 static void do_use(struct play *play, const char *number)
@@ -497,10 +490,10 @@ static void do_answer(struct play *play, const char *argument)
 static void do_event(struct play *play, const char *pattern)
 {
     size_t len;
-    const char *event = next_line(&play->events, "\n", &play->events_matched, &len);
+    const char *event = script_next_line(&play->events, "\n", &play->events_matched, &len);
     if (!event)
         FAIL(play, "expected \"%s\", nothing happened", pattern);
-    else if (!matches(pattern, event, len))
+    else if (!script_matches(pattern, strlen(pattern), event, len))
         FAIL(play, "expected \"%s\", it was \"%.*s\"", pattern, (int)len, event);
 }
 
@@ -640,6 +633,7 @@ static const struct directive {
     { "hello", false, do_hello },
     { "use", false, do_use },
     { "repeat", true, do_repeat },
+    { "until", false, do_until },
     { "quiet", false, do_quiet },
     { "replies", false, do_expect_many },
     { "closed", false, do_closed },
@@ -745,12 +739,6 @@ static void swallow(enum log_level level, const char *line, void *ctx)
     (void)level, (void)line, (void)ctx;
 }
 
-static int is_script(const struct dirent *entry)
-{
-    size_t len = strlen(entry->d_name);
-    return len > 9 && strcmp(entry->d_name + len - 9, ".dialogue") == 0;
-}
-
 int main(int argc, char **argv)
 {
     struct CMUnitTest tests[SCRIPTS_MAX];
@@ -760,7 +748,7 @@ int main(int argc, char **argv)
         log_set_level(LOG_LEVEL_DEBUG); /* one script, with everything to be seen */
     else
         log_set_sink(swallow, NULL);
-    int found = scandir(SCRIPTS, &entries, is_script, alphasort);
+    int found = scandir(SCRIPTS, &entries, script_is_dialogue, alphasort);
     assert(found > 0 && found <= SCRIPTS_MAX);
     for (int i = 0; i < found; i++) {
         if (argc > 1 && strcmp(argv[1], entries[i]->d_name) != 0)
