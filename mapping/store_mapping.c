@@ -156,6 +156,24 @@ int store_mapping_any_inbound(struct store_db *db, struct store_target target, i
                            STORE_VALUES(bind_id(target.member_id), bind_id(target.group_id), bind_int(now)), &id);
 }
 
+int store_mapping_list_authors(struct store_db *db, struct store_target target, int64_t now,
+                               store_mapping_each_author *each, void *ctx)
+{
+    struct store_query query;
+    int result;
+    store_query_begin(&query, db,
+                      "SELECT correspondent.address FROM mapping"
+                      " JOIN correspondent ON correspondent.id = mapping.correspondent_id"
+                      " WHERE mapping.member_id IS NOT DISTINCT FROM ? AND mapping.group_id IS NOT DISTINCT FROM ?"
+                      " AND mapping.state = 'approved' AND mapping.direction IN ('in', 'both')"
+                      " AND (mapping.expires_at = 0 OR mapping.expires_at > ?)",
+                      STORE_VALUES(bind_id(target.member_id), bind_id(target.group_id), bind_int(now)));
+    while ((result = store_query_next(&query)) == 1)
+        each(store_query_text(&query, 0), ctx);
+    store_query_end(&query);
+    return result < 0 ? -1 : 1;
+}
+
 int store_mapping_set_state(struct store_db *db, int64_t id, enum store_mapping_state state, const char *actor,
                             const char *reason, int64_t now, enum store_mapping_state *state_was_out)
 {

@@ -82,6 +82,10 @@ int store_mapping_find_pair(struct store_db *db, int64_t correspondent_id, struc
 /* Is anybody at all allowed to write to this target now (approved, inward, not expired)? 1 yes, 0 no. */
 int store_mapping_any_inbound(struct store_db *db, struct store_target target, int64_t now)
     __attribute__((warn_unused_result));
+typedef void store_mapping_each_author(const char *address, void *ctx);
+/* Who may write to this target now, as store_mapping_any_inbound(). */
+int store_mapping_list_authors(struct store_db *db, struct store_target target, int64_t now,
+                               store_mapping_each_author *each, void *ctx) __attribute__((warn_unused_result));
 /* Moves to a new state when the life of a mapping allows it (requested -> approved, denied; approved -> suspended,
  * revoked; suspended -> approved, revoked). 0: not allowed from *state_was_out, or no such mapping (*state_was_out is
  * then the wanted state). Approving a request resets `announced`; resuming a suspended one does not. */

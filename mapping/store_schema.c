@@ -97,6 +97,39 @@
     "CREATE INDEX mapping_approved ON mapping (member_id, group_id) WHERE state = 'approved';"                         \
     "CREATE INDEX mapping_unannounced ON mapping (id) WHERE state = 'approved' AND announced = 0;"
 
+/* Whom somebody may write to now or may have until a mapping expires, as gateway/policy.c judges it at RCPT; for Postfix
+ * (store_recipients.h) and for people with a shell. The count grows with every change that could change it. */
+#define VERSION_1_RECIPIENTS                                                                                           \
+    "CREATE VIEW open_recipient AS"                                                                                    \
+    "  SELECT address.local_part AS local_part,"                                                                       \
+    "   CASE WHEN min(mapping.expires_at) = 0 THEN 0 ELSE max(mapping.expires_at) END AS expires_at"                   \
+    "   FROM address JOIN member ON member.id = address.member_id"                                                     \
+    "   JOIN mapping ON mapping.member_id = address.member_id"                                                         \
+    "   WHERE member.removed = 0 AND member.uid IS NOT NULL"                                                           \
+    "   AND mapping.state = 'approved' AND mapping.direction IN ('in', 'both')"                                        \
+    "   GROUP BY address.local_part"                                                                                   \
+    "  UNION ALL"                                                                                                      \
+    "  SELECT address.local_part,"                                                                                     \
+    "   CASE WHEN min(mapping.expires_at) = 0 THEN 0 ELSE max(mapping.expires_at) END"                                 \
+    "   FROM address JOIN group_ ON group_.id = address.group_id"                                                      \
+    "   JOIN mapping ON mapping.group_id = address.group_id"                                                           \
+    "   WHERE group_.state = 'joined'"                                                                                 \
+    "   AND mapping.state = 'approved' AND mapping.direction IN ('in', 'both')"                                        \
+    "   GROUP BY address.local_part;"                                                                                  \
+    "CREATE TABLE recipient_change ("                                                                                  \
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"                                                                         \
+    "  count INTEGER NOT NULL"                                                                                         \
+    ") STRICT;"                                                                                                        \
+    "INSERT INTO recipient_change (id, count) VALUES (1, 0);" COUNT_CHANGES("address_given", "INSERT ON address")      \
+        COUNT_CHANGES("member_changed", "UPDATE OF uid, removed ON member")                                            \
+            COUNT_CHANGES("group_changed", "UPDATE OF state ON group_")                                                \
+                COUNT_CHANGES("mapping_added", "INSERT ON mapping")                                                    \
+                    COUNT_CHANGES("mapping_changed", "UPDATE OF state, direction, expires_at ON mapping")
+#define COUNT_CHANGES(name, event)                                                                                     \
+    "CREATE TRIGGER " name "_counted AFTER " event " BEGIN"                                                            \
+    "  UPDATE recipient_change SET count = count + 1 WHERE id = 1;"                                                    \
+    "END;"
+
 #define VERSION_1_CONVERSATIONS                                                                                        \
     "CREATE TABLE thread ("                                                                                            \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
@@ -256,5 +289,6 @@
     "CREATE INDEX seen_mail_age ON seen_mail (seen_at);"
 
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
-    VERSION_1_PEOPLE VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_MEMORY "PRAGMA user_version = 1;",
+    VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_MEMORY
+    "PRAGMA user_version = 1;",
 };
