@@ -44,6 +44,27 @@ static void add_numbers(struct admin_output *out, const struct gateway_status *s
     admin_output_int(out, "worker_crashes", (int64_t)status->worker_crashes);
 }
 
+/* Only what is configured. */
+static void add_postfix(struct admin_output *out, const struct postfix_statistics *postfix)
+{
+    if (postfix->socketmap) {
+        admin_output_string(out, "postfix_socketmap", postfix->socketmap);
+        admin_output_int(out, "postfix_socketmap_connections", postfix->socketmap_connections);
+        admin_output_int(out, "postfix_lookups", (int64_t)postfix->lookups);
+        admin_output_int(out, "postfix_found", (int64_t)postfix->found);
+    }
+    if (postfix->policy) {
+        admin_output_string(out, "postfix_policy", postfix->policy);
+        admin_output_int(out, "postfix_policy_connections", postfix->policy_connections);
+        admin_output_int(out, "postfix_asked", (int64_t)postfix->asked);
+        admin_output_int(out, "postfix_refused", (int64_t)postfix->refused);
+        admin_output_int(out, "postfix_deferred", (int64_t)postfix->deferred);
+    }
+    if (postfix->published >= 0)
+        admin_output_int(out, "postfix_published", postfix->published);
+    admin_output_string(out, "postfix_recipients_error", postfix->error);
+}
+
 void admin_status(struct admin_request *request)
 {
     struct admin_output *out = request->output;
@@ -64,6 +85,7 @@ void admin_status(struct admin_request *request)
     admin_output_bool(out, "paused", status.busy);
     admin_output_string(out, "paused_because", status.busy ? status.busy_reason : NULL);
     add_numbers(out, &status);
+    add_postfix(out, &status.postfix);
     admin_output_list(out, "queues");
     bool ok = add_queue(request, STORE_QUEUE_IN, "in", status.in_under_way) == 1;
     ok = ok && add_queue(request, STORE_QUEUE_OUT, "out", status.out_under_way) == 1;

@@ -303,15 +303,20 @@ char *config_find_socket(const char *file)
     return path || !is_whole ? path : xstrdup(CONFIG_DEFAULT_SOCKET);
 }
 
+static void free_list(char **list)
+{
+    for (char **entry = list; entry && *entry; entry++)
+        free(*entry);
+    free(list);
+}
+
 static void free_listener(struct config_listener *listener)
 {
     free(listener->name);
     free(listener->address);
     free(listener->certificate);
     free(listener->key);
-    for (char **client = listener->clients; client && *client; client++)
-        free(*client);
-    free(listener->clients);
+    free_list(listener->clients);
     free(listener->trust_authserv_id);
 }
 
@@ -322,16 +327,18 @@ void config_free(struct config **config_in)
         return;
     for (size_t i = 0; i < config->listener_count; i++)
         free_listener(&config->listeners[i]);
-    char *owned[] = { config->file,          config->state_dir,
-                      config->domain,        config->hostname,
-                      config->user,          config->silo.address,
-                      config->silo.alias,    config->silo.pin,
-                      config->silo.ca_file,  config->silo.oidc_token_file,
-                      config->relay.url,     config->relay.target,
-                      config->relay.ca_file, config->relay.helo,
-                      config->admin.socket };
+    char *owned[] = { config->file,           config->state_dir,
+                      config->domain,         config->hostname,
+                      config->user,           config->silo.address,
+                      config->silo.alias,     config->silo.pin,
+                      config->silo.ca_file,   config->silo.oidc_token_file,
+                      config->relay.url,      config->relay.target,
+                      config->relay.ca_file,  config->relay.helo,
+                      config->admin.socket,   config->postfix.socketmap,
+                      config->postfix.policy, config->postfix.recipients_db };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
+    free_list(config->postfix.clients);
     free(config->listeners);
     free(config);
     *config_in = NULL;

@@ -37,6 +37,12 @@ struct config_relay {
     unsigned max_connections;
 };
 
+/* How much of the envelope sender must match a mapping when Postfix asks at RCPT. */
+enum config_match {
+    CONFIG_MATCH_ADDRESS, /* the address, but for tags that mail servers add */
+    CONFIG_MATCH_DOMAIN,  /* the domain, or one above or below it */
+    CONFIG_MATCH_NONE,    /* nothing: only the recipient is judged */
+};
 enum config_group_invites { CONFIG_INVITES_MEMBERS, CONFIG_INVITES_NOBODY };
 enum config_proof { CONFIG_PROOF_DMARC, CONFIG_PROOF_DKIM, CONFIG_PROOF_NONE };
 
@@ -61,6 +67,12 @@ struct config {
     struct {
         int64_t first_ms, longest_ms, give_up_ms, warn_after_ms;
     } retry;
+    struct {
+        char *socketmap, *policy; /* addresses of the two servers; NULL: none */
+        char **clients;           /* who may ask them, NULL-terminated; NULL: everybody */
+        char *recipients_db;      /* file that is kept for Postfix; NULL: none */
+        enum config_match policy_match;
+    } postfix;
     struct {
         char *socket;
     } admin;

@@ -45,6 +45,9 @@ static const struct keyword log_levels[] = { { "debug", LOG_LEVEL_DEBUG },
                                              { 0 } };
 static const struct keyword unknown_senders[] = { { "reject", 0 }, { 0 } };
 static const struct keyword log_targets[] = { { "stderr", 0 }, { 0 } };
+static const struct keyword policy_matches[] = {
+    { "address", CONFIG_MATCH_ADDRESS }, { "domain", CONFIG_MATCH_DOMAIN }, { "none", CONFIG_MATCH_NONE }, { NULL, 0 }
+};
 static const struct keyword relay_schemes[] = { { "maildir:", CONFIG_RELAY_MAILDIR },
                                                 { "smtp://", CONFIG_RELAY_SMTP },
                                                 { "lmtp://", CONFIG_RELAY_LMTP },
@@ -260,10 +263,15 @@ static const struct {
     const char *path;
     const struct keyword *words;
 } word_keys[] = {
-    { "listen|protocol", protocols }, { "listen|tls", tls_policies },
-    { "relay|tls", relay_tls },       { "policy|unknown_senders", unknown_senders },
-    { "policy|proof", proofs },       { "policy|group_invites", group_invites },
-    { "log|level", log_levels },      { "log|target", log_targets },
+    { "listen|protocol", protocols },
+    { "listen|tls", tls_policies },
+    { "relay|tls", relay_tls },
+    { "policy|unknown_senders", unknown_senders },
+    { "policy|proof", proofs },
+    { "policy|group_invites", group_invites },
+    { "log|level", log_levels },
+    { "log|target", log_targets },
+    { "postfix|policy_match", policy_matches },
 };
 
 static int check_word(cfg_t *cfg, cfg_opt_t *opt)
@@ -315,6 +323,10 @@ static const struct {
     { "retry|give_up", check_duration },
     { "retry|warn_after", check_duration },
     { "admin|socket", check_socket_path },
+    { "postfix|socketmap", check_address },
+    { "postfix|policy", check_address },
+    { "postfix|clients", check_networks },
+    { "postfix|recipients_db", check_absolute_path },
 };
 
 cfg_t *config_schema_new(void)
@@ -342,6 +354,11 @@ cfg_t *config_schema_new(void)
                            CFG_END() };
     cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE), CFG_STR("longest", "4h", CFGF_NONE),
                           CFG_STR("give_up", "5d", CFGF_NONE), CFG_STR("warn_after", "4h", CFGF_NONE), CFG_END() };
+    cfg_opt_t postfix[] = {
+        CFG_STR("socketmap", NULL, CFGF_NODEFAULT),     CFG_STR("policy", NULL, CFGF_NODEFAULT),
+        CFG_STR("policy_match", "address", CFGF_NONE),  CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
+        CFG_STR("recipients_db", NULL, CFGF_NODEFAULT), CFG_END()
+    };
     cfg_opt_t admin[] = { CFG_STR("socket", CONFIG_DEFAULT_SOCKET, CFGF_NONE), CFG_END() };
     cfg_opt_t log[] = { CFG_STR("level", "info", CFGF_NONE), CFG_STR("target", "stderr", CFGF_NONE), CFG_END() };
     cfg_opt_t top[] = { CFG_STR("state_dir", "/var/lib/postern", CFGF_NONE),
@@ -353,6 +370,7 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("relay", relay, CFGF_NONE),
                         CFG_SEC("policy", policy, CFGF_NONE),
                         CFG_SEC("retry", retry, CFGF_NONE),
+                        CFG_SEC("postfix", postfix, CFGF_NONE),
                         CFG_SEC("admin", admin, CFGF_NONE),
                         CFG_SEC("log", log, CFGF_NONE),
                         CFG_END() };
@@ -370,6 +388,18 @@ static char *copy_string(cfg_t *cfg, const char *key)
 {
     const char *value = cfg_getstr(cfg, key);
     return value ? xstrdup(value) : NULL;
+}
+
+/* NULL-terminated; NULL when it is empty. */
+static char **copy_list(cfg_t *cfg, const char *key)
+{
+    unsigned size = cfg_size(cfg, key);
+    if (size == 0)
+        return NULL;
+    char **list = xcalloc(size + 1, sizeof *list);
+    for (unsigned i = 0; i < size; i++)
+        list[i] = xstrdup(cfg_getnstr(cfg, key, i));
+    return list;
 }
 
 static int64_t duration(cfg_t *cfg, const char *key)
@@ -403,11 +433,16 @@ static void check_certificate(const struct config_listener *listener, struct con
 }
 
 /* Port 0 is a different one each time. */
+static bool ends_with_port_0(const char *address)
+{
+    const char *port = strrchr(address, ':');
+    return port && strcmp(port, ":0") == 0;
+}
+
 static void check_address_is_free(const struct config *config, size_t index, struct config_report *report)
 {
     const struct config_listener *listener = &config->listeners[index];
-    const char *port = listener->address ? strrchr(listener->address, ':') : NULL;
-    if (!port || strcmp(port, ":0") == 0)
+    if (!listener->address || ends_with_port_0(listener->address))
         return;
     for (size_t i = 0; i < index; i++) {
         const struct config_listener *other = &config->listeners[i];
@@ -429,18 +464,13 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     listener->max_sessions_per_client = (unsigned)cfg_getint(section, "max_sessions_per_client");
     listener->trust_authserv_id = copy_string(section, "trust_authserv_id");
     listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
-    unsigned clients = cfg_size(section, "clients");
-    if (clients > 0) {
-        listener->clients = xcalloc(clients + 1, sizeof *listener->clients);
-        for (unsigned i = 0; i < clients; i++)
-            listener->clients[i] = xstrdup(cfg_getnstr(section, "clients", i));
-    }
+    listener->clients = copy_list(section, "clients");
     if (!listener->address)
         config_problem(report, 0, "listen %s: address is missing; expected host:port or unix:/path", listener->name);
     check_certificate(listener, report);
     if (listener->tls != SMTP_TLS_NONE && (!listener->certificate || !listener->key))
         config_problem(report, 0, "listen %s: tls needs certificate and key", listener->name);
-    if ((listener->assume_authenticated || listener->trust_authserv_id) && !clients && listener->address &&
+    if ((listener->assume_authenticated || listener->trust_authserv_id) && !listener->clients && listener->address &&
         !is_local_address(listener->address))
         config_problem(
             report, 0,
@@ -505,6 +535,46 @@ static void take_silo(cfg_t *cfg, struct config *config, struct config_report *r
         config_problem(report, 0, "silo: pin goes with an address that starts with '='");
 }
 
+/* Whoever may ask learns who has an address here, one guess at a time. */
+static void check_postfix_server(const struct config *config, const char *key, const char *address,
+                                 struct config_report *report)
+{
+    if (!address)
+        return;
+    if (!config->postfix.clients && !is_local_address(address))
+        config_problem(report, 0,
+                       "postfix: %s = \"%s\" can be asked by everybody who can connect; say who that is with clients "
+                       "= { ... }, or listen on loopback or a unix socket",
+                       key, address);
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].address && strcmp(config->listeners[i].address, address) == 0 &&
+            !ends_with_port_0(address))
+            config_problem(report, 0, "postfix: listen %s has the address %s of %s already", config->listeners[i].name,
+                           address, key);
+}
+
+static void take_postfix(cfg_t *cfg, struct config *config, struct config_report *report)
+{
+    cfg_t *section = cfg_getsec(cfg, "postfix");
+    config->postfix.socketmap = copy_string(section, "socketmap");
+    config->postfix.policy = copy_string(section, "policy");
+    config->postfix.clients = copy_list(section, "clients");
+    config->postfix.recipients_db = copy_string(section, "recipients_db");
+    config->postfix.policy_match = (enum config_match)word(section, policy_matches, "policy_match");
+    check_postfix_server(config, "socketmap", config->postfix.socketmap, report);
+    check_postfix_server(config, "policy", config->postfix.policy, report);
+    const char *socketmap = config->postfix.socketmap, *policy = config->postfix.policy;
+    if (socketmap && policy && strcmp(socketmap, policy) == 0 && !ends_with_port_0(policy))
+        config_problem(report, 0, "postfix: socketmap and policy have the same address, %s", policy);
+    const char *file = config->postfix.recipients_db;
+    size_t len = config->state_dir ? strlen(config->state_dir) : 0;
+    if (file && len > 0 && strncmp(file, config->state_dir, len) == 0 && (file[len] == '/' || !file[len]))
+        config_problem(
+            report, 0,
+            "postfix: recipients_db is in state_dir, where Postfix can't read it; expected a file elsewhere, "
+            "such as /var/lib/postern-postfix/recipients.db");
+}
+
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report)
 {
     struct config *config = xcalloc(1, sizeof *config);
@@ -543,6 +613,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
     config->retry.warn_after_ms = duration(retry, "warn_after");
     if (config->retry.first_ms > config->retry.longest_ms)
         config_problem(report, 0, "retry: first is longer than longest");
+    take_postfix(cfg, config, report);
     config->admin.socket = copy_string(cfg_getsec(cfg, "admin"), "socket");
     config->log.level = (enum log_level)word(cfg_getsec(cfg, "log"), log_levels, "level");
     check_proof_of_strangers(config, report);

@@ -22,6 +22,7 @@
 #include "gateway/limits.h"
 #include "gateway/parts.h"
 #include "gateway/poster.h"
+#include "gateway/postfix.h"
 #include "gateway/relay.h"
 #include "gateway/service.h"
 #include "gateway/silo_link.h"
@@ -51,6 +52,7 @@ struct gateway {
     struct poster *poster;
     struct relay *relay;
     struct admin_socket *admin;
+    struct postfix *postfix;
     struct smtp_listener **listeners; /* one per listen section, in its order */
     unsigned listener_count, draining;
     struct loop_signal *on_hup, *on_term, *on_int;
@@ -243,6 +245,9 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
         }
         gateway->listeners[gateway->listener_count++] = made;
     }
+    gateway->postfix = postfix_new(&gateway->parts, error_out);
+    if (!gateway->postfix)
+        gateway_free(&gateway);
     return gateway;
 }
 
@@ -387,6 +392,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
         return -1;
     gateway->link = silo_link_new(parts, &link_callbacks, gateway);
     silo_link_start(gateway->link);
+    postfix_start(gateway->postfix);
     relay_open(gateway->relay, true);
 
     gateway->stop_timer = timer_new(parts->loop, look_whether_done, gateway);
@@ -438,6 +444,7 @@ void gateway_free(struct gateway **gateway_in)
         smtp_listener_free(&gateway->listeners[i]);
     free(gateway->listeners);
     admin_socket_free(&gateway->admin);
+    postfix_free(&gateway->postfix);
     if (gateway->link)
         silo_link_quit(gateway->link);
     if (gateway->parts.store)
@@ -516,6 +523,10 @@ static void find_restart_changes(const struct config *was, const struct config *
         { "relay.max_connections", was->relay.max_connections == is->relay.max_connections },
         { "policy.max_message", was->policy.max_message == is->policy.max_message },
         { "admin.socket", same_text(was->admin.socket, is->admin.socket) },
+        { "postfix.socketmap", same_text(was->postfix.socketmap, is->postfix.socketmap) },
+        { "postfix.policy", same_text(was->postfix.policy, is->postfix.policy) },
+        { "postfix.clients", same_list(was->postfix.clients, is->postfix.clients) },
+        { "postfix.recipients_db", same_text(was->postfix.recipients_db, is->postfix.recipients_db) },
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         if (!checks[i].same)
@@ -606,6 +617,7 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
     };
     inbound_get_statistics(gateway->inbound, &out->inbound);
     outbound_get_statistics(gateway->outbound, &out->outbound);
+    postfix_get_statistics(gateway->postfix, &out->postfix);
 }
 
 unsigned gateway_listener_count(const struct gateway *gateway)

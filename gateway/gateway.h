@@ -7,6 +7,7 @@
 #pragma once
 #include "gateway/inbound.h"
 #include "gateway/outbound.h"
+#include "gateway/postfix.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,6 +38,7 @@ struct gateway_status {
     const char *silo_hint, *silo_alias_error; /* NULL: nothing to do; our alias was not refused */
     struct inbound_statistics inbound;
     struct outbound_statistics outbound;
+    struct postfix_statistics postfix;
     uint64_t posted, delivered, worker_crashes, operations, commits;
     unsigned largest_batch, convert_waiting, in_under_way, out_under_way;
     int64_t longest_commit_us;

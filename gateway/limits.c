@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "gateway/config.h"
+#include "gateway/postfix_server.h"
 
 enum {
     FILES_PER_SESSION = 2,
@@ -46,7 +47,12 @@ static int64_t needed_by_sessions(const struct config *config)
 
 static int64_t needed_by_others(const struct config *config)
 {
-    return (int64_t)config->relay.max_connections * FILES_PER_RELAY_CONNECTION + FILES_RESERVED;
+    int64_t postfix = 0;
+    if (config->postfix.socketmap)
+        postfix += POSTFIX_SERVER_CONNECTIONS_MAX;
+    if (config->postfix.policy)
+        postfix += POSTFIX_SERVER_CONNECTIONS_MAX;
+    return (int64_t)config->relay.max_connections * FILES_PER_RELAY_CONNECTION + postfix + FILES_RESERVED;
 }
 
 int64_t limits_open_files_needed(const struct config *config)

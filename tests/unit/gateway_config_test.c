@@ -45,7 +45,9 @@ static void test_defaults_and_values(void **state)
              "listen lmtp { address = \"unix:/tmp/x\" protocol = lmtp clients = { \"10.0.0.0/8\", \"::1\" }\n"
              "  trust_authserv_id = \"mx.example.org\" max_sessions = 7 }\n"
              "policy { max_message = \"2M\" proof = dkim }\nretry { first = \"30s\" give_up = \"7d\" }\nlog { level = "
-             "debug }\n",
+             "debug }\n"
+             "postfix { socketmap = \"127.0.0.1:2527\" policy = \"unix:/run/p\" policy_match = domain\n"
+             "  recipients_db = \"/run/r.db\" clients = { \"::1\" } }\n",
              &problems, path);
     assert_string_equal(problems.data, "");
     assert_non_null(config);
@@ -70,6 +72,12 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(config->retry.longest_ms, 4 * 3600 * 1000);
     assert_int_equal(config->retry.give_up_ms, INT64_C(7) * 86400 * 1000);
     assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
+    assert_string_equal(config->postfix.socketmap, "127.0.0.1:2527");
+    assert_string_equal(config->postfix.policy, "unix:/run/p");
+    assert_int_equal(config->postfix.policy_match, CONFIG_MATCH_DOMAIN);
+    assert_string_equal(config->postfix.recipients_db, "/run/r.db");
+    assert_string_equal(config->postfix.clients[0], "::1");
+    assert_null(config->postfix.clients[1]);
     config_free(&config);
     assert_null(config);
     strbuf_free(&problems);
@@ -138,6 +146,18 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST "admin { socket = \"/" PATH_107 "\" }\n", 6, "at most 107 bytes" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"127.0.0.1:2525\" }\n", 0,
       "listen b: listen smtp has the address 127.0.0.1:2525 already" },
+    { "domain = \"d.example\"\n" GOOD_REST "postfix { socketmap = \"here\" }\n", 6, "expected host:port" },
+    { "domain = \"d.example\"\n" GOOD_REST "postfix { policy_match = all }\n", 6, "expected address, domain or none" },
+    { "domain = \"d.example\"\n" GOOD_REST "postfix { clients = { \"here\" } }\n", 6, "not a network" },
+    { "domain = \"d.example\"\n" GOOD_REST "postfix { policy = \"0.0.0.0:2528\" }\n", 0,
+      "postfix: policy = \"0.0.0.0:2528\" can be asked by everybody" },
+    { "domain = \"d.example\"\n" GOOD_REST "postfix { socketmap = \"127.0.0.1:2525\" }\n", 0,
+      "postfix: listen smtp has the address 127.0.0.1:2525 of socketmap already" },
+    { "domain = \"d.example\"\n" GOOD_REST "postfix { socketmap = \"[::1]:1\" policy = \"[::1]:1\" }\n", 0,
+      "postfix: socketmap and policy have the same address" },
+    { "domain = \"d.example\"\n" GOOD_REST "postfix { recipients_db = \"recipients.db\" }\n", 6, "absolute path" },
+    { "domain = \"d.example\"\n" GOOD_REST "postfix { recipients_db = \"/var/lib/postern/r.db\" }\n", 0,
+      "recipients_db is in state_dir" },
     { "domain = \"d.example\"\n" GOOD_REST "log {\n  level = info\n", 6, "the section is not closed" },
     { "domain = \"d.example\"\n" GOOD_REST "log { level = \"}\" # }\n// }\n", 6, "the section is not closed" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b {\n  address = \"[::1]:25\"\n  clients = { \"::1\" }\n", 6,

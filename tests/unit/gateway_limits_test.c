@@ -17,6 +17,9 @@ static void test_sessions_fit(void **state)
     struct config config = { .listeners = listeners, .listener_count = 2, .relay.max_connections = 4 };
     int64_t needed = limits_open_files_needed(&config);
     assert_int_equal(needed, 2 * 1100 + 2 * 4 + 128);
+    config.postfix.socketmap = config.postfix.policy = (char *)(uintptr_t) "127.0.0.1:1";
+    assert_int_equal(limits_open_files_needed(&config), needed + 2 * 500);
+    config.postfix.socketmap = config.postfix.policy = NULL;
     assert_int_equal(limits_fit_sessions(&config, 1000, INT64_MAX), 1000);
     assert_int_equal(limits_fit_sessions(&config, 1000, needed), 1000);
     assert_int_equal(limits_fit_sessions(&config, 1000, needed - 1), 999);
