@@ -153,6 +153,11 @@ int64_t spool_read(const struct spool *spool, int64_t offset, void *out, size_t 
     return (int64_t)len;
 }
 
+const void *spool_memory(const struct spool *spool)
+{
+    return spool->fd < 0 ? spool->memory : NULL;
+}
+
 int spool_dup_fd(const struct spool *spool)
 {
     if (spool->failed) {

@@ -23,6 +23,10 @@ int64_t spool_size(const struct spool *spool);
 int64_t spool_read(const struct spool *spool, int64_t offset, void *out, size_t len)
     __attribute__((warn_unused_result));
 
+/* All of the content while it is in memory, until something is added or the spool freed; NULL once it is in a file, and
+ * while there is none. */
+const void *spool_memory(const struct spool *spool);
+
 /* A new descriptor (owned by the caller) positioned at 0 that holds the whole content: a memfd copy while in
  * memory, else a reopened read-only handle with its own offset. -1 on error. */
 int spool_dup_fd(const struct spool *spool) __attribute__((warn_unused_result));

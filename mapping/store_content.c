@@ -70,15 +70,19 @@ static int add_value(struct store_db *db, const struct source *source, int64_t s
         log_error("store.content_too_large", "size=%lld", (long long)size);
         return -1;
     }
-    if (store_fetch_int(db, "INSERT INTO content (size, data) VALUES (?, ?) RETURNING id",
-                        STORE_VALUES(bind_int(size), bind_blob(NULL, size)), id_out) != 1)
+    db->content_bytes += size;
+    const void *memory = source->spool ? spool_memory(source->spool) : NULL;
+    /* What is in memory is written once; else room is made for it, and filled piece by piece. */
+    if (store_insert(db, "INSERT INTO content (size, data) VALUES (?, ?)",
+                     STORE_VALUES(bind_int(size), bind_blob(memory, size)), id_out) != 1)
         return -1;
+    if (memory)
+        return 1;
     if (sqlite3_blob_open(db->handle, "main", "content", "data", *id_out, 1, &blob) != SQLITE_OK)
         return store_db_failed(db, "opening content");
     int result = copy_in(db, blob, source, size);
     if (sqlite3_blob_close(blob) != SQLITE_OK && result == 1)
         result = store_db_failed(db, "closing content");
-    db->content_bytes += size;
     return result;
 }
 
@@ -100,8 +104,8 @@ static void note_change(struct store_db *db, struct store_draft *draft, const ch
 static int add_file(struct store_db *db, struct store_draft *draft, int64_t *id_out)
 {
     assert(draft->name[0] && !draft->is_added);
-    if (store_fetch_int(db, "INSERT INTO content (size, file) VALUES (?, ?) RETURNING id",
-                        STORE_VALUES(bind_int(draft->size), bind_text(draft->name)), id_out) != 1)
+    if (store_insert(db, "INSERT INTO content (size, file) VALUES (?, ?)",
+                     STORE_VALUES(bind_int(draft->size), bind_text(draft->name)), id_out) != 1)
         return -1;
     note_change(db, draft, "");
     draft->is_added = true;

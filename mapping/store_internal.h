@@ -96,6 +96,9 @@ char *store_query_copy_or_null(const struct store_query *query, int column);
 /* 1 rows were changed, 0 none, -1 error */
 int store_execute(struct store_db *db, const char *sql, const struct store_value *values)
     __attribute__((warn_unused_result));
+/* An INSERT of one row that conflicts with none. 1 or -1; cheaper than a RETURNING, which makes a table of its results. */
+int store_insert(struct store_db *db, const char *sql, const struct store_value *values, int64_t *id_out)
+    __attribute__((warn_unused_result));
 /* The first column of the first row, also of a RETURNING. 1 there was one, 0 none, -1 error */
 int store_fetch_int(struct store_db *db, const char *sql, const struct store_value *values, int64_t *value_out)
     __attribute__((warn_unused_result));

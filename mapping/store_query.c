@@ -161,6 +161,15 @@ int store_execute(struct store_db *db, const char *sql, const struct store_value
     return result;
 }
 
+int store_insert(struct store_db *db, const char *sql, const struct store_value *values, int64_t *id_out)
+{
+    int result = store_execute(db, sql, values);
+    assert(result != 0);
+    if (result == 1)
+        *id_out = sqlite3_last_insert_rowid(db->handle);
+    return result;
+}
+
 int store_fetch_int(struct store_db *db, const char *sql, const struct store_value *values, int64_t *value_out)
 {
     struct store_query query;

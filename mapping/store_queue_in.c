@@ -8,11 +8,11 @@
 
 int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
 {
-    return store_fetch_int(
+    return store_insert(
         db,
         "INSERT INTO inbound (kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
         " is_automatic, content_id, size, thread_id, threadid, subject, received_at, next_attempt_at)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         STORE_VALUES(bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
                      bind_text(inbound->from_address), bind_id(inbound->correspondent_id),
                      bind_text(inbound->message_id), bind_text(inbound->references ? inbound->references : ""),
