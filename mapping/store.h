@@ -5,7 +5,7 @@
  *
  * Writing: an operation is a function that the committer thread runs inside a transaction. All operations that are
  * waiting when the committer is free share one transaction and one fsync (at most 256 operations, or 64 MiB of
- * content that is not in files). Each runs in a savepoint of its own, so one that fails takes nothing of its neighbours with it. When the
+ * content that is not in files). One that fails takes nothing of its neighbours with it. When the
  * commit is on disk, each operation's `done` runs on the loop, in the order of submission. Nothing may be promised to
  * anybody before that. When the commit fails (a full disk), all of its operations have failed; each may be submitted
  * again.
@@ -49,6 +49,10 @@ typedef int store_operation(struct store_db *db, void *arg);
 typedef void store_done(int result, void *arg);
 /* From the loop's thread. arg must stay valid until done, which always comes. done may be NULL. */
 void store_submit(struct store *store, store_operation *operation, store_done *done, void *arg);
+/* For an operation that may run twice before its done: what the first run did in the database is undone then, and what it
+ * did to arg must not make a difference to the second. While all that is waiting is of this kind it costs less, for none has
+ * a savepoint unless one of them fails. */
+void store_submit_repeatable(struct store *store, store_operation *operation, store_done *done, void *arg);
 unsigned store_pending(const struct store *store); /* submitted, done not called yet */
 
 struct store_statistics {

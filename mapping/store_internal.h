@@ -138,6 +138,7 @@ struct store_committer;
 struct store_committer *store_committer_new(struct loop *loop, struct store_db *db);
 /* Finishes what was submitted, also what done functions submit meanwhile. */
 void store_committer_free(struct store_committer **committer);
-void store_committer_submit(struct store_committer *committer, store_operation *operation, store_done *done, void *arg);
+void store_committer_submit(struct store_committer *committer, store_operation *operation, store_done *done, void *arg,
+                            bool is_repeatable);
 unsigned store_committer_pending(const struct store_committer *committer);
 void store_committer_get_statistics(struct store_committer *committer, struct store_statistics *out);

@@ -86,11 +86,12 @@ static int64_t pragma(struct store_fixture *fixture, const char *sql)
 
 /* An operation that writes one row and notes how it ended. */
 struct step {
-    int64_t number;     /* of its row */
-    int returns;        /* what the operation returns after it has written */
-    int rows;           /* more of them */
-    size_t content;     /* bytes of content written besides */
-    int result;         /* what done was told; 2: not yet */
+    int64_t number; /* of its row */
+    int returns;    /* what the operation returns after it has written */
+    int rows;       /* more of them */
+    size_t content; /* bytes of content written besides */
+    int result;     /* what done was told; 2: not yet */
+    unsigned runs;
     int overlooked[2];  /* errors that it went on after */
     unsigned *sequence; /* counts the done functions */
     unsigned told_as;
@@ -100,6 +101,7 @@ static int run_step(struct store_db *db, void *arg)
 {
     struct step *step = arg;
     int64_t content_id;
+    step->runs++;
     for (int i = 0; i <= step->rows; i++)
         if (store_trace_add(db, STORE_QUEUE_IN, step->number, 0, "step", "row %d, as long as most of them are", i) != 1)
             return -1;
@@ -138,16 +140,23 @@ static unsigned rows_of(struct store *store, int64_t number)
     return rows;
 }
 
+typedef void submit(struct store *store, store_operation *operation, store_done *done, void *arg);
+
 /* Submits the steps so that they share one transaction. */
-static void submit_together(struct store_fixture *fixture, struct step *steps, size_t count)
+static void submit_together_as(struct store_fixture *fixture, struct step *steps, size_t count, submit *how)
 {
     store_fixture_borrow(fixture);
     for (size_t i = 0; i < count; i++) {
         steps[i].result = 2;
-        store_submit(fixture->store, run_step, step_done, &steps[i]);
+        how(fixture->store, run_step, step_done, &steps[i]);
     }
     store_fixture_return(fixture, 1);
     store_fixture_wait_for_all(fixture);
+}
+
+static void submit_together(struct store_fixture *fixture, struct step *steps, size_t count)
+{
+    submit_together_as(fixture, steps, count, store_submit);
 }
 
 /* --- opening --- */
@@ -432,6 +441,60 @@ static void full_disk_fails_the_batch_and_nothing_else(void **state)
     assert_int_equal(rows_of(fixture->store, 4), 1);
 }
 
+static void what_fails_among_repeatable_operations_is_undone_alone(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct step steps[] = { { .number = 1, .returns = 1 },
+                            { .number = 2, .returns = 0 },
+                            { .number = 3, .returns = -1 },
+                            { .number = 4, .returns = 1, .rows = 3 } };
+    submit_together_as(fixture, steps, 4, store_submit_repeatable);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(steps[i].result, steps[i].returns);
+        assert_int_equal(rows_of(fixture->store, steps[i].number), steps[i].returns == 1 ? steps[i].rows + 1 : 0);
+        assert_in_range(steps[i].runs, 1, 2);
+    }
+    submit_together_as(fixture, &steps[3], 1, store_submit_repeatable);
+    submit_together_as(fixture, &steps[2], 1, store_submit_repeatable);
+    assert_int_equal(steps[2].result, -1);
+    assert_int_equal(rows_of(fixture->store, 3), 0);
+    assert_int_equal(rows_of(fixture->store, 4), 8);
+}
+
+static void repeatable_operations_that_go_well_run_once(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct step steps[] = { { .number = 1, .returns = 1 },
+                            { .number = 2, .returns = 1 },
+                            { .number = 3, .returns = 1 } };
+    struct store_statistics before, after;
+    store_get_statistics(fixture->store, &before);
+    submit_together_as(fixture, steps, 3, store_submit_repeatable);
+    store_get_statistics(fixture->store, &after);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(steps[i].result, 1);
+        assert_int_equal(steps[i].runs, 1);
+        assert_int_equal(rows_of(fixture->store, steps[i].number), 1);
+    }
+    assert_int_equal(after.failed_commits, before.failed_commits);
+}
+
+static void full_disk_fails_repeatable_operations_too(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct step steps[] = { { .number = 1, .returns = 1 }, { .number = 2, .returns = 1, .rows = 2000 } };
+    set_page_limit(fixture, pragma(fixture, "PRAGMA page_count") + 10);
+    submit_together_as(fixture, steps, 2, store_submit_repeatable);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(steps[i].result, -1);
+        assert_int_equal(rows_of(fixture->store, steps[i].number), 0);
+    }
+    set_page_limit(fixture, 1000000);
+    submit_together_as(fixture, steps, 2, store_submit_repeatable);
+    assert_int_equal(rows_of(fixture->store, 1), 1);
+    assert_int_equal(rows_of(fixture->store, 2), 2001);
+}
+
 /* Content that does not fit costs nobody else anything. */
 static void content_too_large_for_the_disk_fails_alone(void **state)
 {
@@ -677,6 +740,9 @@ int main(void)
         WITH_STORE(constraints_are_enforced_and_logged_once),
         WITH_STORE(full_disk_fails_the_batch_and_nothing_else),
         WITH_STORE(content_too_large_for_the_disk_fails_alone),
+        WITH_STORE(what_fails_among_repeatable_operations_is_undone_alone),
+        WITH_STORE(repeatable_operations_that_go_well_run_once),
+        WITH_STORE(full_disk_fails_repeatable_operations_too),
         WITH_STORE(nothing_is_written_after_the_transaction_is_lost),
         WITH_STORE(failed_commit_fails_the_batch),
         WITH_STORE(much_content_is_spread_over_transactions),
