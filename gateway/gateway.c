@@ -39,8 +39,7 @@ enum {
     QUEUE_LIMIT = 100000, /* entries waiting in either queue before new mail gets 452 */
     SEEN_BATCH = 1000,    /* rows forgotten per housekeeping */
 };
-static const int64_t disk_reserve = INT64_C(256) << 20;            /* free bytes below which new mail gets 452 */
-static const int64_t seen_mail_ms = INT64_C(8) * 24 * 3600 * 1000; /* promise 2: a week, and a day more */
+static const int64_t disk_reserve = INT64_C(256) << 20; /* free bytes below which new mail gets 452 */
 static const int64_t seen_tmtp_ms = INT64_C(90) * 24 * 3600 * 1000;
 static const int64_t files_awaited_ms = INT64_C(30) * 24 * 3600 * 1000; /* after a thread was forwarded */
 
@@ -311,7 +310,7 @@ static int tidy_database(struct store_db *db, void *arg)
         return -1;
     if (store_forward_expire(db, tidying->now - files_awaited_ms) < 0)
         return -1;
-    return store_seen_expire(db, tidying->now - seen_mail_ms, tidying->now - seen_tmtp_ms, SEEN_BATCH);
+    return store_seen_expire(db, tidying->now - seen_tmtp_ms, SEEN_BATCH);
 }
 
 static void database_tidied(int result, void *arg)

@@ -33,6 +33,7 @@
 #include "smtp/mail_header.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, DIGEST_PIECE = 64 * 1024 };
+static const int64_t REPETITIONS_MS = INT64_C(8) * DAY_MS; /* promise 2: a week, and a day more */
 
 struct inbound {
     const struct parts *parts;
@@ -63,8 +64,8 @@ struct mail {
         struct store_target target;
         int64_t mapping_id, daily;
         struct policy_verdict verdict;
-        uint8_t digest[DIGEST_SIZE];
-        int64_t repeated; /* the entry that it was accepted as before; 0: it was not */
+        bool is_over_limit; /* that is why verdict refuses: the next run of the operation asks again */
+        int64_t repeated;   /* the entry that it was accepted as before; 0: it was not */
     } * recipients;
     int64_t now;
     int64_t id; /* in the queue; 0: everything was a repetition */
@@ -168,19 +169,7 @@ static struct policy_verdict judge_proof(struct mail *mail)
     return policy_judge_message(&facts);
 }
 
-/* Storing: runs on the committer. */
-
-/* What makes a mail the same mail: envelope, Message-ID (a header field) and content. Kept per recipient, so that a
- * repetition that arrives with its recipients split differently is still known. */
-static void recipient_digest(const struct mail *mail, const struct mail_recipient *recipient,
-                             uint8_t out[static DIGEST_SIZE])
-{
-    struct digest *digest = digest_new();
-    digest_add(digest, mail->digest, DIGEST_SIZE);
-    digest_add(digest, mail->sender, strlen(mail->sender) + 1);
-    digest_add(digest, &recipient->target, sizeof recipient->target);
-    digest_finish(&digest, out);
-}
+/* Storing: runs on the committer, perhaps twice (store_submit_repeatable()). */
 
 /* Reads all of the content: for a large mail it is done while it is kept. */
 static void find_digest(struct mail *mail)
@@ -199,7 +188,14 @@ static void find_digest(struct mail *mail)
     mail->digested = n < 0 ? DIGEST_FAILED : DIGEST_KNOWN;
 }
 
-/* Marks repetitions. Without a Message-ID there is no saying whether two equal mails are one: then both are
+/* But perhaps for the daily limit. */
+static bool is_authorised(const struct mail_recipient *recipient)
+{
+    return recipient->verdict.decision == POLICY_ACCEPT || recipient->is_over_limit;
+}
+
+/* Marks repetitions: same Message-ID, content and sender, accepted before for the same recipient; so one that arrives with its
+ * recipients split differently is still known. Without a Message-ID there is no saying whether two equal mails are one: then both are
  * delivered. */
 static int mark_repeated(struct store_db *db, struct mail *mail)
 {
@@ -208,13 +204,17 @@ static int mark_repeated(struct store_db *db, struct mail *mail)
     find_digest(mail);
     if (mail->digested != DIGEST_KNOWN)
         return -1;
+    struct store_inbound_same same = {
+        .message_id = mail->header.message_id,
+        .sender = mail->sender,
+        .digest = mail->digest,
+        .since = mail->now - REPETITIONS_MS,
+    };
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         recipient->repeated = 0;
-        if (recipient->verdict.decision != POLICY_ACCEPT)
-            continue;
-        recipient_digest(mail, recipient, recipient->digest);
-        if (store_seen_mail_find(db, recipient->digest, &recipient->repeated) < 0)
+        same.target = recipient->target;
+        if (is_authorised(recipient) && store_inbound_find_same(db, &same, &recipient->repeated) < 0)
             return -1;
     }
     return 1;
@@ -233,6 +233,7 @@ static int judge_daily_limit(struct store_db *db, struct mail *mail, struct mail
                                            &facts.accepted_today);
     facts.mapping = &mapping;
     recipient->verdict = policy_judge_mapping(&facts);
+    recipient->is_over_limit = recipient->verdict.decision != POLICY_ACCEPT;
     store_mapping_free(&mapping);
     return result;
 }
@@ -244,7 +245,7 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
     *fresh_out = 0;
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
-        if (recipient->verdict.decision != POLICY_ACCEPT || recipient->repeated)
+        if (!is_authorised(recipient) || recipient->repeated)
             continue;
         if (recipient->daily && judge_daily_limit(db, mail, recipient) < 0)
             return -1;
@@ -261,8 +262,6 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
 static int add_recipient(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient)
 {
     if (store_inbound_add_recipient(db, mail->id, recipient->target, recipient->mapping_id) != 1)
-        return -1;
-    if (mail->header.message_id && store_seen_mail(db, recipient->digest, mail->id, mail->now) < 0) /* 0: named twice */
         return -1;
     return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
                            recipient->verdict.reason);
@@ -314,6 +313,7 @@ static int store_mail(struct store_db *db, void *arg)
         .from_address = mail->from,
         .correspondent_id = mail->correspondent_id,
         .message_id = mail->header.message_id,
+        .digest = mail->digested == DIGEST_KNOWN ? mail->digest : NULL,
         .references = references,
         .is_automatic = mail->header.is_automatic,
         .content_id = content_id,
@@ -432,7 +432,7 @@ static void keep_done(void *arg)
 {
     struct mail *mail = arg;
     if (mail->kept)
-        store_submit(mail->inbound->parts->store, store_mail, stored, mail);
+        store_submit_repeatable(mail->inbound->parts->store, store_mail, stored, mail);
     else
         stored(-1, mail);
 }
@@ -452,7 +452,7 @@ static void store_content(struct mail *mail)
     if (store_draft_is_large(mail->draft))
         background_submit(parts->background, keep, keep_done, keep_discarded, mail);
     else
-        store_submit(parts->store, store_mail, stored, mail);
+        store_submit_repeatable(parts->store, store_mail, stored, mail);
 }
 
 static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *transaction)

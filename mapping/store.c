@@ -220,7 +220,7 @@ static int open_content(struct store *store, const char *path, char **error_out)
     store->writer.content_directory = store->reader.content_directory = store->content_directory;
     if (store_file_make_directory(store->content_directory) < 0)
         return fail(error_out, "can't use %s: %s", store->content_directory, strerror(errno));
-    if (store_content_sweep(&store->writer) < 0)
+    if (store_content_begin(&store->writer) != 1 || store_content_sweep(&store->writer) < 0)
         return fail(error_out, "can't tidy up %s", store->content_directory);
     return 1;
 }

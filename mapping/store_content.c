@@ -72,9 +72,11 @@ static int add_value(struct store_db *db, const struct source *source, int64_t s
     }
     db->content_bytes += size;
     const void *memory = source->spool ? spool_memory(source->spool) : NULL;
-    /* What is in memory is written once; else room is made for it, and filled piece by piece. */
-    if (store_insert(db, "INSERT INTO content (size, data) VALUES (?, ?)",
-                     STORE_VALUES(bind_int(size), bind_blob(memory, size)), id_out) != 1)
+    /* What is in memory is written once; else room is made for it, and filled piece by piece. RETURNING makes SQLite undo
+     * the statement alone, not the whole transaction, when there is no room. */
+    if (store_fetch_int(db, "INSERT INTO content (id, size, data) VALUES (?, ?, ?) RETURNING id",
+                        STORE_VALUES(bind_int(++db->last_content_id), bind_int(size), bind_blob(memory, size)),
+                        id_out) != 1)
         return -1;
     if (memory)
         return 1;
@@ -104,8 +106,9 @@ static void note_change(struct store_db *db, struct store_draft *draft, const ch
 static int add_file(struct store_db *db, struct store_draft *draft, int64_t *id_out)
 {
     assert(draft->name[0] && !draft->is_added);
-    if (store_insert(db, "INSERT INTO content (size, file) VALUES (?, ?)",
-                     STORE_VALUES(bind_int(draft->size), bind_text(draft->name)), id_out) != 1)
+    *id_out = ++db->last_content_id;
+    if (store_execute(db, "INSERT INTO content (id, size, file) VALUES (?, ?, ?)",
+                      STORE_VALUES(bind_int(*id_out), bind_int(draft->size), bind_text(draft->name))) != 1)
         return -1;
     note_change(db, draft, "");
     draft->is_added = true;
@@ -137,6 +140,11 @@ void store_content_committed(struct store_db *db)
         if (!changes->list[i].draft)
             store_file_remove(db->content_directory, changes->list[i].name);
     changes->count = 0;
+}
+
+int store_content_begin(struct store_db *db)
+{
+    return store_fetch_int(db, "SELECT coalesce(max(id), 0) FROM content", NULL, &db->last_content_id);
 }
 
 static int is_named(const char *name, void *ctx)

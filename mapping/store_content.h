@@ -1,6 +1,6 @@
 /* store_content.h - message content, kept only until its fate is settled
  *
- * Ids are never used again. What is erased from the database is overwritten with zeros (secure_delete); the traces that it
+ * An id is not given again while the process lives. What is erased from the database is overwritten with zeros (secure_delete); the traces that it
  * leaves in the write-ahead log go when the committer next has nothing to do for a moment. Large content is a file, which
  * is removed when its erasing is committed: see store_draft.h.
  */

@@ -39,10 +39,11 @@ struct store_db {
     const char *content_directory;     /* the store's */
     struct store_file_changes changes; /* the writer's, of this transaction */
     bool is_writer;
-    bool in_transaction;   /* the committer's: all operations of a batch */
-    bool lost_transaction; /* SQLite has rolled it back by itself: nothing more may be written until the batch ends */
-    int64_t content_bytes; /* written in this transaction */
-    bool has_erased;       /* content was erased since the log was last emptied: it may still be read there */
+    bool in_transaction;     /* the committer's: all operations of a batch */
+    bool lost_transaction;   /* SQLite has rolled it back by itself: nothing more may be written until the batch ends */
+    int64_t last_content_id; /* the writer's: the highest that was given, also to content that is erased */
+    int64_t content_bytes;   /* written in this transaction */
+    bool has_erased;         /* content was erased since the log was last emptied: it may still be read there */
     struct store_statement statements[STORE_STATEMENTS_MAX];
 };
 
@@ -122,6 +123,9 @@ struct store_draft {
 /* What happened to files since `count` was changes.count did not happen; or all of it did, and is on disk. */
 void store_content_undo(struct store_db *db, size_t count);
 void store_content_committed(struct store_db *db);
+/* Content that was erased may still be looked for by somebody who has read its id, who must not find other content
+ * there: an id is given once in the life of a process. This one takes up where the last ended. */
+int store_content_begin(struct store_db *db) __attribute__((warn_unused_result));
 /* Removes files that no row names. */
 int store_content_sweep(struct store_db *db) __attribute__((warn_unused_result));
 

@@ -21,6 +21,8 @@ enum store_queue_state {
 const char *store_queue_state_name(enum store_queue_state state);
 bool store_queue_state_parse(const char *text, enum store_queue_state *state_out);
 
+enum { STORE_DIGEST_SIZE = 16 }; /* octets of a SHA-256 that are kept: nobody finds two mails with the same ones */
+
 enum store_inbound_kind { STORE_INBOUND_MAIL, STORE_INBOUND_NOTICE };
 
 /* A member, a group, or (both ids 0) somebody of the silo who is told something. */
@@ -57,6 +59,7 @@ struct store_inbound_new {
     const char *sender, *from_address; /* not NULL */
     int64_t correspondent_id;
     const char *message_id, *references;
+    const uint8_t *digest; /* STORE_DIGEST_SIZE octets, of what makes it the same mail (with a Message-ID); NULL */
     bool is_automatic;
     int64_t content_id, size, thread_id;
     const char *threadid; /* NULL */
@@ -201,11 +204,15 @@ int store_queue_postpone(struct store_db *db, enum store_queue queue, int64_t id
 int store_seen_tmtp(struct store_db *db, const char *msgid, int64_t now) __attribute__((warn_unused_result));
 /* 1 yes, 0 no; changes nothing. */
 int store_seen_tmtp_known(struct store_db *db, const char *msgid) __attribute__((warn_unused_result));
-int store_seen_mail(struct store_db *db, const uint8_t digest[static 32], int64_t inbound_id, int64_t now)
-    __attribute__((warn_unused_result));
+/* Forgets what was noted before this time, the oldest first, at most `limit`. 1 also for nothing. */
+int store_seen_expire(struct store_db *db, int64_t before, unsigned limit) __attribute__((warn_unused_result));
+/* A mail that comes again: same Message-ID, content and sender, accepted for this target at or after a time. */
+struct store_inbound_same {
+    const char *message_id, *sender;
+    const uint8_t *digest; /* STORE_DIGEST_SIZE octets */
+    struct store_target target;
+    int64_t since;
+};
 /* The entry that it was accepted as. 0: it was not. */
-int store_seen_mail_find(struct store_db *db, const uint8_t digest[static 32], int64_t *inbound_id_out)
-    __attribute__((warn_unused_result));
-/* Forgets what was noted before these times, the oldest first, at most `limit` of each kind. 1 also for nothing. */
-int store_seen_expire(struct store_db *db, int64_t mail_before, int64_t tmtp_before, unsigned limit)
+int store_inbound_find_same(struct store_db *db, const struct store_inbound_same *same, int64_t *id_out)
     __attribute__((warn_unused_result));

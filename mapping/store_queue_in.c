@@ -10,15 +10,16 @@ int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbou
 {
     return store_insert(
         db,
-        "INSERT INTO inbound (kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
+        "INSERT INTO inbound (kind, state, sender, from_address, correspondent_id, message_id, digest, reference_ids,"
         " is_automatic, content_id, size, thread_id, threadid, subject, received_at, next_attempt_at)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        STORE_VALUES(bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
-                     bind_text(inbound->from_address), bind_id(inbound->correspondent_id),
-                     bind_text(inbound->message_id), bind_text(inbound->references ? inbound->references : ""),
-                     bind_int(inbound->is_automatic), bind_id(inbound->content_id), bind_int(inbound->size),
-                     bind_id(inbound->thread_id), bind_text(inbound->threadid), bind_text(inbound->subject),
-                     bind_int(inbound->now), bind_int(inbound->now)),
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        STORE_VALUES(
+            bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
+            bind_text(inbound->from_address), bind_id(inbound->correspondent_id), bind_text(inbound->message_id),
+            inbound->digest ? bind_blob(inbound->digest, STORE_DIGEST_SIZE) : bind_text(NULL),
+            bind_text(inbound->references ? inbound->references : ""), bind_int(inbound->is_automatic),
+            bind_id(inbound->content_id), bind_int(inbound->size), bind_id(inbound->thread_id),
+            bind_text(inbound->threadid), bind_text(inbound->subject), bind_int(inbound->now), bind_int(inbound->now)),
         id_out);
 }
 
@@ -132,7 +133,7 @@ int store_inbound_awaits_routing(struct store_db *db, const char *message_id, in
     int64_t one;
     return store_fetch_int(db,
                            "SELECT 1 FROM inbound WHERE message_id = ? AND correspondent_id = ? AND id < ?"
-                           " AND state = 'waiting' LIMIT 1",
+                           " AND +state = 'waiting' LIMIT 1",
                            STORE_VALUES(bind_text(message_id), bind_int(correspondent_id), bind_int(before_id)), &one);
 }
 

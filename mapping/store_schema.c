@@ -148,7 +148,7 @@
     "  UNIQUE (thread_id, alias, uid)"                                                                                 \
     ") STRICT;"                                                                                                        \
     "CREATE TABLE content ("                                                                                           \
-    "  id INTEGER PRIMARY KEY AUTOINCREMENT," /* never the id of erased content again */                               \
+    "  id INTEGER PRIMARY KEY," /* given by store_content.c */                                                         \
     "  size INTEGER NOT NULL,"                                                                                         \
     "  file TEXT," /* the name of large content's, in content/ */                                                      \
     "  data BLOB,"                                                                                                     \
@@ -165,9 +165,10 @@
     "  from_address TEXT NOT NULL,"                                                                                    \
     "  correspondent_id INTEGER REFERENCES correspondent (id),"                                                        \
     "  message_id TEXT,"                                                                                               \
+    "  digest BLOB," /* of what makes a mail with a Message-ID the same mail, but for its envelope */                  \
     "  reference_ids TEXT NOT NULL DEFAULT '',"                                                                        \
     "  is_automatic INTEGER NOT NULL,"                                                                                 \
-    "  content_id INTEGER REFERENCES content (id),"                                                                    \
+    "  content_id INTEGER," /* of content, which nobody else refers to */                                              \
     "  size INTEGER NOT NULL,"                                                                                         \
     "  thread_id INTEGER REFERENCES thread (id),"                                                                      \
     "  threadid TEXT," /* of a notice in a thread that is not ours: as its reader named it */                          \
@@ -179,8 +180,7 @@
     ") STRICT;"                                                                                                        \
     "CREATE INDEX inbound_due ON inbound (next_attempt_at, id) WHERE " SCHEDULED ";"                                   \
     "CREATE INDEX inbound_live ON inbound (state, id) WHERE " UNSETTLED ";"                                            \
-    "CREATE INDEX inbound_content ON inbound (content_id) WHERE content_id IS NOT NULL;"                               \
-    "CREATE INDEX inbound_message_id ON inbound (message_id) WHERE message_id IS NOT NULL;"                            \
+    "CREATE INDEX inbound_message_id ON inbound (message_id, digest) WHERE message_id IS NOT NULL;"                    \
     "CREATE INDEX inbound_from ON inbound (correspondent_id, received_at) WHERE correspondent_id IS NOT NULL;"         \
     "CREATE TABLE inbound_recipient ("                                                                                 \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
@@ -207,7 +207,7 @@
     "  author_alias TEXT NOT NULL,"                                                                                    \
     "  message_id TEXT NOT NULL,"                                                                                      \
     "  head TEXT NOT NULL,"                                                                                            \
-    "  content_id INTEGER REFERENCES content (id),"                                                                    \
+    "  content_id INTEGER," /* of content, which nobody else refers to */                                              \
     "  size INTEGER NOT NULL,"                                                                                         \
     "  forward_id INTEGER REFERENCES outbound (id)," /* of files: the thread that they belong to */                    \
     "  is_8bit INTEGER NOT NULL DEFAULT 0,"                                                                            \
@@ -220,7 +220,6 @@
     ") STRICT;"                                                                                                        \
     "CREATE INDEX outbound_due ON outbound (next_attempt_at, id) WHERE " SCHEDULED ";"                                 \
     "CREATE INDEX outbound_live ON outbound (state, id) WHERE " UNSETTLED ";"                                          \
-    "CREATE INDEX outbound_content ON outbound (content_id) WHERE content_id IS NOT NULL;"                             \
     "CREATE INDEX outbound_files ON outbound (forward_id) WHERE forward_id IS NOT NULL;"                               \
     "CREATE INDEX outbound_tmtp_msgid ON outbound (tmtp_msgid);"                                                       \
     "CREATE TABLE outbound_recipient ("                                                                                \
@@ -268,25 +267,18 @@
     "CREATE INDEX message_tmtp_msgid ON message (tmtp_msgid) WHERE tmtp_msgid IS NOT NULL;"                            \
     "CREATE INDEX message_inbound ON message (inbound_id) WHERE inbound_id IS NOT NULL;"                               \
     "CREATE TABLE trace ("                                                                                             \
-    "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  queue TEXT NOT NULL CHECK (queue IN ('in', 'out')),"                                                            \
-    "  queue_id INTEGER NOT NULL,"                                                                                     \
+    "  id INTEGER PRIMARY KEY," /* of the entry with its queue, then the number of the event: store_trace.c */         \
     "  at INTEGER NOT NULL,"                                                                                           \
     "  event TEXT NOT NULL,"                                                                                           \
-    "  detail TEXT NOT NULL"                                                                                           \
+    "  detail TEXT NOT NULL,"                                                                                          \
+    "  queue TEXT AS (CASE id >> 20 & 1 WHEN 0 THEN 'in' ELSE 'out' END),"                                             \
+    "  queue_id INTEGER AS (id >> 21)"                                                                                 \
     ") STRICT;"                                                                                                        \
-    "CREATE INDEX trace_entry ON trace (queue, queue_id);"                                                             \
     "CREATE TABLE seen_tmtp ("                                                                                         \
     "  msgid TEXT NOT NULL PRIMARY KEY,"                                                                               \
     "  seen_at INTEGER NOT NULL"                                                                                       \
     ") STRICT, WITHOUT ROWID;"                                                                                         \
-    "CREATE INDEX seen_tmtp_age ON seen_tmtp (seen_at);"                                                               \
-    "CREATE TABLE seen_mail ("                                                                                         \
-    "  digest BLOB NOT NULL PRIMARY KEY,"                                                                              \
-    "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
-    "  seen_at INTEGER NOT NULL"                                                                                       \
-    ") STRICT, WITHOUT ROWID;"                                                                                         \
-    "CREATE INDEX seen_mail_age ON seen_mail (seen_at);"
+    "CREATE INDEX seen_tmtp_age ON seen_tmtp (seen_at);"
 
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
     VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_MEMORY

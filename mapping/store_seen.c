@@ -1,8 +1,6 @@
 /* store_seen.c - what was already acted on; see store_queue.h */
 #include "mapping/store_internal.h"
 
-enum { DIGEST_SIZE = 32 };
-
 int store_seen_tmtp(struct store_db *db, const char *msgid, int64_t now)
 {
     return store_execute(db, "INSERT INTO seen_tmtp (msgid, seen_at) VALUES (?, ?) ON CONFLICT (msgid) DO NOTHING",
@@ -16,32 +14,29 @@ int store_seen_tmtp_known(struct store_db *db, const char *msgid)
                            &seen_at);
 }
 
-int store_seen_mail(struct store_db *db, const uint8_t digest[static DIGEST_SIZE], int64_t inbound_id, int64_t now)
+/* By the index of Message-IDs: one of digests would be a page more to write for each mail, anywhere in the file. */
+int store_inbound_find_same(struct store_db *db, const struct store_inbound_same *same, int64_t *id_out)
 {
-    return store_execute(db,
-                         "INSERT INTO seen_mail (digest, inbound_id, seen_at) VALUES (?, ?, ?)"
-                         " ON CONFLICT (digest) DO NOTHING",
-                         STORE_VALUES(bind_blob(digest, DIGEST_SIZE), bind_int(inbound_id), bind_int(now)));
-}
-
-int store_seen_mail_find(struct store_db *db, const uint8_t digest[static DIGEST_SIZE], int64_t *inbound_id_out)
-{
-    *inbound_id_out = 0;
-    return store_fetch_int(db, "SELECT inbound_id FROM seen_mail WHERE digest = ?",
-                           STORE_VALUES(bind_blob(digest, DIGEST_SIZE)), inbound_id_out);
+    *id_out = 0;
+    return store_fetch_int(db,
+                           "SELECT inbound.id FROM inbound"
+                           " JOIN inbound_recipient ON inbound_recipient.inbound_id = inbound.id"
+                           " WHERE inbound.message_id = ? AND inbound.digest = ? AND inbound.sender = ?"
+                           " AND inbound.received_at >= ? AND inbound_recipient.member_id IS NOT DISTINCT FROM ?"
+                           " AND inbound_recipient.group_id IS NOT DISTINCT FROM ? LIMIT 1",
+                           STORE_VALUES(bind_text(same->message_id), bind_blob(same->digest, STORE_DIGEST_SIZE),
+                                        bind_text(same->sender), bind_int(same->since), bind_id(same->target.member_id),
+                                        bind_id(same->target.group_id)),
+                           id_out);
 }
 
 /* The oldest first, and not too many at once: erasing is slow. */
-int store_seen_expire(struct store_db *db, int64_t mail_before, int64_t tmtp_before, unsigned limit)
+int store_seen_expire(struct store_db *db, int64_t before, unsigned limit)
 {
-    if (store_execute(db,
-                      "DELETE FROM seen_mail WHERE digest IN"
-                      " (SELECT digest FROM seen_mail WHERE seen_at < ? ORDER BY seen_at LIMIT ?)",
-                      STORE_VALUES(bind_int(mail_before), bind_int(limit))) < 0 ||
-        store_execute(db,
-                      "DELETE FROM seen_tmtp WHERE msgid IN"
-                      " (SELECT msgid FROM seen_tmtp WHERE seen_at < ? ORDER BY seen_at LIMIT ?)",
-                      STORE_VALUES(bind_int(tmtp_before), bind_int(limit))) < 0)
-        return -1;
-    return 1;
+    return store_execute(db,
+                         "DELETE FROM seen_tmtp WHERE msgid IN"
+                         " (SELECT msgid FROM seen_tmtp WHERE seen_at < ? ORDER BY seen_at LIMIT ?)",
+                         STORE_VALUES(bind_int(before), bind_int(limit))) < 0
+               ? -1
+               : 1;
 }

@@ -7,7 +7,20 @@
 
 #include "mapping/store_internal.h"
 
-enum { DETAIL_MAX = 2000 };
+enum { DETAIL_MAX = 2000, NUMBER_BITS = 20, QUEUE_BITS = 1 };
+
+/* The rows of an entry lie side by side and need no index: their ids are made of the entry's, its queue and the event's
+ * number (in the schema, queue and queue_id are made of the id again). Written that way a trace costs an accepted mail half
+ * of what it cost with an index. */
+static int64_t first_id(enum store_queue queue, int64_t queue_id)
+{
+    return (queue_id << QUEUE_BITS | (queue == STORE_QUEUE_OUT)) << NUMBER_BITS;
+}
+
+static int64_t last_id(enum store_queue queue, int64_t queue_id)
+{
+    return first_id(queue, queue_id) + (1 << NUMBER_BITS) - 1;
+}
 
 /* Ends text before the character that did not fit as a whole. */
 static void cut_whole_characters(char *text)
@@ -29,17 +42,24 @@ int store_trace_add(struct store_db *db, enum store_queue queue, int64_t queue_i
     va_end(args);
     if (len > DETAIL_MAX)
         cut_whole_characters(detail);
-    return store_execute(db, "INSERT INTO trace (queue, queue_id, at, event, detail) VALUES (?, ?, ?, ?, ?)",
-                         STORE_VALUES(bind_text(store_queue_name(queue)), bind_int(queue_id), bind_int(now),
-                                      bind_text(event), bind_text(len < 0 ? "" : detail)));
+    /* An entry with 2^20 events, which would be twelve days of one every second, gets no more. */
+    return store_execute(
+               db,
+               "INSERT INTO trace (id, at, event, detail) VALUES"
+               " (1 + (SELECT coalesce(max(id), ?1 - 1) FROM trace WHERE id BETWEEN ?1 AND ?2 - 1), ?3, ?4, ?5)"
+               " ON CONFLICT DO NOTHING",
+               STORE_VALUES(bind_int(first_id(queue, queue_id)), bind_int(last_id(queue, queue_id)), bind_int(now),
+                            bind_text(event), bind_text(len < 0 ? "" : detail))) < 0
+               ? -1
+               : 1;
 }
 
 int store_trace_list(struct store_db *db, enum store_queue queue, int64_t queue_id, store_trace_each *each, void *ctx)
 {
     struct store_query query;
     int result;
-    store_query_begin(&query, db, "SELECT at, event, detail FROM trace WHERE queue = ? AND queue_id = ? ORDER BY id",
-                      STORE_VALUES(bind_text(store_queue_name(queue)), bind_int(queue_id)));
+    store_query_begin(&query, db, "SELECT at, event, detail FROM trace WHERE id BETWEEN ? AND ? ORDER BY id",
+                      STORE_VALUES(bind_int(first_id(queue, queue_id)), bind_int(last_id(queue, queue_id))));
     while ((result = store_query_next(&query)) == 1)
         each(store_query_int(&query, 0), store_query_text(&query, 1), store_query_text(&query, 2), ctx);
     store_query_end(&query);

@@ -532,10 +532,12 @@ static void ids_of_erased_content_are_not_used_again(void **state)
     erase(fixture, first);
     int64_t second = store_content(fixture, 10);
     assert_true(second > first);
-    erase(fixture, second);
     store_close(&fixture->store);
     store_fixture_open(fixture);
-    assert_true(store_content(fixture, 10) > second);
+    int64_t third = store_content(fixture, 10);
+    assert_true(third > second);
+    erase(fixture, third);
+    assert_true(store_content(fixture, 10) > third);
 }
 
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
