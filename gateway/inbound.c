@@ -105,14 +105,24 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
 }
 
+/* Of a mail in a file as much is read as most headers have, then, if that is not all of it, as much as any may have. */
 static void scan_header(struct mail *mail)
 {
-    int64_t size = spool_size(mail->content);
-    size_t wanted = size < MAIL_HEADER_MAX ? (size_t)size : MAIL_HEADER_MAX;
-    char *data = xcalloc(1, wanted + 1);
-    int64_t len = spool_read(mail->content, 0, data, wanted);
-    mail_header_scan(data, len > 0 ? (size_t)len : 0, &mail->header);
-    free(data);
+    static const size_t pieces[] = { 16 * 1024, MAIL_HEADER_MAX };
+    const char *memory = spool_memory(mail->content);
+    if (memory) {
+        mail_header_scan(memory, (size_t)spool_size(mail->content), &mail->header);
+        return;
+    }
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        char *data = xmalloc(pieces[i]);
+        int64_t len = spool_read(mail->content, 0, data, pieces[i]);
+        mail_header_facts_free(&mail->header);
+        mail_header_scan(data, len > 0 ? (size_t)len : 0, &mail->header);
+        free(data);
+        if (len < (int64_t)pieces[i] || mail->header.header_size < pieces[i])
+            break;
+    }
 }
 
 /* Facts and verdict for one recipient, but for the daily limit; fills target and mapping id. */
@@ -177,9 +187,12 @@ static void find_digest(struct mail *mail)
     if (mail->digested != DIGEST_UNKNOWN || !mail->header.message_id)
         return;
     struct mail_digest *digest = mail_digest_new();
-    uint8_t *piece = xmalloc(DIGEST_PIECE);
-    int64_t offset = 0, n;
-    while ((n = spool_read(mail->content, offset, piece, DIGEST_PIECE)) > 0) {
+    const void *memory = spool_memory(mail->content);
+    uint8_t *piece = memory ? NULL : xmalloc(DIGEST_PIECE);
+    int64_t offset = 0, n = 0;
+    if (memory)
+        mail_digest_add(digest, memory, (size_t)spool_size(mail->content));
+    while (!memory && (n = spool_read(mail->content, offset, piece, DIGEST_PIECE)) > 0) {
         mail_digest_add(digest, piece, (size_t)n);
         offset += n;
     }
@@ -194,9 +207,9 @@ static bool is_authorised(const struct mail_recipient *recipient)
     return recipient->verdict.decision == POLICY_ACCEPT || recipient->is_over_limit;
 }
 
-/* Marks repetitions: same Message-ID, content and sender, accepted before for the same recipient; so one that arrives with its
- * recipients split differently is still known. Without a Message-ID there is no saying whether two equal mails are one: then both are
- * delivered. */
+/* Marks repetitions: same Message-ID, content and sender, accepted before for the same recipient; so one that arrives
+ * with its recipients split differently is still known. Without a Message-ID there is no saying whether two equal mails
+ * are one: then both are delivered. */
 static int mark_repeated(struct store_db *db, struct mail *mail)
 {
     if (!mail->header.message_id)
