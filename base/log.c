@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +17,9 @@
 #include "base/strbuf.h"
 
 enum {
-    VALUE_MAX = 1000,          /* bytes of one value, before escaping */
+    VALUE_MAX = 1000,  /* bytes of one value, before escaping */
+    USUAL_VALUE = 100, /* what most have room in */
+    USUAL_LINE = 500,
     LINE_MAX_BYTES = 32 * 1024 /* seven values of nothing but control characters */
 };
 
@@ -89,9 +92,23 @@ static bool is_control(const uint8_t *text, size_t len)
     return (len == 1 && (text[0] < 0x20 || text[0] == 0x7F)) || (len == 2 && text[0] == 0xC2 && text[1] < 0xA0);
 }
 
+/* What stands for itself, at the start of text. */
+static size_t plain_length(const uint8_t *text, size_t len)
+{
+    size_t plain = 0;
+    while (plain < len && text[plain] >= ' ' && text[plain] < 0x7F && text[plain] != '"' && text[plain] != '\\')
+        plain++;
+    return plain;
+}
+
 static void add_escaped(struct strbuf *line, const uint8_t *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
+        size_t plain = plain_length(text + i, len - i);
+        strbuf_add(line, text + i, plain);
+        i += plain;
+        if (i == len)
+            break;
         size_t length = utf8_length(text + i, len - i);
         if (length == 0 || is_control(text + i, length)) {
             size_t end = i + (length == 0 ? 1 : length);
@@ -244,6 +261,7 @@ static void add_words(struct strbuf *line, const char *fmt, struct arguments *ar
 {
     struct strbuf value;
     strbuf_init(&value, VALUE_MAX + 64); /* room to see that it is too long, and for a number behind a full string */
+    strbuf_reserve(&value, USUAL_VALUE);
     while (*fmt != '\0') {
         size_t key_len = strcspn(fmt, "=");
         if (fmt[key_len] == '\0')
@@ -274,13 +292,11 @@ static void write_to_stderr(struct strbuf *line)
     clock_gettime(CLOCK_REALTIME, &now);
     char stamp[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, stamp);
-    struct strbuf whole;
-    strbuf_init(&whole, LINE_MAX_BYTES + CLOCK_RFC3339_SIZE + 2);
-    strbuf_add_fmt(&whole, "%s %s\n", stamp, line->data);
-    /* One write() per line, so that lines of several threads do not mix. Nobody to tell when it fails. */
-    ssize_t ignored = write(STDERR_FILENO, whole.data, whole.len);
+    /* One call per line, so that lines of several threads do not mix. Nobody to tell when it fails. */
+    char space = ' ', line_feed = '\n';
+    struct iovec parts[] = { { stamp, strlen(stamp) }, { &space, 1 }, { line->data, line->len }, { &line_feed, 1 } };
+    ssize_t ignored = writev(STDERR_FILENO, parts, sizeof parts / sizeof parts[0]);
     (void)ignored;
-    strbuf_free(&whole);
 }
 
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
@@ -290,7 +306,11 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
     int callers_errno = errno; /* logging an error must not change it */
     struct strbuf line;
     strbuf_init(&line, LINE_MAX_BYTES);
-    strbuf_add_fmt(&line, "level=%s event=%s", level_names[level], event);
+    strbuf_reserve(&line, USUAL_LINE);
+    strbuf_add_str(&line, "level=");
+    strbuf_add_str(&line, level_names[level]);
+    strbuf_add_str(&line, " event=");
+    strbuf_add_str(&line, event);
     struct arguments arguments;
     va_start(arguments.list, fmt);
     add_words(&line, fmt, &arguments);

@@ -67,6 +67,13 @@ static bool make_room(struct strbuf *buf, size_t more)
     return true;
 }
 
+void strbuf_reserve(struct strbuf *buf, size_t more)
+{
+    size_t room = buf->max - buf->len;
+    if (!buf->overflowed && make_room(buf, more < room ? more : room) && buf->capacity > 0)
+        buf->data[buf->len] = '\0';
+}
+
 void strbuf_add(struct strbuf *buf, const void *data, size_t len)
 {
     if (len == 0 || !make_room(buf, len))
@@ -94,20 +101,26 @@ void strbuf_add_fmt(struct strbuf *buf, const char *fmt, ...)
     va_end(args);
 }
 
+/* Into the memory that there is; only a text that does not fit is made twice. */
 void strbuf_add_vfmt(struct strbuf *buf, const char *fmt, va_list args)
 {
-    va_list measuring;
-    va_copy(measuring, args);
-    int len = vsnprintf(NULL, 0, fmt, measuring);
-    va_end(measuring);
-    if (len < 0) { /* a broken format, or more than INT_MAX bytes: no text that anybody wants */
-        buf->overflowed = true;
-        return;
+    va_list again;
+    size_t room = buf->overflowed ? 0 : buf->capacity - buf->len;
+    va_copy(again, args);
+    int len = vsnprintf(room > 0 ? buf->data + buf->len : NULL, room, fmt, args);
+    if (len >= 0 && (size_t)len < room) {
+        buf->len += (size_t)len;
+    } else {
+        if (room > 0)
+            buf->data[buf->len] = '\0'; /* what did fit */
+        if (len < 0)                    /* a broken format, or more than INT_MAX bytes: no text that anybody wants */
+            buf->overflowed = true;
+        else if (len > 0 && make_room(buf, (size_t)len)) {
+            vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
+            buf->len += (size_t)len;
+        }
     }
-    if (len == 0 || !make_room(buf, (size_t)len))
-        return;
-    vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, args);
-    buf->len += (size_t)len;
+    va_end(again);
 }
 
 char *strbuf_detach(struct strbuf *buf)

@@ -22,7 +22,8 @@ void strbuf_init(struct strbuf *buf, size_t max); /* allocates nothing yet; data
 void strbuf_free(struct strbuf *buf);             /* back to empty; may be called twice */
 void strbuf_clear(struct strbuf *buf);            /* len 0, overflow forgotten, memory kept */
 void strbuf_truncate(struct strbuf *buf, size_t len);
-bool strbuf_ok(const struct strbuf *buf); /* false once anything did not fit */
+void strbuf_reserve(struct strbuf *buf, size_t more); /* memory for so many bytes at once, as far as the maximum goes */
+bool strbuf_ok(const struct strbuf *buf);             /* false once anything did not fit */
 
 void strbuf_add(struct strbuf *buf, const void *data, size_t len);
 void strbuf_add_str(struct strbuf *buf, const char *text);

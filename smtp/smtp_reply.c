@@ -56,13 +56,25 @@ static bool is_control(char c)
 
 void smtp_reply_compose(const struct smtp_reply *reply, struct strbuf *out)
 {
-    strbuf_add_fmt(out, "%03d", reply->code);
-    if (reply->enhanced[0] != '\0')
-        strbuf_add_fmt(out, " %s", reply->enhanced);
-    if (reply->text[0] != '\0')
+    char code[] = { (char)('0' + reply->code / 100), (char)('0' + reply->code / 10 % 10),
+                    (char)('0' + reply->code % 10) };
+    size_t len = strlen(reply->text);
+    strbuf_reserve(out, sizeof code + sizeof reply->enhanced + len + 4);
+    strbuf_add(out, code, sizeof code);
+    if (reply->enhanced[0] != '\0') {
         strbuf_add_char(out, ' ');
-    for (const char *c = reply->text; *c != '\0'; c++)
-        strbuf_add_char(out, is_control(*c) ? '?' : *c);
+        strbuf_add_str(out, reply->enhanced);
+    }
+    if (len > 0)
+        strbuf_add_char(out, ' ');
+    for (const char *c = reply->text, *end = c + len; c < end;) {
+        const char *clean = c;
+        while (c < end && !is_control(*c))
+            c++;
+        strbuf_add(out, clean, (size_t)(c - clean));
+        for (; c < end && is_control(*c); c++)
+            strbuf_add_char(out, '?');
+    }
     strbuf_add_str(out, "\r\n");
 }
 

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,48 @@ static void a_length_near_the_end_of_size_t_does_not_wrap(void **state)
     strbuf_free(&buf);
 }
 
+/* Formatted into the room that there is, or, when it is too small, into more: the text is the same. */
+static void formats_fill_the_room_to_the_last_byte(void **state)
+{
+    (void)state;
+    for (size_t used = 0; used <= 70; used++) {
+        for (int len = 0; len <= 70; len++) {
+            struct strbuf buf;
+            char expected[200];
+            strbuf_init(&buf, 100);
+            for (size_t i = 0; i < used; i++)
+                strbuf_add_char(&buf, 'x');
+            strbuf_add_fmt(&buf, "%*s", len, "");
+            snprintf(expected, sizeof expected, "%.*s%*s", (int)used,
+                     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", len, "");
+            bool fits = used + (size_t)len <= 100;
+            expected[fits ? used + (size_t)len : used] = '\0';
+            assert_int_equal(strbuf_ok(&buf), fits);
+            assert_int_equal(buf.len, strlen(expected));
+            assert_string_equal(buf.data, expected);
+            strbuf_free(&buf);
+        }
+    }
+}
+
+static void what_is_reserved_is_there_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct strbuf buf;
+    strbuf_init(&buf, 100);
+    strbuf_reserve(&buf, 10);
+    assert_string_equal(buf.data, "");
+    assert_true(buf.capacity > 10);
+    const char *data = buf.data;
+    strbuf_add(&buf, "0123456789", 10);
+    assert_ptr_equal(buf.data, data);
+    strbuf_reserve(&buf, SIZE_MAX); /* as far as the maximum goes */
+    assert_true(strbuf_ok(&buf));
+    assert_int_equal(buf.capacity, 101);
+    assert_string_equal(buf.data, "0123456789");
+    strbuf_free(&buf);
+}
+
 static void growing_keeps_the_content(void **state)
 {
     (void)state;
@@ -130,6 +173,8 @@ int main(void)
         cmocka_unit_test(the_maximum_is_exact),
         cmocka_unit_test(after_an_overflow_nothing_is_added),
         cmocka_unit_test(a_length_near_the_end_of_size_t_does_not_wrap),
+        cmocka_unit_test(formats_fill_the_room_to_the_last_byte),
+        cmocka_unit_test(what_is_reserved_is_there_and_changes_nothing),
         cmocka_unit_test(growing_keeps_the_content),
         cmocka_unit_test(copies_are_bounded_and_terminated),
     };
