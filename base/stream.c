@@ -130,45 +130,6 @@ void stream_do_later(struct stream *stream, unsigned chores)
 
 /* --- Readiness of the descriptor --- */
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct stream *stream = arg;
-    if (stream->state == STREAM_HANDSHAKE) {
-        stream_tls_handshake(stream);
-    } else if (stream->state == STREAM_DISCARDING) {
-        stream_discard(stream);
-    } else {
-        if (stream->tls_write_reads) {
-            stream->output_blocked = false;
-            stream_flush(stream);
-        }
-        stream_receive(stream);
-    }
-    stream_report(stream);
-    stream_watch(stream);
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct stream *stream = arg;
-    if (stream->state == STREAM_CONNECTING) {
-        stream_connect_ready(stream);
-    } else if (stream->state == STREAM_HANDSHAKE) {
-        stream_tls_handshake(stream);
-    } else {
-        if (stream->output_blocked) {
-            stream->output_blocked = false;
-            stream_flush(stream);
-        }
-        if (stream->tls_read_writes)
-            stream_receive(stream);
-    }
-    stream_report(stream);
-    stream_watch(stream);
-}
-
 static short wanted_events(const struct stream *stream)
 {
     short write_when_blocked = stream->output_blocked ? EV_WRITE : 0;
@@ -206,11 +167,59 @@ static void watch_one(struct event *event, bool watched, bool wanted)
     }
 }
 
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct stream *stream = arg;
+    if ((wanted_events(stream) & EV_READ) == 0) {
+        watch_one(&stream->readable, true, false); /* see stream_watch(); what came is read when the owner goes on */
+        stream->watched &= (short)~EV_READ;
+        return;
+    }
+    if (stream->state == STREAM_HANDSHAKE) {
+        stream_tls_handshake(stream);
+    } else if (stream->state == STREAM_DISCARDING) {
+        stream_discard(stream);
+    } else {
+        if (stream->tls_write_reads) {
+            stream->output_blocked = false;
+            stream_flush(stream);
+        }
+        stream_receive(stream);
+    }
+    stream_report(stream);
+    stream_watch(stream);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct stream *stream = arg;
+    if (stream->state == STREAM_CONNECTING) {
+        stream_connect_ready(stream);
+    } else if (stream->state == STREAM_HANDSHAKE) {
+        stream_tls_handshake(stream);
+    } else {
+        if (stream->output_blocked) {
+            stream->output_blocked = false;
+            stream_flush(stream);
+        }
+        if (stream->tls_read_writes)
+            stream_receive(stream);
+    }
+    stream_report(stream);
+    stream_watch(stream);
+}
+
+/* Most pauses are short, and the peer waits too: so reading stays watched, until there is something to read. Both saves
+ * system calls, and that it is still watched at the end of a pause says that nothing came. */
 void stream_watch(struct stream *stream)
 {
     if (stream->fd < 0)
         return;
     short wanted = wanted_events(stream);
+    if (stream->paused && stream->state == STREAM_OPEN)
+        wanted |= stream->watched & EV_READ;
     watch_one(&stream->readable, (stream->watched & EV_READ) != 0, (wanted & EV_READ) != 0);
     watch_one(&stream->writable, (stream->watched & EV_WRITE) != 0, (wanted & EV_WRITE) != 0);
     stream->watched = wanted;
@@ -541,7 +550,8 @@ void stream_pause_input(struct stream *stream, bool paused)
         add_news(stream, NEWS_INPUT);
     stream->input_moved_ms = loop_now_ms(stream->loop);
     watch_for_idling(stream);
-    stream_do_later(stream, CHORE_RECEIVE);
+    bool nothing_came = stream->tls == NULL && (stream->watched & EV_READ) != 0;
+    stream_do_later(stream, nothing_came ? 0 : CHORE_RECEIVE);
 }
 
 /* --- Output --- */
