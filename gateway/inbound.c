@@ -501,6 +501,7 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
     struct mail *mail = mail_new(inbound, transaction);
     struct policy_verdict proof = judge_proof(mail);
     bool any_accepted = false, any_refused = false;
+    store_begin_reading(store_reader(inbound->parts->store));
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         if (proof.decision == POLICY_ACCEPT)
@@ -512,6 +513,7 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
         else
             any_refused = true;
     }
+    store_end_reading(store_reader(inbound->parts->store));
     mail->proof = xstrdup(proof.reason);
     if (!any_accepted || (any_refused && !mail->lmtp))
         refuse(mail);

@@ -23,8 +23,10 @@ struct policy_verdict recipient_judge(const struct parts *parts, const char *sen
     };
     if (smtp_domain_equal(facts.domain, facts.our_domain)) {
         struct target target;
+        store_begin_reading(db);
         int found = target_find_by_address(db, recipient, &target);
         int open = found == 1 ? store_mapping_any_inbound(db, target.id, clock_wall_ms(parts->clock)) : 0;
+        store_end_reading(db);
         facts.database_failed = found < 0 || open < 0;
         facts.recipient_exists = found == 1;
         facts.is_group = target.id.group_id;

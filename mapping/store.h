@@ -40,6 +40,10 @@ struct store *store_open(struct loop *loop, const char *path, char **error_out) 
  * Not from a done function. */
 void store_close(struct store **store);
 struct store_db *store_reader(struct store *store);
+/* What is read between these two is one state of the database, and several reads cost less than without. On the reader, in
+ * one call from the loop; not nested. If it can't begin, each read fails. */
+void store_begin_reading(struct store_db *db);
+void store_end_reading(struct store_db *db);
 /* Where large content lies (store_draft.h): content that comes in is best spooled there. As long as the store. */
 const char *store_content_directory(const struct store *store);
 

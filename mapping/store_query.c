@@ -127,6 +127,26 @@ void store_query_end(struct store_query *query)
     query->handle = NULL;
 }
 
+/* Locks are taken by the first read, and kept until the end instead of until the read is over. */
+void store_begin_reading(struct store_db *db)
+{
+    struct store_query query;
+    assert(!db->is_writer && sqlite3_get_autocommit(db->handle));
+    store_query_begin(&query, db, "BEGIN", NULL);
+    if (store_query_next(&query) < 0)
+        log_error("store.error", "doing=%s", "beginning to read");
+    store_query_end(&query);
+}
+
+void store_end_reading(struct store_db *db)
+{
+    struct store_query query;
+    store_query_begin(&query, db, "COMMIT", NULL);
+    if (store_query_next(&query) < 0)
+        log_error("store.error", "doing=%s", "ending to read");
+    store_query_end(&query);
+}
+
 int64_t store_query_int(const struct store_query *query, int column)
 {
     return sqlite3_column_int64(query->handle, column);

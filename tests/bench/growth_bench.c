@@ -306,13 +306,17 @@ static void decide(struct bench *bench, const char *from, const struct smtp_addr
     struct target target;
     struct store_correspondent correspondent;
     struct store_mapping mapping;
+    store_begin_reading(db);
     if (target_find_by_address(db, to, &target) != 1 || store_mapping_any_inbound(db, target.id, bench->now) != 1)
         fail("no such recipient");
+    store_end_reading(db);
+    store_begin_reading(db);
     if (target_find_by_address(db, to, &target) != 1 ||
         store_correspondent_find_by_address(db, from, &correspondent) != 1)
         fail("no such author");
     if (store_mapping_find_pair(db, correspondent.id, target.id, &mapping) != 1)
         fail("no such mapping");
+    store_end_reading(db);
     store_mapping_free(&mapping);
     store_correspondent_free(&correspondent);
 }

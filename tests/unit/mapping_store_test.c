@@ -403,6 +403,21 @@ static void set_page_limit(struct store_fixture *fixture, int64_t pages)
     assert_int_equal(result, SQLITE_OK);
 }
 
+/* What is committed meanwhile shows when the reading has ended. */
+static void reading_sees_one_state(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct step first = { .number = 1, .returns = 1 }, second = { .number = 2, .returns = 1 };
+    submit_together(fixture, &first, 1);
+    store_begin_reading(store_reader(fixture->store));
+    assert_int_equal(rows_of(fixture->store, 1), 1);
+    submit_together(fixture, &second, 1);
+    assert_int_equal(second.result, 1);
+    assert_int_equal(rows_of(fixture->store, 2), 0);
+    store_end_reading(store_reader(fixture->store));
+    assert_int_equal(rows_of(fixture->store, 2), 1);
+}
+
 /* SQLite gives up the whole transaction when a row finds the disk full: all of the batch must hear of it, and can try
  * again. */
 static void full_disk_fails_the_batch_and_nothing_else(void **state)
@@ -739,6 +754,7 @@ int main(void)
         WITH_STORE(a_failing_operation_takes_nothing_of_its_neighbours),
         WITH_STORE(constraints_are_enforced_and_logged_once),
         WITH_STORE(full_disk_fails_the_batch_and_nothing_else),
+        WITH_STORE(reading_sees_one_state),
         WITH_STORE(content_too_large_for_the_disk_fails_alone),
         WITH_STORE(what_fails_among_repeatable_operations_is_undone_alone),
         WITH_STORE(repeatable_operations_that_go_well_run_once),
