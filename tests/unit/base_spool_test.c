@@ -49,6 +49,10 @@ static void content_is_read_back_on_both_sides_of_the_limit(void **state)
             size_t half = sizes[i] / 2;
             assert_int_equal(spool_read(spool, (int64_t)half, bytes, 3), sizes[i] - half < 3 ? sizes[i] - half : 3);
             assert_pattern(bytes, half, sizes[i] - half < 3 ? sizes[i] - half : 3);
+            const uint8_t *memory = spool_memory(spool);
+            assert_int_equal(memory != NULL, sizes[i] > 0 && sizes[i] <= MEMORY);
+            if (memory)
+                assert_pattern(memory, 0, sizes[i]);
             assert_int_equal(spool_read(spool, (int64_t)sizes[i], bytes, 1), 0);
             assert_int_equal(spool_read(spool, -1, bytes, 1), -1);
             free(bytes);
