@@ -68,20 +68,29 @@ static void correspondent_address(long number, char out[static ADDRESS_SIZE])
 
 /* --- mappings --- */
 
-static int add_member(struct store_db *db, struct bench *bench, int64_t *id_out)
+/* 1 also for one of an earlier run, who may lack some mappings. */
+static int ensure_member(struct store_db *db, struct bench *bench, int64_t *id_out)
 {
     char name[ADDRESS_SIZE], local_part[ADDRESS_SIZE];
     const char *reason;
+    struct store_member member;
     snprintf(name, sizeof name, "Growth Member %" PRId64, bench->grow.members);
     snprintf(local_part, sizeof local_part, "g%" PRId64, bench->grow.members);
     bench->grow.members++;
+    int found = store_member_find_by_alias(db, name, &member);
+    if (found == 1) {
+        *id_out = member.id;
+        store_member_free(&member);
+    }
+    if (found != 0)
+        return found;
     return store_member_add(db, name, local_part, bench->now, id_out, &reason) == 1 &&
                    store_member_learn_uid(db, name, local_part) == 1
                ? 1
                : -1;
 }
 
-static int add_mapping(struct store_db *db, struct bench *bench, int64_t correspondent, int64_t member)
+static int ensure_mapping(struct store_db *db, struct bench *bench, int64_t correspondent, int64_t member)
 {
     const struct store_mapping_new mapping = {
         .correspondent_id = correspondent,
@@ -94,7 +103,8 @@ static int add_mapping(struct store_db *db, struct bench *bench, int64_t corresp
         .now = bench->now,
     };
     int64_t id;
-    return store_mapping_add(db, &mapping, &id) == 1 && store_mapping_set_announced(db, id) == 1 ? 1 : -1;
+    int added = store_mapping_add(db, &mapping, &id);
+    return added == 1 ? store_mapping_set_announced(db, id) : added < 0 ? -1 : 1;
 }
 
 /* One member, and a mapping with each correspondent. */
@@ -103,13 +113,13 @@ static int grow(struct store_db *db, void *arg)
     struct bench *bench = arg;
     int64_t member;
     char address[ADDRESS_SIZE];
-    if (add_member(db, bench, &member) < 0)
+    if (ensure_member(db, bench, &member) < 0)
         return -1;
     for (long i = 0; i < CORRESPONDENTS && bench->begun < bench->count; i++, bench->begun++) {
         correspondent_address(i, address);
         if (store_correspondent_ensure(db, address, bench->now, &bench->grow.correspondents[i]) != 1 ||
             store_correspondent_set_alias(db, bench->grow.correspondents[i], address) != 1 ||
-            add_mapping(db, bench, bench->grow.correspondents[i], member) < 0)
+            ensure_mapping(db, bench, bench->grow.correspondents[i], member) < 0)
             return -1;
     }
     return 1;
@@ -132,8 +142,8 @@ static void command_mappings(struct bench *bench, char **arguments)
     struct target target;
     struct smtp_address address = { .local = "" };
     snprintf(address.domain, sizeof address.domain, "%s", domain);
-    for (;; bench->grow.members++) { /* those of an earlier run stay as they are */
-        snprintf(address.local, sizeof address.local, "g%" PRId64, bench->grow.members);
+    for (;; bench->grow.members++) { /* begins with the last one of an earlier run */
+        snprintf(address.local, sizeof address.local, "g%" PRId64, bench->grow.members + 1);
         if (target_find_by_address(store_reader(bench->store), &address, &target) != 1)
             break;
     }
