@@ -1,5 +1,6 @@
 #include "base/xmalloc.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,4 +58,11 @@ void *xmemdup(const void *data, size_t len)
     if (len > 0)
         memcpy(result, data, len);
     return result;
+}
+
+void xmalloc_keep_freed(void)
+{
+    enum { KEPT = 4 * 1024 * 1024, MAPPED_BY_ITSELF = 1024 * 1024 };
+    mallopt(M_TRIM_THRESHOLD, KEPT);
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BY_ITSELF);
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/service.h"
@@ -132,5 +133,6 @@ int main(int argc, char **argv)
         return EX_OK;
     }
     umask(077);
+    xmalloc_keep_freed();
     return run(config, options.debug);
 }
