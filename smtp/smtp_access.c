@@ -21,7 +21,10 @@ struct network {
 struct smtp_access {
     struct network *networks;
     size_t count;
+    bool has_unix;
 };
+
+static const char unix_peer[] = "unix";
 
 /* 4 or 6 for what the text was, 0 if it is no address. */
 static int read_address(const char *text, size_t len, uint8_t address_out[static ADDRESS_SIZE])
@@ -71,11 +74,16 @@ static bool read_network(const char *text, struct network *network_out)
 struct smtp_access *smtp_access_new(const char *const *networks, char **error_out)
 {
     struct smtp_access *access = xcalloc(1, sizeof *access);
-    while (networks[access->count])
-        access->count++;
-    access->networks = xcalloc(access->count + 1, sizeof *access->networks);
-    for (size_t i = 0; i < access->count; i++) {
-        if (!read_network(networks[i], &access->networks[i])) {
+    size_t entries = 0;
+    while (networks[entries])
+        entries++;
+    access->networks = xcalloc(entries + 1, sizeof *access->networks);
+    for (size_t i = 0; i < entries; i++) {
+        if (strcmp(networks[i], unix_peer) == 0) {
+            access->has_unix = true;
+        } else if (read_network(networks[i], &access->networks[access->count])) {
+            access->count++;
+        } else {
             struct strbuf error;
             strbuf_init(&error, 400);
             strbuf_add_fmt(&error, "not a network (ADDRESS or ADDRESS/PREFIX): \"%.100s\"", networks[i]);
@@ -111,6 +119,8 @@ static bool network_has(const struct network *network, const uint8_t address[sta
 bool smtp_access_allows(const struct smtp_access *access, const char *address)
 {
     uint8_t bytes[ADDRESS_SIZE];
+    if (strcmp(address, unix_peer) == 0)
+        return access->has_unix;
     if (read_address(address, strcspn(address, "%"), bytes) == 0)
         return false;
     for (size_t i = 0; i < access->count; i++) {
@@ -118,4 +128,11 @@ bool smtp_access_allows(const struct smtp_access *access, const char *address)
             return true;
     }
     return false;
+}
+
+char *smtp_access_address_of_peer(const char *peer)
+{
+    if (peer[0] == '[')
+        return xstrndup(peer + 1, strcspn(peer + 1, "]"));
+    return xstrndup(peer, strcspn(peer, ":"));
 }

@@ -1,4 +1,5 @@
-/* smtp_access.h - who may connect: a list of networks ("10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1")
+/* smtp_access.h - who may connect: a list of networks ("10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1",
+ * or "unix" for whoever comes by a unix socket)
  *
  * An IPv4 client of a socket that speaks both (::ffff:192.0.2.7) is compared as the IPv4 address that it is.
  */
@@ -12,5 +13,8 @@ struct smtp_access;
 struct smtp_access *smtp_access_new(const char *const *networks, char **error_out) __attribute__((warn_unused_result));
 void smtp_access_free(struct smtp_access **access);
 
-/* address: without port and brackets; a zone ("%eth0") is ignored. What is no address is on no list. */
+/* address: "unix", or without port and brackets; a zone ("%eth0") is ignored. What is no address is on no list. */
 bool smtp_access_allows(const struct smtp_access *access, const char *address);
+
+/* "192.0.2.1:4711" -> "192.0.2.1", "[::1]:4711" -> "::1", "unix" -> "unix"; the port may be missing. The caller frees. */
+char *smtp_access_address_of_peer(const char *peer) __attribute__((warn_unused_result));

@@ -49,39 +49,44 @@ static void copy_settings(struct smtp_listener *listener, const struct smtp_list
 
 /* --- who may come in --- */
 
-/* "192.0.2.1:4711" -> "192.0.2.1", "[::1]:4711" -> "::1", "unix" -> "unix" */
-static char *address_of_peer(const char *peer)
-{
-    const char *colon = strrchr(peer, ':');
-    size_t len = colon ? (size_t)(colon - peer) : strlen(peer);
-    if (peer[0] == '[' && len > 1 && peer[len - 1] == ']')
-        return xstrndup(peer + 1, len - 2);
-    return xstrndup(peer, len);
-}
-
-static unsigned sessions_of_client(const struct smtp_listener *listener, const char *peer_address)
+/* Of this client, besides the session itself. */
+static unsigned sessions_of_client(const struct smtp_listener *listener, const char *address,
+                                   const struct smtp_session *itself)
 {
     unsigned count = 0;
     for (const struct smtp_session *session = listener->sessions; session; session = session->next)
-        count += strcmp(session->peer_address, peer_address) == 0;
+        count += session != itself && strcmp(session->client_address, address) == 0;
     return count;
 }
 
-/* The reply to one who may not come in; code 0 for those who may. */
-static struct smtp_reply admission(const struct smtp_listener *listener, const char *peer_address)
+/* The reply to a client that may not come in; code 0 for those who may. itself: its session, NULL when it is new. */
+static struct smtp_reply admission(const struct smtp_listener *listener, const char *address,
+                                   const struct smtp_session *itself)
 {
     const struct smtp_listener_settings *settings = &listener->settings;
-    bool is_local = strcmp(peer_address, unix_peer) == 0; /* the socket's file mode has let it in */
+    bool is_local = strcmp(address, unix_peer) == 0; /* the socket's file mode has let it in */
     if (listener->state != SMTP_LISTENER_OPEN)
         return smtp_reply_make(421, "4.3.2", "Shutting down, try again later");
-    if (listener->access && !is_local && !smtp_access_allows(listener->access, peer_address))
+    if (listener->access && !is_local && !smtp_access_allows(listener->access, address))
         return smtp_reply_make(554, "5.7.1", "Access denied");
-    if (listener->session_count >= settings->max_sessions)
+    if (!itself && listener->session_count >= settings->max_sessions)
         return smtp_reply_make(421, "4.3.2", "Too many connections, try again later");
     if (settings->max_sessions_per_client > 0 && !is_local &&
-        sessions_of_client(listener, peer_address) >= settings->max_sessions_per_client)
+        sessions_of_client(listener, address, itself) >= settings->max_sessions_per_client)
         return smtp_reply_make(421, "4.7.0", "Too many connections from you, try again later");
     return (struct smtp_reply){ .code = 0 };
+}
+
+struct smtp_reply smtp_listener_readmit(const struct smtp_listener *listener, const struct smtp_session *session,
+                                        const char *client)
+{
+    char *address = smtp_access_address_of_peer(client);
+    struct smtp_reply refusal = admission(listener, address, session);
+    free(address);
+    if (refusal.code != 0)
+        log_info("smtp.turned_away", "session=%s peer=%s client=%s code=%d text=%s", session->id, session->peer, client,
+                 refusal.code, refusal.text);
+    return refusal;
 }
 
 static void ignore_stream(struct stream *stream, void *ctx)
@@ -116,8 +121,8 @@ void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *
 {
     const struct smtp_listener_settings *settings = &listener->settings;
     struct tls_context *tls = settings->tls_policy == SMTP_TLS_IMPLICIT ? settings->tls : NULL;
-    char *peer_address = address_of_peer(peer);
-    struct smtp_reply refusal = admission(listener, peer_address);
+    char *peer_address = smtp_access_address_of_peer(peer);
+    struct smtp_reply refusal = admission(listener, peer_address, NULL);
     if (refusal.code == 0) {
         struct smtp_session *session = smtp_session_new(listener, peer, peer_address);
         struct stream_settings stream = { .callbacks = smtp_session_stream_callbacks(), .ctx = session };
@@ -133,8 +138,8 @@ void smtp_listener_adopt_pair(struct smtp_listener *listener, const char *peer, 
                               struct stream **client_out)
 {
     struct loop *loop = listener->settings.loop;
-    char *peer_address = address_of_peer(peer);
-    struct smtp_reply refusal = admission(listener, peer_address);
+    char *peer_address = smtp_access_address_of_peer(peer);
+    struct smtp_reply refusal = admission(listener, peer_address, NULL);
     struct stream *server;
     if (refusal.code == 0) {
         struct smtp_session *session = smtp_session_new(listener, peer, peer_address);

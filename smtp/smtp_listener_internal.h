@@ -42,3 +42,8 @@ void smtp_listener_adopt_pair(struct smtp_listener *listener, const char *peer, 
 /* A session links itself in when it begins, and out at the very end. */
 void smtp_listener_add(struct smtp_listener *listener, struct smtp_session *session);
 void smtp_listener_remove(struct smtp_listener *listener, struct smtp_session *session);
+
+/* Whether a session may go on whose client, before smtp_session_set_client(), turns out to be this one: code 0, or the
+ * reply after which it is closed. */
+struct smtp_reply smtp_listener_readmit(const struct smtp_listener *listener, const struct smtp_session *session,
+                                        const char *client) __attribute__((warn_unused_result));

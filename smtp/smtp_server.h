@@ -94,9 +94,12 @@ struct smtp_session_facts {
     const char *session_id;   /* short, unique in this process, for logs and traces */
     const char *peer;         /* "192.0.2.1:4711" or "unix" */
     const char *peer_address; /* without port */
-    const char *helo;         /* EHLO/LHLO argument */
-    const char *protocol;     /* RFC 3848: "ESMTP", "ESMTPS", "LMTP", "LMTPS"; with SMTPUTF8 "UTF8SMTP"... (RFC 6531) */
-    const char *tls_version;  /* NULL when plain */
+    /* Who is behind the peer, as a proxy or mail server says whom we believe that; else the same as the peer. */
+    const char *client;
+    const char *client_address;
+    const char *helo;        /* EHLO/LHLO argument */
+    const char *protocol;    /* RFC 3848: "ESMTP", "ESMTPS", "LMTP", "LMTPS"; with SMTPUTF8 "UTF8SMTP"... (RFC 6531) */
+    const char *tls_version; /* NULL when plain */
 };
 const struct smtp_session_facts *smtp_transaction_session(const struct smtp_transaction *transaction);
 const struct smtp_address *smtp_transaction_sender(const struct smtp_transaction *transaction); /* null path: bounce */

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/stream.h"
 #include "base/xmalloc.h"
+#include "smtp/smtp_access.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_listener_internal.h"
 
@@ -50,6 +51,17 @@ void smtp_session_set_state(struct smtp_session *session, enum smtp_session_stat
 bool smtp_session_is_tls(const struct smtp_session *session)
 {
     return session->facts.tls_version != NULL;
+}
+
+void smtp_session_set_client(struct smtp_session *session, const char *client)
+{
+    char *copy = xstrdup(client); /* it may be the old one */
+    free(session->client);
+    free(session->client_address);
+    session->client = copy;
+    session->client_address = smtp_access_address_of_peer(copy);
+    session->facts.client = session->client;
+    session->facts.client_address = session->client_address;
 }
 
 void smtp_session_set_helo(struct smtp_session *session, char *helo)
@@ -107,6 +119,8 @@ static void session_destroy(void *arg)
     struct smtp_listener *listener = session->listener;
     free(session->peer);
     free(session->peer_address);
+    free(session->client);
+    free(session->client_address);
     free(session->helo);
     free(session->listener_name);
     if (listener)
@@ -395,6 +409,7 @@ struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char
         .peer_address = session->peer_address,
         .protocol = settings->lmtp ? "LMTP" : "SMTP",
     };
+    smtp_session_set_client(session, peer);
     strbuf_init(&session->out, OUT_MAX);
     return session;
 }

@@ -86,6 +86,8 @@ struct smtp_session {
     char tls_version[16]; /* "" when plain */
     char *peer;
     char *peer_address;
+    char *client; /* as peer, unless PROXY or XCLIENT has said who is behind it */
+    char *client_address;
     char *helo; /* NULL before EHLO */
     char *listener_name;
     bool is_lmtp;
@@ -108,6 +110,8 @@ void smtp_session_cut(struct smtp_session *session); /* drops the connection; th
 
 /* --- for the commands --- */
 bool smtp_session_is_tls(const struct smtp_session *session);
+/* Who the client really is, in the form of peer (the port may be missing). Ask smtp_listener_readmit() before. */
+void smtp_session_set_client(struct smtp_session *session, const char *client);
 void smtp_session_set_state(struct smtp_session *session, enum smtp_session_state state);
 void smtp_session_set_helo(struct smtp_session *session, char *helo); /* takes it over */
 void smtp_session_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)

@@ -35,6 +35,9 @@ static const struct access_case {
     { "192.0.2.0/24", "::ffff:192.0.2.9", true },
     { "::ffff:192.0.2.0/120", "192.0.2.9", true },
     { "10.0.0.0/8", "unix", false },
+    { "::/0", "unix", false },
+    { "unix", "unix", true },
+    { "unix", "127.0.0.1", false },
     { "10.0.0.0/8", "", false },
     { "10.0.0.0/8", "10.0.0.1.example.com", false },
     { "10.0.0.0/8", "10.1", false },
@@ -61,7 +64,7 @@ static void nonsense_is_named(void **state)
     (void)state;
     static const char *const nonsense[] = {
         "",       "all",      "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.0/08888",
-        "::/129", "10.0.0/8", "/8",        "10.0.0.0 ",   "localhost",
+        "::/129", "10.0.0/8", "/8",        "10.0.0.0 ",   "localhost",   "unix:/run/x", "UNIX",
     };
     for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++) {
         const char *const networks[] = { "10.0.0.0/8", nonsense[i], NULL };
@@ -82,9 +85,29 @@ static void an_empty_list_has_nobody(void **state)
     smtp_access_free(&access);
 }
 
+static void peers_have_addresses(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        { "192.0.2.1:4711", "192.0.2.1" },
+        { "[2001:db8::1]:25", "2001:db8::1" },
+        { "192.0.2.1", "192.0.2.1" },
+        { "[2001:db8::1]", "2001:db8::1" },
+        { "[fe80::1%eth0]:1", "fe80::1%eth0" },
+        { "unix", "unix" },
+        { "", "" },
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        char *address = smtp_access_address_of_peer(pairs[i][0]);
+        assert_string_equal(address, pairs[i][1]);
+        free(address);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peers_have_addresses),
         cmocka_unit_test(networks_have_their_addresses),
         cmocka_unit_test(nonsense_is_named),
         cmocka_unit_test(an_empty_list_has_nobody),
