@@ -98,11 +98,14 @@ def needs_root():
         pytest.skip("Postfix can only be started by root")
 
 
-def run_instance(instance):
+def run_instance(instance, request=None):
+    """request: of the test that the instance is for, which is shown the end of its log when it fails."""
     try:
         instance.start()
         yield instance
     finally:
+        if request and getattr(request.node, "failed_in_call", True):
+            print(f"---- the end of Postfix's log:\n{instance.read_log()[-SHOWN_BYTES:]}")
         with contextlib.suppress(AssertionError):   # it may not have got as far as running
             instance.stop()
         instance.remove()

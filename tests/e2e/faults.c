@@ -3,7 +3,7 @@
  * POSTERN_FAULT="STEP:N:WHAT": at the Nth time that it comes to STEP. What: "before" and "after" kill the process there
  * as kill -9 does; a number is the errno with which the step fails instead. Steps: sync (of a file without a name), name (it
  * gets one in content/), sync-directory (content/), commit (the first sync of the database's log after a name was given),
- * remove (a file in content/). Only in a program called posternd, and not in its workers.
+ * remove (a file in content/), room (asking how much of the disk is free). Only in a program called posternd, and not in its workers.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static atomic_int times_seen;
@@ -108,6 +109,18 @@ int unlink(const char *name)
     if (come_to(what))
         return -1;
     int result = original(name);
+    leave(what);
+    return result;
+}
+
+int statvfs(const char *file, struct statvfs *buf)
+{
+    int (*original)(const char *, struct statvfs *) =
+        (int (*)(const char *, struct statvfs *))dlsym(RTLD_NEXT, "statvfs");
+    const char *what = fault_at("room");
+    if (come_to(what))
+        return -1;
+    int result = original(file, buf);
     leave(what);
     return result;
 }

@@ -8,6 +8,7 @@ import email.policy
 import glob
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -74,7 +75,7 @@ HEADER_CHECKS = """\
 class Postfix:
     """One instance of Postfix."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, services=""):
         # Not below pytest's temporary folder, which Postfix's own users may not enter.
         self.folder = tempfile.mkdtemp(prefix="postern-postfix-")
         os.chmod(self.folder, 0o755)
@@ -84,10 +85,10 @@ class Postfix:
             os.mkdir(os.path.join(self.folder, name))
         shutil.chown(os.path.join(self.folder, "data"), "postfix", "postfix")
         self.write("main.cf", MAIN.format(folder=self.folder) + settings)
-        self.write("master.cf", MASTER.format(port=self.port))
+        self.write("master.cf", MASTER.format(port=self.port) + services)
 
     def write(self, name, text):
-        with open(os.path.join(self.etc, name), "w", encoding="ascii") as file:
+        with open(os.path.join(self.etc, name), "w", encoding="utf-8") as file:
             file.write(text)
 
     def postfix(self, *command):
@@ -137,6 +138,39 @@ transport_maps = inline:{{ {DOMAIN}=lmtp:inet:127.0.0.1:{lmtp_port} }}
 header_checks = regexp:$config_directory/header_checks
 """)
         self.write("header_checks", HEADER_CHECKS.format(authserv_id=AUTHSERV_ID))
+
+
+class Front(Postfix):
+    """An MX for the gateway's domain whose way of doing so is in the settings: blocks of docs/postfix.md. Its bounces go nowhere."""
+
+    def __init__(self, settings="", services=""):
+        super().__init__(f"""
+myhostname = mx.test
+mynetworks =
+default_transport = discard:
+header_checks = regexp:$config_directory/header_checks
+{settings}""", services)
+        self.write("header_checks", HEADER_CHECKS.format(authserv_id=AUTHSERV_ID))
+
+    def configure(self, settings):
+        """More settings, before it is started."""
+        with open(os.path.join(self.etc, "main.cf"), "a", encoding="utf-8") as file:
+            file.write(settings)
+
+    def make_socket_folder(self, name):
+        """As the document's `install -d -o postern -g postfix -m 2750` does. Returns the path."""
+        path = os.path.join(self.folder, "queue", name)
+        os.mkdir(path)
+        shutil.chown(path, group="postfix")
+        os.chmod(path, 0o2750)
+        return path
+
+    def statuses(self):
+        """recipient -> the outcomes of its attempts so far, in order."""
+        outcomes = {}
+        for recipient, status in re.findall(r"/(?:smtp|lmtp|error)\[.* to=<([^>]*)>.* status=(\w+)", self.read_log()):
+            outcomes.setdefault(recipient, []).append(status)
+        return outcomes
 
 
 class Smarthost(Postfix):
