@@ -143,10 +143,11 @@ def run_strace(targets, messages):
     return results
 
 
-def run(folder, rounds, messages, quick, strace):
+def run(folder, arguments):
     if os.geteuid() != 0:
         sys.exit("bench: Postfix can only be started by root")
-    targets, sink = [], None
+    targets, sink, rounds, messages = [], None, arguments.rounds, arguments.messages
+    loads = [load for load in LOADS if (load[5] or not arguments.quick) and (arguments.only or "") in load[0]]
     certificate, key = kinds.make_certificate(folder)
     try:
         targets.append(kinds.PosternTarget(folder, certificate, key))
@@ -155,9 +156,10 @@ def run(folder, rounds, messages, quick, strace):
         if os.stat(targets[0].folder).st_dev != os.stat(targets[1].folder).st_dev:
             sys.exit("bench: the two are not on the same filesystem")
         result = {"rounds": rounds, "postfix_settings": kinds.POSTFIX_SETTINGS.strip().splitlines()}
-        result["loads"] = run_loads(targets, sink, [load for load in LOADS if load[5] or not quick], rounds, messages)
-        result["latency"] = run_latency(targets, rounds, messages)
-        if strace:
+        result["loads"] = run_loads(targets, sink, loads, rounds, messages)
+        if not arguments.only:
+            result["latency"] = run_latency(targets, rounds, messages)
+        if arguments.strace:
             result["syncs"] = run_strace(targets, 100)
         return result
     finally:
