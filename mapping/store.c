@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "mapping/store_checkpointer.h"
 #include "mapping/store_internal.h"
 
 enum {
@@ -29,6 +30,7 @@ struct store {
     struct store_db writer; /* the committer's from when it is started */
     struct store_db reader;
     struct store_committer *committer;
+    struct store_checkpointer *checkpointer;
     char *content_directory;
 };
 
@@ -225,9 +227,16 @@ static int open_content(struct store *store, const char *path, char **error_out)
     return 1;
 }
 
+static int start_checkpointer(struct store *store, const char *path, char **error_out)
+{
+    store->checkpointer = store_checkpointer_new(&store->writer);
+    return store->checkpointer ? 1 : fail(error_out, "can't open %s a third time", path);
+}
+
 static void release(struct store *store)
 {
     free(store->writer.changes.list);
+    store_checkpointer_free(&store->checkpointer);
     store_db_close(&store->reader);
     store_db_close(&store->writer);
     free(store->content_directory);
@@ -246,12 +255,12 @@ struct store *store_open(struct loop *loop, const char *path, char **error_out)
     *error_out = NULL;
     if (take_lock(store, path, error_out) < 0 || prepare_file(path, error_out) < 0 ||
         open_writer(&store->writer, path, error_out) < 0 || open_reader(&store->reader, path, error_out) < 0 ||
-        open_content(store, path, error_out) < 0) {
+        open_content(store, path, error_out) < 0 || start_checkpointer(store, path, error_out) < 0) {
         release(store);
         return NULL;
     }
     store->writer.has_erased = true; /* the log that a crash left may still hold what was erased */
-    store->committer = store_committer_new(loop, &store->writer);
+    store->committer = store_committer_new(loop, &store->writer, store->checkpointer);
     return store;
 }
 
@@ -261,6 +270,7 @@ void store_close(struct store **store_in)
     if (!store)
         return;
     store_committer_free(&store->committer);
+    store_checkpointer_free(&store->checkpointer);
     if (sqlite3_wal_checkpoint_v2(store->writer.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
         store_db_failed(&store->writer, "checkpoint");
     release(store);

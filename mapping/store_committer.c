@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/xmalloc.h"
+#include "mapping/store_checkpointer.h"
 #include "mapping/store_internal.h"
 
 enum {
@@ -38,6 +39,7 @@ struct operation_list {
 
 struct store_committer {
     struct store_db *db; /* the thread's while it runs */
+    struct store_checkpointer *checkpointer;
     struct loop_notifier *notifier;
     pthread_t thread;
     unsigned pending; /* the loop's: submitted, not told yet */
@@ -312,6 +314,7 @@ static void *thread_main(void *arg)
         pthread_cond_signal(&committer->something_done);
         pthread_mutex_unlock(&committer->mutex);
         loop_notify(committer->notifier); /* without the mutex: the loop would wake up only to wait for it */
+        store_checkpointer_look(committer->checkpointer, committer->db);
         pthread_mutex_lock(&committer->mutex);
     }
     pthread_mutex_unlock(&committer->mutex);
@@ -344,10 +347,12 @@ static void tell_done(void *arg)
     committer->is_telling = false;
 }
 
-struct store_committer *store_committer_new(struct loop *loop, struct store_db *db)
+struct store_committer *store_committer_new(struct loop *loop, struct store_db *db,
+                                            struct store_checkpointer *checkpointer)
 {
     struct store_committer *committer = xcalloc(1, sizeof *committer);
     committer->db = db;
+    committer->checkpointer = checkpointer;
     committer->notifier = loop_notifier_new(loop, tell_done, committer);
     list_init(&committer->waiting);
     list_init(&committer->finished);

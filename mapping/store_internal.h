@@ -42,6 +42,7 @@ struct store_db {
     bool in_transaction;     /* the committer's: all operations of a batch */
     bool lost_transaction;   /* SQLite has rolled it back by itself: nothing more may be written until the batch ends */
     int64_t last_content_id; /* the writer's: the highest that was given, also to content that is erased */
+    int log_pages;           /* the writer's: of the write-ahead log, after its last commit */
     int64_t content_bytes;   /* written in this transaction */
     bool has_erased;         /* content was erased since the log was last emptied: it may still be read there */
     struct store_statement statements[STORE_STATEMENTS_MAX];
@@ -139,7 +140,9 @@ int store_queue_finish(struct store_db *db, enum store_queue queue, int64_t id, 
 
 /* The committer (store_committer.c): see store.h for what it promises. db is its own from here to its end. */
 struct store_committer;
-struct store_committer *store_committer_new(struct loop *loop, struct store_db *db);
+struct store_checkpointer;
+struct store_committer *store_committer_new(struct loop *loop, struct store_db *db,
+                                            struct store_checkpointer *checkpointer);
 /* Finishes what was submitted, also what done functions submit meanwhile. */
 void store_committer_free(struct store_committer **committer);
 void store_committer_submit(struct store_committer *committer, store_operation *operation, store_done *done, void *arg,
