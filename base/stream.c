@@ -537,6 +537,14 @@ void stream_consume(struct stream *stream, size_t len)
     made_room(stream, full);
 }
 
+void stream_set_input_max(struct stream *stream, size_t max)
+{
+    bool wanted_input = stream_wants_input(stream);
+    stream->input_max = max > 0 ? max : STREAM_INPUT_DEFAULT;
+    made_room(stream, !wanted_input);
+    stream_watch(stream);
+}
+
 void stream_pause_input(struct stream *stream, bool paused)
 {
     if (stream->paused == paused)

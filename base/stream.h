@@ -106,6 +106,10 @@ void stream_consume(struct stream *stream, size_t len);
 void stream_write(struct stream *stream, const void *data, size_t len);
 size_t stream_pending_output(const struct stream *stream);
 
+/* From now on so many bytes are buffered, as input_max of the settings; what is in the buffer stays. What does not fit
+ * stays with the kernel, so that TLS can begin right behind what has been read. */
+void stream_set_input_max(struct stream *stream, size_t max);
+
 /* Stops and resumes reading (backpressure). on_input comes for what arrives after resuming, and once at the
  * end of the turn of resuming if input is buffered already. */
 void stream_pause_input(struct stream *stream, bool paused);

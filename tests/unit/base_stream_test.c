@@ -65,6 +65,31 @@ static void input_stops_at_the_limit_and_goes_on_when_taken(void **state)
     assert_string_equal(net->b.received.data, "456789abcdefghij-");
 }
 
+/* So that whoever reads next (TLS) finds all that was not asked for. */
+static void a_changed_limit_counts_from_now_on(void **state)
+{
+    struct net *net = *state;
+    net_pair(net, 0, 3);
+    net->b.leave_input = true;
+    peer_write(&net->a, "0123456789abcdefghij-");
+    net_turns(net, 5);
+    assert_int_equal(stream_input_size(net->b.stream), 3);
+    stream_set_input_max(net->b.stream, 5);
+    net_turns(net, 5);
+    assert_int_equal(stream_input_size(net->b.stream), 5);
+    stream_set_input_max(net->b.stream, 2); /* what is there stays */
+    net_turns(net, 5);
+    assert_int_equal(stream_input_size(net->b.stream), 5);
+    stream_consume(net->b.stream, 5);
+    net_turns(net, 5);
+    assert_int_equal(stream_input_size(net->b.stream), 2);
+    assert_string_equal(net->b.transcript.data, "III");
+    stream_set_input_max(net->b.stream, 0);
+    net->b.leave_input = false;
+    net_turns(net, 5);
+    assert_string_equal(net->b.received.data, "56789abcdefghij-");
+}
+
 static void a_paused_stream_reads_nothing(void **state)
 {
     struct net *net = *state;
@@ -571,6 +596,7 @@ int main(void)
         NET_TEST(what_one_writes_the_other_reads),
         NET_TEST(input_that_is_left_is_announced_once),
         NET_TEST(input_stops_at_the_limit_and_goes_on_when_taken),
+        NET_TEST(a_changed_limit_counts_from_now_on),
         NET_TEST(a_paused_stream_reads_nothing),
         NET_TEST(resuming_announces_what_is_buffered),
         NET_TEST(input_comes_before_the_end),
