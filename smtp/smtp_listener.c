@@ -18,6 +18,7 @@ enum {
     ERRORS_DEFAULT = 20,
     COMMAND_TIMEOUT_MS = 5 * 60 * 1000,
     DATA_TIMEOUT_MS = 3 * 60 * 1000,
+    PROXY_TIMEOUT_MS = 5 * 1000,
 };
 
 static const char unix_peer[] = "unix";
@@ -37,6 +38,7 @@ static void copy_settings(struct smtp_listener *listener, const struct smtp_list
     own->spool_dir = listener->spool_dir = xstrdup(settings->spool_dir);
     own->address = NULL;
     own->clients = NULL;
+    own->proxies = NULL;
     own->tls = settings->tls ? tls_context_ref(settings->tls) : NULL;
     set_default(&own->max_sessions, SESSIONS_DEFAULT);
     set_default(&own->recipients_max, RECIPIENTS_DEFAULT);
@@ -45,17 +47,20 @@ static void copy_settings(struct smtp_listener *listener, const struct smtp_list
         own->command_timeout_ms = COMMAND_TIMEOUT_MS;
     if (own->data_timeout_ms == 0)
         own->data_timeout_ms = DATA_TIMEOUT_MS;
+    if (own->proxy_timeout_ms == 0)
+        own->proxy_timeout_ms = PROXY_TIMEOUT_MS;
 }
 
 /* --- who may come in --- */
 
-/* Of this client, besides the session itself. */
+/* Of this client, besides the session itself. Whose header is awaited is nobody's yet. */
 static unsigned sessions_of_client(const struct smtp_listener *listener, const char *address,
                                    const struct smtp_session *itself)
 {
     unsigned count = 0;
     for (const struct smtp_session *session = listener->sessions; session; session = session->next)
-        count += session != itself && strcmp(session->client_address, address) == 0;
+        count +=
+            session != itself && session->state != SMTP_SESSION_PROXY && strcmp(session->client_address, address) == 0;
     return count;
 }
 
@@ -74,6 +79,21 @@ static struct smtp_reply admission(const struct smtp_listener *listener, const c
     if (settings->max_sessions_per_client > 0 && !is_local &&
         sessions_of_client(listener, address, itself) >= settings->max_sessions_per_client)
         return smtp_reply_make(421, "4.7.0", "Too many connections from you, try again later");
+    return (struct smtp_reply){ .code = 0 };
+}
+
+static bool is_proxy(const struct smtp_listener *listener, const char *peer_address)
+{
+    return listener->proxies && smtp_access_allows(listener->proxies, peer_address);
+}
+
+/* For a proxy: its client is judged when it is known. */
+static struct smtp_reply admission_of_proxy(const struct smtp_listener *listener)
+{
+    if (listener->state != SMTP_LISTENER_OPEN)
+        return smtp_reply_make(421, "4.3.2", "Shutting down, try again later");
+    if (listener->session_count >= listener->settings.max_sessions)
+        return smtp_reply_make(421, "4.3.2", "Too many connections, try again later");
     return (struct smtp_reply){ .code = 0 };
 }
 
@@ -122,11 +142,15 @@ void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *
     const struct smtp_listener_settings *settings = &listener->settings;
     struct tls_context *tls = settings->tls_policy == SMTP_TLS_IMPLICIT ? settings->tls : NULL;
     char *peer_address = smtp_access_address_of_peer(peer);
-    struct smtp_reply refusal = admission(listener, peer_address, NULL);
+    bool is_proxied = is_proxy(listener, peer_address);
+    struct smtp_reply refusal = is_proxied ? admission_of_proxy(listener) : admission(listener, peer_address, NULL);
     if (refusal.code == 0) {
         struct smtp_session *session = smtp_session_new(listener, peer, peer_address);
         struct stream_settings stream = { .callbacks = smtp_session_stream_callbacks(), .ctx = session };
-        smtp_session_begin(session, stream_new_accepted(settings->loop, &stream, fd, tls), tls != NULL);
+        if (is_proxied)
+            smtp_session_begin_proxied(session, stream_new_accepted(settings->loop, &stream, fd, NULL));
+        else
+            smtp_session_begin(session, stream_new_accepted(settings->loop, &stream, fd, tls), tls != NULL);
         return;
     }
     free(peer_address);
@@ -139,13 +163,17 @@ void smtp_listener_adopt_pair(struct smtp_listener *listener, const char *peer, 
 {
     struct loop *loop = listener->settings.loop;
     char *peer_address = smtp_access_address_of_peer(peer);
-    struct smtp_reply refusal = admission(listener, peer_address, NULL);
+    bool is_proxied = is_proxy(listener, peer_address);
+    struct smtp_reply refusal = is_proxied ? admission_of_proxy(listener) : admission(listener, peer_address, NULL);
     struct stream *server;
     if (refusal.code == 0) {
         struct smtp_session *session = smtp_session_new(listener, peer, peer_address);
         struct stream_settings stream = { .callbacks = smtp_session_stream_callbacks(), .ctx = session };
         stream_new_pair(loop, &stream, client, &server, client_out);
-        smtp_session_begin(session, server, false);
+        if (is_proxied)
+            smtp_session_begin_proxied(session, server);
+        else
+            smtp_session_begin(session, server, false);
         return;
     }
     free(peer_address);
@@ -237,6 +265,11 @@ struct smtp_listener *smtp_listener_new(const struct smtp_listener_settings *set
         if (!listener->access)
             goto fail;
     }
+    if (settings->proxies) {
+        listener->proxies = smtp_access_new(settings->proxies, error_out);
+        if (!listener->proxies)
+            goto fail;
+    }
     if (settings->address) {
         const char *error;
         listener->socket = loop_listener_new(settings->loop, settings->address, on_accept, listener, &error);
@@ -292,6 +325,7 @@ void smtp_listener_free(struct smtp_listener **listener_ptr)
     for (struct smtp_session *session = listener->sessions; session; session = session->next)
         session->listener = NULL;
     smtp_access_free(&listener->access);
+    smtp_access_free(&listener->proxies);
     tls_context_free(&listener->settings.tls);
     free(listener->name);
     free(listener->hostname);

@@ -22,6 +22,7 @@ struct smtp_listener {
     struct smtp_listener_settings settings; /* defaults filled in; without address and clients */
     char *name, *hostname, *spool_dir;      /* the copies that settings points to */
     struct smtp_access *access;             /* NULL: everybody */
+    struct smtp_access *proxies;            /* NULL: nobody */
     struct loop_listener *socket;           /* NULL: none */
     struct smtp_session *sessions;          /* linked list, the newest first */
     unsigned session_count;

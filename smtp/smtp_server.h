@@ -52,8 +52,13 @@ struct smtp_listener_settings {
     bool lmtp;
     const char *hostname; /* in the greeting and EHLO reply */
     enum smtp_tls_policy tls_policy;
-    struct tls_context *tls;          /* needed unless SMTP_TLS_NONE; the listener takes its own reference */
-    const char *const *clients;       /* NULL-terminated "10.0.0.0/8", "::1"; NULL: everybody. Others get 554 */
+    struct tls_context *tls;    /* needed unless SMTP_TLS_NONE; the listener takes its own reference */
+    const char *const *clients; /* NULL-terminated "10.0.0.0/8", "::1"; NULL: everybody. Others get 554 */
+    /* Whose connections begin with a header of the PROXY protocol (smtp_proxy.h), before TLS and our greeting: networks
+     * as in clients, or "unix". Without a good one in time they are closed without a word. NULL: nobody's. From then on
+     * all that is about clients is about the one that the header names. */
+    const char *const *proxies;
+    int64_t proxy_timeout_ms;         /* for the header; 0: 5 s */
     unsigned max_sessions;            /* more: 421 4.3.2. 0: 1,000 */
     unsigned max_sessions_per_client; /* 0: no limit besides */
     unsigned recipients_max;          /* per transaction; more: 452 4.5.3. 0: 1,000 (RFC 5321: at least 100) */

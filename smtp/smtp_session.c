@@ -13,6 +13,7 @@
 #include "smtp/smtp_access.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_listener_internal.h"
+#include "smtp/smtp_proxy.h"
 
 enum {
     OUT_MAX = 64 * 1024, /* replies collected; written long before: */
@@ -28,6 +29,7 @@ static const struct state_info {
     const char *name;
     unsigned next; /* states that may follow */
 } states[] = {
+    [SMTP_SESSION_PROXY] = { "proxy", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_HANDSHAKE] = { "handshake", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_START] = { "start", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_READY] = { "ready", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_ENVELOPE) |
@@ -103,7 +105,8 @@ void smtp_session_reply(struct smtp_session *session, int code, const char *enha
 bool smtp_session_reply_bad(struct smtp_session *session, int code, const char *enhanced, const char *text)
 {
     if (++session->errors >= session->listener->settings.errors_max) {
-        log_info("smtp.errors", "session=%s peer=%s count=%u", session->id, session->peer, session->errors);
+        log_info("smtp.errors", "session=%s peer=%s client=%s count=%u", session->id, session->peer, session->client,
+                 session->errors);
         smtp_session_reply(session, 421, "4.7.0", "Too many errors");
         return false;
     }
@@ -121,6 +124,7 @@ static void session_destroy(void *arg)
     free(session->peer_address);
     free(session->client);
     free(session->client_address);
+    smtp_proxy_parser_free(&session->proxy);
     free(session->helo);
     free(session->listener_name);
     if (listener)
@@ -142,7 +146,7 @@ static void session_reap(struct smtp_session *session)
 static void session_end(struct smtp_session *session)
 {
     smtp_session_set_state(session, SMTP_SESSION_GONE);
-    log_debug("smtp.closed", "session=%s peer=%s", session->id, session->peer);
+    log_debug("smtp.closed", "session=%s peer=%s client=%s", session->id, session->peer, session->client);
     stream_free(&session->stream);
     timer_free(&session->timeout);
     strbuf_free(&session->out);
@@ -242,6 +246,30 @@ static enum step step_answer(struct smtp_session *session)
     return smtp_transaction_apply_answer(session->transaction) ? STEP_DONE : STEP_CLOSE;
 }
 
+static void greet(struct smtp_session *session)
+{
+    smtp_session_reply(session, 220, "", "%s %s Postern", session->listener->settings.hostname,
+                       session->is_lmtp ? "LMTP" : "ESMTP");
+    smtp_session_flush(session);
+}
+
+/* Only now the connection begins, as if the client had made it. */
+static enum step step_proxy(struct smtp_session *session)
+{
+    int got = smtp_session_read_proxy(session);
+    if (got <= 0)
+        return got == 0 ? STEP_WAIT : STEP_CLOSE;
+    if (session->needs_tls) {
+        if (stream_start_tls_server(session->stream, session->listener->settings.tls) < 0)
+            return STEP_CLOSE; /* the client has gone */
+        smtp_session_set_state(session, SMTP_SESSION_HANDSHAKE);
+    } else {
+        smtp_session_set_state(session, SMTP_SESSION_START);
+        greet(session);
+    }
+    return STEP_DONE;
+}
+
 static enum step step_none(struct smtp_session *session)
 {
     (void)session;
@@ -256,10 +284,10 @@ static bool has_unread_replies(const struct smtp_session *session)
 static enum step take_step(struct smtp_session *session)
 {
     static enum step (*const steps[])(struct smtp_session * session) = {
-        [SMTP_SESSION_HANDSHAKE] = step_none, [SMTP_SESSION_START] = step_command,
-        [SMTP_SESSION_READY] = step_command,  [SMTP_SESSION_ENVELOPE] = step_command,
-        [SMTP_SESSION_ASKING] = step_answer,  [SMTP_SESSION_DATA] = step_data,
-        [SMTP_SESSION_GONE] = step_none,
+        [SMTP_SESSION_PROXY] = step_proxy,      [SMTP_SESSION_HANDSHAKE] = step_none,
+        [SMTP_SESSION_START] = step_command,    [SMTP_SESSION_READY] = step_command,
+        [SMTP_SESSION_ENVELOPE] = step_command, [SMTP_SESSION_ASKING] = step_answer,
+        [SMTP_SESSION_DATA] = step_data,        [SMTP_SESSION_GONE] = step_none,
     };
     if (has_unread_replies(session))
         return STEP_WAIT;
@@ -272,6 +300,8 @@ static void restart_timeout(struct smtp_session *session)
     const struct smtp_listener_settings *settings = &session->listener->settings;
     if (session->state == SMTP_SESSION_ASKING)
         timer_stop(session->timeout);
+    else if (session->state == SMTP_SESSION_PROXY)
+        timer_start(session->timeout, settings->proxy_timeout_ms);
     else
         timer_start(session->timeout,
                     session->state == SMTP_SESSION_DATA ? settings->data_timeout_ms : settings->command_timeout_ms);
@@ -322,20 +352,14 @@ void smtp_session_run_later(struct smtp_session *session)
 static void on_timeout(void *arg)
 {
     struct smtp_session *session = arg;
-    log_info("smtp.timeout", "session=%s peer=%s state=%s", session->id, session->peer, states[session->state].name);
-    if (session->state == SMTP_SESSION_HANDSHAKE) {
+    log_info("smtp.timeout", "session=%s peer=%s client=%s state=%s", session->id, session->peer, session->client,
+             states[session->state].name);
+    if (session->state == SMTP_SESSION_HANDSHAKE || session->state == SMTP_SESSION_PROXY) {
         session_end(session);
         return;
     }
     smtp_session_reply(session, 421, "4.4.2", "Timeout, closing");
     session_close(session);
-}
-
-static void greet(struct smtp_session *session)
-{
-    smtp_session_reply(session, 220, "", "%s %s Postern", session->listener->settings.hostname,
-                       session->is_lmtp ? "LMTP" : "ESMTP");
-    smtp_session_flush(session);
 }
 
 /* After STARTTLS all that was learned in plain is forgotten (RFC 3207 section 4.2), and there is no second greeting. */
@@ -370,8 +394,9 @@ static void on_end(struct stream *stream, enum stream_end why, const char *detai
     (void)stream;
     struct smtp_session *session = ctx;
     bool is_lost = why != STREAM_END_EOF || session->state == SMTP_SESSION_DATA;
-    log_event(is_lost ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "smtp.lost", "session=%s peer=%s state=%s detail=%s",
-              session->id, session->peer, states[session->state].name, detail);
+    log_event(is_lost ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "smtp.lost",
+              "session=%s peer=%s client=%s state=%s detail=%s", session->id, session->peer, session->client,
+              states[session->state].name, detail);
     if (why == STREAM_END_EOF)
         session_close(session); /* a client that has closed one direction may still read our replies */
     else
@@ -423,5 +448,16 @@ void smtp_session_begin(struct smtp_session *session, struct stream *stream, boo
     log_debug("smtp.connect", "session=%s listener=%s peer=%s", session->id, session->listener_name, session->peer);
     if (!is_tls)
         greet(session);
+    restart_timeout(session);
+}
+
+void smtp_session_begin_proxied(struct smtp_session *session, struct stream *stream)
+{
+    session->stream = stream;
+    session->timeout = timer_new(session->loop, on_timeout, session);
+    session->state = SMTP_SESSION_PROXY;
+    smtp_session_prepare_proxy(session);
+    smtp_listener_add(session->listener, session);
+    log_debug("smtp.connect", "session=%s listener=%s peer=%s", session->id, session->listener_name, session->peer);
     restart_timeout(session);
 }

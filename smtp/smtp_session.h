@@ -20,11 +20,13 @@
 #include "smtp/smtp_server.h"
 
 struct smtp_listener;
+struct smtp_proxy_parser;
 struct stream_callbacks;
 struct timer;
 
 /* A session is in exactly one of these; smtp_session_set_state() is the only writer. */
 enum smtp_session_state {
+    SMTP_SESSION_PROXY,     /* the header that says who the client is must come; nothing is written here */
     SMTP_SESSION_HANDSHAKE, /* TLS is being set up; nothing is read or written here */
     SMTP_SESSION_START,     /* greeted the client (or restarted by STARTTLS); no EHLO yet */
     SMTP_SESSION_READY,     /* EHLO was accepted; between transactions */
@@ -88,10 +90,12 @@ struct smtp_session {
     char *peer_address;
     char *client; /* as peer, unless PROXY or XCLIENT has said who is behind it */
     char *client_address;
-    char *helo; /* NULL before EHLO */
+    struct smtp_proxy_parser *proxy; /* in SMTP_SESSION_PROXY, else NULL */
+    char *helo;                      /* NULL before EHLO */
     char *listener_name;
     bool is_lmtp;
     bool is_extended; /* EHLO or LHLO, not HELO */
+    bool needs_tls;   /* implicit TLS, as soon as the header of SMTP_SESSION_PROXY has come */
     bool is_running;  /* a run is under way: it will see what was changed */
     bool run_queued;  /* a run is due at the end of this turn */
     bool skips_line;  /* in the middle of a line that is too long */
@@ -100,11 +104,12 @@ struct smtp_session {
 };
 
 /* --- smtp_session.c: for the listener --- */
-/* Not connected yet: create its stream with these callbacks and the session as ctx, then smtp_session_begin(). Takes
- * peer_address over, copies peer. */
+/* Not connected yet: create its stream with these callbacks and the session as ctx, then smtp_session_begin(), or
+ * smtp_session_begin_proxied() with a plain stream. Takes peer_address over, copies peer. */
 struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char *peer, char *peer_address);
 const struct stream_callbacks *smtp_session_stream_callbacks(void);
 void smtp_session_begin(struct smtp_session *session, struct stream *stream, bool is_tls);
+void smtp_session_begin_proxied(struct smtp_session *session, struct stream *stream);
 void smtp_session_run_later(struct smtp_session *session);
 void smtp_session_cut(struct smtp_session *session); /* drops the connection; the transaction is abandoned */
 
@@ -121,6 +126,12 @@ bool smtp_session_reply_bad(struct smtp_session *session, int code, const char *
     __attribute__((warn_unused_result));
 void smtp_session_write(struct smtp_session *session, const struct smtp_reply *reply);
 void smtp_session_flush(struct smtp_session *session);
+
+/* --- smtp_session_proxy.c --- */
+void smtp_session_prepare_proxy(struct smtp_session *session);
+/* Takes the header from the stream. 1: the client is known and may go on; 0: more must come; -1: close, maybe after a
+ * reply. */
+int smtp_session_read_proxy(struct smtp_session *session) __attribute__((warn_unused_result));
 
 /* --- smtp_transaction.c --- */
 struct smtp_transaction *smtp_transaction_begin(struct smtp_session *session, const struct smtp_address *sender,

@@ -94,6 +94,7 @@ struct play {
     struct smtp_listener_settings settings;
     struct smtp_server_callbacks callbacks;
     char *networks[NETWORKS_MAX + 1];
+    char *proxies[NETWORKS_MAX + 1];
     char hostname[64], spool_dir[64];
     struct smtp_listener *listener;
     struct client clients[CLIENTS_MAX];
@@ -255,6 +256,10 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
     spool_free(&content);
     note(play, "message to=%s size=%zu %s helo=%s peer=%s listener=%s", to.data, size, facts->protocol, facts->helo,
          facts->peer_address, facts->listener);
+    if (strcmp(facts->peer, facts->client) != 0)
+        note(play, "client=%s", facts->client);
+    else
+        assert_string_equal(facts->peer_address, facts->client_address);
     strbuf_free(&to);
     assert_int_equal(smtp_transaction_is_lmtp(transaction), play->settings.lmtp);
     assert_null(facts->tls_version);
@@ -332,6 +337,7 @@ static void need_listener(struct play *play)
         return;
     char *error = NULL;
     play->settings.clients = play->networks[0] ? (const char *const *)play->networks : NULL;
+    play->settings.proxies = play->proxies[0] ? (const char *const *)play->proxies : NULL;
     play->listener = smtp_listener_new(&play->settings, &error);
     if (!play->listener)
         FAIL(play, "no listener: %s", error);
@@ -561,13 +567,13 @@ static void do_whole(struct play *play, const char *argument)
     play->is_bytewise = false;
 }
 
-static void set_clients(struct play *play, const char *value)
+static void set_networks(char *networks[NETWORKS_MAX + 1], const char *value)
 {
     size_t count = 0;
     while (*value) {
         size_t len = strcspn(value, " ");
         assert_true(count < NETWORKS_MAX);
-        play->networks[count++] = xstrndup(value, len);
+        networks[count++] = xstrndup(value, len);
         value += len + (value[len] == ' ');
     }
 }
@@ -596,7 +602,11 @@ static void do_set(struct play *play, const char *argument)
     const char *value = argument + len + (argument[len] == ' ');
     assert_null(play->listener);
     if (strncmp(argument, "clients ", 8) == 0) {
-        set_clients(play, value);
+        set_networks(play->networks, value);
+        return;
+    }
+    if (strncmp(argument, "proxies ", 8) == 0) {
+        set_networks(play->proxies, value);
         return;
     }
     if (strcmp(argument, "lmtp yes") == 0 || strcmp(argument, "tls require") == 0) {
@@ -682,8 +692,10 @@ static void finish(struct play *play)
     turn(play, TURNS);
     if (play->alive > 0)
         FAIL(play, "%u transactions have not ended for their owner", play->alive);
-    for (size_t i = 0; play->networks[i]; i++)
+    for (size_t i = 0; i < NETWORKS_MAX; i++) {
         free(play->networks[i]);
+        free(play->proxies[i]);
+    }
     strbuf_free(&play->packet);
     strbuf_free(&play->events);
     strbuf_free(&play->content);

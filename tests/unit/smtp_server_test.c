@@ -36,6 +36,7 @@ struct scene {
     struct strbuf received; /* since the last command */
     bool has_tls, has_ended;
     struct strbuf events;
+    const char *const *proxies;
     const char *free_at; /* the owner frees the listener in this callback */
     bool answers_first;
 };
@@ -136,6 +137,7 @@ static void set_up(struct scene *scene, enum smtp_tls_policy policy)
         .hostname = "gw.example.org",
         .tls_policy = policy,
         .tls = scene->server_tls,
+        .proxies = scene->proxies,
         .message_max = 1000000,
         .spool_dir = "/tmp",
         .callbacks = &owner,
@@ -311,6 +313,59 @@ static void implicit_tls_greets_inside(void **state)
     expect(&scene, NULL);
     assert_null(strstr(scene.received.data, "220"));
     tear_down(&scene);
+}
+
+/* Header, handshake and commands come as one stream: each reads its own part, and no more. */
+static void implicit_tls_comes_after_the_proxy_header(void **state)
+{
+    (void)state;
+    static const char *const proxies[] = { "127.0.0.1", NULL };
+    static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+    static const struct {
+        const char *header;
+        size_t len;
+    } headers[] = {
+        { "PROXY TCP4 203.0.113.9 192.0.2.1 40000 465\r\n", 44 },
+        { "PROXY TCP4 1.1.1.1 1.1.1.1 0 0\r\n", 32 },
+        { "PROXY UNKNOWN\r\n", 15 },
+        { local, sizeof local - 1 },
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        struct scene scene = { .proxies = proxies };
+        set_up(&scene, SMTP_TLS_IMPLICIT);
+        connect_client(&scene, NULL);
+        while (smtp_listener_sessions(scene.listener) == 0)
+            loop_turn(scene.loop);
+        stream_write(scene.client, headers[i].header, headers[i].len);
+        assert_int_equal(stream_start_tls_client(scene.client, scene.client_tls, NULL, NULL), 1);
+        expect(&scene, "220 gw.example.org ESMTP Postern\r\n");
+        assert_true(scene.has_tls);
+        say(&scene, "EHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+        say(&scene, deliver, "250 2.6.0 Taken\r\n");
+        assert_string_equal(scene.events.data, "mail ESMTPS TLSv1.3\nrcpt ESMTPS TLSv1.3\nmessage ESMTPS TLSv1.3\n");
+        tear_down(&scene);
+    }
+}
+
+/* A handshake without header is no header, and who is not let in is not answered in plain. */
+static void implicit_tls_without_proxy_header_is_refused(void **state)
+{
+    (void)state;
+    static const char *const proxies[] = { "127.0.0.1", NULL };
+    static const char *const headers[] = { "", "PROXY TCP4 203.0.113.9 192.0.2.1 40000 465\n" };
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        struct scene scene = { .proxies = proxies };
+        set_up(&scene, SMTP_TLS_IMPLICIT);
+        connect_client(&scene, NULL);
+        while (smtp_listener_sessions(scene.listener) == 0)
+            loop_turn(scene.loop);
+        stream_write(scene.client, headers[i], strlen(headers[i]));
+        assert_int_equal(stream_start_tls_client(scene.client, scene.client_tls, NULL, NULL), 1);
+        expect(&scene, NULL);
+        assert_false(scene.has_tls);
+        assert_int_equal(scene.received.len, 0);
+        tear_down(&scene);
+    }
 }
 
 static void silent_handshake_times_out(void **state)
@@ -547,6 +602,8 @@ int main(void)
         cmocka_unit_test(plain_text_in_the_handshake_is_refused),
         cmocka_unit_test(implicit_tls_greets_inside),
         cmocka_unit_test(silent_handshake_times_out),
+        cmocka_unit_test(implicit_tls_comes_after_the_proxy_header),
+        cmocka_unit_test(implicit_tls_without_proxy_header_is_refused),
         cmocka_unit_test(a_new_certificate_is_used_from_now_on),
         cmocka_unit_test(half_closed_clients_get_their_replies),
         cmocka_unit_test(deaf_clients_are_not_listened_to),
