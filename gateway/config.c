@@ -317,6 +317,7 @@ static void free_listener(struct config_listener *listener)
     free(listener->certificate);
     free(listener->key);
     free_list(listener->clients);
+    free_list(listener->proxy_protocol);
     free(listener->trust_authserv_id);
 }
 

@@ -21,6 +21,7 @@ struct config_listener {
     enum smtp_tls_policy tls;
     char *certificate, *key; /* files; NULL */
     char **clients;          /* NULL-terminated; NULL: everybody */
+    char **proxy_protocol;   /* NULL-terminated; NULL: nobody */
     unsigned max_sessions, max_sessions_per_client;
     char *trust_authserv_id; /* NULL: none */
     bool assume_authenticated;

@@ -241,6 +241,19 @@ static int check_networks(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
+/* Networks, and whoever comes by a unix socket. */
+static int check_peers(cfg_t *cfg, cfg_opt_t *opt)
+{
+    unsigned last = cfg_opt_size(opt);
+    if (!config_list_grew(opt, last))
+        return 0;
+    const char *value = cfg_opt_getnstr(opt, last - 1);
+    if (!is_network(value) && strcmp(value, "unix") != 0)
+        config_value_problem(cfg, "%s: \"%s\" is neither a network such as 10.0.0.0/8 or ::1 nor \"unix\"", opt->name,
+                             value);
+    return 0;
+}
+
 static int check_relay_url(cfg_t *cfg, cfg_opt_t *opt)
 {
     const char *value = value_of(opt);
@@ -311,6 +324,7 @@ static const struct {
     { "listen|certificate", check_readable_file },
     { "listen|key", check_readable_file },
     { "listen|clients", check_networks },
+    { "listen|proxy_protocol", check_peers },
     { "listen|max_sessions", check_count },
     { "listen|max_sessions_per_client", check_count },
     { "relay|url", check_relay_url },
@@ -341,6 +355,7 @@ cfg_t *config_schema_new(void)
                            CFG_STR("certificate", NULL, CFGF_NODEFAULT),
                            CFG_STR("key", NULL, CFGF_NODEFAULT),
                            CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
+                           CFG_STR_LIST("proxy_protocol", NULL, CFGF_NODEFAULT),
                            CFG_INT("max_sessions", 1000, CFGF_NONE),
                            CFG_INT("max_sessions_per_client", 100, CFGF_NONE),
                            CFG_STR("trust_authserv_id", NULL, CFGF_NODEFAULT),
@@ -452,6 +467,13 @@ static void check_address_is_free(const struct config *config, size_t index, str
     }
 }
 
+/* Nothing says who may come. Behind a proxy, that only processes of this machine can connect says nothing either. */
+static bool lets_everybody_in(const struct config_listener *listener)
+{
+    return listener->address && !listener->clients &&
+           (listener->proxy_protocol || !is_local_address(listener->address));
+}
+
 static void take_listener(cfg_t *section, struct config_listener *listener, struct config_report *report)
 {
     listener->name = xstrdup(cfg_title(section));
@@ -465,17 +487,17 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     listener->trust_authserv_id = copy_string(section, "trust_authserv_id");
     listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
     listener->clients = copy_list(section, "clients");
+    listener->proxy_protocol = copy_list(section, "proxy_protocol");
     if (!listener->address)
         config_problem(report, 0, "listen %s: address is missing; expected host:port or unix:/path", listener->name);
     check_certificate(listener, report);
     if (listener->tls != SMTP_TLS_NONE && (!listener->certificate || !listener->key))
         config_problem(report, 0, "listen %s: tls needs certificate and key", listener->name);
-    if ((listener->assume_authenticated || listener->trust_authserv_id) && !listener->clients && listener->address &&
-        !is_local_address(listener->address))
+    if ((listener->assume_authenticated || listener->trust_authserv_id) && lets_everybody_in(listener))
         config_problem(
             report, 0,
             "listen %s: whoever can connect is believed; say who that is with clients = { ... }, or listen on "
-            "loopback or a unix socket",
+            "loopback or a unix socket without proxy_protocol",
             listener->name);
     if (listener->assume_authenticated && listener->trust_authserv_id)
         config_problem(report, 0, "listen %s: assume_authenticated and trust_authserv_id exclude each other",
@@ -488,10 +510,10 @@ static void check_proof_of_strangers(const struct config *config, struct config_
     for (size_t i = 0; config->policy.proof == CONFIG_PROOF_NONE && i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];
         bool was_reported = listener->assume_authenticated || listener->trust_authserv_id;
-        if (listener->address && !listener->clients && !is_local_address(listener->address) && !was_reported)
+        if (lets_everybody_in(listener) && !was_reported)
             config_problem(report, 0,
                            "listen %s: with policy proof = none whoever can connect is believed; say who that is with "
-                           "clients = { ... }, or listen on loopback or a unix socket",
+                           "clients = { ... }, or listen on loopback or a unix socket without proxy_protocol",
                            listener->name);
     }
 }

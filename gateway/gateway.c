@@ -167,6 +167,7 @@ static struct smtp_listener *new_listener(struct gateway *gateway, const struct 
         .tls_policy = listener->tls,
         .tls = tls,
         .clients = (const char *const *)listener->clients,
+        .proxies = (const char *const *)listener->proxy_protocol,
         .max_sessions = limits_fit_sessions(config, listener->max_sessions, gateway->open_files),
         .max_sessions_per_client = listener->max_sessions_per_client,
         .message_max = config->policy.max_message,
@@ -493,7 +494,8 @@ static bool same_listeners(const struct config *was, const struct config *is)
         const struct config_listener *a = &was->listeners[i], *b = &is->listeners[i];
         same = same_text(a->name, b->name) && same_text(a->address, b->address) && a->lmtp == b->lmtp &&
                a->tls == b->tls && a->max_sessions == b->max_sessions &&
-               a->max_sessions_per_client == b->max_sessions_per_client && same_list(a->clients, b->clients);
+               a->max_sessions_per_client == b->max_sessions_per_client && same_list(a->clients, b->clients) &&
+               same_list(a->proxy_protocol, b->proxy_protocol);
     }
     return same;
 }

@@ -43,7 +43,8 @@ static void test_defaults_and_values(void **state)
     struct config *config =
         load("# a comment with \"quotes\" and }\ndomain = \"silo.example.org\" // more\n/* and\nmore */\n" GOOD_REST
              "listen lmtp { address = \"unix:/tmp/x\" protocol = lmtp clients = { \"10.0.0.0/8\", \"::1\" }\n"
-             "  trust_authserv_id = \"mx.example.org\" max_sessions = 7 }\n"
+             "  trust_authserv_id = \"mx.example.org\" max_sessions = 7\n"
+             "  proxy_protocol = { \"192.0.2.0/24\", \"unix\" } }\n"
              "policy { max_message = \"2M\" proof = dkim }\nretry { first = \"30s\" give_up = \"7d\" }\nlog { level = "
              "debug }\n"
              "postfix { socketmap = \"127.0.0.1:2527\" policy = \"unix:/run/p\" policy_match = domain\n"
@@ -61,6 +62,10 @@ static void test_defaults_and_values(void **state)
     assert_true(config->listeners[1].lmtp);
     assert_string_equal(config->listeners[1].clients[1], "::1");
     assert_null(config->listeners[1].clients[2]);
+    assert_null(config->listeners[0].proxy_protocol);
+    assert_string_equal(config->listeners[1].proxy_protocol[0], "192.0.2.0/24");
+    assert_string_equal(config->listeners[1].proxy_protocol[1], "unix");
+    assert_null(config->listeners[1].proxy_protocol[2]);
     assert_int_equal(config->listeners[1].max_sessions, 7);
     assert_int_equal(config->listeners[1].max_sessions_per_client, 100);
     assert_string_equal(config->listeners[1].trust_authserv_id, "mx.example.org");
@@ -115,6 +120,10 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST
       "listen b { address = \"[::1]:25\" clients = { \"10.0.0.0/8\", \"10.0.0.0/33\" } }\n",
       6, "not a network" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" clients = { \"unix\" } }\n", 6,
+      "not a network" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" proxy_protocol = { \"lb.example\" } }\n",
+      6, "neither a network such as" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_sessions = 0 }\n", 6,
       "expected a number from 1" },
     { "domain = \"d.example\"\n" GOOD_REST
@@ -129,6 +138,13 @@ static const struct mistake mistakes[] = {
       "say who that is with clients" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"0.0.0.0:25\" }\npolicy { proof = none }\n", 0,
       "listen b: with policy proof = none whoever can connect is believed" },
+    /* Whoever can connect to a proxy before it can connect to a listener on loopback. */
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"127.0.0.1:25\" proxy_protocol = { \"127.0.0.1\" } trust_authserv_id = x }\n",
+      0, "say who that is with clients" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"unix:/tmp/x\" proxy_protocol = { \"unix\" } }\npolicy { proof = none }\n",
+      0, "listen b: with policy proof = none whoever can connect is believed" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_sessions_per_client = 0 }\n", 6,
       "expected a number from 1" },
     { GOOD_REST, 0, "domain is missing" },
