@@ -374,6 +374,7 @@ static int open_state(struct gateway *gateway, char **error_out)
     if (!gateway->parts.store)
         return -1;
     gateway->parts.background = background_new(gateway->parts.loop);
+    gateway->parts.digester = background_new(gateway->parts.loop);
     return 1;
 }
 
@@ -451,6 +452,7 @@ void gateway_free(struct gateway **gateway_in)
         store_close(&gateway->parts.store);
     convert_free(&gateway->parts.convert);
     background_free(&gateway->parts.background);
+    background_free(&gateway->parts.digester);
     silo_link_free(&gateway->link);
     poster_free(&gateway->poster);
     relay_free(&gateway->relay);

@@ -1,8 +1,8 @@
 /* inbound.c - from RCPT to 250
  *
- * The header is looked at on the loop (bounded, smtp/mail_header.h); the content itself is only counted, digested and
- * stored: small content on the committer's thread, large content before that on the background thread, which waits for
- * the disk. Nobody parses it here.
+ * The header is looked at on the loop (bounded, smtp/mail_header.h); the content itself is only counted, digested (by a
+ * thread of its own, if it is not small) and stored: small content on the committer's thread, large content before that on the
+ * background thread, which waits for the disk. Nobody parses it here.
  */
 #include "gateway/inbound.h"
 
@@ -32,7 +32,7 @@
 #include "mapping/store_trace.h"
 #include "smtp/mail_header.h"
 
-enum { DAY_MS = 24 * 3600 * 1000, DIGEST_PIECE = 64 * 1024 };
+enum { DAY_MS = 24 * 3600 * 1000, DIGEST_PIECE = 64 * 1024, DIGEST_ASIDE = 16 * 1024 };
 static const int64_t REPETITIONS_MS = INT64_C(8) * DAY_MS; /* promise 2: a week, and a day more */
 
 struct inbound {
@@ -181,7 +181,7 @@ static struct policy_verdict judge_proof(struct mail *mail)
 
 /* Storing: runs on the committer, perhaps twice (store_submit_repeatable()). */
 
-/* Reads all of the content: for a large mail it is done while it is kept. */
+/* Reads all of the content: of what is not small it was done by the digester. */
 static void find_digest(struct mail *mail)
 {
     if (mail->digested != DIGEST_UNKNOWN || !mail->header.message_id)
@@ -437,7 +437,6 @@ static void stored(int result, void *arg)
 static void keep(void *arg)
 {
     struct mail *mail = arg;
-    find_digest(mail);
     mail->kept = store_draft_keep(mail->draft) == 1;
 }
 
@@ -451,21 +450,41 @@ static void keep_done(void *arg)
 }
 
 /* The daemon stops: the transaction has waited for its answer to be freed. */
-static void keep_discarded(void *arg)
+static void discarded(void *arg)
 {
     struct mail *mail = arg;
     answer(mail, -1);
     mail_free(mail);
 }
 
-static void store_content(struct mail *mail)
+static void keep_content(struct mail *mail)
 {
     const struct parts *parts = mail->inbound->parts;
     mail->draft = store_draft_new_spool(parts->store, mail->content);
     if (store_draft_is_large(mail->draft))
-        background_submit(parts->background, keep, keep_done, keep_discarded, mail);
+        background_submit(parts->background, keep, keep_done, discarded, mail);
     else
         store_submit_repeatable(parts->store, store_mail, stored, mail);
+}
+
+/* The digest of a mail that is not small: on the digester's thread, for the committer has more to do than anybody. */
+
+static void digest(void *arg)
+{
+    find_digest(arg);
+}
+
+static void digest_done(void *arg)
+{
+    keep_content(arg);
+}
+
+static void store_content(struct mail *mail)
+{
+    if (mail->header.message_id && spool_size(mail->content) > DIGEST_ASIDE)
+        background_submit(mail->inbound->parts->digester, digest, digest_done, discarded, mail);
+    else
+        keep_content(mail);
 }
 
 static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *transaction)

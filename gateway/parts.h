@@ -19,5 +19,6 @@ struct parts {
     struct config *config;
     struct store *store;
     struct convert *convert;
-    struct background *background;
+    struct background *background; /* may wait for the disk */
+    struct background *digester;   /* only computes, so that nobody waits for a disk here */
 };
