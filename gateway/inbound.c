@@ -274,7 +274,8 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
  * the mail comes again. */
 static int add_recipient(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient)
 {
-    if (store_inbound_add_recipient(db, mail->id, recipient->target, recipient->mapping_id) != 1)
+    struct store_inbound_recipient_new row = { .target = recipient->target, .mapping_id = recipient->mapping_id };
+    if (store_inbound_add_recipient(db, mail->id, &row) != 1)
         return -1;
     return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
                            recipient->verdict.reason);

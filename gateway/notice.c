@@ -27,7 +27,7 @@ int notice_text_fd(const char *text)
 static int add_reader(struct store_db *db, int64_t id, const struct notice *notice)
 {
     if (notice->to.member_id || notice->to.group_id)
-        return store_inbound_add_recipient(db, id, notice->to, 0);
+        return store_inbound_add_recipient(db, id, &(struct store_inbound_recipient_new){ .target = notice->to });
     return store_inbound_add_person(db, id, notice->uid, notice->alias);
 }
 

@@ -25,6 +25,16 @@ enum { STORE_DIGEST_SIZE = 16 }; /* octets of a SHA-256 that are kept: nobody fi
 
 enum store_inbound_kind { STORE_INBOUND_MAIL, STORE_INBOUND_NOTICE };
 
+/* Which reports the sender wants (NOTIFY, RFC 3461 section 4.1), or-ed; 0: not said. NEVER stands alone. */
+enum store_notify {
+    STORE_NOTIFY_SUCCESS = 1 << 0,
+    STORE_NOTIFY_FAILURE = 1 << 1,
+    STORE_NOTIFY_DELAY = 1 << 2,
+    STORE_NOTIFY_NEVER = 1 << 3,
+};
+/* How much of the mail a report of failure brings back (RET, section 4.3). */
+enum store_ret { STORE_RET_NONE, STORE_RET_FULL, STORE_RET_HDRS };
+
 /* A member, a group, or (both ids 0) somebody of the silo who is told something. */
 struct store_inbound_recipient {
     struct store_target target;
@@ -32,6 +42,17 @@ struct store_inbound_recipient {
     char *uid;          /* of a group its gid. NULL: a member's is not known; the gateway is not in the group */
     char *alias;        /* of a group its gid */
     char *local_part;   /* "" for neither a member nor a group */
+    char *address;      /* as the sender has written it; NULL for a notice */
+    unsigned notify;    /* enum store_notify */
+    char *orcpt;        /* value of ORCPT, still xtext; NULL */
+    bool is_skipped;    /* not among those that it was last posted to: the mapping was revoked since */
+};
+struct store_inbound_recipient_new {
+    struct store_target target;
+    int64_t mapping_id;
+    const char *address; /* NULL for a notice, as orcpt */
+    unsigned notify;
+    const char *orcpt;
 };
 struct store_inbound {
     int64_t id;
@@ -43,6 +64,9 @@ struct store_inbound {
     char *message_id;         /* without brackets; NULL */
     char *references;         /* message ids, newest first, one per line; "" */
     bool is_automatic;
+    bool is_sender_proven; /* the envelope sender: reports may be sent there */
+    enum store_ret ret;
+    char *envid;        /* value of ENVID, still xtext; NULL */
     int64_t content_id; /* 0 once erased. Mail: the whole message; notice: the CommonMark body */
     int64_t size;
     int64_t thread_id; /* 0 until routed (a notice has it from the start, or 0 for a new thread) */
@@ -60,7 +84,9 @@ struct store_inbound_new {
     int64_t correspondent_id;
     const char *message_id, *references;
     const uint8_t *digest; /* STORE_DIGEST_SIZE octets, of what makes it the same mail (with a Message-ID); NULL */
-    bool is_automatic;
+    bool is_automatic, is_sender_proven;
+    enum store_ret ret;
+    const char *envid; /* NULL */
     int64_t content_id, size, thread_id;
     const char *threadid; /* NULL */
     const char *subject;
@@ -68,8 +94,12 @@ struct store_inbound_new {
 };
 int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
     __attribute__((warn_unused_result));
-/* 1 also for one that is there already: everybody gets a message once. */
-int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, struct store_target target, int64_t mapping_id)
+/* 1 also for one that is there already: everybody gets a message once, and reports are about the first address. */
+int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id,
+                                const struct store_inbound_recipient_new *recipient)
+    __attribute__((warn_unused_result));
+/* Is this recipient left out of what is posted next? 0: no such recipient. */
+int store_inbound_set_skipped(struct store_db *db, int64_t inbound_id, struct store_target target, bool is_skipped)
     __attribute__((warn_unused_result));
 int store_inbound_add_person(struct store_db *db, int64_t inbound_id, const char *uid, const char *alias)
     __attribute__((warn_unused_result));
@@ -105,11 +135,12 @@ enum store_outbound_kind {
     STORE_OUTBOUND_MESSAGE,
     STORE_OUTBOUND_FORWARD, /* a whole thread, for those who are new in it (mapping/store_forward.h) */
     STORE_OUTBOUND_FILES,   /* attachments of a message that was forwarded without them */
+    STORE_OUTBOUND_REPORT,  /* a delivery report to the sender of a mail: written from the start, with a null sender */
 };
 
 struct store_outbound_recipient {
-    int64_t correspondent_id;
-    int64_t group_id; /* under whose mapping they may be written to; 0: the author's own */
+    int64_t correspondent_id; /* 0: the one of a REPORT */
+    int64_t group_id;         /* under whose mapping they may be written to; 0: the author's own */
     char *address;
     enum store_recipient_state state;
     char *reply; /* the relay's last; "" */
@@ -118,7 +149,7 @@ struct store_outbound {
     int64_t id;
     enum store_outbound_kind kind;
     enum store_queue_state state;
-    char *tmtp_msgid;
+    char *tmtp_msgid;   /* "" of a REPORT, which has neither thread nor author */
     int64_t thread_id;  /* 0: it named a thread that we do not know */
     int64_t member_id;  /* the author; 0: no member of the gateway */
     int64_t group_id;   /* in whose name it is sent; 0: in the author's own */
@@ -149,6 +180,9 @@ int store_outbound_find_forward(struct store_db *db, const char *tmtp_msgid, int
     __attribute__((warn_unused_result));
 /* 1 also for one that is there already. */
 int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64_t correspondent_id, int64_t group_id)
+    __attribute__((warn_unused_result));
+/* Of a REPORT. */
+int store_outbound_add_address(struct store_db *db, int64_t outbound_id, const char *address)
     __attribute__((warn_unused_result));
 /* A FORWARD has its recipients now: in whose name it is sent (0: the author's own), and due. */
 int store_outbound_release(struct store_db *db, int64_t id, int64_t group_id, int64_t now)
@@ -215,4 +249,8 @@ struct store_inbound_same {
 };
 /* The entry that it was accepted as. 0: it was not. */
 int store_inbound_find_same(struct store_db *db, const struct store_inbound_same *same, int64_t *id_out)
+    __attribute__((warn_unused_result));
+/* Of a mail that is, or was, taken for others as this entry: it is refused for same->target, and its sender is told in a
+ * report. 1: noted now; 0: it was noted when this mail came before. */
+int store_inbound_add_refusal(struct store_db *db, int64_t inbound_id, const struct store_inbound_same *same)
     __attribute__((warn_unused_result));

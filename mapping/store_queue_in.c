@@ -1,36 +1,89 @@
 /* store_queue_in.c - the inbound queue of store_queue.h */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xmalloc.h"
 #include "mapping/store_internal.h"
 
+/* Words, as everything that a shell on the database may show. */
+static const char *const ret_names[] = { NULL, "full", "hdrs" };
+static const struct {
+    unsigned bit;
+    const char *name;
+} notify_names[] = {
+    { STORE_NOTIFY_SUCCESS, "success" },
+    { STORE_NOTIFY_FAILURE, "failure" },
+    { STORE_NOTIFY_DELAY, "delay" },
+    { STORE_NOTIFY_NEVER, "never" },
+};
+enum { NOTIFY_COUNT = sizeof notify_names / sizeof notify_names[0], NOTIFY_TEXT_MAX = 32 };
+
+/* NULL: not said. */
+static const char *format_notify(unsigned notify, char buffer[static NOTIFY_TEXT_MAX])
+{
+    size_t len = 0;
+    for (size_t i = 0; i < NOTIFY_COUNT; i++)
+        if (notify & notify_names[i].bit)
+            len += (size_t)snprintf(buffer + len, NOTIFY_TEXT_MAX - len, "%s%s", len ? "," : "", notify_names[i].name);
+    return len ? buffer : NULL;
+}
+
+static unsigned parse_notify(const char *text)
+{
+    unsigned notify = 0;
+    for (size_t i = 0; i < NOTIFY_COUNT; i++)
+        if (strstr(text, notify_names[i].name))
+            notify |= notify_names[i].bit;
+    return notify;
+}
+
+static enum store_ret parse_ret(const char *text)
+{
+    return text[0] == 'f' ? STORE_RET_FULL : text[0] == 'h' ? STORE_RET_HDRS : STORE_RET_NONE;
+}
+
 int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
 {
     return store_insert(
         db,
         "INSERT INTO inbound (kind, state, sender, from_address, correspondent_id, message_id, digest, reference_ids,"
-        " is_automatic, content_id, size, thread_id, threadid, subject, received_at, next_attempt_at)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " is_automatic, is_sender_proven, ret, envid, content_id, size, thread_id, threadid, subject, received_at,"
+        " next_attempt_at)"
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         STORE_VALUES(
             bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
             bind_text(inbound->from_address), bind_id(inbound->correspondent_id), bind_text(inbound->message_id),
             inbound->digest ? bind_blob(inbound->digest, STORE_DIGEST_SIZE) : bind_text(NULL),
             bind_text(inbound->references ? inbound->references : ""), bind_int(inbound->is_automatic),
+            bind_int(inbound->is_sender_proven), bind_text(ret_names[inbound->ret]), bind_text(inbound->envid),
             bind_id(inbound->content_id), bind_int(inbound->size), bind_id(inbound->thread_id),
             bind_text(inbound->threadid), bind_text(inbound->subject), bind_int(inbound->now), bind_int(inbound->now)),
         id_out);
 }
 
-int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id, struct store_target target, int64_t mapping_id)
+int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id,
+                                const struct store_inbound_recipient_new *recipient)
 {
+    char notify[NOTIFY_TEXT_MAX];
     int result = store_execute(
         db,
-        "INSERT INTO inbound_recipient (inbound_id, member_id, group_id, mapping_id)"
-        " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        STORE_VALUES(bind_int(inbound_id), bind_id(target.member_id), bind_id(target.group_id), bind_id(mapping_id)));
+        "INSERT INTO inbound_recipient (inbound_id, member_id, group_id, mapping_id, address, notify, orcpt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        STORE_VALUES(bind_int(inbound_id), bind_id(recipient->target.member_id), bind_id(recipient->target.group_id),
+                     bind_id(recipient->mapping_id), bind_text(recipient->address),
+                     bind_text(format_notify(recipient->notify, notify)), bind_text(recipient->orcpt)));
     return result < 0 ? -1 : 1;
+}
+
+int store_inbound_set_skipped(struct store_db *db, int64_t inbound_id, struct store_target target, bool is_skipped)
+{
+    return store_execute(
+        db,
+        "UPDATE inbound_recipient SET is_skipped = ? WHERE inbound_id = ?"
+        " AND member_id IS NOT DISTINCT FROM ? AND group_id IS NOT DISTINCT FROM ?",
+        STORE_VALUES(bind_int(is_skipped), bind_int(inbound_id), bind_id(target.member_id), bind_id(target.group_id)));
 }
 
 int store_inbound_add_person(struct store_db *db, int64_t inbound_id, const char *uid, const char *alias)
@@ -60,7 +113,8 @@ static int read_recipients(struct store_db *db, struct store_inbound *inbound)
                       " coalesce(inbound_recipient.uid, member.uid,"
                       "  CASE WHEN group_.state = 'joined' THEN group_.gid END),"
                       " coalesce(inbound_recipient.alias, member.alias, group_.gid),"
-                      " coalesce(member.local_part, group_.local_part)"
+                      " coalesce(member.local_part, group_.local_part),"
+                      " inbound_recipient.address, notify, orcpt, is_skipped"
                       " FROM inbound_recipient LEFT JOIN member ON member.id = inbound_recipient.member_id"
                       " LEFT JOIN group_ ON group_.id = inbound_recipient.group_id"
                       " WHERE inbound_id = ? ORDER BY inbound_recipient.id",
@@ -74,6 +128,10 @@ static int read_recipients(struct store_db *db, struct store_inbound *inbound)
             .uid = store_query_copy_or_null(&query, 3),
             .alias = store_query_copy(&query, 4),
             .local_part = store_query_copy(&query, 5),
+            .address = store_query_copy_or_null(&query, 6),
+            .notify = parse_notify(store_query_text(&query, 7)),
+            .orcpt = store_query_copy_or_null(&query, 8),
+            .is_skipped = store_query_int(&query, 9) != 0,
         };
     }
     store_query_end(&query);
@@ -100,6 +158,9 @@ static void read_inbound(const struct store_query *query, struct store_inbound *
         .next_attempt_at = store_query_int(query, 15),
         .attempts = (unsigned)store_query_int(query, 16),
         .last_error = store_query_copy(query, 17),
+        .is_sender_proven = store_query_int(query, 18) != 0,
+        .ret = parse_ret(store_query_text(query, 19)),
+        .envid = store_query_copy_or_null(query, 20),
     };
     bool known = store_queue_state_parse(store_query_text(query, 2), &out->state);
     assert(known); /* the schema's CHECK */
@@ -114,7 +175,7 @@ int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *ou
         &query, db,
         "SELECT id, kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
         " is_automatic, content_id, size, thread_id, threadid, subject, received_at, next_attempt_at, attempts,"
-        " last_error FROM inbound WHERE id = ?",
+        " last_error, is_sender_proven, ret, envid FROM inbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {
@@ -185,11 +246,14 @@ void store_inbound_free(struct store_inbound *inbound)
         free(inbound->recipients[i].uid);
         free(inbound->recipients[i].alias);
         free(inbound->recipients[i].local_part);
+        free(inbound->recipients[i].address);
+        free(inbound->recipients[i].orcpt);
     }
     free(inbound->recipients);
     free(inbound->sender);
     free(inbound->from_address);
     free(inbound->message_id);
+    free(inbound->envid);
     free(inbound->references);
     free(inbound->threadid);
     free(inbound->subject);

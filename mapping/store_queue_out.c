@@ -9,11 +9,11 @@
 
 static const char *const recipient_state_names[] = { "waiting", "delivered", "failed" };
 
-static const char *const kind_names[] = { "message", "forward", "files" };
+static const char *const kind_names[] = { "message", "forward", "files", "report" };
 
 static enum store_outbound_kind parse_kind(const char *text)
 {
-    int kind = STORE_OUTBOUND_FILES;
+    int kind = STORE_OUTBOUND_REPORT;
     while (kind > STORE_OUTBOUND_MESSAGE && strcmp(text, kind_names[kind]) != 0)
         kind--;
     return (enum store_outbound_kind)kind;
@@ -68,6 +68,12 @@ int store_outbound_add_recipient(struct store_db *db, int64_t outbound_id, int64
     return result < 0 ? -1 : 1;
 }
 
+int store_outbound_add_address(struct store_db *db, int64_t outbound_id, const char *address)
+{
+    return store_execute(db, "INSERT INTO outbound_recipient (outbound_id, address) VALUES (?, ?)",
+                         STORE_VALUES(bind_int(outbound_id), bind_text(address)));
+}
+
 int store_outbound_release(struct store_db *db, int64_t id, int64_t group_id, int64_t now)
 {
     return store_execute(db,
@@ -99,8 +105,9 @@ static int read_recipients(struct store_db *db, struct store_outbound *outbound)
     struct store_query query;
     int result;
     store_query_begin(&query, db,
-                      "SELECT correspondent.id, group_id, address, state, reply FROM outbound_recipient"
-                      " JOIN correspondent ON correspondent.id = outbound_recipient.correspondent_id"
+                      "SELECT correspondent.id, group_id, coalesce(correspondent.address, outbound_recipient.address),"
+                      " state, reply FROM outbound_recipient"
+                      " LEFT JOIN correspondent ON correspondent.id = outbound_recipient.correspondent_id"
                       " WHERE outbound_id = ? ORDER BY outbound_recipient.id",
                       STORE_VALUES(bind_int(outbound->id)));
     while ((result = store_query_next(&query)) == 1) {
@@ -193,9 +200,10 @@ int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t corres
     const char *name = recipient_state_names[state];
     return store_execute(db,
                          "UPDATE outbound_recipient SET state = ?, reply = ?"
-                         " WHERE outbound_id = ? AND correspondent_id = ? AND state IN ('waiting', ?)",
+                         " WHERE outbound_id = ? AND correspondent_id IS NOT DISTINCT FROM ?"
+                         " AND state IN ('waiting', ?)",
                          STORE_VALUES(bind_text(name), bind_text(reply ? reply : ""), bind_int(id),
-                                      bind_int(correspondent_id), bind_text(name)));
+                                      bind_id(correspondent_id), bind_text(name)));
 }
 
 int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)

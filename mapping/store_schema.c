@@ -168,6 +168,9 @@
     "  digest BLOB," /* of what makes a mail with a Message-ID the same mail, but for its envelope */                  \
     "  reference_ids TEXT NOT NULL DEFAULT '',"                                                                        \
     "  is_automatic INTEGER NOT NULL,"                                                                                 \
+    "  is_sender_proven INTEGER NOT NULL DEFAULT 0," /* the envelope's: may be sent reports */                         \
+    "  ret TEXT CHECK (ret IN ('full', 'hdrs')),"                                                                      \
+    "  envid TEXT,"         /* xtext */                                                                                \
     "  content_id INTEGER," /* of content, which nobody else refers to */                                              \
     "  size INTEGER NOT NULL,"                                                                                         \
     "  thread_id INTEGER REFERENCES thread (id),"                                                                      \
@@ -190,14 +193,25 @@
     "  uid TEXT," /* neither: somebody of the silo who is told something */                                            \
     "  alias TEXT,"                                                                                                    \
     "  mapping_id INTEGER REFERENCES mapping (id),"                                                                    \
+    "  address TEXT," /* as in RCPT */                                                                                 \
+    "  notify TEXT,"                                                                                                   \
+    "  orcpt TEXT,"                            /* xtext */                                                             \
+    "  is_skipped INTEGER NOT NULL DEFAULT 0," /* not posted to: the mapping was revoked since */                      \
     "  CHECK ((member_id IS NOT NULL) + (group_id IS NOT NULL) + (uid IS NOT NULL) = 1)"                               \
     ") STRICT;"                                                                                                        \
     "CREATE UNIQUE INDEX inbound_recipient_once ON inbound_recipient"                                                  \
     "  (inbound_id, coalesce(member_id, 0), coalesce(group_id, 0), coalesce(uid, ''));"                                \
     "CREATE INDEX inbound_recipient_uid ON inbound_recipient (uid) WHERE uid IS NOT NULL;"                             \
+    "CREATE TABLE inbound_refusal (" /* whose sender was told in a report, of a mail that was taken for others */      \
+    "  id INTEGER PRIMARY KEY,"                                                                                        \
+    "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
+    "  member_id INTEGER REFERENCES member (id),"                                                                      \
+    "  group_id INTEGER REFERENCES group_ (id)"                                                                        \
+    ") STRICT;"                                                                                                        \
+    "CREATE INDEX inbound_refusal_of ON inbound_refusal (inbound_id);"                                                 \
     "CREATE TABLE outbound ("                                                                                          \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  kind TEXT NOT NULL CHECK (kind IN ('message', 'forward', 'files')),"                                            \
+    "  kind TEXT NOT NULL CHECK (kind IN ('message', 'forward', 'files', 'report')),"                                  \
     "  state TEXT NOT NULL CHECK (state IN ('waiting', 'routed', 'held', 'settled', 'dropped')),"                      \
     "  tmtp_msgid TEXT NOT NULL,"                                                                                      \
     "  thread_id INTEGER REFERENCES thread (id),"                                                                      \
@@ -225,11 +239,13 @@
     "CREATE TABLE outbound_recipient ("                                                                                \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  outbound_id INTEGER NOT NULL REFERENCES outbound (id),"                                                         \
-    "  correspondent_id INTEGER NOT NULL REFERENCES correspondent (id),"                                               \
+    "  correspondent_id INTEGER REFERENCES correspondent (id),"                                                        \
+    "  address TEXT,"                            /* of a report's recipient, who need not be a correspondent */        \
     "  group_id INTEGER REFERENCES group_ (id)," /* under whose mapping; none: the author's own */                     \
     "  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),"                     \
     "  reply TEXT NOT NULL DEFAULT '',"                                                                                \
-    "  UNIQUE (outbound_id, correspondent_id)"                                                                         \
+    "  UNIQUE (outbound_id, correspondent_id),"                                                                        \
+    "  CHECK ((correspondent_id IS NULL) <> (address IS NULL))"                                                        \
     ") STRICT;"                                                                                                        \
     "CREATE TABLE forward_message ("                                                                                   \
     "  outbound_id INTEGER NOT NULL REFERENCES outbound (id),"                                                         \

@@ -30,6 +30,26 @@ int store_inbound_find_same(struct store_db *db, const struct store_inbound_same
                            id_out);
 }
 
+int store_inbound_add_refusal(struct store_db *db, int64_t inbound_id, const struct store_inbound_same *same)
+{
+    int64_t one;
+    int found = store_fetch_int(db,
+                                "SELECT 1 FROM inbound"
+                                " JOIN inbound_refusal ON inbound_refusal.inbound_id = inbound.id"
+                                " WHERE inbound.message_id = ? AND inbound.digest = ? AND inbound.sender = ?"
+                                " AND inbound.received_at >= ? AND inbound_refusal.member_id IS NOT DISTINCT FROM ?"
+                                " AND inbound_refusal.group_id IS NOT DISTINCT FROM ? LIMIT 1",
+                                STORE_VALUES(bind_text(same->message_id), bind_blob(same->digest, STORE_DIGEST_SIZE),
+                                             bind_text(same->sender), bind_int(same->since),
+                                             bind_id(same->target.member_id), bind_id(same->target.group_id)),
+                                &one);
+    if (found != 0)
+        return found == 1 ? 0 : -1;
+    return store_execute(
+        db, "INSERT INTO inbound_refusal (inbound_id, member_id, group_id) VALUES (?, ?, ?)",
+        STORE_VALUES(bind_int(inbound_id), bind_id(same->target.member_id), bind_id(same->target.group_id)));
+}
+
 /* The oldest first, and not too many at once: erasing is slow. */
 int store_seen_expire(struct store_db *db, int64_t before, unsigned limit)
 {

@@ -207,6 +207,11 @@ static int store_mail(struct store_db *db, void *arg)
         .digest = digest_of,
         .target = mapping->target,
     };
+    const struct store_inbound_recipient_new recipient = {
+        .target = mapping->target,
+        .mapping_id = mapping->id,
+        .address = "alice@silo.example.org",
+    };
     struct store_inbound_new with_content = row;
     if (store_inbound_find_same(db, &same, &repeated) != 0 || store_content_add(db, mail->draft, &content_id) != 1)
         return -1;
@@ -215,7 +220,7 @@ static int store_mail(struct store_db *db, void *arg)
     if (result == 1)
         result = add_traces(db, bench, id, message_id);
     if (result == 1)
-        result = store_inbound_add_recipient(db, id, mapping->target, mapping->id);
+        result = store_inbound_add_recipient(db, id, &recipient);
     bench->queue.cpu_us = read_clock(CLOCK_THREAD_CPUTIME_ID) / 1000;
     return result;
 }

@@ -45,10 +45,14 @@ static struct store_inbound accept_mail(const struct people *people, const char 
                                       .references = references,
                                       .now = now };
     assert_int_equal(store_inbound_add(people->db, &mail, &id), 1);
-    assert_int_equal(store_inbound_add_recipient(people->db, id, (struct store_target){ .member_id = first }, 0), 1);
+    assert_int_equal(store_inbound_add_recipient(
+                         people->db, id, &(struct store_inbound_recipient_new){ .target = { .member_id = first } }),
+                     1);
     if (second)
-        assert_int_equal(store_inbound_add_recipient(people->db, id, (struct store_target){ .member_id = second }, 0),
-                         1);
+        assert_int_equal(
+            store_inbound_add_recipient(people->db, id,
+                                        &(struct store_inbound_recipient_new){ .target = { .member_id = second } }),
+            1);
     assert_int_equal(store_inbound_find(people->db, id, &row), 1);
     return row;
 }
@@ -135,7 +139,8 @@ static void test_group_is_a_party_of_its_thread(void **state)
         struct store_target to =
             i < 2 ? (struct store_target){ .group_id = group } : (struct store_target){ .member_id = people.alice };
         assert_int_equal(store_inbound_add(people.db, &mail, &id), 1);
-        assert_int_equal(store_inbound_add_recipient(people.db, id, to, 0), 1);
+        assert_int_equal(
+            store_inbound_add_recipient(people.db, id, &(struct store_inbound_recipient_new){ .target = to }), 1);
         assert_int_equal(store_inbound_find(people.db, id, &row), 1);
         threads[i] = route(&people, &row);
         settle(&people, id, msgid);

@@ -59,7 +59,7 @@ static void a_mail_that_comes_again_is_found_by_all_that_makes_it_the_same(void 
         .message_id = "m1@example.com", .sender = "bob@example.com", .digest = one, .target = alice, .since = 100
     };
     assert_int_equal(store_inbound_find_same(db, &same, &found), 0); /* for nobody yet */
-    assert_int_equal(store_inbound_add_recipient(db, id, alice, 0), 1);
+    assert_int_equal(store_inbound_add_recipient(db, id, &(struct store_inbound_recipient_new){ .target = alice }), 1);
     assert_int_equal(store_inbound_find_same(db, &same, &found), 1);
     assert_int_equal(found, id);
     struct store_inbound_same others[] = { same, same, same, same, same, same };

@@ -160,10 +160,16 @@ static void inbound_is_kept_as_given(void **state)
         .now = NOW,
     };
     assert_int_equal(store_inbound_add(db, &row, &id), 1);
-    assert_int_equal(store_inbound_add_recipient(db, id, (struct store_target){ .member_id = people.carol }, 0), 1);
-    assert_int_equal(store_inbound_add_recipient(db, id, (struct store_target){ .member_id = people.alice }, mapping),
+    assert_int_equal(store_inbound_add_recipient(
+                         db, id, &(struct store_inbound_recipient_new){ .target = { .member_id = people.carol } }),
                      1);
-    assert_int_equal(store_inbound_add_recipient(db, id, (struct store_target){ .member_id = people.alice }, mapping),
+    assert_int_equal(store_inbound_add_recipient(db, id,
+                                                 &(struct store_inbound_recipient_new){
+                                                     .target = { .member_id = people.alice }, .mapping_id = mapping }),
+                     1);
+    assert_int_equal(store_inbound_add_recipient(db, id,
+                                                 &(struct store_inbound_recipient_new){
+                                                     .target = { .member_id = people.alice }, .mapping_id = mapping }),
                      1); /* named twice: once */
     assert_int_equal(store_member_learn_uid(db, "Alice Member", "u1"), 1);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
@@ -283,10 +289,11 @@ static void daily_limits_count_what_was_accepted(void **state)
                   { NOW + 2, false, true } };
     for (size_t i = 0; i < sizeof mails / sizeof mails[0]; i++) {
         int64_t id = add_inbound_at(db, mails[i].from_eve ? eve : people.bob, mails[i].at);
-        assert_int_equal(
-            store_inbound_add_recipient(
-                db, id, (struct store_target){ .member_id = mails[i].to_carol ? people.carol : people.alice }, 0),
-            1);
+        assert_int_equal(store_inbound_add_recipient(
+                             db, id,
+                             &(struct store_inbound_recipient_new){
+                                 .target = { .member_id = mails[i].to_carol ? people.carol : people.alice } }),
+                         1);
         if (i == 2)
             assert_int_equal(store_inbound_finish(db, id, STORE_QUEUE_SETTLED), 1); /* counts all the same */
     }
@@ -678,7 +685,9 @@ static void what_runs_for_each_message_finds_its_rows_by_index(void **state)
     struct people people = add_people(db);
     for (int i = 0; i < 50; i++) {
         int64_t in = add_inbound_at(db, people.bob, NOW - 100), out = add_outbound(db, &people, NOW - 100);
-        assert_int_equal(store_inbound_add_recipient(db, in, (struct store_target){ .member_id = people.alice }, 0), 1);
+        assert_int_equal(store_inbound_add_recipient(
+                             db, in, &(struct store_inbound_recipient_new){ .target = { .member_id = people.alice } }),
+                         1);
         assert_int_equal(store_outbound_add_recipient(db, out, people.bob, 0), 1);
         assert_int_equal(store_inbound_route(db, in, people.thread, "x"), 1);
         assert_int_equal(store_outbound_set_mail(db, out, add_content(db, "mail"), 4, false, false), 1);
