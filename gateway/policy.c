@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "gateway/envelope.h"
 
 enum { RECEIVED_MAX = 100 }; /* RFC 5321 section 6.3 */
 
@@ -132,6 +133,50 @@ struct policy_verdict policy_judge_message(const struct policy_message_facts *fa
     if (header->from_state != MAIL_HEADER_FROM_OK)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the From field does not name exactly one author"));
     return judge_proof(facts);
+}
+
+static bool is_authors_own(const struct smtp_address *author, const struct smtp_address *sender)
+{
+    struct smtp_address forms[ENVELOPE_FORMS_MAX];
+    if (smtp_address_equal(sender, author)) /* mostly */
+        return true;
+    size_t count = envelope_forms(sender, forms);
+    for (size_t i = 0; i < count; i++)
+        if (smtp_address_equal(&forms[i], author))
+            return true;
+    return false;
+}
+
+/* Did SPF pass, and nothing else, for the domain of the envelope sender? */
+static bool has_spf_pass(const struct auth_results *results, const char *domain)
+{
+    bool passed = false;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct auth_results_method *method = &results->methods[i];
+        const char *at = strrchr(method->smtp_mailfrom, '@');
+        if (strcmp(method->method, "spf") != 0 || !smtp_domain_equal(at ? at + 1 : method->smtp_mailfrom, domain))
+            continue;
+        if (method->result != AUTH_RESULT_PASS)
+            return false;
+        passed = true;
+    }
+    return passed;
+}
+
+bool policy_sender_is_proven(const struct policy_message_facts *facts, const struct smtp_address *sender)
+{
+    struct auth_results results;
+    if (smtp_address_is_null(sender) || facts->header->from_state != MAIL_HEADER_FROM_OK)
+        return false;
+    bool is_authors_domain = smtp_domain_equal(sender->domain, facts->from_domain);
+    if (facts->assume_authenticated)
+        return is_authors_domain;
+    if (facts->proof_required == CONFIG_PROOF_NONE)
+        return false;
+    if (is_authors_domain && is_authors_own(&facts->header->from, sender))
+        return true;
+    return facts->trust_authserv_id && find_trusted_results(facts, &results) == 1 &&
+           has_spf_pass(&results, sender->domain);
 }
 
 static struct policy_verdict not_authorised(const struct policy_mapping_facts *facts, const char *why)

@@ -49,6 +49,12 @@ struct policy_message_facts {
 };
 struct policy_verdict policy_judge_message(const struct policy_message_facts *facts);
 
+/* Of a message that was accepted: may a delivery report be sent to its envelope sender? What was proven is the author, and
+ * only whoever has written something may get a report. So the sender must be the author's own address (with the author's
+ * domain, be it with a detail or a tag), or its domain must have passed SPF, which is about the envelope. On a listener
+ * with assume_authenticated the author's domain is enough. */
+bool policy_sender_is_proven(const struct policy_message_facts *facts, const struct smtp_address *sender);
+
 /* At the end of data, per recipient: is there a mapping that lets this author write to this member or group? */
 struct policy_mapping_facts {
     const char *from; /* address, for the reply */
