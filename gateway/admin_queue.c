@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
+#include "gateway/report.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
@@ -81,7 +82,7 @@ static int add_outbound(struct admin_request *request, int64_t id)
         return found;
     char *to = outbound_recipients(&row);
     add_common(out, STORE_QUEUE_OUT, id, row.state);
-    admin_output_string(out, "from", row.author_alias);
+    admin_output_string(out, "from", row.kind == STORE_OUTBOUND_REPORT ? "(gateway)" : row.author_alias);
     admin_output_string(out, "to", to);
     add_schedule(out, row.size, row.received_at, row.attempts, row.next_attempt_at, row.last_error);
     free(to);
@@ -225,6 +226,7 @@ struct change {
     enum change_kind kind;
     enum store_queue which;
     int64_t id, now; /* id 0: all */
+    bool reported;   /* to the sender */
     const char *reason;
     const char *refusal; /* static */
 };
@@ -257,6 +259,19 @@ static int set_state(struct store_db *db, const struct change *change, enum stor
                                            : store_outbound_set_state(db, change->id, state, error);
 }
 
+static int drop(struct store_db *db, struct change *change)
+{
+    struct store_inbound row;
+    if (change->which == STORE_QUEUE_OUT)
+        return store_outbound_finish(db, change->id, STORE_QUEUE_DROPPED);
+    if (store_inbound_find(db, change->id, &row) != 1)
+        return -1;
+    const struct reporter *reporter = gateway_parts(change->request->gateway)->reporter;
+    int result = report_add_of_entry(db, reporter, &row, true, change->now, &change->reported);
+    store_inbound_free(&row);
+    return result == 1 ? store_inbound_finish(db, change->id, STORE_QUEUE_DROPPED) : -1;
+}
+
 static int apply_to_one(struct store_db *db, struct change *change)
 {
     enum store_queue_state state;
@@ -274,8 +289,7 @@ static int apply_to_one(struct store_db *db, struct change *change)
         result = set_state(db, change, STORE_QUEUE_HELD, "held by an administrator");
     } else if (change->kind == CHANGE_DROP) {
         event = "dropped";
-        result = change->which == STORE_QUEUE_IN ? store_inbound_finish(db, change->id, STORE_QUEUE_DROPPED)
-                                                 : store_outbound_finish(db, change->id, STORE_QUEUE_DROPPED);
+        result = drop(db, change);
     } else {
         if (state == STORE_QUEUE_HELD)
             result = set_state(db, change, routed ? STORE_QUEUE_ROUTED : STORE_QUEUE_WAITING, "");
@@ -311,6 +325,8 @@ static void changed(int result, void *arg)
                  request->actor, change->reason);
         gateway_poke_queues(request->gateway);
         admin_output_string(request->output, done[change->kind], request->argv[0]);
+        if (change->kind == CHANGE_DROP && change->which == STORE_QUEUE_IN)
+            admin_output_bool(request->output, "sender_told", change->reported);
         admin_finish(request);
     } else if (result == 0) {
         admin_refuse(request, "%s: %s", request->argv[0], change->refusal);

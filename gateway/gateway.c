@@ -24,6 +24,7 @@
 #include "gateway/poster.h"
 #include "gateway/postfix.h"
 #include "gateway/relay.h"
+#include "gateway/report.h"
 #include "gateway/service.h"
 #include "gateway/silo_link.h"
 #include "mapping/convert.h"
@@ -383,6 +384,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     const struct parts *parts = &gateway->parts;
     if (open_state(gateway, error_out) < 0)
         return -1;
+    gateway->parts.reporter = reporter_new(parts->config, outbound_accepted, gateway);
     gateway->outbound = outbound_new(parts, &outbound_callbacks, gateway);
     gateway->poster = poster_new(parts);
     gateway->relay = relay_new(parts, inbound_accepted, gateway, error_out);
@@ -458,6 +460,7 @@ void gateway_free(struct gateway **gateway_in)
     relay_free(&gateway->relay);
     outbound_free(&gateway->outbound);
     inbound_free(&gateway->inbound);
+    reporter_free(&gateway->parts.reporter);
     loop_signal_free(&gateway->on_hup);
     loop_signal_free(&gateway->on_term);
     loop_signal_free(&gateway->on_int);

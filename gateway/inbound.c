@@ -31,6 +31,7 @@
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 #include "smtp/mail_header.h"
+#include "smtp/smtp_params.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, DIGEST_PIECE = 64 * 1024, DIGEST_ASIDE = 16 * 1024 };
 static const int64_t REPETITIONS_MS = INT64_C(8) * DAY_MS; /* promise 2: a week, and a day more */
@@ -58,9 +59,12 @@ struct mail {
     char *proof;   /* why the author is believed */
     int64_t correspondent_id;
     bool lmtp;
-    size_t count; /* recipients */
+    bool is_sender_proven; /* the envelope's: may get reports */
+    size_t count;          /* recipients */
     struct mail_recipient {
         char address[SMTP_ADDRESS_MAX + 2];
+        unsigned notify;   /* with orcpt: of DSN, the transaction's, which lives until it is answered */
+        const char *orcpt; /* NULL */
         struct store_target target;
         int64_t mapping_id, daily;
         struct policy_verdict verdict;
@@ -103,6 +107,12 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     else if (verdict.decision == POLICY_DEFER)
         inbound->statistics.deferred++;
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
+}
+
+static const char *envelope_id(const struct mail *mail)
+{
+    const char *envid = smtp_transaction_envid(mail->transaction);
+    return envid[0] ? envid : NULL;
 }
 
 /* Of a mail in a file as much is read as most headers have, then, if that is not all of it, as much as any may have. */
@@ -160,6 +170,7 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
         store_mapping_free(&mapping);
 }
 
+/* Also whether the envelope sender is. */
 static struct policy_verdict judge_proof(struct mail *mail)
 {
     const struct config *config = mail->inbound->parts->config;
@@ -176,7 +187,10 @@ static struct policy_verdict judge_proof(struct mail *mail)
             facts.trust_authserv_id = config->listeners[i].trust_authserv_id;
         }
     }
-    return policy_judge_message(&facts);
+    struct policy_verdict verdict = policy_judge_message(&facts);
+    mail->is_sender_proven = verdict.decision == POLICY_ACCEPT &&
+                             policy_sender_is_proven(&facts, smtp_transaction_sender(mail->transaction));
+    return verdict;
 }
 
 /* Storing: runs on the committer, perhaps twice (store_submit_repeatable()). */
@@ -274,7 +288,13 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
  * the mail comes again. */
 static int add_recipient(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient)
 {
-    struct store_inbound_recipient_new row = { .target = recipient->target, .mapping_id = recipient->mapping_id };
+    struct store_inbound_recipient_new row = {
+        .target = recipient->target,
+        .mapping_id = recipient->mapping_id,
+        .address = recipient->address,
+        .notify = recipient->notify,
+        .orcpt = recipient->orcpt,
+    };
     if (store_inbound_add_recipient(db, mail->id, &row) != 1)
         return -1;
     return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
@@ -305,18 +325,8 @@ static char *join_references(const struct mail_header_facts *header)
     return strbuf_detach(&joined);
 }
 
-static int store_mail(struct store_db *db, void *arg)
+static int add_mail(struct store_db *db, struct mail *mail)
 {
-    struct mail *mail = arg;
-    size_t fresh;
-    if (mark_repeated(db, mail) < 0)
-        return -1;
-    mail->id = 0;
-    int allowed = judge_limits(db, mail, &fresh);
-    if (allowed != 1)
-        return allowed;
-    if (fresh == 0)
-        return add_recipients(db, mail);
     int64_t content_id;
     if (store_content_add(db, mail->draft, &content_id) != 1)
         return -1;
@@ -330,6 +340,9 @@ static int store_mail(struct store_db *db, void *arg)
         .digest = mail->digested == DIGEST_KNOWN ? mail->digest : NULL,
         .references = references,
         .is_automatic = mail->header.is_automatic,
+        .is_sender_proven = mail->is_sender_proven,
+        .ret = (enum store_ret)smtp_transaction_ret(mail->transaction),
+        .envid = envelope_id(mail),
         .content_id = content_id,
         .size = spool_size(mail->content),
         .now = mail->now,
@@ -341,8 +354,22 @@ static int store_mail(struct store_db *db, void *arg)
                         "%s; sender <%s>, author <%s>, Message-ID <%s>, %" PRId64 " octets", mail->session,
                         mail->sender, mail->from, mail->header.message_id ? mail->header.message_id : "",
                         spool_size(mail->content)) != 1 ||
-        store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "proven", "%s", mail->proof) != 1 ||
-        add_recipients(db, mail) != 1)
+        store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "proven", "%s", mail->proof) != 1)
+        return -1;
+    return 1;
+}
+
+static int store_mail(struct store_db *db, void *arg)
+{
+    struct mail *mail = arg;
+    size_t fresh;
+    if (mark_repeated(db, mail) < 0)
+        return -1;
+    mail->id = 0;
+    int allowed = judge_limits(db, mail, &fresh);
+    if (allowed != 1)
+        return allowed;
+    if ((fresh > 0 && add_mail(db, mail) != 1) || add_recipients(db, mail) != 1)
         return -1;
     return 1;
 }
@@ -502,8 +529,11 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     mail->lmtp = smtp_transaction_is_lmtp(transaction);
     mail->count = smtp_transaction_recipient_count(transaction);
     mail->recipients = xcalloc(mail->count, sizeof *mail->recipients);
-    for (size_t i = 0; i < mail->count; i++)
+    for (size_t i = 0; i < mail->count; i++) {
         smtp_address_format(smtp_transaction_recipient(transaction, i), mail->recipients[i].address);
+        mail->recipients[i].notify = smtp_transaction_notify(transaction, i);
+        mail->recipients[i].orcpt = smtp_transaction_orcpt(transaction, i);
+    }
 
     const struct smtp_session_facts *session = smtp_transaction_session(transaction);
     struct strbuf text;

@@ -11,6 +11,7 @@ struct clock;
 struct config;
 struct convert;
 struct loop;
+struct reporter;
 struct store;
 
 struct parts {
@@ -21,4 +22,5 @@ struct parts {
     struct convert *convert;
     struct background *background; /* may wait for the disk */
     struct background *digester;   /* only computes, so that nobody waits for a disk here */
+    struct reporter *reporter;
 };

@@ -20,6 +20,7 @@
 #include "gateway/parts.h"
 #include "gateway/poster_settle.h"
 #include "gateway/queue.h"
+#include "gateway/report.h"
 #include "gateway/route.h"
 #include "gateway/thread_text.h"
 #include "mapping/convert.h"
@@ -71,9 +72,13 @@ struct job {
     char *author_alias;
     char *own_uid;
     char *note; /* for the trace: of the conversion, and who was skipped */
+    struct store_target *skipped;
+    size_t skipped_count;
+    bool skips_changed; /* the row's recipients say something else */
     enum route_result routed;
     uint64_t request;
     struct poster_fate fate; /* what the silo said of the post */
+    bool reported;           /* settling it has put a report to its sender into the other queue */
     char *echo_msgid;        /* to be acked when settled */
     char *error;             /* why it is put off */
     int64_t next_attempt_at;
@@ -114,6 +119,7 @@ static void job_free(struct job *job)
     free(job->author_alias);
     free(job->own_uid);
     free(job->note);
+    free(job->skipped);
     free(job->echo_msgid);
     free(job->error);
     free(job);
@@ -226,8 +232,8 @@ static void refused(struct job *job, const char *error)
 
 static int commit_settle(struct store_db *db, void *arg)
 {
-    const struct job *job = arg;
-    return poster_settle(db, &job->fate);
+    struct job *job = arg;
+    return poster_settle(db, job->poster->parts->reporter, &job->fate, &job->reported);
 }
 
 static void submit_settle(void *arg);
@@ -245,6 +251,8 @@ static void settled(int result, void *arg)
     log_info("post.settled", "id=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
     if (job->echo_msgid)
         tmtp_client_ack(poster->client, job->echo_msgid);
+    if (job->reported)
+        reporter_poke(poster->parts->reporter);
     job_end(job);
 }
 
@@ -266,12 +274,13 @@ static void begin_settling(struct job *job, const char *msgid, const char *poste
 struct late_echo {
     struct poster *poster;
     struct poster_fate fate;
+    bool reported;
 };
 
 static int commit_late_echo(struct store_db *db, void *arg)
 {
-    const struct late_echo *echo = arg;
-    return poster_settle(db, &echo->fate);
+    struct late_echo *echo = arg;
+    return poster_settle(db, echo->poster->parts->reporter, &echo->fate, &echo->reported);
 }
 
 static void late_echo_done(int result, void *arg)
@@ -280,6 +289,8 @@ static void late_echo_done(int result, void *arg)
     if (result == 1) {
         log_info("post.settled", "id=in%" PRId64 " msgid=%s", echo->fate.id, echo->fate.msgid);
         tmtp_client_ack(echo->poster->client, echo->fate.msgid);
+        if (echo->reported)
+            reporter_poke(echo->poster->parts->reporter);
     } else {
         tmtp_client_decline(echo->poster->client,
                             echo->fate.msgid); /* the silo brings it again, and we are not ONLINE before */
@@ -404,9 +415,42 @@ static void post(struct job *job)
 
 /* Routing. */
 
+/* Converting takes a while: an administrator may have held or dropped it since. (Routing finds that out by itself.) */
+static bool is_still_wanted(struct store_db *db, const struct job *job)
+{
+    struct store_inbound row;
+    if (store_inbound_find(db, job->row.id, &row) != 1)
+        return false;
+    bool wanted = row.state == STORE_QUEUE_WAITING || row.state == STORE_QUEUE_ROUTED;
+    store_inbound_free(&row);
+    return wanted;
+}
+
+/* Who is left out of this post: after a crash its echo settles it, and nobody else knows then whom it has reached. */
+static int note_skips(struct store_db *db, const struct job *job)
+{
+    for (size_t i = 0; i < job->skipped_count; i++)
+        if (store_inbound_set_skipped(db, job->row.id, job->skipped[i], true) < 0)
+            return -1;
+    for (size_t i = 0; i < job->row.recipient_count; i++)
+        if (job->row.recipients[i].is_skipped &&
+            store_inbound_set_skipped(db, job->row.id, job->row.recipients[i].target, false) < 0)
+            return -1;
+    return 1;
+}
+
+static bool is_routed(const struct job *job)
+{
+    return job->row.thread_id || job->row.threadid;
+}
+
 static int commit_route(struct store_db *db, void *arg)
 {
     struct job *job = arg;
+    if (job->skips_changed && note_skips(db, job) < 0)
+        return -1;
+    if (is_routed(job))
+        return is_still_wanted(db, job) ? 1 : -1;
     job->routed = route_inbound(db, &job->row, job->message.subject, job->author_alias, job->own_uid, job->now,
                                 &job->row.thread_id);
     if (job->routed != ROUTE_DONE)
@@ -424,26 +468,15 @@ static void route_done(int result, void *arg)
     else if (result == 0)
         put_off(job, "waiting for the thread's first message to be confirmed");
     else
-        end_after_pause(job); /* a database error, logged where it happened */
-}
-
-/* Converting takes a while: an administrator may have held or dropped it since. (Routing finds that out by itself.) */
-static bool is_still_wanted(const struct job *job)
-{
-    struct store_inbound row;
-    if (store_inbound_find(store_reader(job->poster->parts->store), job->row.id, &row) != 1)
-        return false;
-    bool wanted = row.state == STORE_QUEUE_WAITING || row.state == STORE_QUEUE_ROUTED;
-    store_inbound_free(&row);
-    return wanted;
+        end_after_pause(job); /* a database error, logged where it happened; or it is held or dropped */
 }
 
 /* Content and names are ready. */
 static void route_or_post(struct job *job)
 {
     job->now = clock_wall_ms(job->poster->parts->clock);
-    if (job->row.thread_id || job->row.threadid) {
-        if (is_still_wanted(job))
+    if (is_routed(job) && !job->skips_changed) {
+        if (is_still_wanted(store_reader(job->poster->parts->store), job))
             post(job);
         else
             end_after_pause(job);
@@ -479,11 +512,17 @@ static void on_converted(struct convert_in_result *result, void *ctx)
 /* Starting: what is needed before the content is touched. */
 
 /* Takes a recipient out of this attempt; the row keeps it. */
-static void remove_recipient(struct store_inbound *row, size_t index)
+static void skip_recipient(struct job *job, size_t index)
 {
+    struct store_inbound *row = &job->row;
+    job->skips_changed = job->skips_changed || !row->recipients[index].is_skipped;
+    job->skipped = xreallocarray(job->skipped, job->skipped_count + 1, sizeof *job->skipped);
+    job->skipped[job->skipped_count++] = row->recipients[index].target;
     free(row->recipients[index].uid);
     free(row->recipients[index].alias);
     free(row->recipients[index].local_part);
+    free(row->recipients[index].address);
+    free(row->recipients[index].orcpt);
     row->recipients[index] = row->recipients[--row->recipient_count];
 }
 
@@ -508,7 +547,7 @@ static const char *check_recipients(struct job *job)
         } else if (state == STORE_MAPPING_REVOKED || state == STORE_MAPPING_DENIED) {
             strbuf_add_fmt(&note, "%snot for %s: the mapping was %s since", note.len ? "; " : "", recipient->alias,
                            store_mapping_state_name(state));
-            remove_recipient(&job->row, i);
+            skip_recipient(job, i);
         } else if (state == STORE_MAPPING_SUSPENDED) {
             wait = "a mapping is suspended";
         } else if (!recipient->uid) {
@@ -516,6 +555,8 @@ static const char *check_recipients(struct job *job)
                                               : "a recipient's uid is not known";
         }
     }
+    for (size_t i = 0; i < job->row.recipient_count; i++)
+        job->skips_changed = job->skips_changed || job->row.recipients[i].is_skipped;
     job->note = strbuf_detach(&note);
     return wait;
 }

@@ -9,6 +9,7 @@
 
 #include "base/xmalloc.h"
 #include "gateway/queue.h"
+#include "gateway/report.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
@@ -68,20 +69,34 @@ static int confirm_thread(struct store_db *db, int64_t thread_id, const char *ms
     return store_thread_take_threadid(db, msgid) < 0 ? -1 : store_thread_set_threadid(db, thread_id, msgid);
 }
 
-int poster_settle(struct store_db *db, const struct poster_fate *fate)
+/* Also of an entry that an administrator dropped while it was being posted: it has arrived, and the story has to say so.
+ * But its sender was told then that it failed, and its content is gone. */
+static int finish(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row, int64_t now,
+                  bool *reported_out)
+{
+    if (row->state == STORE_QUEUE_DROPPED)
+        return 1;
+    if (report_add_of_entry(db, reporter, row, false, now, reported_out) != 1)
+        return -1;
+    return store_inbound_finish(db, row->id, STORE_QUEUE_SETTLED) < 0 ? -1 : 1;
+}
+
+int poster_settle(struct store_db *db, const struct reporter *reporter, const struct poster_fate *fate,
+                  bool *reported_out)
 {
     struct store_inbound row;
+    *reported_out = false;
     int found = store_inbound_find(db, fate->id, &row);
     if (found != 1)
         return found < 0 ? -1 : 1;
     int64_t thread_id = row.thread_id;
     bool same = row.received_at == fate->received_at, is_settled = row.state == STORE_QUEUE_SETTLED;
+    bool is_ours = same && !is_settled; /* else another life's entry; or an echo after its ack */
+    int result = is_ours ? finish(db, reporter, &row, fate->now, reported_out) : 1;
     store_inbound_free(&row);
-    if (!same || is_settled)
-        return 1; /* another life's entry; or an echo after its ack */
-    /* Also when an administrator dropped it while it was being posted: it has arrived, and the story has to say so. */
-    if (store_inbound_finish(db, fate->id, STORE_QUEUE_SETTLED) < 0 ||
-        confirm_thread(db, thread_id, fate->msgid) != 1 || store_message_set_tmtp_msgid(db, fate->id, fate->msgid) < 0)
+    if (!is_ours || result != 1)
+        return result;
+    if (confirm_thread(db, thread_id, fate->msgid) != 1 || store_message_set_tmtp_msgid(db, fate->id, fate->msgid) < 0)
         return -1;
     return store_trace_add(db, STORE_QUEUE_IN, fate->id, fate->now, "posted", "accepted by the silo as %s at %s",
                            fate->msgid, fate->posted) == 1

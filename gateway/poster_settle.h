@@ -4,8 +4,10 @@
  * of this database's entry from that of an entry with the same number in another life of it (a restored backup).
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
+struct reporter;
 struct store_db;
 
 enum { POSTER_KEY_SIZE = 48 };
@@ -21,6 +23,8 @@ void poster_fate_set(struct poster_fate *fate, int64_t id, int64_t received_at, 
                      int64_t now);
 void poster_fate_free(struct poster_fate *fate);
 
-/* Writer only. Settles the entry: thread and message ids are kept, the content is erased, the story told. Doing it
- * again, or for an entry that this database does not know, changes nothing. 1 done, -1 database error. */
-int poster_settle(struct store_db *db, const struct poster_fate *fate) __attribute__((warn_unused_result));
+/* Writer only. Settles the entry: thread and message ids are kept, the sender gets the report that is due, the content is
+ * erased, the story told. Doing it again, or for an entry that this database does not know, changes nothing. 1 done, -1
+ * database error. *reported_out: a report is in the outbound queue. */
+int poster_settle(struct store_db *db, const struct reporter *reporter, const struct poster_fate *fate,
+                  bool *reported_out) __attribute__((warn_unused_result));

@@ -153,6 +153,12 @@ static void end_after_pause(struct job *job)
 
 /* Writing down what happened. */
 
+/* A report has none, and nobody is told of its fate. */
+static bool has_author(const struct job *job)
+{
+    return job->row.kind != STORE_OUTBOUND_REPORT;
+}
+
 static int tell_author(struct store_db *db, struct job *job, const char *subject, const char *intro, const char *lines)
 {
     struct strbuf text;
@@ -247,10 +253,10 @@ static int commit_results(struct store_db *db, void *arg)
     notice_list_end(&failures);
     notice_list_end(&delays);
     job->noticed = false;
-    if (result == 1 && failures.count > 0)
+    if (result == 1 && failures.count > 0 && has_author(job))
         result = tell_author(db, job, "Not delivered by email",
                              "This message could not be delivered by email:", failed.data);
-    if (result == 1 && delays.count > 0 && job->is_late)
+    if (result == 1 && delays.count > 0 && job->is_late && has_author(job))
         result = warn_author(db, job, delayed.data);
     if (result == 1)
         result = commit_entry(db, job);
@@ -478,6 +484,8 @@ static struct smtp_recipient_result check_mapping(const struct job *job,
     struct smtp_recipient_result result = { .outcome = SMTP_OUTCOME_DELIVERED };
     struct store_mapping mapping;
     const char *reason;
+    if (!has_author(job))
+        return result;
     struct store_target target = { .member_id = job->row.member_id };
     if (recipient->group_id)
         target = (struct store_target){ .group_id = recipient->group_id };
@@ -515,8 +523,11 @@ static size_t decide_unauthorised(struct job *job)
     return left;
 }
 
+/* Of a report: the null path. */
 static int find_sender(struct job *job)
 {
+    if (!has_author(job))
+        return 1;
     struct strbuf name;
     strbuf_init(&name, 1000);
     int result = relay_mail_find_sender(job->relay->parts, &job->row, &job->sender, &name);
@@ -666,7 +677,7 @@ static void start(int64_t id, void *ctx)
         return;
     }
     find_waiting(job);
-    if (job->row.kind != STORE_OUTBOUND_MESSAGE && job->row.recipient_count == 0) {
+    if (has_author(job) && job->row.kind != STORE_OUTBOUND_MESSAGE && job->row.recipient_count == 0) {
         await_recipients(job);
     } else if (decide_unauthorised(job) == 0) { /* nobody, or nobody any more */
         job->now = clock_wall_ms(relay->parts->clock);

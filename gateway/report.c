@@ -1,0 +1,385 @@
+/* report.c - see report.h
+ *
+ * Reports are composed on the committer's thread, inside the operation that ends what they are about, so that neither can
+ * be on disk without the other. Few mails want one, and what is read for it is bounded.
+ */
+#include "gateway/report.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config.h"
+#include "gateway/notice.h"
+#include "gateway/queue.h"
+#include "mapping/store_content.h"
+#include "mapping/store_draft.h"
+#include "mapping/store_trace.h"
+#include "smtp/smtp_params.h"
+
+enum {
+    RETURN_MAX = STORE_BLOB_MAX,  /* a larger mail is not returned whole */
+    RECIPIENTS_MAX = 1000,        /* of one report: more get several */
+    REPORT_MAX = 8 * 1024 * 1024, /* more than these make */
+    BOUNDARY_SIZE = 33,
+};
+
+/* The store may not know the mail library: its words are the same. */
+_Static_assert((int)STORE_NOTIFY_SUCCESS == (int)SMTP_DSN_NOTIFY_SUCCESS, "see smtp_params.h");
+_Static_assert((int)STORE_NOTIFY_FAILURE == (int)SMTP_DSN_NOTIFY_FAILURE, "see smtp_params.h");
+_Static_assert((int)STORE_NOTIFY_DELAY == (int)SMTP_DSN_NOTIFY_DELAY, "see smtp_params.h");
+_Static_assert((int)STORE_NOTIFY_NEVER == (int)SMTP_DSN_NOTIFY_NEVER, "see smtp_params.h");
+_Static_assert((int)STORE_RET_FULL == (int)SMTP_DSN_RET_FULL, "see smtp_params.h");
+_Static_assert((int)STORE_RET_HDRS == (int)SMTP_DSN_RET_HDRS, "see smtp_params.h");
+
+struct reporter {
+    char *hostname, *from;
+    void (*on_added)(void *ctx);
+    void *ctx;
+};
+
+struct reporter *reporter_new(const struct config *config, void (*on_added)(void *ctx), void *ctx)
+{
+    struct reporter *reporter = xcalloc(1, sizeof *reporter);
+    struct strbuf from;
+    strbuf_init(&from, 1000);
+    strbuf_add_fmt(&from, "MAILER-DAEMON@%s", config->domain);
+    reporter->from = strbuf_detach(&from);
+    reporter->hostname = xstrdup(config->hostname);
+    reporter->on_added = on_added;
+    reporter->ctx = ctx;
+    return reporter;
+}
+
+void reporter_free(struct reporter **reporter)
+{
+    if (!*reporter)
+        return;
+    free((*reporter)->hostname);
+    free((*reporter)->from);
+    free(*reporter);
+    *reporter = NULL;
+}
+
+void reporter_poke(const struct reporter *reporter)
+{
+    reporter->on_added(reporter->ctx);
+}
+
+/* Who is told. */
+
+enum due {
+    DUE_REPORT,
+    DUE_UNASKED,   /* nobody expects one */
+    DUE_UNWANTED,  /* of a failure, but NOTIFY says no */
+    DUE_AUTOMATIC, /* of a failure, which automatic mail has not asked for */
+    DUE_NO_SENDER,
+    DUE_UNPROVEN,
+};
+/* For the story; NULL: not worth a word. */
+static const char *const due_words[] = {
+    [DUE_REPORT] = NULL,
+    [DUE_UNASKED] = NULL,
+    [DUE_UNWANTED] = "the sender wants none",
+    [DUE_AUTOMATIC] = "the mail is automatic and has not asked for any",
+    [DUE_NO_SENDER] = "the mail has a null sender",
+    [DUE_UNPROVEN] = "the envelope sender is not proven",
+};
+
+static enum due is_due(const struct report *report, const struct report_recipient *recipient)
+{
+    if (recipient->action == SMTP_DSN_DELIVERED && !(recipient->notify & STORE_NOTIFY_SUCCESS))
+        return DUE_UNASKED;
+    if (recipient->action == SMTP_DSN_FAILED && recipient->notify && !(recipient->notify & STORE_NOTIFY_FAILURE))
+        return DUE_UNWANTED;
+    if (!report->sender[0])
+        return DUE_NO_SENDER;
+    if (!report->is_sender_proven)
+        return DUE_UNPROVEN;
+    return recipient->notify == 0 && report->is_automatic ? DUE_AUTOMATIC : DUE_REPORT;
+}
+
+bool report_would_miss(const struct report *report, const struct report_recipient *recipient)
+{
+    enum due due = is_due(report, recipient);
+    return due != DUE_REPORT && due != DUE_UNASKED && due != DUE_UNWANTED;
+}
+
+/* Composing. */
+
+struct original {
+    char *data;
+    size_t len;
+    bool is_whole;
+};
+
+static struct original read_original(const struct report *report, bool all)
+{
+    struct original original = { .data = NULL };
+    int64_t wanted = all && report->content_size <= RETURN_MAX ? report->content_size : SMTP_DSN_HEADER_MAX + 1;
+    if (report->content_fd < 0)
+        return original;
+    if (wanted > report->content_size)
+        wanted = report->content_size;
+    original.data = xmalloc((size_t)wanted + 1);
+    while ((int64_t)original.len < wanted) {
+        ssize_t n =
+            pread(report->content_fd, original.data + original.len, (size_t)wanted - original.len, (off_t)original.len);
+        if (n <= 0)
+            break;
+        original.len += (size_t)n;
+    }
+    original.is_whole = (int64_t)original.len == report->content_size;
+    return original;
+}
+
+/* Letters and digits that nobody can guess: 128 bits. */
+static void make_boundary(char out[static BOUNDARY_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[(BOUNDARY_SIZE - 1) / 2];
+    random_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[BOUNDARY_SIZE - 1] = 0;
+}
+
+static int compose(const struct reporter *reporter, const struct report *report, const char *message_id, int64_t now,
+                   struct strbuf *out, struct smtp_dsn_needs *needs_out)
+{
+    char boundary[BOUNDARY_SIZE];
+    struct smtp_dsn_recipient *recipients = xcalloc(report->recipient_count, sizeof *recipients);
+    struct smtp_dsn dsn = {
+        .reporting_mta = reporter->hostname,
+        .from = reporter->from,
+        .to = report->sender,
+        .message_id = message_id,
+        .references = report->message_id,
+        .loop_mark = reporter->hostname,
+        .boundary = boundary,
+        .envelope_id = report->envid,
+        .date = now,
+        .arrived_at = report->received_at,
+        .recipients = recipients,
+    };
+    bool any_failed = false;
+    make_boundary(boundary);
+    for (size_t i = 0; i < report->recipient_count; i++) {
+        const struct report_recipient *recipient = &report->recipients[i];
+        if (is_due(report, recipient) != DUE_REPORT)
+            continue;
+        any_failed = any_failed || recipient->action == SMTP_DSN_FAILED;
+        recipients[dsn.recipient_count++] = (struct smtp_dsn_recipient){
+            .address = recipient->address,
+            .original = recipient->orcpt,
+            .action = recipient->action,
+            .status = recipient->status,
+            .explanation = recipient->explanation,
+            .diagnostic = recipient->diagnostic,
+            .last_attempt_at = now,
+        };
+    }
+    dsn.return_all = any_failed && report->ret == STORE_RET_FULL; /* RFC 3461 section 4.3 */
+    struct original original = read_original(report, dsn.return_all);
+    dsn.original = original.data;
+    dsn.original_len = original.len;
+    dsn.original_is_whole = original.is_whole;
+    int result = smtp_dsn_compose(&dsn, out, needs_out);
+    free(original.data);
+    free(recipients);
+    return result;
+}
+
+/* Keeping. */
+
+static int add_content(struct store_db *db, const struct strbuf *text, int64_t *content_id_out)
+{
+    int fd = notice_text_fd(text->data);
+    if (fd < 0) {
+        log_error("report.no_memory_file", "error=%s", strerror(errno));
+        return -1;
+    }
+    int result = store_content_add_fd(db, fd, (int64_t)text->len, content_id_out);
+    close(fd);
+    return result;
+}
+
+static int add_entry(struct store_db *db, const struct report *report, const char *message_id,
+                     const struct strbuf *text, struct smtp_dsn_needs needs, int64_t now, int64_t *id_out)
+{
+    char about[24];
+    int64_t content_id, size = (int64_t)text->len;
+    struct store_outbound_new row = {
+        .kind = STORE_OUTBOUND_REPORT,
+        .tmtp_msgid = "",
+        .author_uid = "",
+        .author_alias = "",
+        .message_id = message_id,
+        .posted_at = now,
+        .now = now,
+    };
+    queue_id_format(STORE_QUEUE_IN, report->inbound_id, about);
+    if (add_content(db, text, &content_id) != 1 || store_outbound_add(db, &row, id_out) != 1 ||
+        store_outbound_add_address(db, *id_out, report->sender) != 1 ||
+        store_outbound_set_mail(db, *id_out, content_id, size, needs.is_8bit, needs.is_smtputf8) != 1)
+        return -1;
+    return store_trace_add(db, STORE_QUEUE_OUT, *id_out, now, "reported", "a report about %s to <%s>", about,
+                           report->sender);
+}
+
+/* "failed for <a>, delivered for <b>, " of those for whom it is so. */
+static bool list_due(const struct report *report, enum due due, struct strbuf *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < report->recipient_count; i++) {
+        const struct report_recipient *recipient = &report->recipients[i];
+        if (is_due(report, recipient) != due)
+            continue;
+        strbuf_add_fmt(out, "%s for <%s>, ", smtp_dsn_action_name(recipient->action), recipient->address);
+        any = true;
+    }
+    return any;
+}
+
+/* One line of the story for those who are told, and one for each reason not to tell. */
+static int trace(struct store_db *db, const struct report *report, int64_t report_id, int64_t now)
+{
+    char name[24];
+    struct strbuf list;
+    int result = 1;
+    strbuf_init(&list, 1500);
+    for (int due = DUE_REPORT; due <= DUE_UNPROVEN && result == 1; due++) {
+        strbuf_clear(&list);
+        if (!list_due(report, (enum due)due, &list))
+            continue;
+        const char *more = strbuf_ok(&list) ? "" : "and others, ";
+        if (due == DUE_REPORT) {
+            queue_id_format(STORE_QUEUE_OUT, report_id, name);
+            result = store_trace_add(db, STORE_QUEUE_IN, report->inbound_id, now, "report", "%s%sto <%s> as %s",
+                                     list.data, more, report->sender, name);
+        } else if (due_words[due]) {
+            result = store_trace_add(db, STORE_QUEUE_IN, report->inbound_id, now, "report", "%s%sto nobody: %s",
+                                     list.data, more, due_words[due]);
+        }
+    }
+    strbuf_free(&list);
+    return result;
+}
+
+/* Of at most RECIPIENTS_MAX recipients. */
+static int add_one(struct store_db *db, const struct reporter *reporter, const struct report *report, int64_t now,
+                   bool *added_out)
+{
+    char message_id[2 * BOUNDARY_SIZE + 300], unique[BOUNDARY_SIZE];
+    struct smtp_dsn_needs needs;
+    struct strbuf text;
+    int64_t id = 0;
+    int result = 1;
+    bool any = false;
+    for (size_t i = 0; i < report->recipient_count; i++)
+        any = any || is_due(report, &report->recipients[i]) == DUE_REPORT;
+    if (!any)
+        return trace(db, report, 0, now);
+    make_boundary(unique);
+    snprintf(message_id, sizeof message_id, "report-in%" PRId64 "-%.16s@%.255s", report->inbound_id, unique,
+             reporter->hostname);
+    strbuf_init(&text, REPORT_MAX);
+    result = compose(reporter, report, message_id, now, &text, &needs);
+    assert(result == 1); /* all sizes are bounded, and the boundary is new */
+    if (result == 1)
+        result = add_entry(db, report, message_id, &text, needs, now, &id);
+    strbuf_free(&text);
+    if (result == 1)
+        result = trace(db, report, id, now);
+    *added_out = true;
+    return result;
+}
+
+int report_add(struct store_db *db, const struct reporter *reporter, const struct report *report, int64_t now,
+               bool *added_out)
+{
+    int result = 1;
+    *added_out = false;
+    for (size_t done = 0; done < report->recipient_count && result == 1; done += RECIPIENTS_MAX) {
+        struct report part = *report;
+        part.recipients += done;
+        part.recipient_count -= done;
+        if (part.recipient_count > RECIPIENTS_MAX)
+            part.recipient_count = RECIPIENTS_MAX;
+        result = add_one(db, reporter, &part, now, added_out);
+    }
+    return result;
+}
+
+/* Of an entry. */
+
+static struct report_recipient of_recipient(const struct store_inbound_recipient *recipient, bool dropped)
+{
+    struct report_recipient result = {
+        .address = recipient->address,
+        .orcpt = recipient->orcpt,
+        .notify = recipient->notify,
+        .action = SMTP_DSN_DELIVERED,
+        .status = "2.1.5",
+    };
+    if (dropped) {
+        result.action = SMTP_DSN_FAILED;
+        result.status = "5.0.0";
+        result.explanation = "an administrator has decided not to deliver it";
+    } else if (recipient->is_skipped) {
+        result.action = SMTP_DSN_FAILED;
+        result.status = "5.7.1";
+        result.explanation = "you are no longer authorised to write to this address";
+    }
+    return result;
+}
+
+int report_add_of_entry(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                        bool dropped, int64_t now, bool *added_out)
+{
+    struct report report = {
+        .inbound_id = row->id,
+        .sender = row->sender,
+        .is_sender_proven = row->is_sender_proven,
+        .is_automatic = row->is_automatic,
+        .ret = row->ret,
+        .envid = row->envid,
+        .message_id = row->message_id,
+        .received_at = row->received_at,
+        .content_fd = -1,
+    };
+    bool any = false;
+    *added_out = false;
+    if (row->kind != STORE_INBOUND_MAIL)
+        return 1;
+    struct report_recipient *recipients = xcalloc(row->recipient_count + 1, sizeof *recipients);
+    report.recipients = recipients;
+    for (size_t i = 0; i < row->recipient_count; i++) {
+        struct report_recipient *recipient = &recipients[report.recipient_count];
+        if (!row->recipients[i].address)
+            continue;
+        *recipient = of_recipient(&row->recipients[i], dropped);
+        any = any || is_due(&report, recipient) != DUE_UNASKED;
+        report.recipient_count++;
+    }
+    int result = 1;
+    if (any) { /* of most mail there is nothing to say */
+        if (store_content_open(db, row->content_id, &report.content_fd, &report.content_size) != 1)
+            report.content_fd = -1;
+        result = report_add(db, reporter, &report, now, added_out);
+        if (report.content_fd >= 0)
+            close(report.content_fd);
+    }
+    free(recipients);
+    return result;
+}

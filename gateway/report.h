@@ -1,0 +1,61 @@
+/* report.h - delivery reports to the senders of mail: who gets one, and into the outbound queue with it (RFC 3461)
+ *
+ * A server that offers DSN takes the duty over to report. The rules:
+ *
+ *   delivered  told when NOTIFY asks for SUCCESS
+ *   failed     told unless NOTIFY says otherwise; of automatic mail (RFC 3834) only when NOTIFY asks for FAILURE
+ *
+ * and never to the null path, nor to an envelope sender who is not proven (policy.h): a report must not hit somebody who
+ * has written nothing. A report is mail with a null return path, an entry of the outbound queue of its own kind; nobody
+ * is told when it can't be delivered. What is decided here is told in the story of the mail that it is about.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mapping/store_queue.h"
+#include "smtp/smtp_dsn.h"
+
+struct config;
+struct reporter;
+
+/* Knows our names, which stay the same until a restart. on_added: a report is in the queue, and committed. */
+struct reporter *reporter_new(const struct config *config, void (*on_added)(void *ctx), void *ctx);
+void reporter_free(struct reporter **reporter);
+/* Loop only: for whoever has committed a report (added_out). */
+void reporter_poke(const struct reporter *reporter);
+
+/* What has become of one recipient. Texts are borrowed, and NULL where struct smtp_dsn_recipient says so. */
+struct report_recipient {
+    const char *address, *orcpt;
+    unsigned notify;             /* enum store_notify */
+    enum smtp_dsn_action action; /* SMTP_DSN_DELIVERED or SMTP_DSN_FAILED */
+    const char *status, *explanation, *diagnostic;
+};
+struct report {
+    int64_t inbound_id; /* the mail, or an earlier entry of the same mail */
+    const char *sender; /* envelope */
+    bool is_sender_proven, is_automatic;
+    enum store_ret ret;
+    const char *envid, *message_id; /* NULL */
+    int64_t received_at;
+    int content_fd; /* the mail (pread from 0); -1: gone */
+    int64_t content_size;
+    const struct report_recipient *recipients;
+    size_t recipient_count;
+};
+
+/* Is there no way to tell this recipient's failure, while the sender may count on hearing of it? Then the mail must be
+ * refused as long as it can be. */
+bool report_would_miss(const struct report *report, const struct report_recipient *recipient);
+
+/* Writer only. One report (of more than 1,000 recipients several) about all for whom one is due; none if there are none. -1
+ * database error. *added_out: the relay should be poked once this is committed. */
+int report_add(struct store_db *db, const struct reporter *reporter, const struct report *report, int64_t now,
+               bool *added_out) __attribute__((warn_unused_result));
+
+/* Writer only. About an inbound entry that is about to end, whose content must still be there. dropped: by an
+ * administrator; else it was posted, to all but the recipients that were skipped. A notice has no sender to tell. */
+int report_add_of_entry(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                        bool dropped, int64_t now, bool *added_out) __attribute__((warn_unused_result));
