@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/background.h"
 #include "base/clock.h"
@@ -23,6 +24,7 @@
 #include "gateway/policy.h"
 #include "gateway/queue.h"
 #include "gateway/recipient.h"
+#include "gateway/report.h"
 #include "gateway/target.h"
 #include "mapping/store_content.h"
 #include "mapping/store_draft.h"
@@ -57,13 +59,18 @@ struct mail {
     char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
     char *session; /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
     char *proof;   /* why the author is believed */
+    /* Of DSN; texts, also the recipients', are the transaction's, which lives until it is answered. */
+    enum store_ret ret;
+    const char *envid; /* NULL */
     int64_t correspondent_id;
     bool lmtp;
     bool is_sender_proven; /* the envelope's: may get reports */
+    bool is_split;         /* SMTP: taken for some recipients, refused for good for others, whose report goes with it */
+    bool reported;         /* such a report is in the outbound queue */
     size_t count;          /* recipients */
     struct mail_recipient {
         char address[SMTP_ADDRESS_MAX + 2];
-        unsigned notify;   /* with orcpt: of DSN, the transaction's, which lives until it is answered */
+        unsigned notify;
         const char *orcpt; /* NULL */
         struct store_target target;
         int64_t mapping_id, daily;
@@ -107,12 +114,6 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     else if (verdict.decision == POLICY_DEFER)
         inbound->statistics.deferred++;
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
-}
-
-static const char *envelope_id(const struct mail *mail)
-{
-    const char *envid = smtp_transaction_envid(mail->transaction);
-    return envid[0] ? envid : NULL;
 }
 
 /* Of a mail in a file as much is read as most headers have, then, if that is not all of it, as much as any may have. */
@@ -193,6 +194,48 @@ static struct policy_verdict judge_proof(struct mail *mail)
     return verdict;
 }
 
+/* What a report says of a recipient for whom the mail is refused. */
+static struct report_recipient describe_refusal(const struct mail_recipient *recipient)
+{
+    return (struct report_recipient){
+        .address = recipient->address,
+        .orcpt = recipient->orcpt,
+        .notify = recipient->notify,
+        .action = SMTP_DSN_FAILED,
+        .status = recipient->verdict.reply.enhanced,
+        .explanation = recipient->verdict.reply.text,
+    };
+}
+
+static struct report describe(const struct mail *mail)
+{
+    return (struct report){
+        .sender = mail->sender,
+        .is_sender_proven = mail->is_sender_proven,
+        .is_automatic = mail->header.is_automatic,
+        .ret = mail->ret,
+        .envid = mail->envid,
+        .message_id = mail->header.message_id,
+        .received_at = mail->now,
+        .content_fd = -1,
+        .content_size = spool_size(mail->content),
+    };
+}
+
+/* SMTP has one reply for all. A mail may be taken for some and refused for others if no refusal goes unheard, and none is
+ * for the moment only: then all of it is to come again. */
+static bool may_be_split(const struct mail *mail)
+{
+    struct report report = describe(mail);
+    for (size_t i = 0; i < mail->count; i++) {
+        struct report_recipient recipient = describe_refusal(&mail->recipients[i]);
+        enum policy_decision decision = mail->recipients[i].verdict.decision;
+        if (decision == POLICY_DEFER || (decision == POLICY_REJECT && report_would_miss(&report, &recipient)))
+            return false;
+    }
+    return true;
+}
+
 /* Storing: runs on the committer, perhaps twice (store_submit_repeatable()). */
 
 /* Reads all of the content: of what is not small it was done by the digester. */
@@ -221,6 +264,17 @@ static bool is_authorised(const struct mail_recipient *recipient)
     return recipient->verdict.decision == POLICY_ACCEPT || recipient->is_over_limit;
 }
 
+/* But for the recipient. */
+static struct store_inbound_same describe_repetition(const struct mail *mail)
+{
+    return (struct store_inbound_same){
+        .message_id = mail->header.message_id,
+        .sender = mail->sender,
+        .digest = mail->digest,
+        .since = mail->now - REPETITIONS_MS,
+    };
+}
+
 /* Marks repetitions: same Message-ID, content and sender, accepted before for the same recipient; so one that arrives
  * with its recipients split differently is still known. Without a Message-ID there is no saying whether two equal mails
  * are one: then both are delivered. */
@@ -231,12 +285,7 @@ static int mark_repeated(struct store_db *db, struct mail *mail)
     find_digest(mail);
     if (mail->digested != DIGEST_KNOWN)
         return -1;
-    struct store_inbound_same same = {
-        .message_id = mail->header.message_id,
-        .sender = mail->sender,
-        .digest = mail->digest,
-        .since = mail->now - REPETITIONS_MS,
-    };
+    struct store_inbound_same same = describe_repetition(mail);
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         recipient->repeated = 0;
@@ -316,6 +365,51 @@ static int add_recipients(struct store_db *db, struct mail *mail)
     return result;
 }
 
+/* Refusals whose report is due: those that no earlier arrival of the same mail has brought one for. -1 database error. */
+static int list_refusals(struct store_db *db, struct mail *mail, int64_t entry_id, struct report_recipient *list,
+                         size_t *count_out)
+{
+    struct store_inbound_same same = describe_repetition(mail);
+    *count_out = 0;
+    for (size_t i = 0; i < mail->count; i++) {
+        const struct mail_recipient *recipient = &mail->recipients[i];
+        if (recipient->verdict.decision == POLICY_ACCEPT)
+            continue;
+        same.target = recipient->target;
+        int noted = mail->header.message_id ? store_inbound_add_refusal(db, entry_id, &same) : 1;
+        if (noted < 0)
+            return -1;
+        if (noted == 0)
+            continue;
+        list[(*count_out)++] = describe_refusal(recipient);
+        if (store_trace_add(db, STORE_QUEUE_IN, entry_id, mail->now, "refused", "for %s: %s", recipient->address,
+                            recipient->verdict.reason) != 1)
+            return -1;
+    }
+    return 1;
+}
+
+/* Of a mail that is taken for some: the others' refusals go to its sender as a report, with the same commit. It is told in
+ * the story of the new entry, or of the one that the mail is a repetition of. */
+static int report_refusals(struct store_db *db, struct mail *mail)
+{
+    struct report report = describe(mail);
+    report.inbound_id = mail->id;
+    for (size_t i = 0; i < mail->count && !report.inbound_id; i++)
+        report.inbound_id = mail->recipients[i].repeated;
+    struct report_recipient *list = xcalloc(mail->count, sizeof *list);
+    int result = list_refusals(db, mail, report.inbound_id, list, &report.recipient_count);
+    if (result == 1 && report.recipient_count > 0) {
+        report.recipients = list;
+        report.content_fd = spool_dup_fd(mail->content);
+        result = report_add(db, mail->inbound->parts->reporter, &report, mail->now, &mail->reported);
+        if (report.content_fd >= 0)
+            close(report.content_fd);
+    }
+    free(list);
+    return result;
+}
+
 static char *join_references(const struct mail_header_facts *header)
 {
     struct strbuf joined;
@@ -341,8 +435,8 @@ static int add_mail(struct store_db *db, struct mail *mail)
         .references = references,
         .is_automatic = mail->header.is_automatic,
         .is_sender_proven = mail->is_sender_proven,
-        .ret = (enum store_ret)smtp_transaction_ret(mail->transaction),
-        .envid = envelope_id(mail),
+        .ret = mail->ret,
+        .envid = mail->envid,
         .content_id = content_id,
         .size = spool_size(mail->content),
         .now = mail->now,
@@ -366,19 +460,17 @@ static int store_mail(struct store_db *db, void *arg)
     if (mark_repeated(db, mail) < 0)
         return -1;
     mail->id = 0;
+    mail->reported = false;
     int allowed = judge_limits(db, mail, &fresh);
     if (allowed != 1)
         return allowed;
     if ((fresh > 0 && add_mail(db, mail) != 1) || add_recipients(db, mail) != 1)
         return -1;
-    return 1;
+    return mail->is_split ? report_refusals(db, mail) : 1;
 }
 
 /* Answering. */
 
-/* SMTP has one reply for all: what is authorised for some only is refused as a whole, with the reason of the first
- * refusal, so that the sender knows (a delivery report to the sender would be the alternative; DEVIATIONS.md). LMTP
- * answers for each. */
 static struct smtp_reply reply_for(const struct mail *mail, const struct mail_recipient *recipient, int result)
 {
     if (recipient->verdict.decision != POLICY_ACCEPT)
@@ -386,26 +478,36 @@ static struct smtp_reply reply_for(const struct mail *mail, const struct mail_re
     if (result != 1)
         return smtp_reply_make(451, "4.3.0", "local error, please try again later");
     char id[24];
+    const char *part = mail->is_split ? ", but not for all recipients" : "";
     queue_id_format(STORE_QUEUE_IN, recipient->repeated ? recipient->repeated : mail->id, id);
     if (recipient->repeated)
-        return smtp_reply_make(250, "2.6.0", "accepted before as %s, not delivered again", id);
-    return smtp_reply_make(250, "2.6.0", "accepted as %s", id);
+        return smtp_reply_make(250, "2.6.0", "accepted before as %s, not delivered again%s", id, part);
+    return smtp_reply_make(250, "2.6.0", "accepted as %s%s", id, part);
+}
+
+/* The one reply of SMTP: the first refusal, unless it is a report's to tell; else one with the id of a new entry. */
+static size_t choose_reply(const struct mail *mail, const struct smtp_reply *replies)
+{
+    size_t accepted = mail->count, repeated = mail->count;
+    for (size_t i = 0; i < mail->count; i++) {
+        bool is_refused = mail->recipients[i].verdict.decision != POLICY_ACCEPT;
+        if (replies[i].code >= 400 && !(mail->is_split && is_refused))
+            return i;
+        if (!is_refused && mail->recipients[i].repeated)
+            repeated = i;
+        else if (!is_refused)
+            accepted = i;
+    }
+    return accepted < mail->count ? accepted : repeated;
 }
 
 static void answer(struct mail *mail, int result)
 {
     bool lmtp = mail->lmtp;
     struct smtp_reply *replies = xcalloc(mail->count, sizeof *replies);
-    size_t chosen = 0;
-    for (size_t i = 0; i < mail->count; i++) {
+    for (size_t i = 0; i < mail->count; i++)
         replies[i] = reply_for(mail, &mail->recipients[i], result);
-        if (replies[i].code >= 400 && replies[chosen].code < 400)
-            chosen = i;
-    }
-    if (!lmtp && replies[chosen].code < 400) /* prefer to tell an id */
-        for (size_t i = 0; i < mail->count; i++)
-            if (!mail->recipients[i].repeated)
-                chosen = i;
+    size_t chosen = choose_reply(mail, replies);
     smtp_transaction_answer_message(mail->transaction, lmtp ? replies : &replies[chosen], lmtp ? mail->count : 1);
     free(replies);
 }
@@ -420,15 +522,21 @@ static void log_mail(const struct mail *mail, int result)
     }
 }
 
-/* Nothing is taken: whoever was not refused shares the first refusal. */
+/* Nothing is taken. SMTP has one reply for all: a refusal for the moment, if there is one, so that the mail comes again;
+ * else the first. */
 static void refuse(struct mail *mail)
 {
     size_t first = 0;
     while (mail->recipients[first].verdict.decision == POLICY_ACCEPT)
         first++;
+    for (size_t i = mail->count; i-- > 0 && !mail->lmtp;)
+        if (mail->recipients[i].verdict.decision == POLICY_DEFER)
+            first = i;
+    const struct policy_verdict shared = mail->recipients[first].verdict;
     for (size_t i = 0; i < mail->count; i++)
-        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
-            mail->recipients[i].verdict = mail->recipients[first].verdict;
+        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT || !mail->lmtp)
+            mail->recipients[i].verdict = shared;
+    mail->is_split = false;
     log_mail(mail, 1);
     answer(mail, 1);
     if (mail->recipients[first].verdict.decision == POLICY_DEFER)
@@ -455,6 +563,8 @@ static void stored(int result, void *arg)
     else
         inbound->statistics.deferred++;
     bool fresh = result == 1 && mail->id;
+    if (result == 1 && mail->reported)
+        reporter_poke(inbound->parts->reporter);
     mail_free(mail);
     if (fresh)
         inbound->on_accepted(inbound->ctx);
@@ -526,6 +636,9 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     smtp_address_format(smtp_transaction_sender(transaction), mail->sender);
     if (mail->header.from_state == MAIL_HEADER_FROM_OK)
         normalised(&mail->header.from, mail->from);
+    const char *envid = smtp_transaction_envid(transaction);
+    mail->ret = (enum store_ret)smtp_transaction_ret(transaction);
+    mail->envid = envid[0] ? envid : NULL;
     mail->lmtp = smtp_transaction_is_lmtp(transaction);
     mail->count = smtp_transaction_recipient_count(transaction);
     mail->recipients = xcalloc(mail->count, sizeof *mail->recipients);
@@ -565,7 +678,8 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
     }
     store_end_reading(store_reader(inbound->parts->store));
     mail->proof = xstrdup(proof.reason);
-    if (!any_accepted || (any_refused && !mail->lmtp))
+    mail->is_split = any_accepted && any_refused && !mail->lmtp && may_be_split(mail);
+    if (!any_accepted || (any_refused && !mail->lmtp && !mail->is_split))
         refuse(mail);
     else
         store_content(mail);

@@ -308,6 +308,59 @@ def test_recipient_whose_mapping_was_revoked_meanwhile_is_reported_as_failed(gat
     assert (report.status_of(CAROL)["Action"], report.status_of(CAROL)["Status"]) == ("failed", "5.7.1")
 
 
+# Some recipients yes, others no.
+
+def test_mail_for_some_is_taken_and_the_others_are_reported(gateway, bob_to_alice, carol):
+    mail = make_mail("For both")
+    reply = send(gateway.smtp_port, mail, recipients=(CAROL, ALICE))
+    assert reply == "250 2.6.0 accepted as in1, but not for all recipients"
+    bob_to_alice.receive_mail("For both")
+    report = wait_report(gateway.maildir)
+    assert len(report.recipients) == 1
+    fields = report.status_of(CAROL)
+    assert (fields["Action"], fields["Status"]) == ("failed", "5.7.1")
+    assert f"<{BOB}> is not authorised to write to <{CAROL}>" in report.text
+    assert any(line.startswith(f"refused: for {CAROL}") for line in story(gateway, "in1"))
+    # once more: neither the mail nor the report is repeated
+    assert "accepted before as in1" in send(gateway.smtp_port, mail, recipients=(CAROL, ALICE))
+    gateway.wait_settled()
+    wait_report(gateway.maildir)
+    assert len(carol.mails()) == 0
+
+
+def test_refusal_that_comes_with_a_repetition_is_reported(gateway, bob_to_alice, carol):
+    """First to Alice alone, then the same to both: all there is new is the refusal."""
+    mail = make_mail("For both")
+    send(gateway.smtp_port, mail)
+    assert "accepted before as in1" in send(gateway.smtp_port, mail, recipients=(ALICE, CAROL))
+    assert [fields["Final-Recipient"] for fields in wait_report(gateway.maildir).recipients] == [f"rfc822;{CAROL}"]
+
+
+def test_mail_for_some_is_refused_when_its_sender_could_not_be_told(gateway, bob_to_alice, carol):
+    reply = send(gateway.smtp_port, make_mail("For both"), recipients=(ALICE, CAROL), sender="victim@elsewhere.example")
+    assert reply.startswith("550 5.7.1") and CAROL in reply
+    assert gateway.queue("in") == []
+
+
+def test_mail_for_some_is_taken_without_a_report_when_none_is_wanted(gateway, bob_to_alice, carol):
+    reply = send(gateway.smtp_port, make_mail("For both"), "NEVER", recipients=(ALICE, CAROL), sender="victim@elsewhere.example")
+    assert reply.startswith("250 2.6.0 accepted as in1")
+    bob_to_alice.receive_mail("For both")
+    gateway.wait_settled()
+    assert reports_in(gateway.maildir) == []
+    assert f"report: failed for <{CAROL}>, to nobody: the sender wants none" in story(gateway, "in1")
+
+
+def test_mail_comes_again_when_one_recipient_is_over_a_limit(gateway, bob_to_alice, carol, silo, folder):
+    """A refusal for the moment is not reported: all of the mail is put off, also for whom it is refused for good."""
+    dora = Member(folder, silo, "Dora Member")
+    gateway.introduce(dora, "dora")
+    gateway.ctl("mapping", "add", BOB, dora.alias, "--daily", "1")
+    send(gateway.smtp_port, make_mail("The one of today"), recipients=(f"dora@{DOMAIN}",))
+    reply = send(gateway.smtp_port, make_mail("For three"), recipients=(ALICE, CAROL, f"dora@{DOMAIN}"))
+    assert reply.startswith("452 4.2.1"), reply
+
+
 def test_lmtp_answers_for_each_and_reports_nothing(gateway, bob_to_alice, carol):
     """What is refused over LMTP the server in front reports."""
     with Conversation(gateway.lmtp_port) as lmtp:
