@@ -45,8 +45,9 @@ struct inbound {
     struct inbound_statistics statistics;
 };
 
-/* One mail between its end of data and our reply. While it is kept only the background thread may touch it, then, until
- * the operation is done, only the committer. */
+/* One mail between its end of data and our reply. While it is prepared only the background thread (draft, kept) and the
+ * digester (digest, digested) may touch it, and neither changes the content; then, until the operation is done, only the
+ * committer. */
 struct mail {
     struct inbound *inbound;
     struct smtp_transaction *transaction;
@@ -55,6 +56,7 @@ struct mail {
     uint8_t digest[DIGEST_SIZE];
     enum { DIGEST_UNKNOWN, DIGEST_KNOWN, DIGEST_FAILED } digested;
     bool kept;
+    unsigned preparing; /* the loop's: threads that are to keep and digest it and have not said that they have */
     struct mail_header_facts header;
     char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
     char *session; /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
@@ -578,9 +580,18 @@ static void keep(void *arg)
     mail->kept = store_draft_keep(mail->draft) == 1;
 }
 
-static void keep_done(void *arg)
+/* The digest of a mail that is not small: on the digester's thread, for the committer has more to do than anybody. */
+static void digest_aside(void *arg)
+{
+    find_digest(arg);
+}
+
+/* Both at the same time; the one that ends last comes here to go on. */
+static void prepared(void *arg)
 {
     struct mail *mail = arg;
+    if (--mail->preparing > 0)
+        return;
     if (mail->kept)
         store_submit_repeatable(mail->inbound->parts->store, store_mail, stored, mail);
     else
@@ -591,38 +602,26 @@ static void keep_done(void *arg)
 static void discarded(void *arg)
 {
     struct mail *mail = arg;
+    if (--mail->preparing > 0)
+        return;
     answer(mail, -1);
     mail_free(mail);
 }
 
-static void keep_content(struct mail *mail)
+static void store_content(struct mail *mail)
 {
     const struct parts *parts = mail->inbound->parts;
     mail->draft = store_draft_new_spool(parts->store, mail->content);
-    if (store_draft_is_large(mail->draft))
-        background_submit(parts->background, keep, keep_done, discarded, mail);
-    else
+    bool is_large = store_draft_is_large(mail->draft);
+    bool is_digested_aside = mail->header.message_id && spool_size(mail->content) > DIGEST_ASIDE;
+    mail->kept = !is_large;
+    mail->preparing = (unsigned)is_large + is_digested_aside;
+    if (is_large)
+        background_submit(parts->background, keep, prepared, discarded, mail);
+    if (is_digested_aside)
+        background_submit(parts->digester, digest_aside, prepared, discarded, mail);
+    if (mail->preparing == 0)
         store_submit_repeatable(parts->store, store_mail, stored, mail);
-}
-
-/* The digest of a mail that is not small: on the digester's thread, for the committer has more to do than anybody. */
-
-static void digest(void *arg)
-{
-    find_digest(arg);
-}
-
-static void digest_done(void *arg)
-{
-    keep_content(arg);
-}
-
-static void store_content(struct mail *mail)
-{
-    if (mail->header.message_id && spool_size(mail->content) > DIGEST_ASIDE)
-        background_submit(mail->inbound->parts->digester, digest, digest_done, discarded, mail);
-    else
-        keep_content(mail);
 }
 
 static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *transaction)
