@@ -111,7 +111,7 @@ static int ensure_mapping(struct store_db *db, struct bench *bench, int64_t corr
 static int grow(struct store_db *db, void *arg)
 {
     struct bench *bench = arg;
-    int64_t member;
+    int64_t member = 0;
     char address[ADDRESS_SIZE];
     if (ensure_member(db, bench, &member) < 0)
         return -1;
@@ -365,8 +365,10 @@ static void command_lookup(struct bench *bench, char **arguments)
         times[i] = read_clock(CLOCK_MONOTONIC) - started;
     }
     qsort(times, (size_t)count, sizeof *times, compare);
-    printf("{\"lookups\": %ld, \"median_us\": %.1f, \"p99_us\": %.1f, \"most_us\": %.1f}\n", count,
-           (double)times[count / 2] / 1000, (double)times[count * 99 / 100] / 1000, (double)times[count - 1] / 1000);
+    long middle = count / 2, nearly_last = count * 99 / 100;
+    double median = (double)times[middle] / 1000, p99 = (double)times[nearly_last] / 1000;
+    double most = (double)times[count - 1] / 1000;
+    printf("{\"lookups\": %ld, \"median_us\": %.1f, \"p99_us\": %.1f, \"most_us\": %.1f}\n", count, median, p99, most);
     free(times);
 }
 
