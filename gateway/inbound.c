@@ -650,7 +650,9 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     const struct smtp_session_facts *session = smtp_transaction_session(transaction);
     struct strbuf text;
     strbuf_init(&text, 1000);
-    strbuf_add_fmt(&text, "from %s (%s) by listener %s with %s%s%s", session->peer, session->helo ? session->helo : "-",
+    bool is_proxied = strcmp(session->client, session->peer) != 0;
+    strbuf_add_fmt(&text, "from %s (%s)%s%s by listener %s with %s%s%s", session->client,
+                   session->helo ? session->helo : "-", is_proxied ? " through " : "", is_proxied ? session->peer : "",
                    session->listener, session->protocol, session->tls_version ? ", " : "",
                    session->tls_version ? session->tls_version : "");
     mail->session = strbuf_detach(&text);
