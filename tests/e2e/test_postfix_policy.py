@@ -72,6 +72,23 @@ def test_pairs_are_refused_before_the_message_travels(front, door, alice):
     assert f"event=postfix.refused sender={MALLORY} recipient={ALICE} code=550" in door.read_log()
 
 
+def test_sender_that_is_not_ascii(front, door, alice):
+    options = ["SMTPUTF8", "BODY=8BITMIME"]
+    door.open_door("bøb@example.com", alice)
+
+    def ask_postfix(sender):
+        with smtplib.SMTP("127.0.0.1", front.port, timeout=PATIENCE) as connection:
+            connection.ehlo()
+            connection.command_encoding = "utf-8"
+            assert connection.mail(sender, options)[0] == 250
+            return connection.rcpt(ALICE)
+
+    assert ask_postfix("bøb@example.com")[0] == 250
+    assert ask_postfix("bøb+neu@example.com")[0] == 250
+    code, text = ask_postfix("börje@example.com")
+    assert code == 550 and "<börje@example.com> is not authorised" in text.decode()
+
+
 def test_passing_is_not_believing(front, door, alice):
     """The envelope says Bob, the proven author is Mallory: the door still says no."""
     send(front.port, make_mail("Let me in", sender=MALLORY, proven=False), BOB)
