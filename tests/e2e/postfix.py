@@ -72,6 +72,19 @@ HEADER_CHECKS = """\
 """
 
 
+def merge(text):
+    """main.cf with the last setting of each parameter only. Postfix warns of each earlier one, in each of its processes, and
+    with many such warnings at its start it was seen to hang: its master logs through a socket that postlogd does not read yet."""
+    settings, name = {}, None
+    for line in text.splitlines():
+        if line[:1].isspace() and line.strip():
+            settings[name] += "\n" + line   # goes on with the one before
+        elif line.strip() and not line.startswith("#"):
+            name = line.partition("=")[0].strip()
+            settings[name] = line
+    return "\n".join(settings.values()) + "\n"
+
+
 class Postfix:
     """One instance of Postfix."""
 
@@ -84,8 +97,14 @@ class Postfix:
         for name in ("etc", "queue", "data"):
             os.mkdir(os.path.join(self.folder, name))
         shutil.chown(os.path.join(self.folder, "data"), "postfix", "postfix")
-        self.write("main.cf", MAIN.format(folder=self.folder) + settings)
+        self.settings = MAIN.format(folder=self.folder)
+        self.configure(settings)
         self.write("master.cf", MASTER.format(port=self.port) + services)
+
+    def configure(self, settings):
+        """More lines of main.cf, before it is started."""
+        self.settings += "\n" + settings
+        self.write("main.cf", merge(self.settings))
 
     def write(self, name, text):
         with open(os.path.join(self.etc, name), "w", encoding="utf-8") as file:
@@ -151,11 +170,6 @@ default_transport = discard:
 header_checks = regexp:$config_directory/header_checks
 {settings}""", services)
         self.write("header_checks", HEADER_CHECKS.format(authserv_id=AUTHSERV_ID))
-
-    def configure(self, settings):
-        """More settings, before it is started."""
-        with open(os.path.join(self.etc, "main.cf"), "a", encoding="utf-8") as file:
-            file.write(settings)
 
     def make_socket_folder(self, name):
         """As the document's `install -d -o postern -g postfix -m 2750` does. Returns the path."""

@@ -180,8 +180,7 @@ def test_trouble_of_the_moment_is_waited_out(faulty, faulty_front, fault, body, 
 class Relay(Smarthost):
     def __init__(self, settings=""):
         super().__init__()
-        with open(os.path.join(self.etc, "main.cf"), "a", encoding="ascii") as file:
-            file.write(block("docs/postfix.md", "# main.cf: mail from this machine is sent out") + settings)
+        self.configure(block("docs/postfix.md", "# main.cf: mail from this machine is sent out") + settings)
 
 
 @pytest.fixture(params=["yes", "no"])
