@@ -3,6 +3,7 @@ import csv
 import os
 import socket
 
+from documents import adapt, block
 from procs import Server, accepts_connections, free_port, wait_until
 
 PROGRAM = "/usr/sbin/haproxy"
@@ -15,10 +16,7 @@ defaults
   timeout connect 10s
   timeout client 60s
   timeout server 60s
-listen mail
-  bind 127.0.0.1:{port}
-  option smtpchk EHLO haproxy.test
-  server postern 127.0.0.1:{server_port} {options} check inter 100ms
+{listen}
 """
 
 
@@ -30,7 +28,9 @@ class HAProxy(Server):
         self.port = free_port()
         self.config = os.path.join(folder, "haproxy.cfg")
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(folder=folder, port=self.port, server_port=server_port, options=options))
+            file.write(CONFIGURATION.format(folder=folder, listen=adapt(block("docs/MANUAL.md", "# haproxy.cfg"), {
+                "bind :25": f"bind 127.0.0.1:{self.port}", "192.0.2.25:25": f"127.0.0.1:{server_port}",
+                "send-proxy-v2 check": f"{options} check inter 100ms"})))
 
     def start(self):
         self.launch([PROGRAM, "-db", "-f", self.config])
