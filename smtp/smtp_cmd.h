@@ -7,9 +7,10 @@
 #include <stdbool.h>
 
 struct smtp_command;
+struct smtp_reply;
 struct smtp_session;
 
-/* Runs a command in START, READY or ENVELOPE. */
+/* Runs a command in START, READY, ENVELOPE or CHUNKED. */
 bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *command) __attribute__((warn_unused_result));
 
 /* smtp_cmd_hello.c */
@@ -22,6 +23,16 @@ bool smtp_cmd_mail(struct smtp_session *session, const struct smtp_command *comm
 bool smtp_cmd_rcpt(struct smtp_session *session, const struct smtp_command *command);
 bool smtp_cmd_data(struct smtp_session *session, const struct smtp_command *command);
 bool smtp_cmd_rset(struct smtp_session *session, const struct smtp_command *command);
+/* To whoever sends content before anybody may get it. */
+struct smtp_reply smtp_cmd_no_recipients(const struct smtp_session *session);
+
+/* smtp_cmd_bdat.c */
+bool smtp_cmd_bdat(struct smtp_session *session, const struct smtp_command *command);
+/* A BDAT that may not come now: gets this reply once its octets have been thrown away. */
+bool smtp_cmd_refuse_bdat(struct smtp_session *session, const struct smtp_command *command,
+                          const struct smtp_reply *reply);
+/* All octets of the chunk were read. */
+bool smtp_cmd_finish_bdat(struct smtp_session *session);
 
 /* smtp_cmd_misc.c */
 bool smtp_cmd_noop(struct smtp_session *session, const struct smtp_command *command);

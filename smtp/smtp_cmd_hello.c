@@ -35,6 +35,8 @@ static void announce(struct smtp_session *session)
     strbuf_add_fmt(out, "250-SIZE %" PRId64 "\r\n", settings->message_max); /* 0: no limit (RFC 1870 section 4) */
     strbuf_add_str(out, "250-8BITMIME\r\n");
     strbuf_add_str(out, "250-SMTPUTF8\r\n");
+    strbuf_add_str(out, "250-CHUNKING\r\n");
+    strbuf_add_str(out, "250-BINARYMIME\r\n");
     strbuf_add_str(out, "250-DSN\r\n");
     if (offers_tls)
         strbuf_add_str(out, "250-STARTTLS\r\n");

@@ -78,15 +78,25 @@ bool smtp_cmd_rcpt(struct smtp_session *session, const struct smtp_command *comm
     return true;
 }
 
+struct smtp_reply smtp_cmd_no_recipients(const struct smtp_session *session)
+{
+    /* LMTP knows only 503 here (RFC 2033 section 4.2). */
+    bool were_refused = session->transaction->refused_count > 0 && !session->is_lmtp;
+    return smtp_reply_make(were_refused ? 554 : 503, "5.5.1", "No valid recipients");
+}
+
 bool smtp_cmd_data(struct smtp_session *session, const struct smtp_command *command)
 {
     struct smtp_transaction *transaction = session->transaction;
     if (command->args_len > 0)
         return smtp_session_reply_bad(session, 501, "5.5.4", "Syntax: DATA");
+    if (transaction->params.body == SMTP_BODY_BINARYMIME) { /* RFC 3030 section 3 */
+        smtp_session_reply(session, 503, "5.5.1", "BODY=BINARYMIME needs BDAT");
+        return true;
+    }
     if (transaction->recipient_count == 0) {
-        /* LMTP knows only 503 here (RFC 2033 section 4.2). */
-        bool were_refused = transaction->refused_count > 0 && !session->is_lmtp;
-        smtp_session_reply(session, were_refused ? 554 : 503, "5.5.1", "No valid recipients");
+        struct smtp_reply reply = smtp_cmd_no_recipients(session);
+        smtp_session_write(session, &reply);
         return true;
     }
     smtp_session_reply(session, 354, "", "End data with <CR><LF>.<CR><LF>");

@@ -11,7 +11,8 @@ enum phase {
     PH_START = 1 << 0,    /* before EHLO */
     PH_READY = 1 << 1,    /* between transactions */
     PH_ENVELOPE = 1 << 2, /* after MAIL */
-    PH_GREETED = PH_READY | PH_ENVELOPE,
+    PH_CHUNKED = 1 << 3,  /* after a first BDAT */
+    PH_GREETED = PH_READY | PH_ENVELOPE | PH_CHUNKED,
     PH_ANY = PH_START | PH_GREETED,
 };
 
@@ -31,6 +32,7 @@ static const struct rule {
     { "MAIL", PH_READY, ON_BOTH, false, smtp_cmd_mail },
     { "RCPT", PH_ENVELOPE, ON_BOTH, false, smtp_cmd_rcpt },
     { "DATA", PH_ENVELOPE, ON_BOTH, false, smtp_cmd_data },
+    { "BDAT", PH_ENVELOPE | PH_CHUNKED, ON_BOTH, false, smtp_cmd_bdat },
     { "RSET", PH_ANY, ON_BOTH, false, smtp_cmd_rset },
     { "NOOP", PH_ANY, ON_BOTH, true, smtp_cmd_noop },
     { "QUIT", PH_ANY, ON_BOTH, true, smtp_cmd_quit },
@@ -38,7 +40,6 @@ static const struct rule {
     { "HELP", PH_ANY, ON_BOTH, false, smtp_cmd_help },
     { "EXPN", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered },
     { "AUTH", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered },
-    { "BDAT", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered },
     { "ETRN", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered },
     /* A browser was made to speak to us; what follows is not worth reading. */
     { "GET", PH_ANY, ON_BOTH, true, smtp_cmd_foreign },
@@ -60,6 +61,8 @@ static enum phase current_phase(const struct smtp_session *session)
 {
     if (session->state == SMTP_SESSION_START)
         return PH_START;
+    if (session->state == SMTP_SESSION_CHUNKED)
+        return PH_CHUNKED;
     return session->state == SMTP_SESSION_READY ? PH_READY : PH_ENVELOPE;
 }
 
@@ -67,7 +70,20 @@ static const char *what_is_missing(const struct smtp_session *session, enum phas
 {
     if (phase == PH_START)
         return session->is_lmtp ? "Say LHLO first" : "Say EHLO first";
+    if (phase == PH_CHUNKED)
+        return "Only BDAT or RSET after BDAT";
     return phase == PH_READY ? "Say MAIL first" : "Not within a transaction";
+}
+
+/* Not counted as errors: one refused MAIL draws many of these from a client that pipelines. Code 0: it may run. */
+static struct smtp_reply judge_moment(const struct smtp_session *session, const struct rule *rule)
+{
+    enum phase phase = current_phase(session);
+    if (session->listener->settings.tls_policy == SMTP_TLS_REQUIRE && !smtp_session_is_tls(session) && !rule->is_plain)
+        return smtp_reply_make(530, "5.7.0", "Must issue a STARTTLS command first");
+    if (!(rule->phases & phase))
+        return smtp_reply_make(503, "5.5.1", "%s", what_is_missing(session, phase));
+    return (struct smtp_reply){ .code = 0 };
 }
 
 bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *command)
@@ -75,16 +91,11 @@ bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *comma
     const struct rule *rule = find_rule(command, session->is_lmtp ? ON_LMTP : ON_SMTP);
     if (!rule)
         return smtp_session_reply_bad(session, 500, "5.5.1", "Command not recognised");
-    if (session->listener->settings.tls_policy == SMTP_TLS_REQUIRE && !smtp_session_is_tls(session) &&
-        !rule->is_plain) {
-        smtp_session_reply(session, 530, "5.7.0", "Must issue a STARTTLS command first");
-        return true;
-    }
-    enum phase phase = current_phase(session);
-    if (!(rule->phases & phase)) {
-        /* Not counted as an error: one refused MAIL draws many of these from a client that pipelines. */
-        smtp_session_reply(session, 503, "5.5.1", "%s", what_is_missing(session, phase));
-        return true;
-    }
-    return rule->run(session, command);
+    struct smtp_reply refusal = judge_moment(session, rule);
+    if (refusal.code == 0)
+        return rule->run(session, command);
+    if (rule->run == smtp_cmd_bdat)
+        return smtp_cmd_refuse_bdat(session, command, &refusal);
+    smtp_session_write(session, &refusal);
+    return true;
 }

@@ -108,6 +108,8 @@ static bool read_body(struct slice value, const struct target *target)
 {
     if (slice_is(value, "8BITMIME"))
         target->mail->body = SMTP_BODY_8BITMIME;
+    else if (slice_is(value, "BINARYMIME"))
+        target->mail->body = SMTP_BODY_BINARYMIME;
     return target->mail->body != SMTP_BODY_7BIT || slice_is(value, "7BIT");
 }
 

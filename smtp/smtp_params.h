@@ -1,4 +1,5 @@
-/* smtp_params.h - parameters of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 1870, RFC 3461, RFC 6152, RFC 6531)
+/* smtp_params.h - parameters of MAIL and RCPT (RFC 5321 section 4.1.2, RFC 1870, RFC 3030, RFC 3461,
+ * RFC 6152, RFC 6531)
  *
  * Text in, values out; no I/O. A parameter that was not announced is refused, not ignored: its sender counts on it.
  * Values that travel on (ENVID, ORCPT) are checked and kept as they were received, encoded: they may be written into

@@ -166,8 +166,8 @@ static bool read_framing(struct smtp_data_decoder *decoder, const uint8_t **at, 
             return true;
         } else {
             if (decoder->state == SMTP_DATA_DOT_CR)
-                decoder->defects |= SMTP_DEFECT_BARE_CR;
-            if (decoder->state != SMTP_DATA_CR)
+                decoder->state = SMTP_DATA_STRAY_CR;
+            else if (decoder->state != SMTP_DATA_CR)
                 decoder->state = SMTP_DATA_TEXT;
             return false;
         }
@@ -175,36 +175,20 @@ static bool read_framing(struct smtp_data_decoder *decoder, const uint8_t **at, 
     return false;
 }
 
-/* Reads ordinary characters up to and including the first one that is not. */
-static const uint8_t *read_text(struct smtp_data_decoder *decoder, const uint8_t *at, const uint8_t *end)
-{
-    while (at < end && *at != '\r' && *at != '\n' && *at != '\0')
-        at++;
-    if (at == end)
-        return at;
-    if (*at == '\r')
-        decoder->state = SMTP_DATA_CR;
-    else
-        decoder->defects |= *at == '\n' ? SMTP_DEFECT_BARE_LF : SMTP_DEFECT_NUL;
-    return at + 1;
-}
-
 /* Reads up to a dot that starts a line, or to the end of the input. */
 static const uint8_t *read_content(struct smtp_data_decoder *decoder, const uint8_t *at, const uint8_t *end)
 {
     while (at < end) {
-        if (decoder->state == SMTP_DATA_TEXT) {
-            at = read_text(decoder, at, end);
-        } else if (decoder->state == SMTP_DATA_CR && *at == '\n') {
-            decoder->state = SMTP_DATA_LINE_START;
-            at++;
-        } else if (decoder->state == SMTP_DATA_CR) {
-            decoder->defects |= SMTP_DEFECT_BARE_CR;
-            decoder->state = SMTP_DATA_TEXT;
-        } else if (*at == '.') {
+        if (decoder->state == SMTP_DATA_CR) {
+            bool is_line_end = *at == '\n';
+            decoder->state = is_line_end ? SMTP_DATA_LINE_START : SMTP_DATA_TEXT;
+            at += is_line_end;
+        } else if (decoder->state == SMTP_DATA_LINE_START && *at == '.') {
             return at;
         } else {
-            decoder->state = SMTP_DATA_TEXT;
+            const uint8_t *cr = memchr(at, '\r', (size_t)(end - at));
+            decoder->state = cr ? SMTP_DATA_CR : SMTP_DATA_TEXT;
+            at = cr ? cr + 1 : end;
         }
     }
     return at;
@@ -213,17 +197,21 @@ static const uint8_t *read_content(struct smtp_data_decoder *decoder, const uint
 enum smtp_data_event smtp_data_feed(struct smtp_data_decoder *decoder, const uint8_t **input, size_t *len,
                                     const uint8_t **chunk_out, size_t *chunk_len_out)
 {
+    static const uint8_t stray_cr = '\r';
     const uint8_t *at = *input;
     const uint8_t *end = at + *len;
     bool is_end = read_framing(decoder, &at, end);
+    bool is_stray = decoder->state == SMTP_DATA_STRAY_CR;
     const uint8_t *chunk = at;
-    if (!is_end)
+    if (is_stray)
+        decoder->state = SMTP_DATA_TEXT;
+    else if (!is_end)
         at = read_content(decoder, at, end);
     *input = at;
     *len = (size_t)(end - at);
-    *chunk_out = chunk;
-    *chunk_len_out = (size_t)(at - chunk);
+    *chunk_out = is_stray ? &stray_cr : chunk;
+    *chunk_len_out = is_stray ? 1 : (size_t)(at - chunk);
     if (is_end)
         return SMTP_DATA_END;
-    return at > chunk ? SMTP_DATA_CHUNK : SMTP_DATA_MORE;
+    return *chunk_len_out > 0 ? SMTP_DATA_CHUNK : SMTP_DATA_MORE;
 }

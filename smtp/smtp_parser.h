@@ -41,15 +41,13 @@ int smtp_parse_path(const char *args, size_t len, const char *keyword, struct sm
 size_t smtp_utf8_sequence(const char *text, size_t len);
 
 /* Content between DATA's 354 and the final dot. Only CRLF starts a line, so only CRLF.CRLF ends the content; whatever
- * else looks like an end to somebody (that is how mail is smuggled) is content, and its bare CR, bare LF or NUL is
- * noted as a defect. The content of a message with defects is not to be used. */
+ * else looks like an end to somebody (that is how mail is smuggled) is content, and smtp_content.h will say what is
+ * wrong with it. */
 enum smtp_data_event {
     SMTP_DATA_MORE,  /* all input is consumed; feed more */
     SMTP_DATA_CHUNK, /* a piece of content, dots unstuffed */
     SMTP_DATA_END,   /* the final dot was read; what remains of the input are commands */
 };
-
-enum smtp_data_defect { SMTP_DEFECT_BARE_CR = 1 << 0, SMTP_DEFECT_BARE_LF = 1 << 1, SMTP_DEFECT_NUL = 1 << 2 };
 
 struct smtp_data_decoder {
     enum {
@@ -58,11 +56,12 @@ struct smtp_data_decoder {
         SMTP_DATA_CR,         /* inside a line, after CR: LF ends it */
         SMTP_DATA_DOT,        /* after the dot that starts a line */
         SMTP_DATA_DOT_CR,     /* after that dot and CR: LF ends the content */
+        SMTP_DATA_STRAY_CR,   /* it did not come: the CR that was held back is content */
     } state;
-    unsigned defects; /* enum smtp_data_defect, or-ed, of what was read so far */
 };
 
 void smtp_data_decoder_init(struct smtp_data_decoder *decoder);
-/* Consumes from *input (advances it, shrinks *len) up to the next event. The chunk is a slice of the input. */
+/* Consumes from *input (advances it, shrinks *len) up to the next event. The chunk is a slice of the input, or
+ * a constant. */
 enum smtp_data_event smtp_data_feed(struct smtp_data_decoder *decoder, const uint8_t **input, size_t *len,
                                     const uint8_t **chunk_out, size_t *chunk_len_out);

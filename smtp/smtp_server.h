@@ -9,8 +9,10 @@
  *
  * Callbacks run on the loop. No DNS, no disk but the spool.
  *
- * End of data is CRLF.CRLF and nothing else. Bare CR, bare LF and NUL in the content are refused with 554 5.6.0 after
- * the content has been read to its true end; on_message is not called for such a message.
+ * Content comes by DATA, whose end is CRLF.CRLF and nothing else, or in chunks by BDAT (RFC 3030): to the owner that
+ * makes no difference. What smtp_content.h does not allow in it is refused with 554 5.6.0 after the content, or the
+ * chunk, has been read to its true end; on_message is not called for such a message. Content that came by BDAT need not
+ * end with CRLF, and with SMTP_BODY_BINARYMIME it has any octets behind its header section.
  */
 #pragma once
 #include <stdbool.h>

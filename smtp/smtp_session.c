@@ -31,13 +31,17 @@ static const struct state_info {
 } states[] = {
     [SMTP_SESSION_PROXY] = { "proxy", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_HANDSHAKE] = { "handshake", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
-    [SMTP_SESSION_START] = { "start", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_START] = { "start", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_CHUNK) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_READY] = { "ready", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_ENVELOPE) |
-                                          BIT(SMTP_SESSION_ASKING) | BIT(SMTP_SESSION_GONE) },
+                                          BIT(SMTP_SESSION_ASKING) | BIT(SMTP_SESSION_CHUNK) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_ENVELOPE] = { "envelope", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_ASKING) |
-                                                BIT(SMTP_SESSION_DATA) | BIT(SMTP_SESSION_GONE) },
+                                                BIT(SMTP_SESSION_DATA) | BIT(SMTP_SESSION_CHUNK) |
+                                                BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_ASKING] = { "asking", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_ENVELOPE) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_DATA] = { "data", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_ASKING) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_CHUNK] = { "chunk", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_CHUNKED) |
+                                          BIT(SMTP_SESSION_ASKING) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_CHUNKED] = { "chunked", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_CHUNK) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_GONE] = { "gone", 0 },
 };
 
@@ -127,6 +131,7 @@ static void session_destroy(void *arg)
     smtp_proxy_parser_free(&session->proxy);
     free(session->helo);
     free(session->listener_name);
+    free(session->chunk.refusal);
     if (listener)
         smtp_listener_remove(listener, session);
     free(session);
@@ -197,7 +202,7 @@ static enum step step_command(struct smtp_session *session)
     size_t len;
     bool had_crlf;
     struct smtp_command command;
-    if (session->listener->state != SMTP_LISTENER_OPEN && session->state != SMTP_SESSION_ENVELOPE) {
+    if (session->listener->state != SMTP_LISTENER_OPEN && !session->transaction) {
         smtp_session_reply(session, 421, "4.3.2", "Shutting down, try again later");
         return STEP_CLOSE;
     }
@@ -236,6 +241,24 @@ static enum step step_data(struct smtp_session *session)
     stream_consume(session->stream, len - left);
     if (event == SMTP_DATA_END)
         smtp_transaction_close_content(transaction);
+    return STEP_DONE;
+}
+
+static enum step step_chunk(struct smtp_session *session)
+{
+    struct smtp_chunk *chunk = &session->chunk;
+    if (chunk->left == 0)
+        return smtp_cmd_finish_bdat(session) ? STEP_DONE : STEP_CLOSE;
+    const uint8_t *data;
+    size_t len = stream_peek(session->stream, &data);
+    if (len == 0)
+        return STEP_WAIT;
+    if ((int64_t)len > chunk->left)
+        len = (size_t)chunk->left;
+    if (!chunk->refusal)
+        smtp_transaction_add_content(session->transaction, data, len);
+    stream_consume(session->stream, len);
+    chunk->left -= (int64_t)len;
     return STEP_DONE;
 }
 
@@ -287,7 +310,8 @@ static enum step take_step(struct smtp_session *session)
         [SMTP_SESSION_PROXY] = step_proxy,      [SMTP_SESSION_HANDSHAKE] = step_none,
         [SMTP_SESSION_START] = step_command,    [SMTP_SESSION_READY] = step_command,
         [SMTP_SESSION_ENVELOPE] = step_command, [SMTP_SESSION_ASKING] = step_answer,
-        [SMTP_SESSION_DATA] = step_data,        [SMTP_SESSION_GONE] = step_none,
+        [SMTP_SESSION_DATA] = step_data,        [SMTP_SESSION_CHUNK] = step_chunk,
+        [SMTP_SESSION_CHUNKED] = step_command,  [SMTP_SESSION_GONE] = step_none,
     };
     if (has_unread_replies(session))
         return STEP_WAIT;
@@ -298,13 +322,13 @@ static enum step take_step(struct smtp_session *session)
 static void restart_timeout(struct smtp_session *session)
 {
     const struct smtp_listener_settings *settings = &session->listener->settings;
+    bool is_content = session->state == SMTP_SESSION_DATA || session->state == SMTP_SESSION_CHUNK;
     if (session->state == SMTP_SESSION_ASKING)
         timer_stop(session->timeout);
     else if (session->state == SMTP_SESSION_PROXY)
         timer_start(session->timeout, settings->proxy_timeout_ms);
     else
-        timer_start(session->timeout,
-                    session->state == SMTP_SESSION_DATA ? settings->data_timeout_ms : settings->command_timeout_ms);
+        timer_start(session->timeout, is_content ? settings->data_timeout_ms : settings->command_timeout_ms);
 }
 
 static void session_run(struct smtp_session *session)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "smtp/smtp_content.h"
 #include "smtp/smtp_params.h"
 #include "smtp/smtp_parser.h"
 #include "smtp/smtp_server.h"
@@ -33,6 +34,8 @@ enum smtp_session_state {
     SMTP_SESSION_ENVELOPE,  /* MAIL was accepted; recipients may come */
     SMTP_SESSION_ASKING,    /* the owner has a question, see transaction->question; nothing is parsed */
     SMTP_SESSION_DATA,      /* reading content; nothing else is parsed until its true end */
+    SMTP_SESSION_CHUNK,     /* reading as many octets as a BDAT has said, whether anybody wants them or not */
+    SMTP_SESSION_CHUNKED,   /* between chunks of content: there is no way back to RCPT or DATA */
     SMTP_SESSION_GONE,      /* connection lost or closed; waits for an open answer, then dies */
 };
 
@@ -42,9 +45,11 @@ enum smtp_answer { SMTP_ANSWER_AWAITED, SMTP_ANSWER_ACCEPTED, SMTP_ANSWER_REFUSE
 /* Why content is read and thrown away. */
 enum smtp_content_fault {
     SMTP_CONTENT_GOOD,
+    SMTP_CONTENT_DEFECTIVE, /* the check says why */
     SMTP_CONTENT_TOO_LARGE,
     SMTP_CONTENT_NO_ROOM, /* the listener's sessions hold too much together */
     SMTP_CONTENT_SPOOL_FAILED,
+    SMTP_CONTENT_INCOMPLETE, /* a chunk was refused: what comes after it must not be taken for the whole */
 };
 
 struct smtp_recipient {
@@ -63,14 +68,24 @@ struct smtp_transaction {
     size_t orcpt_size;    /* octets that the recipients' orcpt take together */
     size_t refused_count; /* recipients that the owner did not want */
     enum smtp_question question;
-    enum smtp_answer answer; /* to question */
-    bool is_last;            /* the answer was 421: close after it */
-    struct smtp_data_decoder decoder;
+    enum smtp_answer answer;          /* to question */
+    bool is_last;                     /* the answer was 421: close after it */
+    struct smtp_data_decoder decoder; /* of DATA */
+    struct smtp_content_check check;
     enum smtp_content_fault fault;
     struct spool *content;
     int64_t content_size;
     int64_t spooled; /* of it, what counts in the listener's sum: until it is thrown away, or answered for */
     void *data;      /* the owner's */
+};
+
+/* What a BDAT has announced. */
+struct smtp_chunk {
+    int64_t size, left;
+    bool is_last;
+    bool is_bad;                    /* the refusal counts as an error */
+    struct smtp_reply *refusal;     /* for when the chunk has been read and thrown away; NULL: it is wanted */
+    enum smtp_session_state before; /* where its command came */
 };
 
 struct smtp_session {
@@ -100,7 +115,8 @@ struct smtp_session {
     bool run_queued;  /* a run is due at the end of this turn */
     bool skips_line;  /* in the middle of a line that is too long */
     unsigned errors;
-    struct strbuf out; /* replies not yet written */
+    struct smtp_chunk chunk; /* in SMTP_SESSION_CHUNK */
+    struct strbuf out;       /* replies not yet written */
 };
 
 /* --- smtp_session.c: for the listener --- */
@@ -144,9 +160,15 @@ void smtp_transaction_ask_mail(struct smtp_transaction *transaction);
 bool smtp_transaction_has_room(const struct smtp_transaction *transaction, const struct smtp_rcpt_params *params);
 void smtp_transaction_ask_recipient(struct smtp_transaction *transaction, const struct smtp_address *address,
                                     const struct smtp_rcpt_params *params);
-/* Content: opened at DATA, added piece by piece, closed at the final dot with a question or, if it is bad, a reply. */
+/* Content: opened at DATA or the first BDAT, added piece by piece, closed at the final dot or the end of the last chunk
+ * with a question or, if it is bad, a reply. */
 void smtp_transaction_open_content(struct smtp_transaction *transaction);
+/* So much more will come: too much is given up before it does. */
+void smtp_transaction_expect_content(struct smtp_transaction *transaction, int64_t len);
 void smtp_transaction_add_content(struct smtp_transaction *transaction, const uint8_t *data, size_t len);
+void smtp_transaction_give_up_content(struct smtp_transaction *transaction, enum smtp_content_fault fault);
+/* What is wrong with the content so far; code 0: nothing. */
+struct smtp_reply smtp_transaction_content_refusal(const struct smtp_transaction *transaction);
 void smtp_transaction_close_content(struct smtp_transaction *transaction);
 /* The answer takes effect: the session's next state; the transaction may have ended. false: close the session. */
 bool smtp_transaction_apply_answer(struct smtp_transaction *transaction) __attribute__((warn_unused_result));

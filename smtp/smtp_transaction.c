@@ -225,59 +225,92 @@ bool smtp_transaction_apply_answer(struct smtp_transaction *transaction)
 void smtp_transaction_open_content(struct smtp_transaction *transaction)
 {
     smtp_data_decoder_init(&transaction->decoder);
+    smtp_content_check_init(&transaction->check, transaction->params.body == SMTP_BODY_BINARYMIME);
     transaction->content = spool_new(transaction->session->listener->settings.spool_dir, SPOOL_MEMORY_DEFAULT);
 }
 
 /* Nothing is replied yet: in the middle of the content, a reply would leave the rest to be parsed as commands. */
-static void give_up_content(struct smtp_transaction *transaction, enum smtp_content_fault fault)
+void smtp_transaction_give_up_content(struct smtp_transaction *transaction, enum smtp_content_fault fault)
 {
     transaction->fault = fault;
     spool_free(&transaction->content);
     count_spooled(transaction, -transaction->spooled);
 }
 
+static bool is_too_large(const struct smtp_transaction *transaction, int64_t more)
+{
+    int64_t max = transaction->session->listener->settings.message_max;
+    return transaction->content_size > (max > 0 ? max : INT64_MAX) - more;
+}
+
+void smtp_transaction_expect_content(struct smtp_transaction *transaction, int64_t len)
+{
+    if (transaction->fault == SMTP_CONTENT_GOOD && is_too_large(transaction, len))
+        smtp_transaction_give_up_content(transaction, SMTP_CONTENT_TOO_LARGE);
+}
+
+static void check_content(struct smtp_transaction *transaction, const uint8_t *data, size_t len)
+{
+    smtp_content_check_feed(&transaction->check, data, len);
+    if (transaction->check.defects && transaction->fault == SMTP_CONTENT_GOOD)
+        smtp_transaction_give_up_content(transaction, SMTP_CONTENT_DEFECTIVE);
+}
+
 void smtp_transaction_add_content(struct smtp_transaction *transaction, const uint8_t *data, size_t len)
 {
     const struct smtp_listener *listener = transaction->session->listener;
-    int64_t max = listener->settings.message_max;
     int64_t spool_max = listener->settings.spool_max;
-    transaction->content_size += (int64_t)len;
-    if (transaction->fault != SMTP_CONTENT_GOOD || transaction->decoder.defects)
+    if (transaction->fault == SMTP_CONTENT_GOOD && is_too_large(transaction, (int64_t)len))
+        smtp_transaction_give_up_content(transaction, SMTP_CONTENT_TOO_LARGE);
+    if (transaction->fault == SMTP_CONTENT_GOOD || transaction->fault == SMTP_CONTENT_DEFECTIVE)
+        check_content(transaction, data, len); /* all defects are going to be named */
+    if (transaction->fault != SMTP_CONTENT_GOOD)
         return;
-    if (max > 0 && transaction->content_size > max)
-        give_up_content(transaction, SMTP_CONTENT_TOO_LARGE);
-    else if (spool_max > 0 && listener->spooled + (int64_t)len > spool_max)
-        give_up_content(transaction, SMTP_CONTENT_NO_ROOM);
+    transaction->content_size += (int64_t)len;
+    if (spool_max > 0 && listener->spooled + (int64_t)len > spool_max)
+        smtp_transaction_give_up_content(transaction, SMTP_CONTENT_NO_ROOM);
     else if (spool_add(transaction->content, data, len) != 1)
-        give_up_content(transaction, SMTP_CONTENT_SPOOL_FAILED);
+        smtp_transaction_give_up_content(transaction, SMTP_CONTENT_SPOOL_FAILED);
     else
         count_spooled(transaction, (int64_t)len);
 }
 
-static struct smtp_reply content_refusal(const struct smtp_transaction *transaction)
+struct smtp_reply smtp_transaction_content_refusal(const struct smtp_transaction *transaction)
 {
-    unsigned defects = transaction->decoder.defects;
+    static const struct {
+        int code;
+        const char *enhanced, *text;
+    } refusals[] = {
+        [SMTP_CONTENT_NO_ROOM] = { 452, "4.3.1", "Too much mail is coming in at once, try again later" },
+        [SMTP_CONTENT_SPOOL_FAILED] = { 452, "4.3.1", "Cannot store the message, try again later" },
+        [SMTP_CONTENT_INCOMPLETE] = { 503, "5.5.1", "A chunk was refused before: say RSET" },
+    };
+    unsigned defects = transaction->check.defects;
     if (transaction->fault == SMTP_CONTENT_TOO_LARGE)
         return smtp_reply_make(552, "5.3.4", "Message is larger than %lld octets",
                                (long long)transaction->session->listener->settings.message_max);
-    if (transaction->fault == SMTP_CONTENT_NO_ROOM)
-        return smtp_reply_make(452, "4.3.1", "Too much mail is coming in at once, try again later");
-    if (transaction->fault == SMTP_CONTENT_SPOOL_FAILED)
-        return smtp_reply_make(452, "4.3.1", "Cannot store the message, try again later");
-    return smtp_reply_make(554, "5.6.0", "Message content has%s%s%s: not accepted",
-                           defects & SMTP_DEFECT_BARE_LF ? " bare LF" : "",
-                           defects & SMTP_DEFECT_BARE_CR ? " bare CR" : "", defects & SMTP_DEFECT_NUL ? " NUL" : "");
+    if (transaction->fault == SMTP_CONTENT_DEFECTIVE)
+        return smtp_reply_make(
+            554, "5.6.0", "Message content has%s%s%s: not accepted", defects & SMTP_DEFECT_BARE_LF ? " bare LF" : "",
+            defects & SMTP_DEFECT_BARE_CR ? " bare CR" : "", defects & SMTP_DEFECT_NUL ? " NUL" : "");
+    if (transaction->fault == SMTP_CONTENT_GOOD)
+        return (struct smtp_reply){ .code = 0 };
+    return smtp_reply_make(refusals[transaction->fault].code, refusals[transaction->fault].enhanced, "%s",
+                           refusals[transaction->fault].text);
 }
 
 void smtp_transaction_close_content(struct smtp_transaction *transaction)
 {
     struct smtp_session *session = transaction->session;
-    if (transaction->fault == SMTP_CONTENT_GOOD && !transaction->decoder.defects) {
+    smtp_content_check_finish(&transaction->check);
+    if (transaction->check.defects && transaction->fault == SMTP_CONTENT_GOOD)
+        smtp_transaction_give_up_content(transaction, SMTP_CONTENT_DEFECTIVE);
+    if (transaction->fault == SMTP_CONTENT_GOOD) {
         ask(transaction, SMTP_QUESTION_MESSAGE);
         session->callbacks->on_message(transaction, session->ctx);
         return;
     }
-    struct smtp_reply reply = content_refusal(transaction);
+    struct smtp_reply reply = smtp_transaction_content_refusal(transaction);
     size_t count = session->is_lmtp ? transaction->recipient_count : 1;
     for (size_t i = 0; i < count; i++)
         smtp_session_write(session, &reply);

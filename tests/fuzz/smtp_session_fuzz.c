@@ -80,6 +80,9 @@ static void on_mail(struct smtp_transaction *transaction, void *ctx)
 static void on_recipient(struct smtp_transaction *transaction, size_t index, void *ctx)
 {
     require(!smtp_address_is_null(smtp_transaction_recipient(transaction, index)));
+    const char *orcpt = smtp_transaction_orcpt(transaction, index);
+    require(!orcpt || strlen(orcpt) <= SMTP_ORCPT_MAX);
+    require(strlen(smtp_transaction_envid(transaction)) <= SMTP_ENVID_MAX);
     ask(ctx, transaction, RECIPIENT, index);
 }
 
@@ -87,14 +90,22 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
 {
     require(smtp_transaction_recipient_count(transaction) > 0);
     struct spool *content = smtp_transaction_content(transaction);
+    bool is_binary = smtp_transaction_body(transaction) == SMTP_BODY_BINARYMIME;
     char byte;
     char previous = '\n';
+    bool is_line_empty = true;
+    bool is_body = false;
     for (int64_t i = 0; i < spool_size(content); i++) {
         require(spool_read(content, i, &byte, 1) == 1);
-        require(byte != '\0' && (byte == '\n') == (previous == '\r'));
+        require((is_binary && is_body) || (byte != '\0' && (byte == '\n') == (previous == '\r')));
+        is_body = is_body || (byte == '\n' && is_line_empty);
+        if (byte == '\n')
+            is_line_empty = true;
+        else if (byte != '\r')
+            is_line_empty = false;
         previous = byte;
     }
-    require(previous == '\n');
+    require(previous != '\r' || (is_binary && is_body));
     ask(ctx, transaction, MESSAGE, 0);
 }
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/strbuf.h"
+#include "smtp/smtp_content.h"
 #include "smtp/smtp_parser.h"
 
 /* --- commands --- */
@@ -175,6 +176,7 @@ static const struct data_case {
 
 struct decoding {
     struct smtp_data_decoder decoder;
+    struct smtp_content_check check;
     struct strbuf content;
     bool has_ended;
 };
@@ -193,6 +195,7 @@ static size_t feed(struct decoding *decoding, const char *packet, size_t len)
         case SMTP_DATA_CHUNK:
             assert_true(chunk_len > 0);
             strbuf_add(&decoding->content, chunk, chunk_len);
+            smtp_content_check_feed(&decoding->check, chunk, chunk_len);
             break;
         case SMTP_DATA_END:
             decoding->has_ended = true;
@@ -207,6 +210,7 @@ static void check_data(const struct data_case *c, const size_t *cuts, size_t cut
     size_t wire_len = c->wire_len ? c->wire_len : strlen(c->wire);
     struct decoding decoding = { .has_ended = false };
     smtp_data_decoder_init(&decoding.decoder);
+    smtp_content_check_init(&decoding.check, false);
     strbuf_init(&decoding.content, 1000);
     size_t at = 0;
     size_t left = 0;
@@ -215,7 +219,7 @@ static void check_data(const struct data_case *c, const size_t *cuts, size_t cut
         left += feed(&decoding, c->wire + at, end - at);
         at = end;
     }
-    assert_int_equal(decoding.decoder.defects, c->defects);
+    assert_int_equal(decoding.check.defects, c->defects);
     assert_int_equal(decoding.has_ended, c->rest != NULL);
     if (c->rest)
         assert_slice(c->wire + wire_len - left, left, c->rest);

@@ -219,7 +219,7 @@ static void starttls_forgets_everything(void **state)
     start_tls(&scene);
     say(&scene, "MAIL FROM:<bob@example.com>\r\n", "503 5.5.1 Say EHLO first\r\n");
     assert_string_equal(scene.received.data, "503 5.5.1 Say EHLO first\r\n"); /* no second greeting */
-    say(&scene, "EHLO client.example\r\n", "250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
     say(&scene, "STARTTLS\r\n", "503 5.5.1 TLS is active already\r\n");
     say(&scene, deliver, "250 2.6.0 Taken\r\n");
     assert_string_equal(scene.events.data, "mail ESMTPS TLSv1.3\nrcpt ESMTPS TLSv1.3\nmessage ESMTPS TLSv1.3\n");
@@ -304,7 +304,7 @@ static void implicit_tls_greets_inside(void **state)
     set_up(&scene, SMTP_TLS_IMPLICIT);
     connect_client(&scene, scene.client_tls);
     expect(&scene, "220 gw.example.org ESMTP Postern\r\n");
-    say(&scene, "EHLO client.example\r\n", "250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
     say(&scene, deliver, "250 2.6.0 Taken\r\n");
     assert_string_equal(scene.events.data, "mail ESMTPS TLSv1.3\nrcpt ESMTPS TLSv1.3\nmessage ESMTPS TLSv1.3\n");
     say(&scene, "STARTTLS\r\n", "503 5.5.1 TLS is active already\r\n");
