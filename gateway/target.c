@@ -34,6 +34,8 @@ int target_find_by_address(struct store_db *db, const struct smtp_address *addre
     *out = (struct target){ .is_reachable = false };
     smtp_address_normalise(&copy);
     int found = store_address_find(db, copy.local, &out->id);
+    if (found == 0 && smtp_address_drop_detail(&copy))
+        found = store_address_find(db, copy.local, &out->id);
     if (found != 1)
         return found;
     return out->id.member_id ? look_at_member(db, out) : look_at_group(db, out);

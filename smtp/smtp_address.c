@@ -208,6 +208,21 @@ void smtp_address_normalise(struct smtp_address *address)
     lower_all(address->domain);
 }
 
+bool smtp_address_drop_detail(struct smtp_address *address)
+{
+    bool is_quoted = address->local[0] == '"';
+    char *plus = strchr(address->local, '+');
+    if (!plus || plus == address->local + is_quoted)
+        return false;
+    if (!is_quoted && !is_dot_atom(address->local, (size_t)(plus - address->local)))
+        return false; /* "alice.+news": what is left would be no address */
+    plus[0] = is_quoted ? '"' : '\0';
+    plus[1] = '\0';
+    if (is_quoted)
+        simplify_quoted(address->local);
+    return true;
+}
+
 bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address *b)
 {
     struct smtp_address left = *a;

@@ -33,6 +33,9 @@ void smtp_address_format(const struct smtp_address *address, char out[static SMT
 /* The form in which addresses are stored and compared: domain in lower case, local part in lower case too
  * (ASCII only; the many who treat it so outnumber the few who do not), quotes removed where they change nothing. */
 void smtp_address_normalise(struct smtp_address *address);
+/* Subaddressing (RFC 5233): "alice+news" becomes "alice". false, and nothing changes, when there is no "+" or no
+ * address before it. */
+bool smtp_address_drop_detail(struct smtp_address *address) __attribute__((warn_unused_result));
 bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address *b); /* after normalising both */
 bool smtp_domain_equal(const char *a, const char *b); /* ASCII case-insensitive, a final dot is ignored */
 

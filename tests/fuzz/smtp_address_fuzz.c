@@ -38,6 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(smtp_text_is_clean_utf8(text, strlen(text)));
     require(smtp_address_parse(text, strlen(text), &again) == 1);
     require(strcmp(address.local, again.local) == 0 && strcmp(address.domain, again.domain) == 0);
+    struct smtp_address base = address;
+    if (smtp_address_drop_detail(&base)) {
+        char short_text[SMTP_ADDRESS_MAX + 2];
+        smtp_address_format(&base, short_text);
+        require(strlen(short_text) < strlen(text) && strchr(text, '+') != NULL);
+        require(smtp_address_parse(short_text, strlen(short_text), &base) == 1);
+    }
     smtp_address_normalise(&again);
     require(smtp_address_equal(&address, &again));
     smtp_address_format(&again, text);

@@ -210,6 +210,40 @@ static void compares_domains(void **state)
     assert_false(smtp_domain_equal("example.com", ""));
 }
 
+static const struct {
+    const char *whole, *base; /* NULL: as it is */
+} detail_cases[] = {
+    { "alice+news@example.com", "alice@example.com" },
+    { "alice+@example.com", "alice@example.com" },
+    { "alice+a+b@example.com", "alice@example.com" },
+    { "a.b-c+d@example.com", "a.b-c@example.com" },
+    { "\"alice+news\"@example.com", "alice@example.com" },
+    { "\"alice m+a b\"@example.com", "\"alice m\"@example.com" },
+    { "\"alice+a b\"@example.com", "alice@example.com" },
+    { "\"a\\\\+b c\"@example.com", "\"a\\\\\"@example.com" },
+    { "\"a\\+b c\"@example.com", "a@example.com" },
+    { "alice@example.com", NULL },
+    { "+news@example.com", NULL },
+    { "+@example.com", NULL },
+    { "++@example.com", NULL },
+    { "\"+a b\"@example.com", NULL },
+    { "alice.+news@example.com", NULL },
+};
+
+static void drops_details(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof detail_cases / sizeof detail_cases[0]; i++) {
+        struct smtp_address address;
+        char text[SMTP_ADDRESS_MAX + 2];
+        print_message("%s\n", detail_cases[i].whole);
+        assert_int_equal(smtp_address_parse(detail_cases[i].whole, strlen(detail_cases[i].whole), &address), 1);
+        assert_int_equal(smtp_address_drop_detail(&address), detail_cases[i].base != NULL);
+        smtp_address_format(&address, text);
+        assert_string_equal(text, detail_cases[i].base ? detail_cases[i].base : detail_cases[i].whole);
+    }
+}
+
 static void tells_utf8(void **state)
 {
     (void)state;
@@ -231,6 +265,7 @@ int main(void)
         cmocka_unit_test(null_path),
         cmocka_unit_test(compares_addresses),
         cmocka_unit_test(compares_domains),
+        cmocka_unit_test(drops_details),
         cmocka_unit_test(tells_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
