@@ -12,10 +12,13 @@ struct smtp_session;
 
 /* Runs a command in START, READY, ENVELOPE or CHUNKED. */
 bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *command) __attribute__((warn_unused_result));
+/* smtp_cmd_table.c, for it knows what there is */
+bool smtp_cmd_help(struct smtp_session *session, const struct smtp_command *command);
 
 /* smtp_cmd_hello.c */
 bool smtp_cmd_ehlo(struct smtp_session *session, const struct smtp_command *command);
 bool smtp_cmd_helo(struct smtp_session *session, const struct smtp_command *command);
+bool smtp_cmd_offers_tls(const struct smtp_session *session); /* now, not in principle */
 bool smtp_cmd_starttls(struct smtp_session *session, const struct smtp_command *command);
 
 /* smtp_cmd_mail.c */
@@ -38,6 +41,5 @@ bool smtp_cmd_finish_bdat(struct smtp_session *session);
 bool smtp_cmd_noop(struct smtp_session *session, const struct smtp_command *command);
 bool smtp_cmd_quit(struct smtp_session *session, const struct smtp_command *command);
 bool smtp_cmd_vrfy(struct smtp_session *session, const struct smtp_command *command);
-bool smtp_cmd_help(struct smtp_session *session, const struct smtp_command *command);
 bool smtp_cmd_not_offered(struct smtp_session *session, const struct smtp_command *command);
 bool smtp_cmd_foreign(struct smtp_session *session, const struct smtp_command *command);

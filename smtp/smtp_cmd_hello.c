@@ -1,4 +1,6 @@
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/stream.h"
 #include "base/xmalloc.h"
@@ -24,23 +26,28 @@ static void start_over(struct smtp_session *session)
     smtp_transaction_abandon(session);
 }
 
+bool smtp_cmd_offers_tls(const struct smtp_session *session)
+{
+    enum smtp_tls_policy policy = session->listener->settings.tls_policy;
+    return !smtp_session_is_tls(session) && (policy == SMTP_TLS_MAY || policy == SMTP_TLS_REQUIRE);
+}
+
 static void announce(struct smtp_session *session)
 {
     const struct smtp_listener_settings *settings = &session->listener->settings;
-    struct strbuf *out = &session->out;
-    bool offers_tls = !smtp_session_is_tls(session) &&
-                      (settings->tls_policy == SMTP_TLS_MAY || settings->tls_policy == SMTP_TLS_REQUIRE);
-    strbuf_add_fmt(out, "250-%s\r\n", settings->hostname);
-    strbuf_add_str(out, "250-PIPELINING\r\n");
-    strbuf_add_fmt(out, "250-SIZE %" PRId64 "\r\n", settings->message_max); /* 0: no limit (RFC 1870 section 4) */
-    strbuf_add_str(out, "250-8BITMIME\r\n");
-    strbuf_add_str(out, "250-SMTPUTF8\r\n");
-    strbuf_add_str(out, "250-CHUNKING\r\n");
-    strbuf_add_str(out, "250-BINARYMIME\r\n");
-    strbuf_add_str(out, "250-DSN\r\n");
-    if (offers_tls)
-        strbuf_add_str(out, "250-STARTTLS\r\n");
-    strbuf_add_str(out, "250 ENHANCEDSTATUSCODES\r\n");
+    char size[32];
+    char limits[32];
+    snprintf(size, sizeof size, "SIZE %" PRId64, settings->message_max); /* 0: no limit (RFC 1870 section 4) */
+    snprintf(limits, sizeof limits, "LIMITS RCPTMAX=%u", settings->recipients_max); /* RFC 9422 */
+    const char *const always[] = { settings->hostname, "PIPELINING",          size,  "8BITMIME", "SMTPUTF8", "CHUNKING",
+                                   "BINARYMIME",       "ENHANCEDSTATUSCODES", "DSN", limits };
+    enum { ALWAYS = sizeof always / sizeof always[0], AT_TIMES = 1 };
+    const char *lines[ALWAYS + AT_TIMES];
+    memcpy(lines, always, sizeof always);
+    size_t count = ALWAYS;
+    if (smtp_cmd_offers_tls(session))
+        lines[count++] = "STARTTLS";
+    smtp_session_reply_lines(session, 250, "", lines, count);
 }
 
 bool smtp_cmd_ehlo(struct smtp_session *session, const struct smtp_command *command)
@@ -72,6 +79,10 @@ bool smtp_cmd_starttls(struct smtp_session *session, const struct smtp_command *
         return smtp_session_reply_bad(session, 503, "5.5.1", "TLS is active already");
     if (command->args_len > 0)
         return smtp_session_reply_bad(session, 501, "5.5.4", "Syntax: STARTTLS");
+    if (!settings->tls) {
+        smtp_session_reply(session, 454, "4.7.0", "TLS is not available now");
+        return true;
+    }
     if (stream_input_size(session->stream) > 0) {
         /* Commands sent in plain must not be taken for encrypted ones; who sent them is not to be trusted further. */
         smtp_session_reply(session, 554, "5.5.1", "Nothing may follow STARTTLS before its reply");

@@ -16,20 +16,13 @@ bool smtp_cmd_quit(struct smtp_session *session, const struct smtp_command *comm
     return false;
 }
 
-/* Who is a member here is nobody's business (RFC 5321 section 7.3). */
+/* Who is a member here is nobody's business (RFC 5321 section 7.3). As the answer names nobody, it is the same with and
+ * without SMTPUTF8 behind the address (RFC 6531 section 3.7.4.2). */
 bool smtp_cmd_vrfy(struct smtp_session *session, const struct smtp_command *command)
 {
     if (command->args_len == 0)
         return smtp_session_reply_bad(session, 501, "5.5.4", "Syntax: VRFY address");
     smtp_session_reply(session, 252, "2.0.0", "Not told; send mail to find out");
-    return true;
-}
-
-bool smtp_cmd_help(struct smtp_session *session, const struct smtp_command *command)
-{
-    (void)command;
-    smtp_session_reply(session, 214, "2.0.0", "%s",
-                       session->is_lmtp ? "Postern, see RFC 2033" : "Postern, see RFC 5321");
     return true;
 }
 

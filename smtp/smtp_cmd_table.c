@@ -24,34 +24,43 @@ static const struct rule {
     unsigned protocols;
     bool is_plain; /* also in plain where TLS is required (RFC 3207 section 4) */
     bool (*run)(struct smtp_session *session, const struct smtp_command *command);
+    const char *syntax; /* for HELP; NULL: not offered */
 } rules[] = {
-    { "EHLO", PH_ANY, ON_SMTP, true, smtp_cmd_ehlo },
-    { "HELO", PH_ANY, ON_SMTP, false, smtp_cmd_helo },
-    { "LHLO", PH_ANY, ON_LMTP, true, smtp_cmd_ehlo },
-    { "STARTTLS", PH_READY, ON_BOTH, true, smtp_cmd_starttls },
-    { "MAIL", PH_READY, ON_BOTH, false, smtp_cmd_mail },
-    { "RCPT", PH_ENVELOPE, ON_BOTH, false, smtp_cmd_rcpt },
-    { "DATA", PH_ENVELOPE, ON_BOTH, false, smtp_cmd_data },
-    { "BDAT", PH_ENVELOPE | PH_CHUNKED, ON_BOTH, false, smtp_cmd_bdat },
-    { "RSET", PH_ANY, ON_BOTH, false, smtp_cmd_rset },
-    { "NOOP", PH_ANY, ON_BOTH, true, smtp_cmd_noop },
-    { "QUIT", PH_ANY, ON_BOTH, true, smtp_cmd_quit },
-    { "VRFY", PH_ANY, ON_BOTH, false, smtp_cmd_vrfy },
-    { "HELP", PH_ANY, ON_BOTH, false, smtp_cmd_help },
-    { "EXPN", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered },
-    { "AUTH", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered },
-    { "ETRN", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered },
+    { "EHLO", PH_ANY, ON_SMTP, true, smtp_cmd_ehlo, "EHLO hostname" },
+    { "HELO", PH_ANY, ON_SMTP, false, smtp_cmd_helo, "HELO hostname" },
+    { "LHLO", PH_ANY, ON_LMTP, true, smtp_cmd_ehlo, "LHLO hostname" },
+    { "STARTTLS", PH_READY, ON_BOTH, true, smtp_cmd_starttls, "STARTTLS" },
+    { "MAIL", PH_READY, ON_BOTH, false, smtp_cmd_mail,
+      "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8] [RET=FULL|HDRS] [ENVID=id]" },
+    { "RCPT", PH_ENVELOPE, ON_BOTH, false, smtp_cmd_rcpt,
+      "RCPT TO:<address> [NOTIFY=NEVER|SUCCESS,FAILURE,DELAY] [ORCPT=type;address]" },
+    { "DATA", PH_ENVELOPE, ON_BOTH, false, smtp_cmd_data, "DATA" },
+    { "BDAT", PH_ENVELOPE | PH_CHUNKED, ON_BOTH, false, smtp_cmd_bdat, "BDAT octets [LAST]" },
+    { "RSET", PH_ANY, ON_BOTH, false, smtp_cmd_rset, "RSET" },
+    { "NOOP", PH_ANY, ON_BOTH, true, smtp_cmd_noop, "NOOP [text]" },
+    { "QUIT", PH_ANY, ON_BOTH, true, smtp_cmd_quit, "QUIT" },
+    { "VRFY", PH_ANY, ON_BOTH, false, smtp_cmd_vrfy, "VRFY address [SMTPUTF8]" },
+    { "HELP", PH_ANY, ON_BOTH, false, smtp_cmd_help, "HELP [command]" },
+    { "EXPN", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered, NULL },
+    { "AUTH", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered, NULL },
+    { "ETRN", PH_ANY, ON_BOTH, false, smtp_cmd_not_offered, NULL },
     /* A browser was made to speak to us; what follows is not worth reading. */
-    { "GET", PH_ANY, ON_BOTH, true, smtp_cmd_foreign },
-    { "POST", PH_ANY, ON_BOTH, true, smtp_cmd_foreign },
-    { "CONNECT", PH_ANY, ON_BOTH, true, smtp_cmd_foreign },
+    { "GET", PH_ANY, ON_BOTH, true, smtp_cmd_foreign, NULL },
+    { "POST", PH_ANY, ON_BOTH, true, smtp_cmd_foreign, NULL },
+    { "CONNECT", PH_ANY, ON_BOTH, true, smtp_cmd_foreign, NULL },
 };
+enum { RULE_COUNT = sizeof rules / sizeof rules[0] };
 
-static const struct rule *find_rule(const struct smtp_command *command, enum protocol protocol)
+static enum protocol protocol_of(const struct smtp_session *session)
 {
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if ((rules[i].protocols & protocol) && strlen(rules[i].verb) == command->verb_len &&
-            strncasecmp(rules[i].verb, command->verb, command->verb_len) == 0)
+    return session->is_lmtp ? ON_LMTP : ON_SMTP;
+}
+
+static const struct rule *find_rule(const struct smtp_session *session, const char *verb, size_t verb_len)
+{
+    for (size_t i = 0; i < RULE_COUNT; i++) {
+        if ((rules[i].protocols & protocol_of(session)) && strlen(rules[i].verb) == verb_len &&
+            strncasecmp(rules[i].verb, verb, verb_len) == 0)
             return &rules[i];
     }
     return NULL;
@@ -88,7 +97,7 @@ static struct smtp_reply judge_moment(const struct smtp_session *session, const 
 
 bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *command)
 {
-    const struct rule *rule = find_rule(command, session->is_lmtp ? ON_LMTP : ON_SMTP);
+    const struct rule *rule = find_rule(session, command->verb, command->verb_len);
     if (!rule)
         return smtp_session_reply_bad(session, 500, "5.5.1", "Command not recognised");
     struct smtp_reply refusal = judge_moment(session, rule);
@@ -97,5 +106,39 @@ bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *comma
     if (rule->run == smtp_cmd_bdat)
         return smtp_cmd_refuse_bdat(session, command, &refusal);
     smtp_session_write(session, &refusal);
+    return true;
+}
+
+static bool is_offered(const struct smtp_session *session, const struct rule *rule)
+{
+    bool is_possible = rule->run != smtp_cmd_starttls || smtp_cmd_offers_tls(session);
+    return rule->syntax && (rule->protocols & protocol_of(session)) && is_possible;
+}
+
+static void list_commands(struct smtp_session *session)
+{
+    struct strbuf commands;
+    strbuf_init(&commands, SMTP_REPLY_TEXT_MAX);
+    for (size_t i = 0; i < RULE_COUNT; i++) {
+        if (is_offered(session, &rules[i]))
+            strbuf_add_fmt(&commands, "%s%s", commands.len ? " " : "", rules[i].verb);
+    }
+    const char *lines[] = { session->is_lmtp ? "Postern, LMTP (RFC 2033). Commands:"
+                                             : "Postern, SMTP (RFC 5321). Commands:",
+                            commands.data, "HELP with a command's name says how it is used" };
+    smtp_session_reply_lines(session, 214, "2.0.0", lines, sizeof lines / sizeof lines[0]);
+    strbuf_free(&commands);
+}
+
+bool smtp_cmd_help(struct smtp_session *session, const struct smtp_command *command)
+{
+    if (command->args_len == 0) {
+        list_commands(session);
+        return true;
+    }
+    const struct rule *rule = find_rule(session, command->args, command->args_len);
+    if (!rule || !is_offered(session, rule))
+        return smtp_session_reply_bad(session, 504, "5.5.4", "No such command is offered");
+    smtp_session_reply(session, 214, "2.0.0", "%s", rule->syntax);
     return true;
 }

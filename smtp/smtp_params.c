@@ -243,6 +243,10 @@ static struct smtp_reply unknown_param(struct slice keyword)
         if (!isalnum((unsigned char)keyword.text[i]) && keyword.text[i] != '-')
             return smtp_reply_make(501, "5.5.4", "Not a parameter");
     }
+    /* RFC 8689: who asks for it wants the mail back rather than this. */
+    if (slice_is(keyword, "REQUIRETLS"))
+        return smtp_reply_make(555, "5.7.30",
+                               "REQUIRETLS is not offered: what becomes of mail here is not SMTP any more");
     int len = keyword.len > 40 ? 40 : (int)keyword.len;
     return smtp_reply_make(len > 0 ? 555 : 501, "5.5.4", "Unsupported parameter %.*s", len, keyword.text);
 }

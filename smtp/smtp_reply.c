@@ -54,11 +54,54 @@ static bool is_control(char c)
     return (unsigned char)c < ' ' || c == 0x7f;
 }
 
-void smtp_reply_compose(const struct smtp_reply *reply, struct strbuf *out)
+/* A character that a terminal or a log viewer would obey rather than show: C0, DEL, C1, line and paragraph separators,
+ * bidirectional overrides and isolates (U+2028 to 202E, U+2066 to 2069). text is one well-formed sequence. */
+static bool steers_display(const char *text, size_t len)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    if (len == 2)
+        return c[0] == 0xc2 && c[1] < 0xa0;
+    if (len == 3 && c[0] == 0xe2)
+        return (c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+    return len == 1 && is_control(text[0]);
+}
+
+enum { LINE_MAX_LEN = 510, SHOWN_MAX = 16 }; /* RFC 5321 section 4.5.3.1.5, without CRLF; what one character becomes */
+
+/* The code point of a well-formed sequence. */
+static unsigned long code_point(const char *text, size_t len)
+{
+    static const unsigned char first_bits[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+    unsigned long point = (unsigned char)text[0] & first_bits[len];
+    for (size_t i = 1; i < len; i++)
+        point = point << 6 | ((unsigned char)text[i] & 0x3f);
+    return point;
+}
+
+static bool is_plain(char c)
+{
+    return (unsigned char)c < 0x80 && !is_control(c);
+}
+
+/* What stands for the character at the front of the text; its length in the text. */
+static size_t show(const char *text, size_t len, bool is_utf8, char out[static SHOWN_MAX])
+{
+    size_t length = smtp_utf8_sequence(text, len);
+    if (length > 1 && !is_utf8)
+        snprintf(out, SHOWN_MAX, "\\x{%02lX}", code_point(text, length));
+    else if (length > 0 && !steers_display(text, length))
+        snprintf(out, SHOWN_MAX, "%.*s", (int)length, text);
+    else
+        snprintf(out, SHOWN_MAX, "?");
+    return length > 0 ? length : 1;
+}
+
+static void compose(const struct smtp_reply *reply, bool is_utf8, struct strbuf *out)
 {
     char code[] = { (char)('0' + reply->code / 100), (char)('0' + reply->code / 10 % 10),
                     (char)('0' + reply->code % 10) };
     size_t len = strlen(reply->text);
+    size_t line_end = out->len + LINE_MAX_LEN;
     strbuf_reserve(out, sizeof code + sizeof reply->enhanced + len + 4);
     strbuf_add(out, code, sizeof code);
     if (reply->enhanced[0] != '\0') {
@@ -68,14 +111,39 @@ void smtp_reply_compose(const struct smtp_reply *reply, struct strbuf *out)
     if (len > 0)
         strbuf_add_char(out, ' ');
     for (const char *c = reply->text, *end = c + len; c < end;) {
+        char shown[SHOWN_MAX];
         const char *clean = c;
-        while (c < end && !is_control(*c))
+        while (c < end && is_plain(*c))
             c++;
-        strbuf_add(out, clean, (size_t)(c - clean));
-        for (; c < end && is_control(*c); c++)
-            strbuf_add_char(out, '?');
+        size_t room = line_end - out->len;
+        strbuf_add(out, clean, (size_t)(c - clean) < room ? (size_t)(c - clean) : room);
+        if (c == end)
+            break;
+        c += show(c, (size_t)(end - c), is_utf8, shown);
+        if (out->len + strlen(shown) > line_end)
+            break;
+        strbuf_add_str(out, shown);
     }
     strbuf_add_str(out, "\r\n");
+}
+
+void smtp_reply_compose(const struct smtp_reply *reply, struct strbuf *out)
+{
+    compose(reply, false, out);
+}
+
+void smtp_reply_compose_utf8(const struct smtp_reply *reply, struct strbuf *out)
+{
+    compose(reply, true, out);
+}
+
+void smtp_reply_compose_lines(int code, const char *enhanced, const char *const *lines, size_t count,
+                              struct strbuf *out)
+{
+    bool has_enhanced = enhanced && enhanced[0] != '\0';
+    for (size_t i = 0; i < count; i++)
+        strbuf_add_fmt(out, "%03d%c%s%s%s\r\n", code, i + 1 < count ? '-' : ' ', has_enhanced ? enhanced : "",
+                       has_enhanced ? " " : "", lines[i]);
 }
 
 /* Length of the enhanced status code that the text starts with (RFC 3463: class "." subject "." detail), 0 if there
@@ -106,18 +174,6 @@ static int parse_code(const char *line, size_t len)
     if (len > 3 && line[3] != ' ' && line[3] != '-')
         return -1;
     return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
-}
-
-/* A character that a terminal or a log viewer would obey rather than show: C0, DEL, C1, line and paragraph separators,
- * bidirectional overrides and isolates (U+2028 to 202E, U+2066 to 2069). text is one well-formed sequence. */
-static bool steers_display(const char *text, size_t len)
-{
-    const unsigned char *c = (const unsigned char *)text;
-    if (len == 2)
-        return c[0] == 0xc2 && c[1] < 0xa0;
-    if (len == 3 && c[0] == 0xe2)
-        return (c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
-    return len == 1 && is_control(text[0]);
 }
 
 /* What does not fit is cut: the code decides, the text only explains. */

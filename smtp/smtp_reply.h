@@ -19,8 +19,14 @@ struct smtp_reply smtp_reply_make(int code, const char *enhanced, const char *fm
     __attribute__((format(printf, 3, 4)));
 bool smtp_reply_is_positive(const struct smtp_reply *reply);  /* 2xx, 3xx */
 bool smtp_reply_is_temporary(const struct smtp_reply *reply); /* 4xx */
-/* Appends "250 2.1.0 text\r\n"; control characters in text become '?'. */
+/* Appends "250 2.1.0 text\r\n" of at most 512 octets; the text is cut if need be. Control characters in it, and what would
+ * steer a display, become '?', and what is not ASCII "\x{E4}" as in RFC 6533 section 3. */
 void smtp_reply_compose(const struct smtp_reply *reply, struct strbuf *out);
+/* The same for a client that has said SMTPUTF8 (RFC 6531 section 3.5): the text stays UTF-8. */
+void smtp_reply_compose_utf8(const struct smtp_reply *reply, struct strbuf *out);
+/* Appends "250-first\r\n250 last\r\n"; lines are ASCII and short. enhanced as in smtp_reply_make(). */
+void smtp_reply_compose_lines(int code, const char *enhanced, const char *const *lines, size_t count,
+                              struct strbuf *out);
 
 /* Reading replies line by line (without CRLF). 1 last line of a reply, 0 more lines follow, -1 not a reply or over
  * SMTP_REPLY_LINES_MAX. *reply starts zeroed and accumulates. */

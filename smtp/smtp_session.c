@@ -90,9 +90,18 @@ void smtp_session_write(struct smtp_session *session, const struct smtp_reply *r
 {
     if (session->state == SMTP_SESSION_GONE)
         return;
-    smtp_reply_compose(reply, &session->out);
+    if (session->transaction && session->transaction->params.is_smtputf8)
+        smtp_reply_compose_utf8(reply, &session->out);
+    else
+        smtp_reply_compose(reply, &session->out);
     if (session->out.len > OUT_FLUSH)
         smtp_session_flush(session);
+}
+
+void smtp_session_reply_lines(struct smtp_session *session, int code, const char *enhanced, const char *const *lines,
+                              size_t count)
+{
+    smtp_reply_compose_lines(code, enhanced, lines, count, &session->out);
 }
 
 void smtp_session_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)

@@ -141,6 +141,8 @@ void smtp_session_reply(struct smtp_session *session, int code, const char *enha
 bool smtp_session_reply_bad(struct smtp_session *session, int code, const char *enhanced, const char *text)
     __attribute__((warn_unused_result));
 void smtp_session_write(struct smtp_session *session, const struct smtp_reply *reply);
+void smtp_session_reply_lines(struct smtp_session *session, int code, const char *enhanced, const char *const *lines,
+                              size_t count);
 void smtp_session_flush(struct smtp_session *session);
 
 /* --- smtp_session_proxy.c --- */

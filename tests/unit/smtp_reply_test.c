@@ -28,7 +28,68 @@ static void replies_are_one_line(void **state)
     assert_composed(smtp_reply_make(220, NULL, "hello"), "220 hello\r\n");
     assert_composed(smtp_reply_make(250, "2.0.0", "%s", ""), "250 2.0.0\r\n");
     assert_composed(smtp_reply_make(550, "5.1.1", "a\r\n250 b\tc\x7f"), "550 5.1.1 a??250 b?c?\r\n");
-    assert_composed(smtp_reply_make(550, "5.1.1", "<\xc3\xa4@example.com>"), "550 5.1.1 <\xc3\xa4@example.com>\r\n");
+}
+
+static const struct {
+    const char *text, *ascii, *utf8;
+} utf8_cases[] = {
+    { "<bob@example.com>", "<bob@example.com>", "<bob@example.com>" },
+    { "<\xc3\xa4@example.com>", "<\\x{E4}@example.com>", "<\xc3\xa4@example.com>" },
+    { "\xe2\x82\xac \xf0\x9f\x90\x90", "\\x{20AC} \\x{1F410}", "\xe2\x82\xac \xf0\x9f\x90\x90" },
+    { "a\xe4z", "a?z", "a?z" },                 /* not UTF-8 */
+    { "a\xc2\x9bz", "a\\x{9B}z", "a?z" },       /* CSI */
+    { "a\xe2\x80\xa8z", "a\\x{2028}z", "a?z" }, /* line separator */
+    { "a\x1b[2Jz", "a?[2Jz", "a?[2Jz" },
+};
+
+static void replies_are_ascii_unless_agreed_otherwise(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof utf8_cases / sizeof utf8_cases[0]; i++) {
+        struct smtp_reply reply = smtp_reply_make(550, "5.1.1", "%s", utf8_cases[i].text);
+        struct strbuf out;
+        char expected[200];
+        strbuf_init(&out, 1000);
+        smtp_reply_compose(&reply, &out);
+        snprintf(expected, sizeof expected, "550 5.1.1 %s\r\n", utf8_cases[i].ascii);
+        assert_string_equal(out.data, expected);
+        strbuf_clear(&out);
+        smtp_reply_compose_utf8(&reply, &out);
+        snprintf(expected, sizeof expected, "550 5.1.1 %s\r\n", utf8_cases[i].utf8);
+        assert_string_equal(out.data, expected);
+        strbuf_free(&out);
+    }
+}
+
+/* RFC 5321 section 4.5.3.1.5 */
+static void lines_have_512_octets_at_most(void **state)
+{
+    (void)state;
+    char text[SMTP_REPLY_TEXT_MAX + 1];
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa4", 3);
+    struct smtp_reply reply = smtp_reply_make(550, "5.123.456", "%s", text);
+    struct strbuf out;
+    strbuf_init(&out, 1000);
+    smtp_reply_compose(&reply, &out);
+    assert_in_range(out.len, 500, 512);
+    assert_memory_equal(out.data + out.len - 8, "\\x{E4}\r\n", 8);
+    strbuf_free(&out);
+}
+
+static void several_lines(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { "gw.example.org", "SIZE 0", "DSN" };
+    struct strbuf out;
+    strbuf_init(&out, 1000);
+    smtp_reply_compose_lines(250, "", lines, 3, &out);
+    smtp_reply_compose_lines(214, "2.0.0", lines, 2, &out);
+    smtp_reply_compose_lines(214, NULL, lines, 1, &out);
+    assert_string_equal(out.data, "250-gw.example.org\r\n250-SIZE 0\r\n250 DSN\r\n"
+                                  "214-2.0.0 gw.example.org\r\n214 2.0.0 SIZE 0\r\n"
+                                  "214 gw.example.org\r\n");
+    strbuf_free(&out);
 }
 
 static void long_text_is_cut_between_characters(void **state)
@@ -158,9 +219,15 @@ static void long_lines_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replies_are_one_line), cmocka_unit_test(long_text_is_cut_between_characters),
-        cmocka_unit_test(codes_are_classified), cmocka_unit_test(replies_are_read),
-        cmocka_unit_test(endless_replies_end),  cmocka_unit_test(long_lines_are_cut),
+        cmocka_unit_test(replies_are_one_line),
+        cmocka_unit_test(long_text_is_cut_between_characters),
+        cmocka_unit_test(replies_are_ascii_unless_agreed_otherwise),
+        cmocka_unit_test(lines_have_512_octets_at_most),
+        cmocka_unit_test(several_lines),
+        cmocka_unit_test(codes_are_classified),
+        cmocka_unit_test(replies_are_read),
+        cmocka_unit_test(endless_replies_end),
+        cmocka_unit_test(long_lines_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,11 +215,11 @@ static void starttls_forgets_everything(void **state)
     set_up(&scene, SMTP_TLS_MAY);
     connect_client(&scene, NULL);
     expect(&scene, "220 gw.example.org ESMTP Postern\r\n");
-    say(&scene, "EHLO client.example\r\n", "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250-LIMITS RCPTMAX=1000\r\n250 STARTTLS\r\n");
     start_tls(&scene);
     say(&scene, "MAIL FROM:<bob@example.com>\r\n", "503 5.5.1 Say EHLO first\r\n");
     assert_string_equal(scene.received.data, "503 5.5.1 Say EHLO first\r\n"); /* no second greeting */
-    say(&scene, "EHLO client.example\r\n", "250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250-DSN\r\n250 LIMITS RCPTMAX=1000\r\n");
     say(&scene, "STARTTLS\r\n", "503 5.5.1 TLS is active already\r\n");
     say(&scene, deliver, "250 2.6.0 Taken\r\n");
     assert_string_equal(scene.events.data, "mail ESMTPS TLSv1.3\nrcpt ESMTPS TLSv1.3\nmessage ESMTPS TLSv1.3\n");
@@ -235,7 +235,7 @@ static void starttls_is_not_needed(void **state)
     set_up(&scene, SMTP_TLS_MAY);
     connect_client(&scene, NULL);
     expect(&scene, "Postern\r\n");
-    say(&scene, "EHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250 STARTTLS\r\n");
     say(&scene, deliver, "250 2.6.0 Taken\r\n");
     assert_string_equal(scene.events.data, "mail ESMTP -\nrcpt ESMTP -\nmessage ESMTP -\n");
     tear_down(&scene);
@@ -248,10 +248,10 @@ static void starttls_is_required(void **state)
     set_up(&scene, SMTP_TLS_REQUIRE);
     connect_client(&scene, NULL);
     expect(&scene, "Postern\r\n");
-    say(&scene, "EHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250 STARTTLS\r\n");
     say(&scene, "MAIL FROM:<bob@example.com>\r\n", "530 5.7.0 Must issue a STARTTLS command first\r\n");
     start_tls(&scene);
-    say(&scene, "EHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250 LIMITS RCPTMAX=1000\r\n");
     say(&scene, deliver, "250 2.6.0 Taken\r\n");
     tear_down(&scene);
 }
@@ -271,7 +271,7 @@ static void starttls_injection_is_refused(void **state)
         set_up(&scene, SMTP_TLS_MAY);
         connect_client(&scene, NULL);
         expect(&scene, "Postern\r\n");
-        say(&scene, "EHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+        say(&scene, "EHLO client.example\r\n", "250 STARTTLS\r\n");
         say(&scene, injections[i], "554 5.5.1 Nothing may follow STARTTLS before its reply\r\n");
         expect(&scene, NULL);
         assert_string_equal(scene.events.data, "");
@@ -287,7 +287,7 @@ static void plain_text_in_the_handshake_is_refused(void **state)
     set_up(&scene, SMTP_TLS_MAY);
     connect_client(&scene, NULL);
     expect(&scene, "Postern\r\n");
-    say(&scene, "EHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250 STARTTLS\r\n");
     say(&scene, "STARTTLS\r\n", "220 2.0.0 Ready to start TLS\r\n");
     stream_write(scene.client, deliver, strlen(deliver));
     expect(&scene, NULL);
@@ -304,7 +304,7 @@ static void implicit_tls_greets_inside(void **state)
     set_up(&scene, SMTP_TLS_IMPLICIT);
     connect_client(&scene, scene.client_tls);
     expect(&scene, "220 gw.example.org ESMTP Postern\r\n");
-    say(&scene, "EHLO client.example\r\n", "250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "EHLO client.example\r\n", "250-DSN\r\n250 LIMITS RCPTMAX=1000\r\n");
     say(&scene, deliver, "250 2.6.0 Taken\r\n");
     assert_string_equal(scene.events.data, "mail ESMTPS TLSv1.3\nrcpt ESMTPS TLSv1.3\nmessage ESMTPS TLSv1.3\n");
     say(&scene, "STARTTLS\r\n", "503 5.5.1 TLS is active already\r\n");
@@ -342,7 +342,7 @@ static void implicit_tls_comes_after_the_proxy_header(void **state)
         assert_int_equal(stream_start_tls_client(scene.client, scene.client_tls, NULL, NULL), 1);
         expect(&scene, "220 gw.example.org ESMTP Postern\r\n");
         assert_true(scene.has_tls);
-        say(&scene, "EHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+        say(&scene, "EHLO client.example\r\n", "250 LIMITS RCPTMAX=1000\r\n");
         say(&scene, deliver, "250 2.6.0 Taken\r\n");
         assert_string_equal(scene.events.data, "mail ESMTPS TLSv1.3\nrcpt ESMTPS TLSv1.3\nmessage ESMTPS TLSv1.3\n");
         tear_down(&scene);
@@ -397,7 +397,7 @@ static void a_new_certificate_is_used_from_now_on(void **state)
     for (int i = 0; i < 2; i++) {
         connect_client(&scene, NULL);
         expect(&scene, "Postern\r\n");
-        say(&scene, "EHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+        say(&scene, "EHLO client.example\r\n", "250 STARTTLS\r\n");
         start_tls(&scene);
         snprintf(pins[i], sizeof pins[i], "%s", stream_peer_pin(scene.client));
         stream_free(&scene.client);
@@ -524,7 +524,7 @@ static void unix_sockets_work(void **state)
     assert_non_null(scene.listener);
     connect_client(&scene, NULL);
     expect(&scene, "220 gw.example.org LMTP Postern\r\n");
-    say(&scene, "LHLO client.example\r\n", "250 ENHANCEDSTATUSCODES\r\n");
+    say(&scene, "LHLO client.example\r\n", "250 LIMITS RCPTMAX=1000\r\n");
     say(&scene, deliver, "250 2.6.0 Taken\r\n");
     assert_string_equal(scene.events.data, "mail LMTP -\nrcpt LMTP -\nmessage LMTP -\n");
     tear_down(&scene);
