@@ -189,6 +189,8 @@ void smtp_transaction_answer_message(struct smtp_transaction *transaction, const
     for (size_t i = 0; i < count; i++)
         accepted += smtp_reply_is_positive(&replies[i]);
     settle(transaction, SMTP_QUESTION_MESSAGE, replies, count, accepted > 0);
+    if (count == 1 && accepted > 0)
+        accepted = transaction->recipient_count;
     for (size_t i = count; i < expected; i++) /* one answer for all alike */
         smtp_session_write(transaction->session, &replies[0]);
     if (accepted > 0)
