@@ -7,8 +7,7 @@
 #include <strings.h>
 
 #include "smtp/smtp_parser.h"
-
-enum { LABEL_MAX = 63 };
+#include "smtp/smtp_punycode.h"
 
 static bool is_letter_or_digit(unsigned char c)
 {
@@ -109,7 +108,7 @@ static bool is_domain_name(const char *text, size_t len)
     size_t label_len = 0;
     for (size_t i = 0; i <= len; i++) {
         if (i == len || text[i] == '.') {
-            if (label_len == 0 || label_len > LABEL_MAX || text[i - 1] == '-' || text[i - label_len] == '-')
+            if (label_len == 0 || label_len > SMTP_LABEL_MAX || text[i - 1] == '-' || text[i - label_len] == '-')
                 return false;
             label_len = 0;
             continue;
@@ -232,11 +231,27 @@ bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address 
     return strcmp(left.local, right.local) == 0 && smtp_domain_equal(left.domain, right.domain);
 }
 
+/* One label of each, without its dot. */
+static bool label_equal(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    if (a_len == b_len && strncasecmp(a, b, a_len) == 0)
+        return true;
+    char encoded_a[SMTP_LABEL_MAX + 1];
+    char encoded_b[SMTP_LABEL_MAX + 1];
+    return smtp_punycode_encode_label(a, a_len, encoded_a) == 1 &&
+           smtp_punycode_encode_label(b, b_len, encoded_b) == 1 && strcmp(encoded_a, encoded_b) == 0;
+}
+
 bool smtp_domain_equal(const char *a, const char *b)
 {
-    for (; *a != '\0' && lower(*a) == lower(*b); a++, b++)
-        ;
-    bool a_ends = *a == '\0' || strcmp(a, ".") == 0;
-    bool b_ends = *b == '\0' || strcmp(b, ".") == 0;
-    return a_ends && b_ends;
+    for (;;) {
+        size_t a_len = strcspn(a, ".");
+        size_t b_len = strcspn(b, ".");
+        if (!label_equal(a, a_len, b, b_len))
+            return false;
+        a += a_len + (a[a_len] == '.');
+        b += b_len + (b[b_len] == '.');
+        if (*a == '\0' || *b == '\0')
+            return *a == *b;
+    }
 }

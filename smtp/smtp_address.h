@@ -37,7 +37,8 @@ void smtp_address_normalise(struct smtp_address *address);
  * address before it. */
 bool smtp_address_drop_detail(struct smtp_address *address) __attribute__((warn_unused_result));
 bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address *b); /* after normalising both */
-bool smtp_domain_equal(const char *a, const char *b); /* ASCII case-insensitive, a final dot is ignored */
+/* ASCII case-insensitive; a final dot is ignored; a label in UTF-8 equals its "xn--" form (RFC 5890 section 2.3.2.1). */
+bool smtp_domain_equal(const char *a, const char *b);
 
 /* Valid UTF-8 (RFC 3629) without control characters (C0, DEL, C1). */
 bool smtp_text_is_clean_utf8(const char *text, size_t len);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "smtp/smtp_address.h"
+#include "smtp/smtp_punycode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +39,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(smtp_text_is_clean_utf8(text, strlen(text)));
     require(smtp_address_parse(text, strlen(text), &again) == 1);
     require(strcmp(address.local, again.local) == 0 && strcmp(address.domain, again.domain) == 0);
+    require(smtp_domain_equal(address.domain, address.domain));
+    char label[SMTP_LABEL_MAX + 1];
+    size_t label_len = strcspn(address.domain, ".");
+    if (label_len <= SMTP_LABEL_MAX && smtp_punycode_encode_label(address.domain, label_len, label) == 1)
+        require(strlen(label) <= SMTP_LABEL_MAX && !strchr(label, '.'));
     struct smtp_address base = address;
     if (smtp_address_drop_detail(&base)) {
         char short_text[SMTP_ADDRESS_MAX + 2];

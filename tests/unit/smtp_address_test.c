@@ -229,6 +229,27 @@ static void compares_domains(void **state)
     assert_false(smtp_domain_equal("example.com", "example.com.evil"));
     assert_false(smtp_domain_equal("example.com..", "example.com"));
     assert_false(smtp_domain_equal("example.com", ""));
+    assert_false(smtp_domain_equal("example", "example.com"));
+    /* U-labels and A-labels are one */
+    assert_true(smtp_domain_equal("b\xc3\xbc"
+                                  "cher.example",
+                                  "xn--bcher-kva.example"));
+    assert_true(smtp_domain_equal("xn--bcher-KVA.Example.", "B\xc3\xbc"
+                                                            "cher.example"));
+    assert_true(smtp_domain_equal("b\xc3\xbc"
+                                  "cher.example",
+                                  "b\xc3\xbc"
+                                  "cher.example"));
+    assert_false(smtp_domain_equal("b\xc3\xbc"
+                                   "cher.example",
+                                   "b\xc3\xb6"
+                                   "cher.example"));
+    assert_false(smtp_domain_equal("b\xc3\xbc"
+                                   "cher.example",
+                                   "bucher.example"));
+    assert_false(smtp_domain_equal("b\xfc"
+                                   "cher.example",
+                                   "xn--bcher-kva.example"));
 }
 
 static const struct {
