@@ -10,7 +10,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 
-enum { ADDRESS_SIZE = 16, ADDRESS_BITS = 128, MAPPED_BITS = 96, ADDRESS_TEXT_MAX = 63 };
+enum { ADDRESS_SIZE = SMTP_ACCESS_ADDRESS_SIZE, ADDRESS_BITS = 128, MAPPED_BITS = 96, ADDRESS_TEXT_MAX = 63 };
 
 /* All addresses are kept as IPv6, IPv4 in its mapped form (RFC 4291 section 2.5.5.2): there is one comparison. */
 struct network {
@@ -116,12 +116,17 @@ static bool network_has(const struct network *network, const uint8_t address[sta
     return ((network->address[whole] ^ address[whole]) & mask) == 0;
 }
 
+bool smtp_access_read(const char *address, uint8_t address_out[static SMTP_ACCESS_ADDRESS_SIZE])
+{
+    return read_address(address, strcspn(address, "%"), address_out) != 0;
+}
+
 bool smtp_access_allows(const struct smtp_access *access, const char *address)
 {
     uint8_t bytes[ADDRESS_SIZE];
     if (strcmp(address, unix_peer) == 0)
         return access->has_unix;
-    if (read_address(address, strcspn(address, "%"), bytes) == 0)
+    if (!smtp_access_read(address, bytes))
         return false;
     for (size_t i = 0; i < access->count; i++) {
         if (network_has(&access->networks[i], bytes))

@@ -5,8 +5,11 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 struct smtp_access;
+
+enum { SMTP_ACCESS_ADDRESS_SIZE = 16 };
 
 /* networks: NULL-terminated. NULL with the reason in *error_out (caller frees) when one is not a network; bits beyond
  * the prefix are ignored. */
@@ -15,6 +18,8 @@ void smtp_access_free(struct smtp_access **access);
 
 /* address: "unix", or without port and brackets; a zone ("%eth0") is ignored. What is no address is on no list. */
 bool smtp_access_allows(const struct smtp_access *access, const char *address);
+/* address as above, as IPv6 in network order, IPv4 in its mapped form (RFC 4291 section 2.5.5.2). false: it is none. */
+bool smtp_access_read(const char *address, uint8_t address_out[static SMTP_ACCESS_ADDRESS_SIZE]);
 
 /* "192.0.2.1:4711" -> "192.0.2.1", "[::1]:4711" -> "::1", "unix" -> "unix"; the port may be missing. The caller frees. */
 char *smtp_access_address_of_peer(const char *peer) __attribute__((warn_unused_result));
