@@ -318,6 +318,7 @@ static void free_listener(struct config_listener *listener)
     free(listener->key);
     free_list(listener->clients);
     free_list(listener->proxy_protocol);
+    free_list(listener->exempt);
     free(listener->trust_authserv_id);
 }
 

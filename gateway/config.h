@@ -22,7 +22,12 @@ struct config_listener {
     char *certificate, *key; /* files; NULL */
     char **clients;          /* NULL-terminated; NULL: everybody */
     char **proxy_protocol;   /* NULL-terminated; NULL: nobody */
+    char **exempt;           /* from limits per client; likewise, NULL: only clients of a unix socket */
     unsigned max_sessions, max_sessions_per_client;
+    unsigned connections_per_minute, messages_per_minute, recipients_per_minute; /* per client; 0: no limit */
+    unsigned max_messages, max_junk_commands;                                    /* in a session; 0: no limit */
+    unsigned max_recipients, max_errors;
+    int64_t command_timeout_ms, data_timeout_ms, greet_delay_ms;
     char *trust_authserv_id; /* NULL: none */
     bool assume_authenticated;
 };
@@ -57,6 +62,7 @@ struct config {
         bool echo;
         int64_t retry_longest_ms;
     } silo;
+    int64_t session_memory; /* bytes that the sessions of all listeners may hold together */
     struct config_listener *listeners;
     size_t listener_count;
     struct config_relay relay;

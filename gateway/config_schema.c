@@ -100,6 +100,34 @@ static int check_size(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
+static int check_memory(cfg_t *cfg, cfg_opt_t *opt)
+{
+    int64_t bytes;
+    if (config_parse_size(value_of(opt), &bytes) < 0 || bytes < INT64_C(1) << 20 || bytes > INT64_C(1) << 40)
+        config_value_problem(cfg, "%s = \"%s\": expected a size from 1M to 1024G, such as 256M", opt->name,
+                             value_of(opt));
+    return 0;
+}
+
+static int check_short_duration(cfg_t *cfg, cfg_opt_t *opt, int64_t least_ms, int64_t most_ms, const char *expected)
+{
+    int64_t ms;
+    if (config_parse_duration(value_of(opt), &ms) < 0 || ms < least_ms || ms > most_ms)
+        config_value_problem(cfg, "%s = \"%s\": expected %s", opt->name, value_of(opt), expected);
+    return 0;
+}
+
+/* Clients wait five minutes for a greeting (RFC 5321 section 4.5.3.2.1), but few of their users do. */
+static int check_greet_delay(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_short_duration(cfg, opt, 0, 60 * 1000, "a duration from 0s to 60s");
+}
+
+static int check_client_timeout(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_short_duration(cfg, opt, 5 * 1000, 3600 * 1000, "a duration from 5s to 1h");
+}
+
 static int check_domain(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct strbuf probe;
@@ -210,6 +238,23 @@ static int check_count(cfg_t *cfg, cfg_opt_t *opt)
     long value = cfg_opt_getnint(opt, 0);
     if (value < 1 || value > 100000)
         config_value_problem(cfg, "%s = %ld: expected a number from 1 to 100000", opt->name, value);
+    return 0;
+}
+
+/* RFC 5321 section 4.5.3.1.8. */
+static int check_recipients(cfg_t *cfg, cfg_opt_t *opt)
+{
+    long value = cfg_opt_getnint(opt, 0);
+    if (value < 100 || value > 100000)
+        config_value_problem(cfg, "%s = %ld: expected a number from 100 to 100000", opt->name, value);
+    return 0;
+}
+
+static int check_count_or_none(cfg_t *cfg, cfg_opt_t *opt)
+{
+    long value = cfg_opt_getnint(opt, 0);
+    if (value < 0 || value > 1000000)
+        config_value_problem(cfg, "%s = %ld: expected a number from 1 to 1000000, or 0 for no limit", opt->name, value);
     return 0;
 }
 
@@ -325,6 +370,18 @@ static const struct {
     { "listen|key", check_readable_file },
     { "listen|clients", check_networks },
     { "listen|proxy_protocol", check_peers },
+    { "listen|exempt", check_networks },
+    { "listen|connections_per_minute", check_count_or_none },
+    { "listen|messages_per_minute", check_count_or_none },
+    { "listen|recipients_per_minute", check_count_or_none },
+    { "listen|max_messages", check_count_or_none },
+    { "listen|max_junk_commands", check_count_or_none },
+    { "listen|max_recipients", check_recipients },
+    { "listen|max_errors", check_count },
+    { "listen|command_timeout", check_client_timeout },
+    { "listen|data_timeout", check_client_timeout },
+    { "listen|greet_delay", check_greet_delay },
+    { "session_memory", check_memory },
     { "listen|max_sessions", check_count },
     { "listen|max_sessions_per_client", check_count },
     { "relay|url", check_relay_url },
@@ -345,6 +402,7 @@ static const struct {
 
 cfg_t *config_schema_new(void)
 {
+    char loopback[] = "{\"127.0.0.0/8\", \"::1\"}";
     cfg_opt_t silo[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),  CFG_STR("alias", "Email Gateway", CFGF_NONE),
                          CFG_BOOL("echo", cfg_true, CFGF_NONE),     CFG_STR("pin", NULL, CFGF_NODEFAULT),
                          CFG_STR("ca_file", NULL, CFGF_NODEFAULT),  CFG_STR("oidc_token_file", NULL, CFGF_NODEFAULT),
@@ -356,6 +414,17 @@ cfg_t *config_schema_new(void)
                            CFG_STR("key", NULL, CFGF_NODEFAULT),
                            CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
                            CFG_STR_LIST("proxy_protocol", NULL, CFGF_NODEFAULT),
+                           CFG_STR_LIST("exempt", loopback, CFGF_NONE),
+                           CFG_INT("connections_per_minute", 600, CFGF_NONE),
+                           CFG_INT("messages_per_minute", 0, CFGF_NONE),
+                           CFG_INT("recipients_per_minute", 0, CFGF_NONE),
+                           CFG_INT("max_messages", 1000, CFGF_NONE),
+                           CFG_INT("max_junk_commands", 100, CFGF_NONE),
+                           CFG_INT("max_recipients", 1000, CFGF_NONE),
+                           CFG_INT("max_errors", 20, CFGF_NONE),
+                           CFG_STR("command_timeout", "5m", CFGF_NONE),
+                           CFG_STR("data_timeout", "3m", CFGF_NONE),
+                           CFG_STR("greet_delay", "0s", CFGF_NONE),
                            CFG_INT("max_sessions", 1000, CFGF_NONE),
                            CFG_INT("max_sessions_per_client", 100, CFGF_NONE),
                            CFG_STR("trust_authserv_id", NULL, CFGF_NODEFAULT),
@@ -380,6 +449,7 @@ cfg_t *config_schema_new(void)
                         CFG_STR("domain", NULL, CFGF_NODEFAULT),
                         CFG_STR("hostname", NULL, CFGF_NODEFAULT),
                         CFG_STR("user", NULL, CFGF_NODEFAULT),
+                        CFG_STR("session_memory", "256M", CFGF_NONE),
                         CFG_SEC("silo", silo, CFGF_NONE),
                         CFG_SEC("listen", listen, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("relay", relay, CFGF_NONE),
@@ -474,6 +544,23 @@ static bool lets_everybody_in(const struct config_listener *listener)
            (listener->proxy_protocol || !is_local_address(listener->address));
 }
 
+static void take_limits(cfg_t *section, struct config_listener *listener)
+{
+    listener->exempt = copy_list(section, "exempt");
+    listener->max_sessions = (unsigned)cfg_getint(section, "max_sessions");
+    listener->max_sessions_per_client = (unsigned)cfg_getint(section, "max_sessions_per_client");
+    listener->connections_per_minute = (unsigned)cfg_getint(section, "connections_per_minute");
+    listener->messages_per_minute = (unsigned)cfg_getint(section, "messages_per_minute");
+    listener->recipients_per_minute = (unsigned)cfg_getint(section, "recipients_per_minute");
+    listener->max_messages = (unsigned)cfg_getint(section, "max_messages");
+    listener->max_junk_commands = (unsigned)cfg_getint(section, "max_junk_commands");
+    listener->max_recipients = (unsigned)cfg_getint(section, "max_recipients");
+    listener->max_errors = (unsigned)cfg_getint(section, "max_errors");
+    listener->command_timeout_ms = duration(section, "command_timeout");
+    listener->data_timeout_ms = duration(section, "data_timeout");
+    listener->greet_delay_ms = duration(section, "greet_delay");
+}
+
 static void take_listener(cfg_t *section, struct config_listener *listener, struct config_report *report)
 {
     listener->name = xstrdup(cfg_title(section));
@@ -482,8 +569,7 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     listener->tls = (enum smtp_tls_policy)word(section, tls_policies, "tls");
     listener->certificate = copy_string(section, "certificate");
     listener->key = copy_string(section, "key");
-    listener->max_sessions = (unsigned)cfg_getint(section, "max_sessions");
-    listener->max_sessions_per_client = (unsigned)cfg_getint(section, "max_sessions_per_client");
+    take_limits(section, listener);
     listener->trust_authserv_id = copy_string(section, "trust_authserv_id");
     listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
     listener->clients = copy_list(section, "clients");
@@ -609,6 +695,8 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
         config_problem(report, 0, "domain is missing; expected the domain whose addresses this gateway serves");
     if (!config->hostname)
         config_problem(report, 0, "hostname is missing; expected this machine's name for EHLO and Message-ID");
+    if (config_parse_size(cfg_getstr(cfg, "session_memory"), &config->session_memory) < 0)
+        config->session_memory = 0; /* was reported */
     take_silo(cfg, config, report);
 
     config->listener_count = cfg_size(cfg, "listen");

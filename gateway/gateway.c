@@ -30,6 +30,7 @@
 #include "mapping/convert.h"
 #include "mapping/store_forward.h"
 #include "mapping/store_queue.h"
+#include "smtp/smtp_budget.h"
 
 enum {
     DRAIN_MS = 10 * 1000,
@@ -54,6 +55,7 @@ struct gateway {
     struct admin_socket *admin;
     struct postfix *postfix;
     struct smtp_listener **listeners; /* one per listen section, in its order */
+    struct smtp_budget *budget;       /* the memory of their sessions */
     unsigned listener_count, draining;
     struct loop_signal *on_hup, *on_term, *on_int;
     struct timer *housekeeping;
@@ -151,6 +153,40 @@ static struct tls_context *listener_tls(const struct config_listener *listener, 
     return tls_context_new_server(listener->certificate, listener->key, error_out);
 }
 
+/* All but its place in the world: tls and spool_dir. */
+static struct smtp_listener_settings listener_settings(const struct gateway *gateway, const struct config *config,
+                                                       const struct config_listener *listener)
+{
+    return (struct smtp_listener_settings){
+        .loop = gateway->parts.loop,
+        .name = listener->name,
+        .address = listener->address,
+        .lmtp = listener->lmtp,
+        .hostname = config->hostname,
+        .tls_policy = listener->tls,
+        .clients = (const char *const *)listener->clients,
+        .exempt = (const char *const *)listener->exempt,
+        .proxies = (const char *const *)listener->proxy_protocol,
+        .max_sessions = limits_fit_sessions(config, listener->max_sessions, gateway->open_files),
+        .max_sessions_per_client = listener->max_sessions_per_client,
+        .connections_per_minute = listener->connections_per_minute,
+        .messages_per_minute = listener->messages_per_minute,
+        .recipients_per_minute = listener->recipients_per_minute,
+        .messages_max = listener->max_messages,
+        .junk_commands_max = listener->max_junk_commands,
+        .recipients_max = listener->max_recipients,
+        .errors_max = listener->max_errors,
+        .command_timeout_ms = listener->command_timeout_ms,
+        .data_timeout_ms = listener->data_timeout_ms,
+        .greet_delay_ms = listener->greet_delay_ms,
+        .message_max = config->policy.max_message,
+        .spool_max = limits_spool_max(config),
+        .budget = gateway->budget,
+        .callbacks = &inbound_callbacks,
+        .ctx = gateway->inbound,
+    };
+}
+
 static struct smtp_listener *new_listener(struct gateway *gateway, const struct config_listener *listener,
                                           char **error_out)
 {
@@ -159,24 +195,9 @@ static struct smtp_listener *new_listener(struct gateway *gateway, const struct 
     if (listener->tls != SMTP_TLS_NONE && !(tls = listener_tls(listener, error_out)))
         return NULL;
     char *spool_dir = state_file(config, "content"); /* the store's, which is opened later */
-    struct smtp_listener_settings settings = {
-        .loop = gateway->parts.loop,
-        .name = listener->name,
-        .address = listener->address,
-        .lmtp = listener->lmtp,
-        .hostname = config->hostname,
-        .tls_policy = listener->tls,
-        .tls = tls,
-        .clients = (const char *const *)listener->clients,
-        .proxies = (const char *const *)listener->proxy_protocol,
-        .max_sessions = limits_fit_sessions(config, listener->max_sessions, gateway->open_files),
-        .max_sessions_per_client = listener->max_sessions_per_client,
-        .message_max = config->policy.max_message,
-        .spool_max = limits_spool_max(config),
-        .spool_dir = spool_dir,
-        .callbacks = &inbound_callbacks,
-        .ctx = gateway->inbound,
-    };
+    struct smtp_listener_settings settings = listener_settings(gateway, config, listener);
+    settings.tls = tls;
+    settings.spool_dir = spool_dir;
     struct smtp_listener *made = smtp_listener_new(&settings, error_out);
     tls_context_free(&tls);
     free(spool_dir);
@@ -237,6 +258,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
     gateway->open_files = limits_raise_open_files();
     limits_warn(config, gateway->open_files);
     gateway->inbound = inbound_new(&gateway->parts, inbound_accepted, gateway);
+    gateway->budget = smtp_budget_new(config->session_memory);
     gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
     while (gateway->listener_count < config->listener_count) {
         struct smtp_listener *made = new_listener(gateway, &config->listeners[gateway->listener_count], error_out);
@@ -446,6 +468,7 @@ void gateway_free(struct gateway **gateway_in)
     for (unsigned i = 0; i < gateway->listener_count; i++)
         smtp_listener_free(&gateway->listeners[i]);
     free(gateway->listeners);
+    smtp_budget_free(&gateway->budget);
     admin_socket_free(&gateway->admin);
     postfix_free(&gateway->postfix);
     if (gateway->link)
@@ -491,16 +514,14 @@ static bool same_list(char *const *a, char *const *b)
     return *a == *b;
 }
 
-/* Listeners keep their sockets, protocol and limits. Whom they trust, and certificates, may change. */
+/* Listeners keep their sockets, protocol, and whether they speak TLS. All else may change. */
 static bool same_listeners(const struct config *was, const struct config *is)
 {
     bool same = was->listener_count == is->listener_count;
     for (size_t i = 0; same && i < was->listener_count; i++) {
         const struct config_listener *a = &was->listeners[i], *b = &is->listeners[i];
-        same = same_text(a->name, b->name) && same_text(a->address, b->address) && a->lmtp == b->lmtp &&
-               a->tls == b->tls && a->max_sessions == b->max_sessions &&
-               a->max_sessions_per_client == b->max_sessions_per_client && same_list(a->clients, b->clients) &&
-               same_list(a->proxy_protocol, b->proxy_protocol);
+        same =
+            same_text(a->name, b->name) && same_text(a->address, b->address) && a->lmtp == b->lmtp && a->tls == b->tls;
     }
     return same;
 }
@@ -527,7 +548,6 @@ static void find_restart_changes(const struct config *was, const struct config *
         { "relay.ca_file", same_text(was->relay.ca_file, is->relay.ca_file) },
         { "relay.helo", same_text(was->relay.helo, is->relay.helo) },
         { "relay.max_connections", was->relay.max_connections == is->relay.max_connections },
-        { "policy.max_message", was->policy.max_message == is->policy.max_message },
         { "admin.socket", same_text(was->admin.socket, is->admin.socket) },
         { "postfix.socketmap", same_text(was->postfix.socketmap, is->postfix.socketmap) },
         { "postfix.policy", same_text(was->postfix.policy, is->postfix.policy) },
@@ -539,8 +559,21 @@ static void find_restart_changes(const struct config *was, const struct config *
             strbuf_add_fmt(message, "%s%s", message->len ? ", " : "needs a restart: ", checks[i].key);
 }
 
-/* All certificates are loaded before the first one is used. */
-static int renew_certificates(struct gateway *gateway, const struct config *config, struct strbuf *message)
+static int reconfigure_listener(struct gateway *gateway, const struct config *config, unsigned index,
+                                struct tls_context *tls, struct strbuf *message)
+{
+    char *error = NULL;
+    struct smtp_listener_settings settings = listener_settings(gateway, config, &config->listeners[index]);
+    settings.tls = tls;
+    int result = smtp_listener_reconfigure(gateway->listeners[index], &settings, &error);
+    if (result < 0)
+        strbuf_add_str(message, error);
+    free(error);
+    return result;
+}
+
+/* All certificates are loaded before the first one is used; what else could be wrong was found when the file was read. */
+static int reconfigure_listeners(struct gateway *gateway, const struct config *config, struct strbuf *message)
 {
     struct tls_context **contexts = xcalloc(gateway->listener_count, sizeof(struct tls_context *));
     int result = 1;
@@ -555,11 +588,10 @@ static int renew_certificates(struct gateway *gateway, const struct config *conf
         }
         free(error);
     }
-    for (unsigned i = 0; i < gateway->listener_count; i++) {
-        if (result == 1 && contexts[i])
-            smtp_listener_set_tls(gateway->listeners[i], contexts[i]);
+    for (unsigned i = 0; i < gateway->listener_count && result == 1; i++)
+        result = reconfigure_listener(gateway, config, i, contexts[i], message);
+    for (unsigned i = 0; i < gateway->listener_count; i++)
         tls_context_free(&contexts[i]);
-    }
     free(contexts);
     return result;
 }
@@ -573,18 +605,20 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     find_restart_changes(was, is, message);
     if (message->len > 0) /* half a new configuration would be neither */
         strbuf_add_str(message, "; nothing was changed");
-    if (message->len > 0 || renew_certificates(gateway, is, message) < 0) {
+    if (message->len > 0 || reconfigure_listeners(gateway, is, message) < 0) {
         config_free(&is);
         return -1;
     }
     gateway->parts.config = is;
     config_free(&was);
+    smtp_budget_set_max(gateway->budget, is->session_memory);
+    limits_warn(is, gateway->open_files);
     use_log_level(gateway);
     warn_of_trust(is);
     silo_link_reconfigured(gateway->link);
     strbuf_add_str(message,
-                   "certificates, the silo's pin and token, policy, retry times, what listeners trust and the log "
-                   "level are as in the file now");
+                   "certificates, the silo's pin and token, policy, retry times, the listeners' limits, clients and "
+                   "trust, and the log level are as in the file now");
     return 1;
 }
 
@@ -618,6 +652,8 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
         .convert_waiting = convert_waiting(parts->convert),
         .in_under_way = poster_under_way(gateway->poster),
         .out_under_way = relay_under_way(gateway->relay),
+        .session_memory = smtp_budget_held(gateway->budget),
+        .session_memory_max = smtp_budget_max(gateway->budget),
         .busy = gateway->busy_reason != NULL,
         .busy_reason = gateway->busy_reason ? gateway->busy_reason : "",
     };

@@ -26,7 +26,7 @@ void gateway_run(struct gateway *gateway);  /* until gateway_stop() and the drai
 void gateway_stop(struct gateway *gateway); /* begins to drain: sessions get 10 s to finish, the relay 60 s */
 void gateway_free(struct gateway **gateway);
 
-/* Reads the configuration file again. 1 taken: certificates, policy, retry times and log level count from now on; what
+/* Reads the configuration file again. 1 taken: certificates, limits and clients of listeners, policy, retry times and log level count from now on; what
  * needs a restart is named in *message. -1 refused: *message says what is wrong, nothing changed. */
 int gateway_reload(struct gateway *gateway, struct strbuf *message) __attribute__((warn_unused_result));
 
@@ -42,6 +42,7 @@ struct gateway_status {
     uint64_t posted, delivered, worker_crashes, operations, commits;
     unsigned largest_batch, convert_waiting, in_under_way, out_under_way;
     int64_t longest_commit_us;
+    int64_t session_memory, session_memory_max; /* bytes */
     bool busy;
     const char *busy_reason; /* "" */
 };

@@ -36,9 +36,12 @@ static void announce(struct smtp_session *session)
 {
     const struct smtp_listener_settings *settings = &session->listener->settings;
     char size[32];
-    char limits[32];
+    char limits[64];
+    unsigned messages_max = smtp_limits_messages_max(session);
     snprintf(size, sizeof size, "SIZE %" PRId64, settings->message_max); /* 0: no limit (RFC 1870 section 4) */
     snprintf(limits, sizeof limits, "LIMITS RCPTMAX=%u", settings->recipients_max); /* RFC 9422 */
+    if (messages_max > 0)
+        snprintf(limits, sizeof limits, "LIMITS MAILMAX=%u RCPTMAX=%u", messages_max, settings->recipients_max);
     const char *const always[] = { settings->hostname, "PIPELINING",          size,  "8BITMIME", "SMTPUTF8", "CHUNKING",
                                    "BINARYMIME",       "ENHANCEDSTATUSCODES", "DSN", limits };
     enum { ALWAYS = sizeof always / sizeof always[0], AT_TIMES = 1 };

@@ -39,6 +39,11 @@ bool smtp_cmd_mail(struct smtp_session *session, const struct smtp_command *comm
         smtp_session_reply(session, 452, "4.3.1", "Too busy for new messages, try again later");
         return true;
     }
+    reply = smtp_limits_on_mail(session);
+    if (reply.code != 0) {
+        smtp_session_write(session, &reply);
+        return reply.code != 421;
+    }
     smtp_transaction_ask_mail(smtp_transaction_begin(session, &sender, &params));
     return true;
 }
@@ -74,6 +79,11 @@ bool smtp_cmd_rcpt(struct smtp_session *session, const struct smtp_command *comm
         smtp_session_reply(session, 452, "4.5.3", "Too many recipients");
         return true;
     }
+    reply = smtp_limits_on_recipient(session);
+    if (reply.code != 0) {
+        smtp_session_write(session, &reply);
+        return true;
+    }
     smtp_transaction_ask_recipient(transaction, &recipient, &params);
     return true;
 }
@@ -96,6 +106,11 @@ bool smtp_cmd_data(struct smtp_session *session, const struct smtp_command *comm
     }
     if (transaction->recipient_count == 0) {
         struct smtp_reply reply = smtp_cmd_no_recipients(session);
+        smtp_session_write(session, &reply);
+        return true;
+    }
+    struct smtp_reply reply = smtp_limits_on_content(session);
+    if (reply.code != 0) {
         smtp_session_write(session, &reply);
         return true;
     }

@@ -9,6 +9,8 @@
 #include "base/tls.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_access.h"
+#include "smtp/smtp_admission.h"
+#include "smtp/smtp_budget.h"
 #include "smtp/smtp_listener_internal.h"
 #include "smtp/smtp_session.h"
 
@@ -21,12 +23,28 @@ enum {
     PROXY_TIMEOUT_MS = 5 * 1000,
 };
 
-static const char unix_peer[] = "unix";
-
 static void set_default(unsigned *value, unsigned standard)
 {
     if (*value == 0)
         *value = standard;
+}
+
+static void fill_defaults(struct smtp_listener_settings *settings)
+{
+    set_default(&settings->max_sessions, SESSIONS_DEFAULT);
+    set_default(&settings->recipients_max, RECIPIENTS_DEFAULT);
+    set_default(&settings->errors_max, ERRORS_DEFAULT);
+    if (settings->command_timeout_ms == 0)
+        settings->command_timeout_ms = COMMAND_TIMEOUT_MS;
+    if (settings->data_timeout_ms == 0)
+        settings->data_timeout_ms = DATA_TIMEOUT_MS;
+    if (settings->proxy_timeout_ms == 0)
+        settings->proxy_timeout_ms = PROXY_TIMEOUT_MS;
+    settings->address = NULL;
+    settings->clients = NULL;
+    settings->exempt = NULL;
+    settings->proxies = NULL;
+    settings->tls = settings->tls ? tls_context_ref(settings->tls) : NULL;
 }
 
 static void copy_settings(struct smtp_listener *listener, const struct smtp_listener_settings *settings)
@@ -36,50 +54,35 @@ static void copy_settings(struct smtp_listener *listener, const struct smtp_list
     own->name = listener->name = xstrdup(settings->name);
     own->hostname = listener->hostname = xstrdup(settings->hostname);
     own->spool_dir = listener->spool_dir = xstrdup(settings->spool_dir);
-    own->address = NULL;
-    own->clients = NULL;
-    own->proxies = NULL;
-    own->tls = settings->tls ? tls_context_ref(settings->tls) : NULL;
-    set_default(&own->max_sessions, SESSIONS_DEFAULT);
-    set_default(&own->recipients_max, RECIPIENTS_DEFAULT);
-    set_default(&own->errors_max, ERRORS_DEFAULT);
-    if (own->command_timeout_ms == 0)
-        own->command_timeout_ms = COMMAND_TIMEOUT_MS;
-    if (own->data_timeout_ms == 0)
-        own->data_timeout_ms = DATA_TIMEOUT_MS;
-    if (own->proxy_timeout_ms == 0)
-        own->proxy_timeout_ms = PROXY_TIMEOUT_MS;
+    fill_defaults(own);
+}
+
+static struct smtp_admission_settings admission_settings(const struct smtp_listener_settings *settings)
+{
+    return (struct smtp_admission_settings){
+        .clients = settings->clients,
+        .exempt = settings->exempt,
+        .max_sessions = settings->max_sessions ? settings->max_sessions : SESSIONS_DEFAULT,
+        .max_sessions_per_client = settings->max_sessions_per_client,
+        .per_minute = { [SMTP_RATE_CONNECTIONS] = settings->connections_per_minute,
+                        [SMTP_RATE_MESSAGES] = settings->messages_per_minute,
+                        [SMTP_RATE_RECIPIENTS] = settings->recipients_per_minute },
+    };
 }
 
 /* --- who may come in --- */
 
-/* Of this client, besides the session itself. Whose header is awaited is nobody's yet. */
-static unsigned sessions_of_client(const struct smtp_listener *listener, const char *address,
-                                   const struct smtp_session *itself)
+/* The reply to one who may not come in; code 0 for those who may, and are in. address NULL: a proxy's client, which is
+ * judged when it is known. */
+static struct smtp_reply admit(struct smtp_listener *listener, const char *address, struct smtp_visit *visit_out)
 {
-    unsigned count = 0;
-    for (const struct smtp_session *session = listener->sessions; session; session = session->next)
-        count +=
-            session != itself && session->state != SMTP_SESSION_PROXY && strcmp(session->client_address, address) == 0;
-    return count;
-}
-
-/* The reply to a client that may not come in; code 0 for those who may. itself: its session, NULL when it is new. */
-static struct smtp_reply admission(const struct smtp_listener *listener, const char *address,
-                                   const struct smtp_session *itself)
-{
-    const struct smtp_listener_settings *settings = &listener->settings;
-    bool is_local = strcmp(address, unix_peer) == 0; /* the socket's file mode has let it in */
+    const struct smtp_budget *budget = listener->settings.budget;
+    *visit_out = (struct smtp_visit){ .is_in = false };
     if (listener->state != SMTP_LISTENER_OPEN)
         return smtp_reply_make(421, "4.3.2", "Shutting down, try again later");
-    if (listener->access && !is_local && !smtp_access_allows(listener->access, address))
-        return smtp_reply_make(554, "5.7.1", "Access denied");
-    if (!itself && listener->session_count >= settings->max_sessions)
-        return smtp_reply_make(421, "4.3.2", "Too many connections, try again later");
-    if (settings->max_sessions_per_client > 0 && !is_local &&
-        sessions_of_client(listener, address, itself) >= settings->max_sessions_per_client)
-        return smtp_reply_make(421, "4.7.0", "Too many connections from you, try again later");
-    return (struct smtp_reply){ .code = 0 };
+    if (budget && !smtp_budget_has_room(budget, SMTP_BUDGET_SESSION))
+        return smtp_reply_make(421, "4.3.2", "Too much is coming in at once, try again later");
+    return smtp_admission_enter(listener->admission, address, visit_out);
 }
 
 static bool is_proxy(const struct smtp_listener *listener, const char *peer_address)
@@ -87,21 +90,15 @@ static bool is_proxy(const struct smtp_listener *listener, const char *peer_addr
     return listener->proxies && smtp_access_allows(listener->proxies, peer_address);
 }
 
-/* For a proxy: its client is judged when it is known. */
-static struct smtp_reply admission_of_proxy(const struct smtp_listener *listener)
-{
-    if (listener->state != SMTP_LISTENER_OPEN)
-        return smtp_reply_make(421, "4.3.2", "Shutting down, try again later");
-    if (listener->session_count >= listener->settings.max_sessions)
-        return smtp_reply_make(421, "4.3.2", "Too many connections, try again later");
-    return (struct smtp_reply){ .code = 0 };
-}
-
-struct smtp_reply smtp_listener_readmit(const struct smtp_listener *listener, const struct smtp_session *session,
+struct smtp_reply smtp_listener_readmit(struct smtp_listener *listener, struct smtp_session *session,
                                         const char *client)
 {
     char *address = smtp_access_address_of_peer(client);
-    struct smtp_reply refusal = admission(listener, address, session);
+    struct smtp_reply refusal = smtp_reply_make(421, "4.3.2", "Shutting down, try again later");
+    if (listener->state == SMTP_LISTENER_OPEN) {
+        smtp_admission_leave(listener->admission, &session->use.visit);
+        refusal = smtp_admission_enter(listener->admission, address, &session->use.visit);
+    }
     free(address);
     if (refusal.code != 0)
         log_info("smtp.turned_away", "session=%s peer=%s client=%s code=%d text=%s", session->id, session->peer, client,
@@ -143,9 +140,10 @@ void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *
     struct tls_context *tls = settings->tls_policy == SMTP_TLS_IMPLICIT ? settings->tls : NULL;
     char *peer_address = smtp_access_address_of_peer(peer);
     bool is_proxied = is_proxy(listener, peer_address);
-    struct smtp_reply refusal = is_proxied ? admission_of_proxy(listener) : admission(listener, peer_address, NULL);
+    struct smtp_visit visit;
+    struct smtp_reply refusal = admit(listener, is_proxied ? NULL : peer_address, &visit);
     if (refusal.code == 0) {
-        struct smtp_session *session = smtp_session_new(listener, peer, peer_address);
+        struct smtp_session *session = smtp_session_new(listener, peer, peer_address, &visit);
         struct stream_settings stream = { .callbacks = smtp_session_stream_callbacks(), .ctx = session };
         if (is_proxied)
             smtp_session_begin_proxied(session, stream_new_accepted(settings->loop, &stream, fd, NULL));
@@ -164,10 +162,11 @@ void smtp_listener_adopt_pair(struct smtp_listener *listener, const char *peer, 
     struct loop *loop = listener->settings.loop;
     char *peer_address = smtp_access_address_of_peer(peer);
     bool is_proxied = is_proxy(listener, peer_address);
-    struct smtp_reply refusal = is_proxied ? admission_of_proxy(listener) : admission(listener, peer_address, NULL);
+    struct smtp_visit visit;
+    struct smtp_reply refusal = admit(listener, is_proxied ? NULL : peer_address, &visit);
     struct stream *server;
     if (refusal.code == 0) {
-        struct smtp_session *session = smtp_session_new(listener, peer, peer_address);
+        struct smtp_session *session = smtp_session_new(listener, peer, peer_address, &visit);
         struct stream_settings stream = { .callbacks = smtp_session_stream_callbacks(), .ctx = session };
         stream_new_pair(loop, &stream, client, &server, client_out);
         if (is_proxied)
@@ -246,6 +245,7 @@ void smtp_listener_remove(struct smtp_listener *listener, struct smtp_session *s
     else
         listener->sessions = session->next;
     listener->session_count--;
+    smtp_admission_leave(listener->admission, &session->use.visit);
     if (listener->state == SMTP_LISTENER_DRAINING && listener->session_count == 0)
         finish_drain(listener);
 }
@@ -260,11 +260,10 @@ struct smtp_listener *smtp_listener_new(const struct smtp_listener_settings *set
     random_bytes(random, sizeof random);
     snprintf(listener->id_prefix, sizeof listener->id_prefix, "%02x%02x%02x", random[0], random[1], random[2]);
     listener->drain_deadline = timer_new(settings->loop, on_drain_deadline, listener);
-    if (settings->clients) {
-        listener->access = smtp_access_new(settings->clients, error_out);
-        if (!listener->access)
-            goto fail;
-    }
+    struct smtp_admission_settings admission = admission_settings(settings);
+    listener->admission = smtp_admission_new(settings->loop, &admission, error_out);
+    if (!listener->admission)
+        goto fail;
     if (settings->proxies) {
         listener->proxies = smtp_access_new(settings->proxies, error_out);
         if (!listener->proxies)
@@ -305,11 +304,34 @@ void smtp_listener_set_busy(struct smtp_listener *listener, bool busy)
     listener->is_busy = busy;
 }
 
-void smtp_listener_set_tls(struct smtp_listener *listener, struct tls_context *tls)
+int smtp_listener_reconfigure(struct smtp_listener *listener, const struct smtp_listener_settings *settings,
+                              char **error_out)
 {
-    struct tls_context *old = listener->settings.tls;
-    listener->settings.tls = tls ? tls_context_ref(tls) : NULL;
-    tls_context_free(&old);
+    struct smtp_admission_settings admission = admission_settings(settings);
+    struct smtp_access *proxies = NULL;
+    if (settings->proxies && !(proxies = smtp_access_new(settings->proxies, error_out)))
+        return -1;
+    if (smtp_admission_reconfigure(listener->admission, &admission, error_out) < 0) {
+        smtp_access_free(&proxies);
+        return -1;
+    }
+    smtp_access_free(&listener->proxies);
+    listener->proxies = proxies;
+    struct smtp_listener_settings *own = &listener->settings;
+    struct smtp_listener_settings was = *own;
+    *own = *settings;
+    fill_defaults(own);
+    own->loop = was.loop;
+    own->name = was.name;
+    own->lmtp = was.lmtp;
+    own->hostname = was.hostname;
+    own->tls_policy = was.tls_policy;
+    own->spool_dir = was.spool_dir;
+    own->budget = was.budget;
+    own->callbacks = was.callbacks;
+    own->ctx = was.ctx;
+    tls_context_free(&was.tls);
+    return 1;
 }
 
 void smtp_listener_free(struct smtp_listener **listener_ptr)
@@ -323,8 +345,8 @@ void smtp_listener_free(struct smtp_listener **listener_ptr)
     timer_free(&listener->drain_deadline);
     cut_all(listener);
     for (struct smtp_session *session = listener->sessions; session; session = session->next)
-        session->listener = NULL;
-    smtp_access_free(&listener->access);
+        smtp_session_orphan(session);
+    smtp_admission_free(&listener->admission);
     smtp_access_free(&listener->proxies);
     tls_context_free(&listener->settings.tls);
     free(listener->name);

@@ -8,6 +8,7 @@
 
 struct loop_listener;
 struct smtp_access;
+struct smtp_admission;
 struct smtp_session;
 struct timer;
 
@@ -19,12 +20,12 @@ enum smtp_listener_state {
 
 struct smtp_listener {
     enum smtp_listener_state state;
-    struct smtp_listener_settings settings; /* defaults filled in; without address and clients */
+    struct smtp_listener_settings settings; /* defaults filled in; without address, clients, exempt, proxies */
     char *name, *hostname, *spool_dir;      /* the copies that settings points to */
-    struct smtp_access *access;             /* NULL: everybody */
-    struct smtp_access *proxies;            /* NULL: nobody */
-    struct loop_listener *socket;           /* NULL: none */
-    struct smtp_session *sessions;          /* linked list, the newest first */
+    struct smtp_admission *admission;
+    struct smtp_access *proxies;   /* NULL: nobody */
+    struct loop_listener *socket;  /* NULL: none */
+    struct smtp_session *sessions; /* linked list, the newest first */
     unsigned session_count;
     int64_t spooled;              /* bytes of content that its transactions hold */
     unsigned long session_number; /* of the newest, for its id */
@@ -46,5 +47,5 @@ void smtp_listener_remove(struct smtp_listener *listener, struct smtp_session *s
 
 /* Whether a session may go on whose client, before smtp_session_set_client(), turns out to be this one: code 0, or the
  * reply after which it is closed. */
-struct smtp_reply smtp_listener_readmit(const struct smtp_listener *listener, const struct smtp_session *session,
+struct smtp_reply smtp_listener_readmit(struct smtp_listener *listener, struct smtp_session *session,
                                         const char *client) __attribute__((warn_unused_result));

@@ -24,6 +24,7 @@
 #include "smtp/smtp_reply.h"
 
 struct loop;
+struct smtp_budget;
 struct spool;
 struct stream;
 struct tls_context;
@@ -60,16 +61,23 @@ struct smtp_listener_settings {
      * as in clients, or "unix". Without a good one in time they are closed without a word. NULL: nobody's. From then on
      * all that is about clients is about the one that the header names. */
     const char *const *proxies;
-    int64_t proxy_timeout_ms;         /* for the header; 0: 5 s */
-    unsigned max_sessions;            /* more: 421 4.3.2. 0: 1,000 */
-    unsigned max_sessions_per_client; /* 0: no limit besides */
-    unsigned recipients_max;          /* per transaction; more: 452 4.5.3. 0: 1,000 (RFC 5321: at least 100) */
-    int64_t message_max;              /* bytes of content, announced by SIZE; more: 552 5.3.4. 0: no limit */
-    int64_t spool_max;                /* bytes of content of all sessions together; more: 452 4.3.1. 0: no limit */
+    int64_t proxy_timeout_ms; /* for the header; 0: 5 s */
+    unsigned max_sessions;    /* more: 421 4.3.2. 0: 1,000 */
+    /* Clients, what is exempt, and rates: smtp_admission.h. 0: no limit. More: 421 4.7.0 for connections, else 450 4.7.1 */
+    const char *const *exempt; /* NULL-terminated; NULL: only clients of a unix socket */
+    unsigned max_sessions_per_client;
+    unsigned connections_per_minute, messages_per_minute, recipients_per_minute;
+    unsigned messages_max;      /* MAIL in a session; more: 421 4.7.0. 0: no limit. Exempt clients have none */
+    unsigned junk_commands_max; /* besides recipients_max, in a row without mail: 421 4.7.0. 0: no limit. Likewise */
+    unsigned recipients_max;    /* per transaction; more: 452 4.5.3. 0: 1,000 (RFC 5321: at least 100) */
+    int64_t message_max;        /* bytes of content, announced by SIZE; more: 552 5.3.4. 0: no limit */
+    int64_t spool_max;          /* bytes of content of all sessions together; more: 452 4.3.1. 0: no limit */
     const char *spool_dir;
     /* timeouts (RFC 5321 section 4.5.3.2), 0: 5 min for a command, 3 min for a data block; then 421 4.4.2 */
     int64_t command_timeout_ms, data_timeout_ms;
-    unsigned errors_max;                           /* bad commands before 421 4.7.0. 0: 20 */
+    unsigned errors_max;    /* bad commands before 421 4.7.0. 0: 20 */
+    int64_t greet_delay_ms; /* whoever talks before that gets 554 5.5.1. Not for LMTP, implicit TLS, exempt clients */
+    struct smtp_budget *budget; /* shared by all listeners, outlives them; NULL: none. Spent: 421 4.3.2, 452 4.3.1 */
     const struct smtp_server_callbacks *callbacks; /* a static const */
     void *ctx;
 };
@@ -83,10 +91,13 @@ const char *smtp_listener_name(const struct smtp_listener *listener);
 unsigned smtp_listener_sessions(const struct smtp_listener *listener);
 /* Serves a connected fd, which it takes over, as if it had been accepted; peer as loop_listener_new gives it. */
 void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *peer);
+/* Limits, timeouts, clients, exempt and tls are from now on as in settings; its loop, name, address, protocol, hostname,
+ * tls_policy, spool_dir, budget, callbacks and ctx are not looked at. Sessions go on: one too many stays. -1 with the
+ * reason in *error_out (caller frees): nothing changed. */
+int smtp_listener_reconfigure(struct smtp_listener *listener, const struct smtp_listener_settings *settings,
+                              char **error_out) __attribute__((warn_unused_result));
 /* Busy: new transactions get 452 4.3.1 at MAIL (queue or disk full). */
 void smtp_listener_set_busy(struct smtp_listener *listener, bool busy);
-/* For new sessions and STARTTLS from now on. */
-void smtp_listener_set_tls(struct smtp_listener *listener, struct tls_context *tls);
 /* Stops accepting, for good; sessions between transactions get 421 4.3.2, others after their transaction. on_drained
  * (may be NULL) comes once no session is left, or after deadline_ms when what is left was cut. */
 void smtp_listener_drain(struct smtp_listener *listener, int64_t deadline_ms, void (*on_drained)(void *arg), void *arg);

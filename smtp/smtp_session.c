@@ -29,8 +29,10 @@ static const struct state_info {
     const char *name;
     unsigned next; /* states that may follow */
 } states[] = {
-    [SMTP_SESSION_PROXY] = { "proxy", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_PROXY] = { "proxy", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_WAITING) |
+                                          BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_HANDSHAKE] = { "handshake", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_WAITING] = { "waiting", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_START] = { "start", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_CHUNK) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_READY] = { "ready", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_ENVELOPE) |
                                           BIT(SMTP_SESSION_ASKING) | BIT(SMTP_SESSION_CHUNK) | BIT(SMTP_SESSION_GONE) },
@@ -51,6 +53,9 @@ void smtp_session_set_state(struct smtp_session *session, enum smtp_session_stat
         return;
     assert(states[session->state].next & BIT(state));
     log_debug("smtp.state", "session=%s from=%s to=%s", session->id, states[session->state].name, states[state].name);
+    bool is_content = state == SMTP_SESSION_DATA || state == SMTP_SESSION_CHUNK;
+    if (is_content && session->state != SMTP_SESSION_CHUNKED)
+        smtp_limits_content_begins(session);
     session->state = state;
 }
 
@@ -141,6 +146,7 @@ static void session_destroy(void *arg)
     free(session->helo);
     free(session->listener_name);
     free(session->chunk.refusal);
+    smtp_limits_release(session);
     if (listener)
         smtp_listener_remove(listener, session);
     free(session);
@@ -165,6 +171,7 @@ static void session_end(struct smtp_session *session)
     timer_free(&session->timeout);
     strbuf_free(&session->out);
     session_reap(session);
+    smtp_limits_account(session);
 }
 
 /* The last reply is composed: sees it out. */
@@ -173,6 +180,12 @@ static void session_close(struct smtp_session *session)
     smtp_session_flush(session);
     stream_close_after_output(&session->stream);
     session_end(session);
+}
+
+void smtp_session_orphan(struct smtp_session *session)
+{
+    smtp_limits_release(session);
+    session->listener = NULL;
 }
 
 void smtp_session_cut(struct smtp_session *session)
@@ -225,6 +238,11 @@ static enum step step_command(struct smtp_session *session)
         return STEP_DONE;
     }
     bool goes_on;
+    struct smtp_reply refusal = smtp_limits_on_command(session);
+    if (refusal.code != 0) {
+        smtp_session_write(session, &refusal);
+        return STEP_CLOSE;
+    }
     if (!had_crlf)
         goes_on = smtp_session_reply_bad(session, 500, "5.5.2", "Lines must end with CR LF");
     else if (smtp_parse_command(line, len, &command) != 1)
@@ -248,6 +266,7 @@ static enum step step_data(struct smtp_session *session)
     while ((event = smtp_data_feed(&transaction->decoder, &data, &left, &chunk, &chunk_len)) == SMTP_DATA_CHUNK)
         smtp_transaction_add_content(transaction, chunk, chunk_len);
     stream_consume(session->stream, len - left);
+    session->use.content_octets += (int64_t)(len - left);
     if (event == SMTP_DATA_END)
         smtp_transaction_close_content(transaction);
     return STEP_DONE;
@@ -268,6 +287,7 @@ static enum step step_chunk(struct smtp_session *session)
         smtp_transaction_add_content(session->transaction, data, len);
     stream_consume(session->stream, len);
     chunk->left -= (int64_t)len;
+    session->use.content_octets += (int64_t)len;
     return STEP_DONE;
 }
 
@@ -285,6 +305,15 @@ static void greet(struct smtp_session *session)
     smtp_session_flush(session);
 }
 
+/* With a delay the greeting waits, for whoever does not. */
+static void begin_in_plain(struct smtp_session *session)
+{
+    bool waits = smtp_limits_greet_delay(session) > 0;
+    smtp_session_set_state(session, waits ? SMTP_SESSION_WAITING : SMTP_SESSION_START);
+    if (!waits)
+        greet(session);
+}
+
 /* Only now the connection begins, as if the client had made it. */
 static enum step step_proxy(struct smtp_session *session)
 {
@@ -296,10 +325,23 @@ static enum step step_proxy(struct smtp_session *session)
             return STEP_CLOSE; /* the client has gone */
         smtp_session_set_state(session, SMTP_SESSION_HANDSHAKE);
     } else {
-        smtp_session_set_state(session, SMTP_SESSION_START);
-        greet(session);
+        begin_in_plain(session);
     }
     return STEP_DONE;
+}
+
+/* Nothing is expected from a client that waits for its greeting. */
+static enum step step_waiting(struct smtp_session *session)
+{
+    if (session->listener->state != SMTP_LISTENER_OPEN) {
+        smtp_session_reply(session, 421, "4.3.2", "Shutting down, try again later");
+        return STEP_CLOSE;
+    }
+    if (stream_input_size(session->stream) == 0)
+        return STEP_WAIT;
+    log_info("smtp.early", "session=%s peer=%s client=%s", session->id, session->peer, session->client);
+    smtp_session_reply(session, 554, "5.5.1", "You spoke before the greeting");
+    return STEP_CLOSE;
 }
 
 static enum step step_none(struct smtp_session *session)
@@ -316,28 +358,34 @@ static bool has_unread_replies(const struct smtp_session *session)
 static enum step take_step(struct smtp_session *session)
 {
     static enum step (*const steps[])(struct smtp_session * session) = {
-        [SMTP_SESSION_PROXY] = step_proxy,      [SMTP_SESSION_HANDSHAKE] = step_none,
-        [SMTP_SESSION_START] = step_command,    [SMTP_SESSION_READY] = step_command,
-        [SMTP_SESSION_ENVELOPE] = step_command, [SMTP_SESSION_ASKING] = step_answer,
-        [SMTP_SESSION_DATA] = step_data,        [SMTP_SESSION_CHUNK] = step_chunk,
-        [SMTP_SESSION_CHUNKED] = step_command,  [SMTP_SESSION_GONE] = step_none,
+        [SMTP_SESSION_PROXY] = step_proxy,     [SMTP_SESSION_HANDSHAKE] = step_none,
+        [SMTP_SESSION_WAITING] = step_waiting, [SMTP_SESSION_START] = step_command,
+        [SMTP_SESSION_READY] = step_command,   [SMTP_SESSION_ENVELOPE] = step_command,
+        [SMTP_SESSION_ASKING] = step_answer,   [SMTP_SESSION_DATA] = step_data,
+        [SMTP_SESSION_CHUNK] = step_chunk,     [SMTP_SESSION_CHUNKED] = step_command,
+        [SMTP_SESSION_GONE] = step_none,
     };
     if (has_unread_replies(session))
         return STEP_WAIT;
     return steps[session->state](session);
 }
 
-/* A command or a block of content must come within its time; the owner may take as long as it likes. */
+/* A command or a block of content must come within its time, and the whole content within one that grows as it comes;
+ * the owner may take as long as it likes. */
 static void restart_timeout(struct smtp_session *session)
 {
     const struct smtp_listener_settings *settings = &session->listener->settings;
-    bool is_content = session->state == SMTP_SESSION_DATA || session->state == SMTP_SESSION_CHUNK;
+    bool is_block = session->state == SMTP_SESSION_DATA || session->state == SMTP_SESSION_CHUNK;
+    bool is_content = is_block || session->state == SMTP_SESSION_CHUNKED;
+    int64_t ms = is_block ? settings->data_timeout_ms : settings->command_timeout_ms;
     if (session->state == SMTP_SESSION_ASKING)
         timer_stop(session->timeout);
     else if (session->state == SMTP_SESSION_PROXY)
         timer_start(session->timeout, settings->proxy_timeout_ms);
+    else if (session->state == SMTP_SESSION_WAITING)
+        timer_start(session->timeout, settings->greet_delay_ms);
     else
-        timer_start(session->timeout, is_content ? settings->data_timeout_ms : settings->command_timeout_ms);
+        timer_start(session->timeout, is_content ? smtp_limits_content_ms(session, ms) : ms);
 }
 
 static void session_run(struct smtp_session *session)
@@ -361,6 +409,7 @@ static void session_run(struct smtp_session *session)
         stream_pause_input(session->stream, session->state == SMTP_SESSION_ASKING || has_unread_replies(session));
         if (has_moved)
             restart_timeout(session);
+        smtp_limits_account(session);
     }
 }
 
@@ -385,6 +434,13 @@ void smtp_session_run_later(struct smtp_session *session)
 static void on_timeout(void *arg)
 {
     struct smtp_session *session = arg;
+    if (session->state == SMTP_SESSION_WAITING) {
+        smtp_session_set_state(session, SMTP_SESSION_START);
+        greet(session);
+        restart_timeout(session);
+        session_run(session);
+        return;
+    }
     log_info("smtp.timeout", "session=%s peer=%s client=%s state=%s", session->id, session->peer, session->client,
              states[session->state].name);
     if (session->state == SMTP_SESSION_HANDSHAKE || session->state == SMTP_SESSION_PROXY) {
@@ -447,7 +503,8 @@ const struct stream_callbacks *smtp_session_stream_callbacks(void)
     return &callbacks;
 }
 
-struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char *peer, char *peer_address)
+struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char *peer, char *peer_address,
+                                      const struct smtp_visit *visit)
 {
     const struct smtp_listener_settings *settings = &listener->settings;
     struct smtp_session *session = xcalloc(1, sizeof *session);
@@ -458,6 +515,8 @@ struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char
     session->ctx = settings->ctx;
     session->peer = xstrdup(peer);
     session->peer_address = peer_address;
+    session->use.visit = *visit;
+    smtp_limits_message_ended(session, true); /* its time begins */
     session->listener_name = xstrdup(settings->name);
     session->is_lmtp = settings->lmtp;
     session->facts = (struct smtp_session_facts){
@@ -476,12 +535,15 @@ void smtp_session_begin(struct smtp_session *session, struct stream *stream, boo
 {
     session->stream = stream;
     session->timeout = timer_new(session->loop, on_timeout, session);
-    session->state = is_tls ? SMTP_SESSION_HANDSHAKE : SMTP_SESSION_START;
+    session->state = is_tls                                 ? SMTP_SESSION_HANDSHAKE
+                     : smtp_limits_greet_delay(session) > 0 ? SMTP_SESSION_WAITING
+                                                            : SMTP_SESSION_START;
     smtp_listener_add(session->listener, session);
     log_debug("smtp.connect", "session=%s listener=%s peer=%s", session->id, session->listener_name, session->peer);
-    if (!is_tls)
+    if (session->state == SMTP_SESSION_START)
         greet(session);
     restart_timeout(session);
+    smtp_limits_account(session);
 }
 
 void smtp_session_begin_proxied(struct smtp_session *session, struct stream *stream)
@@ -493,4 +555,5 @@ void smtp_session_begin_proxied(struct smtp_session *session, struct stream *str
     smtp_listener_add(session->listener, session);
     log_debug("smtp.connect", "session=%s listener=%s peer=%s", session->id, session->listener_name, session->peer);
     restart_timeout(session);
+    smtp_limits_account(session);
 }

@@ -19,6 +19,7 @@
 #include "smtp/smtp_params.h"
 #include "smtp/smtp_parser.h"
 #include "smtp/smtp_server.h"
+#include "smtp/smtp_session_limits.h"
 
 struct smtp_listener;
 struct smtp_proxy_parser;
@@ -29,6 +30,7 @@ struct timer;
 enum smtp_session_state {
     SMTP_SESSION_PROXY,     /* the header that says who the client is must come; nothing is written here */
     SMTP_SESSION_HANDSHAKE, /* TLS is being set up; nothing is read or written here */
+    SMTP_SESSION_WAITING,   /* whether the client talks before its greeting: then there will be none */
     SMTP_SESSION_START,     /* greeted the client (or restarted by STARTTLS); no EHLO yet */
     SMTP_SESSION_READY,     /* EHLO was accepted; between transactions */
     SMTP_SESSION_ENVELOPE,  /* MAIL was accepted; recipients may come */
@@ -115,19 +117,22 @@ struct smtp_session {
     bool run_queued;  /* a run is due at the end of this turn */
     bool skips_line;  /* in the middle of a line that is too long */
     unsigned errors;
+    struct smtp_session_use use;
     struct smtp_chunk chunk; /* in SMTP_SESSION_CHUNK */
     struct strbuf out;       /* replies not yet written */
 };
 
 /* --- smtp_session.c: for the listener --- */
 /* Not connected yet: create its stream with these callbacks and the session as ctx, then smtp_session_begin(), or
- * smtp_session_begin_proxied() with a plain stream. Takes peer_address over, copies peer. */
-struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char *peer, char *peer_address);
+ * smtp_session_begin_proxied() with a plain stream. Takes peer_address and visit over, copies peer. */
+struct smtp_session *smtp_session_new(struct smtp_listener *listener, const char *peer, char *peer_address,
+                                      const struct smtp_visit *visit);
 const struct stream_callbacks *smtp_session_stream_callbacks(void);
 void smtp_session_begin(struct smtp_session *session, struct stream *stream, bool is_tls);
 void smtp_session_begin_proxied(struct smtp_session *session, struct stream *stream);
 void smtp_session_run_later(struct smtp_session *session);
-void smtp_session_cut(struct smtp_session *session); /* drops the connection; the transaction is abandoned */
+void smtp_session_orphan(struct smtp_session *session); /* its listener is about to go; it is gone already */
+void smtp_session_cut(struct smtp_session *session);    /* drops the connection; the transaction is abandoned */
 
 /* --- for the commands --- */
 bool smtp_session_is_tls(const struct smtp_session *session);

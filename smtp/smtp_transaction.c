@@ -74,6 +74,7 @@ static void ask(struct smtp_transaction *transaction, enum smtp_question questio
 {
     transaction->question = question;
     transaction->answer = SMTP_ANSWER_AWAITED;
+    smtp_limits_owner_asked(transaction->session);
     smtp_session_set_state(transaction->session, SMTP_SESSION_ASKING);
 }
 
@@ -204,9 +205,12 @@ bool smtp_transaction_apply_answer(struct smtp_transaction *transaction)
     struct smtp_session *session = transaction->session;
     bool is_accepted = transaction->answer == SMTP_ANSWER_ACCEPTED;
     bool goes_on = !transaction->is_last;
+    smtp_limits_owner_answered(session);
     bool is_over =
         transaction->question == SMTP_QUESTION_MESSAGE || (transaction->question == SMTP_QUESTION_MAIL && !is_accepted);
     if (is_over) {
+        if (transaction->question == SMTP_QUESTION_MESSAGE)
+            smtp_limits_message_ended(session, is_accepted);
         smtp_session_set_state(session, SMTP_SESSION_READY);
         smtp_transaction_abandon(session);
         return goes_on;
@@ -215,6 +219,8 @@ bool smtp_transaction_apply_answer(struct smtp_transaction *transaction)
         const char *orcpt = transaction->recipients[transaction->recipient_count].orcpt;
         transaction->orcpt_size += is_accepted && orcpt ? strlen(orcpt) : 0;
         transaction->recipient_count += is_accepted;
+        if (is_accepted)
+            smtp_limits_recipient_accepted(session);
         transaction->refused_count += !is_accepted;
     }
     transaction->question = SMTP_QUESTION_NONE;
@@ -269,7 +275,8 @@ void smtp_transaction_add_content(struct smtp_transaction *transaction, const ui
     if (transaction->fault != SMTP_CONTENT_GOOD)
         return;
     transaction->content_size += (int64_t)len;
-    if (spool_max > 0 && listener->spooled + (int64_t)len > spool_max)
+    if ((spool_max > 0 && listener->spooled + (int64_t)len > spool_max) ||
+        !smtp_limits_has_room_for_content(transaction->session))
         smtp_transaction_give_up_content(transaction, SMTP_CONTENT_NO_ROOM);
     else if (spool_add(transaction->content, data, len) != 1)
         smtp_transaction_give_up_content(transaction, SMTP_CONTENT_SPOOL_FAILED);
@@ -313,6 +320,7 @@ void smtp_transaction_close_content(struct smtp_transaction *transaction)
         return;
     }
     struct smtp_reply reply = smtp_transaction_content_refusal(transaction);
+    smtp_limits_message_ended(session, false);
     size_t count = session->is_lmtp ? transaction->recipient_count : 1;
     for (size_t i = 0; i < count; i++)
         smtp_session_write(session, &reply);

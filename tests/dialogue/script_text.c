@@ -1,7 +1,10 @@
 #include "tests/dialogue/script_text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/xmalloc.h"
 
 bool script_unescape(const char *text, struct strbuf *out)
 {
@@ -50,4 +53,14 @@ int script_is_dialogue(const struct dirent *entry)
     static const char ending[] = ".dialogue";
     size_t len = strlen(entry->d_name);
     return len > sizeof ending - 1 && strcmp(entry->d_name + len - (sizeof ending - 1), ending) == 0;
+}
+
+void script_split(const char *text, char **words, size_t max)
+{
+    for (size_t i = 0; i < max; i++) {
+        text += strspn(text, " ");
+        free(words[i]);
+        words[i] = *text ? xstrndup(text, strcspn(text, " ")) : NULL;
+        text += strcspn(text, " ");
+    }
 }

@@ -14,3 +14,5 @@ bool script_matches(const char *pattern, size_t pattern_len, const char *text, s
 const char *script_next_line(const struct strbuf *text, const char *end, size_t *at, size_t *len_out);
 /* For scandir(). */
 int script_is_dialogue(const struct dirent *entry);
+/* The words of a text, of which the list takes max, and NULL for the rest of it; what it held before is freed. */
+void script_split(const char *text, char **words, size_t max);

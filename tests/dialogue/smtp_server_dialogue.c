@@ -3,7 +3,9 @@
  * A script plays the clients, the owner and the clock. Each is played twice: with consecutive client lines in one
  * packet, and with every byte in a packet of its own; nothing but the timing may differ. Lines ('#': a comment):
  *
- *   set NAME VALUE     a member of struct smtp_listener_settings (see the table `knobs`), before the first connection
+ *   set NAME VALUE     a member of struct smtp_listener_settings (see the table `knobs`), before the first connection,
+ *                      or with the next `reload`; `set budget N`: the memory of all sessions
+ *   reload             what was set since the first connection takes effect
  *   no on_mail         the owner leaves this callback out
  *   whole packets      not to be played byte by byte
  *   connect [PEER]     a new connection, which becomes the current one (they are numbered from 1)
@@ -46,6 +48,7 @@
 #include "base/strbuf.h"
 #include "base/stream.h"
 #include "base/xmalloc.h"
+#include "smtp/smtp_budget.h"
 #include "smtp/smtp_listener_internal.h"
 #include "tests/dialogue/script_text.h"
 
@@ -59,9 +62,12 @@ enum {
     REPLIES_MAX = 8,
     NETWORKS_MAX = 8,
     SCRIPTS_MAX = 400,
-    TURNS = 12, /* enough for everything that follows from one packet */
-    TEXT_MAX = 1 << 22,
+    TURNS = 12,         /* enough for everything that follows from one packet */
+    TEXT_MAX = 1 << 22, /* the budget, too */
 };
+
+enum { LISTS = 3 };
+static const char *const list_names[LISTS] = { "clients", "exempt", "proxies" };
 
 enum kind { KIND_MAIL, KIND_RCPT, KIND_MESSAGE, KIND_COUNT };
 static const char *const kind_names[KIND_COUNT] = { "mail", "rcpt", "message" };
@@ -93,8 +99,8 @@ struct play {
     struct loop *loop;
     struct smtp_listener_settings settings;
     struct smtp_server_callbacks callbacks;
-    char *networks[NETWORKS_MAX + 1];
-    char *proxies[NETWORKS_MAX + 1];
+    char *networks[LISTS][NETWORKS_MAX + 1]; /* of the settings, see list_names */
+    struct smtp_budget *budget;
     char hostname[64], spool_dir[64];
     struct smtp_listener *listener;
     struct client clients[CLIENTS_MAX];
@@ -122,8 +128,7 @@ struct play {
 
 /* --- the owner --- */
 
-static void note(struct play *play, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void note(struct play *play, const char *fmt, ...)
+static __attribute__((format(printf, 2, 3))) void note(struct play *play, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -331,13 +336,19 @@ static void add_unescaped(struct play *play, struct strbuf *out, const char *tex
 
 /* --- the lines of a script --- */
 
+static void take_networks(struct play *play)
+{
+    const char *const **settings[LISTS] = { &play->settings.clients, &play->settings.exempt, &play->settings.proxies };
+    for (size_t i = 0; i < LISTS; i++)
+        *settings[i] = play->networks[i][0] ? (const char *const *)play->networks[i] : NULL;
+}
+
 static void need_listener(struct play *play)
 {
     if (play->listener)
         return;
     char *error = NULL;
-    play->settings.clients = play->networks[0] ? (const char *const *)play->networks : NULL;
-    play->settings.proxies = play->proxies[0] ? (const char *const *)play->proxies : NULL;
+    take_networks(play);
     play->listener = smtp_listener_new(&play->settings, &error);
     if (!play->listener)
         FAIL(play, "no listener: %s", error);
@@ -567,15 +578,23 @@ static void do_whole(struct play *play, const char *argument)
     play->is_bytewise = false;
 }
 
-static void set_networks(char *networks[NETWORKS_MAX + 1], const char *value)
+static bool set_networks(struct play *play, const char *name, size_t name_len)
 {
-    size_t count = 0;
-    while (*value) {
-        size_t len = strcspn(value, " ");
-        assert_true(count < NETWORKS_MAX);
-        networks[count++] = xstrndup(value, len);
-        value += len + (value[len] == ' ');
-    }
+    size_t list = 0;
+    while (list < LISTS && (strlen(list_names[list]) != name_len || strncmp(name, list_names[list], name_len) != 0))
+        list++;
+    if (list < LISTS)
+        script_split(name + name_len, play->networks[list], NETWORKS_MAX);
+    return list < LISTS;
+}
+
+static void do_reload(struct play *play, const char *argument)
+{
+    (void)argument;
+    char *error = NULL;
+    take_networks(play);
+    if (smtp_listener_reconfigure(play->listener, &play->settings, &error) < 0)
+        FAIL(play, "not reconfigured: %s", error);
 }
 
 static void do_set(struct play *play, const char *argument)
@@ -591,6 +610,12 @@ static void do_set(struct play *play, const char *argument)
         { "max_sessions_per_client", &settings->max_sessions_per_client, NULL, NULL },
         { "recipients_max", &settings->recipients_max, NULL, NULL },
         { "errors_max", &settings->errors_max, NULL, NULL },
+        { "connections_per_minute", &settings->connections_per_minute, NULL, NULL },
+        { "messages_per_minute", &settings->messages_per_minute, NULL, NULL },
+        { "recipients_per_minute", &settings->recipients_per_minute, NULL, NULL },
+        { "messages_max", &settings->messages_max, NULL, NULL },
+        { "junk_commands_max", &settings->junk_commands_max, NULL, NULL },
+        { "greet_delay_ms", NULL, &settings->greet_delay_ms, NULL },
         { "message_max", NULL, &settings->message_max, NULL },
         { "spool_max", NULL, &settings->spool_max, NULL },
         { "command_timeout_ms", NULL, &settings->command_timeout_ms, NULL },
@@ -600,13 +625,10 @@ static void do_set(struct play *play, const char *argument)
     };
     size_t len = strcspn(argument, " ");
     const char *value = argument + len + (argument[len] == ' ');
-    assert_null(play->listener);
-    if (strncmp(argument, "clients ", 8) == 0) {
-        set_networks(play->networks, value);
+    if (set_networks(play, argument, len))
         return;
-    }
-    if (strncmp(argument, "proxies ", 8) == 0) {
-        set_networks(play->proxies, value);
+    if (strncmp(argument, "budget ", 7) == 0) {
+        smtp_budget_set_max(play->budget, strtol(value, NULL, 10));
         return;
     }
     if (strcmp(argument, "lmtp yes") == 0 || strcmp(argument, "tls require") == 0) {
@@ -639,6 +661,7 @@ static const struct directive {
     { "O:", false, do_event },
     { "content:", false, do_content },
     { "set", false, do_set },
+    { "reload", false, do_reload },
     { "connect", false, do_connect },
     { "hello", false, do_hello },
     { "use", false, do_use },
@@ -692,10 +715,10 @@ static void finish(struct play *play)
     turn(play, TURNS);
     if (play->alive > 0)
         FAIL(play, "%u transactions have not ended for their owner", play->alive);
-    for (size_t i = 0; i < NETWORKS_MAX; i++) {
-        free(play->networks[i]);
-        free(play->proxies[i]);
-    }
+    assert_int_equal(smtp_budget_held(play->budget), 0);
+    smtp_budget_free(&play->budget);
+    for (size_t i = 0; i < LISTS; i++)
+        script_split("", play->networks[i], NETWORKS_MAX);
     strbuf_free(&play->packet);
     strbuf_free(&play->events);
     strbuf_free(&play->content);
@@ -715,6 +738,7 @@ static void run_script(const char *name, bool is_bytewise)
     play->is_bytewise = is_bytewise;
     play->clock = clock_new_fake(1000, 1700000000000);
     play->loop = loop_new(play->clock);
+    play->budget = smtp_budget_new(TEXT_MAX);
     play->callbacks = (struct smtp_server_callbacks){ on_mail, on_recipient, on_message, on_abandoned };
     snprintf(play->hostname, sizeof play->hostname, "gw.example.org");
     snprintf(play->spool_dir, sizeof play->spool_dir, "/tmp");
@@ -724,6 +748,7 @@ static void run_script(const char *name, bool is_bytewise)
         .hostname = play->hostname,
         .message_max = 1000000,
         .spool_dir = play->spool_dir,
+        .budget = play->budget,
         .callbacks = &play->callbacks,
         .ctx = play,
     };

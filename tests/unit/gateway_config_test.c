@@ -68,6 +68,20 @@ static void test_defaults_and_values(void **state)
     assert_null(config->listeners[1].proxy_protocol[2]);
     assert_int_equal(config->listeners[1].max_sessions, 7);
     assert_int_equal(config->listeners[1].max_sessions_per_client, 100);
+    assert_string_equal(config->listeners[0].exempt[0], "127.0.0.0/8");
+    assert_string_equal(config->listeners[0].exempt[1], "::1");
+    assert_null(config->listeners[0].exempt[2]);
+    assert_int_equal(config->listeners[0].connections_per_minute, 600);
+    assert_int_equal(config->listeners[0].messages_per_minute, 0);
+    assert_int_equal(config->listeners[0].recipients_per_minute, 0);
+    assert_int_equal(config->listeners[0].max_messages, 1000);
+    assert_int_equal(config->listeners[0].max_junk_commands, 100);
+    assert_int_equal(config->listeners[0].max_recipients, 1000);
+    assert_int_equal(config->listeners[0].max_errors, 20);
+    assert_int_equal(config->listeners[0].command_timeout_ms, 5 * 60 * 1000);
+    assert_int_equal(config->listeners[0].data_timeout_ms, 3 * 60 * 1000);
+    assert_int_equal(config->listeners[0].greet_delay_ms, 0);
+    assert_int_equal(config->session_memory, 256 << 20);
     assert_string_equal(config->listeners[1].trust_authserv_id, "mx.example.org");
     assert_int_equal(config->relay.kind, CONFIG_RELAY_MAILDIR);
     assert_string_equal(config->relay.target, "/tmp/out");
@@ -147,6 +161,30 @@ static const struct mistake mistakes[] = {
       0, "listen b: with policy proof = none whoever can connect is believed" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_sessions_per_client = 0 }\n", 6,
       "expected a number from 1" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" exempt = { \"10.0.0.0/8\", \"here\" } }\n",
+      6, "not a network" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" connections_per_minute = -1 }\n", 6,
+      "expected a number from 1 to 1000000, or 0" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" messages_per_minute = 1000001 }\n", 6,
+      "expected a number from 1 to 1000000, or 0" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" recipients_per_minute = -1 }\n", 6,
+      "expected a number from 1 to 1000000, or 0" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_messages = -1 }\n", 6,
+      "expected a number from 1 to 1000000, or 0" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_junk_commands = -1 }\n", 6,
+      "expected a number from 1 to 1000000, or 0" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_recipients = 99 }\n", 6,
+      "expected a number from 100" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" max_errors = 0 }\n", 6,
+      "expected a number from 1" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" command_timeout = \"4s\" }\n", 6,
+      "expected a duration from 5s to 1h" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" data_timeout = \"2h\" }\n", 6,
+      "expected a duration from 5s to 1h" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" greet_delay = \"61s\" }\n", 6,
+      "expected a duration from 0s to 60s" },
+    { "domain = \"d.example\"\nsession_memory = \"1000K\"\n" GOOD_REST, 2, "expected a size from 1M" },
     { GOOD_REST, 0, "domain is missing" },
     { "domain = \"d.example\"\nhostname = \"h.example\"\nlisten a { address = \"127.0.0.1:1\" }\nrelay { url = "
       "\"maildir:/x\" }\n",
@@ -179,6 +217,37 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST "listen b {\n  address = \"[::1]:25\"\n  clients = { \"::1\" }\n", 6,
       "the section is not closed" },
 };
+
+/* Every limit of a listener, away from its default. */
+static void test_limits(void **state)
+{
+    (void)state;
+    char path[32];
+    struct strbuf problems;
+    strbuf_init(&problems, 10000);
+    struct config *config = load("domain = \"d.example\"\nsession_memory = \"2G\"\n" GOOD_REST
+                                 "listen b { address = \"[::1]:25\" exempt = {} connections_per_minute = 1\n"
+                                 "messages_per_minute = 2 recipients_per_minute = 3 max_messages = 4\n"
+                                 "max_junk_commands = 5 max_recipients = 100 max_errors = 6 command_timeout = \"7s\"\n"
+                                 "data_timeout = \"8s\" greet_delay = \"9s\" }\n",
+                                 &problems, path);
+    assert_non_null(config);
+    const struct config_listener *listener = &config->listeners[1];
+    assert_null(listener->exempt);
+    assert_int_equal(listener->connections_per_minute, 1);
+    assert_int_equal(listener->messages_per_minute, 2);
+    assert_int_equal(listener->recipients_per_minute, 3);
+    assert_int_equal(listener->max_messages, 4);
+    assert_int_equal(listener->max_junk_commands, 5);
+    assert_int_equal(listener->max_recipients, 100);
+    assert_int_equal(listener->max_errors, 6);
+    assert_int_equal(listener->command_timeout_ms, 7000);
+    assert_int_equal(listener->data_timeout_ms, 8000);
+    assert_int_equal(listener->greet_delay_ms, 9000);
+    assert_int_equal(config->session_memory, INT64_C(2) << 30);
+    config_free(&config);
+    strbuf_free(&problems);
+}
 
 static void test_mistakes(void **state)
 {
@@ -377,10 +446,15 @@ static void test_scaled_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults_and_values),    cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_all_mistakes_in_one_go), cmocka_unit_test(test_unreadable_file),
-        cmocka_unit_test(test_scaled_values),          cmocka_unit_test(test_each_bad_network_is_told_once),
-        cmocka_unit_test(test_certificate_and_key),    cmocka_unit_test(test_socket_is_found_in_a_file_with_mistakes),
+        cmocka_unit_test(test_defaults_and_values),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_all_mistakes_in_one_go),
+        cmocka_unit_test(test_unreadable_file),
+        cmocka_unit_test(test_scaled_values),
+        cmocka_unit_test(test_each_bad_network_is_told_once),
+        cmocka_unit_test(test_certificate_and_key),
+        cmocka_unit_test(test_socket_is_found_in_a_file_with_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

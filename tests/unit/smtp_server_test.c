@@ -404,7 +404,8 @@ static void a_new_certificate_is_used_from_now_on(void **state)
         char *error = NULL;
         struct tls_context *renewed = tls_context_new_server(certificate_files[1], key_files[1], &error);
         assert_non_null(renewed);
-        smtp_listener_set_tls(scene.listener, renewed);
+        struct smtp_listener_settings settings = { .tls = renewed };
+        assert_int_equal(smtp_listener_reconfigure(scene.listener, &settings, &error), 1);
         tls_context_free(&renewed);
     }
     assert_string_not_equal(pins[0], pins[1]);
