@@ -100,6 +100,7 @@ class Gateway(Server):
         self.retry_first, self.retry_longest = "1s", "2s"
         self.silo_extra = ""     # lines for the section `silo`
         self.listen_extra = ""   # lines for the section of the listener `smtp`
+        self.lmtp_extra = ""     # and of `lmtp`
         self.extra = ""          # sections
         os.makedirs(self.state, mode=0o700, exist_ok=True)
 
@@ -110,7 +111,7 @@ class Gateway(Server):
         trust = f'trust_authserv_id = "{AUTHSERV_ID}"'
         tls = "" if "tls" in self.listen_extra else "\n  tls = none"
         listeners = self.listener("smtp", self.smtp_port, "smtp", trust + tls + "\n  " + self.listen_extra)
-        listeners += self.listener("lmtp", self.lmtp_port, "lmtp", trust + "\n  tls = none")
+        listeners += self.listener("lmtp", self.lmtp_port, "lmtp", trust + "\n  tls = none\n  " + self.lmtp_extra)
         if self.open_port:
             listeners += self.listener("open", self.open_port, "smtp", "assume_authenticated = yes\n  tls = none")
         with open(self.config, "w", encoding="utf-8") as file:
