@@ -10,6 +10,7 @@
 #include "base/spool.h"
 #include "base/strbuf.h"
 #include "base/stream.h"
+#include "smtp/smtp_budget.h"
 #include "smtp/smtp_listener_internal.h"
 
 enum { TURNS = 6, RECEIVED_MAX = 1 << 20 };
@@ -222,6 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.clock = clock_new_fake(1000, 1700000000000);
     world.loop = loop_new(world.clock);
     strbuf_init(&world.received, RECEIVED_MAX);
+    struct smtp_budget *budget = smtp_budget_new(data[0] & IS_SMALL ? 6000 : RECEIVED_MAX);
     struct smtp_listener_settings settings = {
         .loop = world.loop,
         .name = "fuzz",
@@ -232,6 +234,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .recipients_max = data[0] & IS_SMALL ? 2 : 0,
         .message_max = data[0] & IS_SMALL ? 20 : 1000000,
         .errors_max = data[0] & IS_STRICT ? 2 : 1000,
+        .messages_max = data[0] & IS_STRICT ? 3 : 0,
+        .junk_commands_max = data[0] & IS_STRICT ? 4 : 0,
+        .recipients_per_minute = data[0] & IS_STRICT ? 5 : 0,
+        .budget = budget,
         .spool_dir = "/tmp",
         .callbacks = data[0] & HAS_NO_ON_MAIL ? &indifferent : &owner,
         .ctx = &world,
@@ -249,7 +255,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     smtp_listener_free(&world.listener);
     answer(&world, true);
     turn(&world);
-    require(world.alive == 0);
+    require(world.alive == 0 && smtp_budget_held(budget) == 0);
+    smtp_budget_free(&budget);
     strbuf_free(&world.received);
     loop_free(&world.loop);
     clock_free(&world.clock);

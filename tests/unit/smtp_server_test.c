@@ -317,6 +317,23 @@ static void implicit_tls_greets_inside(void **state)
     tear_down(&scene);
 }
 
+/* A handshake that is under way when the listener is drained ends well, and then its client is told. */
+static void drained_in_the_handshake(void **state)
+{
+    (void)state;
+    struct scene scene = { .free_at = NULL };
+    set_up(&scene, SMTP_TLS_IMPLICIT);
+    connect_client(&scene, NULL); /* it says nothing yet */
+    for (int i = 0; i < TURNS_MAX && smtp_listener_sessions(scene.listener) == 0; i++)
+        loop_turn(scene.loop);
+    smtp_listener_drain(scene.listener, 10000, NULL, NULL);
+    assert_int_equal(stream_start_tls_client(scene.client, scene.client_tls, NULL, NULL), 1);
+    expect(&scene, NULL);
+    assert_string_equal(scene.received.data, "421 4.3.2 Shutting down, try again later\r\n");
+    assert_int_equal(smtp_listener_sessions(scene.listener), 0);
+    tear_down(&scene);
+}
+
 /* Header, handshake and commands come as one stream: each reads its own part, and no more. */
 static void implicit_tls_comes_after_the_proxy_header(void **state)
 {
@@ -615,6 +632,7 @@ int main(void)
         cmocka_unit_test(starttls_injection_is_refused),
         cmocka_unit_test(plain_text_in_the_handshake_is_refused),
         cmocka_unit_test(implicit_tls_greets_inside),
+        cmocka_unit_test(drained_in_the_handshake),
         cmocka_unit_test(silent_handshake_times_out),
         cmocka_unit_test(implicit_tls_comes_after_the_proxy_header),
         cmocka_unit_test(implicit_tls_without_proxy_header_is_refused),
