@@ -70,7 +70,7 @@ def test_the_client_behind_haproxy(proxied_gateway, haproxy, alice, options):
 
 
 def test_limits_are_the_clients(proxied_gateway, haproxy, alice):
-    proxied_gateway(PROXIED + f'\n  clients = {{ "127.0.0.0/8" }}\n  max_sessions_per_client = 1')
+    proxied_gateway(PROXIED + f'\n  clients = {{ "127.0.0.0/8" }}\n  exempt = {{}}\n  max_sessions_per_client = 1')
     proxy = haproxy("send-proxy-v2")
     wait_until("the health check is answered", lambda: proxy.check() == "L7OK")
     with smtplib.SMTP("127.0.0.1", proxy.port, timeout=PATIENCE, source_address=(CLIENT, 0)):
