@@ -16,6 +16,7 @@ from postfix import Front
 from procs import PATIENCE, free_port, wait_until
 from test_postfix_transport import LMTP_TCP
 
+DETAILED = f"alice+news@{DOMAIN}"   # alice's too
 NOTICED = 15   # seconds until a change must be known at RCPT; by default Postfix remembers probes for hours
 
 
@@ -112,6 +113,10 @@ def test_recipients_are_known_at_rcpt(way, front, stopped_gateway, silo, folder)
     assert rcpt(front.port, ALICE.upper()) == 250
     send(front.port, make_mail("Known", proven=False))
     alice.receive_mail("Known")
+
+    assert rcpt(front.port, f"nobody+news@{DOMAIN}") == 550
+    send(front.port, make_mail("Known with a detail", recipient=DETAILED, proven=False), recipients=[DETAILED])
+    alice.receive_mail("Known with a detail")
 
     carol = Member(folder, silo, "Carol Member")
     gateway.ctl("member", "add", "Carol Member", "--address", "carol")
