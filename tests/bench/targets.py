@@ -148,6 +148,10 @@ class BenchGateway(Gateway):
     """Its open listener offers STARTTLS, and has room for everybody; the others leave it to that one."""
     certificate = key = None
 
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.extra = 'session_memory = "1G"\n'   # 10,000 sessions with TLS are more than the default has room for
+
     def listener(self, name, port, protocol, lines):
         if name != "open":
             lines += "\n  max_sessions = 10"
