@@ -52,6 +52,8 @@ struct mail {
     struct inbound *inbound;
     struct smtp_transaction *transaction;
     struct spool *content;
+    size_t received_size;      /* octets of our own Received field, in front of the mail as it came */
+    int64_t size;              /* of the mail as it came */
     struct store_draft *draft; /* of content */
     uint8_t digest[DIGEST_SIZE];
     enum { DIGEST_UNKNOWN, DIGEST_KNOWN, DIGEST_FAILED } digested;
@@ -118,18 +120,19 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
 }
 
-/* Of a mail in a file as much is read as most headers have, then, if that is not all of it, as much as any may have. */
+/* Of the mail as it came: our own Received field is none of those by which loops are found. Of a mail in a file as much
+ * is read as most headers have, then, if that is not all of it, as much as any may have. */
 static void scan_header(struct mail *mail)
 {
     static const size_t pieces[] = { 16 * 1024, MAIL_HEADER_MAX };
     const char *memory = spool_memory(mail->content);
     if (memory) {
-        mail_header_scan(memory, (size_t)spool_size(mail->content), &mail->header);
+        mail_header_scan(memory + mail->received_size, (size_t)mail->size, &mail->header);
         return;
     }
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         char *data = xmalloc(pieces[i]);
-        int64_t len = spool_read(mail->content, 0, data, pieces[i]);
+        int64_t len = spool_read(mail->content, (int64_t)mail->received_size, data, pieces[i]);
         mail_header_facts_free(&mail->header);
         mail_header_scan(data, len > 0 ? (size_t)len : 0, &mail->header);
         free(data);
@@ -148,7 +151,7 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
     struct policy_mapping_facts facts = {
         .from = mail->from,
         .recipient = recipient->address,
-        .size = spool_size(mail->content),
+        .size = mail->size,
         .now = mail->now,
     };
     int found_target = target_find_by_address(db, address, &target);
@@ -240,7 +243,8 @@ static bool may_be_split(const struct mail *mail)
 
 /* Storing: runs on the committer, perhaps twice (store_submit_repeatable()). */
 
-/* Reads all of the content: of what is not small it was done by the digester. */
+/* Of the mail as it came: when it comes again, our Received field is another one. Reads all of it: of what is not small it
+ * was done by the digester. */
 static void find_digest(struct mail *mail)
 {
     if (mail->digested != DIGEST_UNKNOWN || !mail->header.message_id)
@@ -248,9 +252,9 @@ static void find_digest(struct mail *mail)
     struct mail_digest *digest = mail_digest_new();
     const void *memory = spool_memory(mail->content);
     uint8_t *piece = memory ? NULL : xmalloc(DIGEST_PIECE);
-    int64_t offset = 0, n = 0;
+    int64_t offset = (int64_t)mail->received_size, n = 0;
     if (memory)
-        mail_digest_add(digest, memory, (size_t)spool_size(mail->content));
+        mail_digest_add(digest, (const uint8_t *)memory + mail->received_size, (size_t)mail->size);
     while (!memory && (n = spool_read(mail->content, offset, piece, DIGEST_PIECE)) > 0) {
         mail_digest_add(digest, piece, (size_t)n);
         offset += n;
@@ -302,7 +306,7 @@ static int mark_repeated(struct store_db *db, struct mail *mail)
 static int judge_daily_limit(struct store_db *db, struct mail *mail, struct mail_recipient *recipient)
 {
     struct policy_mapping_facts facts = {
-        .from = mail->from, .recipient = recipient->address, .size = spool_size(mail->content), .now = mail->now
+        .from = mail->from, .recipient = recipient->address, .size = mail->size, .now = mail->now
     };
     struct store_mapping mapping;
     if (store_mapping_find(db, recipient->mapping_id, &mapping) != 1)
@@ -440,7 +444,7 @@ static int add_mail(struct store_db *db, struct mail *mail)
         .ret = mail->ret,
         .envid = mail->envid,
         .content_id = content_id,
-        .size = spool_size(mail->content),
+        .size = mail->size,
         .now = mail->now,
     };
     int result = store_inbound_add(db, &row, &mail->id);
@@ -449,7 +453,7 @@ static int add_mail(struct store_db *db, struct mail *mail)
         store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "received",
                         "%s; sender <%s>, author <%s>, Message-ID <%s>, %" PRId64 " octets", mail->session,
                         mail->sender, mail->from, mail->header.message_id ? mail->header.message_id : "",
-                        spool_size(mail->content)) != 1 ||
+                        mail->size) != 1 ||
         store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "proven", "%s", mail->proof) != 1)
         return -1;
     return 1;
@@ -519,8 +523,8 @@ static void log_mail(const struct mail *mail, int result)
     for (size_t i = 0; i < mail->count; i++) {
         struct smtp_reply reply = reply_for(mail, &mail->recipients[i], result);
         log_info("mail.decided", "id=in%" PRId64 " from=%s to=%s message_id=%s size=%" PRId64 " code=%d reply=%s",
-                 mail->id, mail->from, mail->recipients[i].address, mail->header.message_id, spool_size(mail->content),
-                 reply.code, reply.text);
+                 mail->id, mail->from, mail->recipients[i].address, mail->header.message_id, mail->size, reply.code,
+                 reply.text);
     }
 }
 
@@ -613,7 +617,7 @@ static void store_content(struct mail *mail)
     const struct parts *parts = mail->inbound->parts;
     mail->draft = store_draft_new_spool(parts->store, mail->content);
     bool is_large = store_draft_is_large(mail->draft);
-    bool is_digested_aside = mail->header.message_id && spool_size(mail->content) > DIGEST_ASIDE;
+    bool is_digested_aside = mail->header.message_id && mail->size > DIGEST_ASIDE;
     mail->kept = !is_large;
     mail->preparing = (unsigned)is_large + is_digested_aside;
     if (is_large)
@@ -631,6 +635,8 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     mail->transaction = transaction;
     mail->now = clock_wall_ms(inbound->parts->clock);
     mail->content = smtp_transaction_take_content(transaction);
+    mail->received_size = smtp_transaction_received_size(transaction);
+    mail->size = spool_size(mail->content) - (int64_t)mail->received_size;
     scan_header(mail);
     smtp_address_format(smtp_transaction_sender(transaction), mail->sender);
     if (mail->header.from_state == MAIL_HEADER_FROM_OK)
@@ -651,10 +657,10 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     struct strbuf text;
     strbuf_init(&text, 1000);
     bool is_proxied = strcmp(session->client, session->peer) != 0;
-    strbuf_add_fmt(&text, "from %s (%s)%s%s by listener %s with %s%s%s", session->client,
+    strbuf_add_fmt(&text, "from %s (%s)%s%s by listener %s with %s%s%s id %s", session->client,
                    session->helo ? session->helo : "-", is_proxied ? " through " : "", is_proxied ? session->peer : "",
                    session->listener, session->protocol, session->tls_version ? ", " : "",
-                   session->tls_version ? session->tls_version : "");
+                   session->tls_version ? session->tls_version : "", smtp_transaction_id(transaction));
     mail->session = strbuf_detach(&text);
     return mail;
 }

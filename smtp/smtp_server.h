@@ -29,6 +29,7 @@ struct spool;
 struct stream;
 struct tls_context;
 struct smtp_listener;
+struct smtp_origin;
 struct smtp_transaction;
 
 enum smtp_tls_policy { SMTP_TLS_NONE, SMTP_TLS_MAY, SMTP_TLS_REQUIRE, SMTP_TLS_IMPLICIT };
@@ -118,6 +119,9 @@ struct smtp_session_facts {
     const char *helo;        /* EHLO/LHLO argument */
     const char *protocol;    /* RFC 3848: "ESMTP", "ESMTPS", "LMTP", "LMTPS"; with SMTPUTF8 "UTF8SMTP"... (RFC 6531) */
     const char *tls_version; /* NULL when plain */
+    /* What the client says of whom it has the message from (XFORWARD, smtp_origin.h); NULL: nothing, or it is not
+     * believed. */
+    const struct smtp_origin *origin;
 };
 const struct smtp_session_facts *smtp_transaction_session(const struct smtp_transaction *transaction);
 const struct smtp_address *smtp_transaction_sender(const struct smtp_transaction *transaction); /* null path: bounce */
@@ -134,6 +138,11 @@ int64_t smtp_transaction_declared_size(const struct smtp_transaction *transactio
 bool smtp_transaction_is_smtputf8(const struct smtp_transaction *transaction);
 enum smtp_body smtp_transaction_body(const struct smtp_transaction *transaction); /* as declared by BODY= */
 bool smtp_transaction_is_lmtp(const struct smtp_transaction *transaction);
+/* "a1b2c3-7-1": the session's id and a number; unique in this process, and the id in the Received field. */
+const char *smtp_transaction_id(const struct smtp_transaction *transaction);
+/* The content begins with a Received field of ours (smtp_received.h), so many octets of it. Limits of size are about what
+ * comes behind it. */
+size_t smtp_transaction_received_size(const struct smtp_transaction *transaction);
 struct spool *smtp_transaction_content(const struct smtp_transaction *transaction); /* NULL before on_message */
 struct spool *smtp_transaction_take_content(struct smtp_transaction *transaction);  /* ownership to the caller */
 /* Room for the owner's own pointer. */

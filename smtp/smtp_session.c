@@ -142,6 +142,7 @@ static void session_destroy(void *arg)
     free(session->peer_address);
     free(session->client);
     free(session->client_address);
+    free(session->client_name);
     smtp_proxy_parser_free(&session->proxy);
     free(session->helo);
     free(session->listener_name);

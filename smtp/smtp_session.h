@@ -62,6 +62,7 @@ struct smtp_recipient {
 
 struct smtp_transaction {
     struct smtp_session *session;
+    char id[48]; /* in Received, logs and traces */
     struct smtp_address sender;
     struct smtp_mail_params params;
     struct smtp_recipient *recipients; /* the accepted ones, then, while it is asked about, the next */
@@ -75,10 +76,11 @@ struct smtp_transaction {
     struct smtp_data_decoder decoder; /* of DATA */
     struct smtp_content_check check;
     enum smtp_content_fault fault;
-    struct spool *content;
-    int64_t content_size;
-    int64_t spooled; /* of it, what counts in the listener's sum: until it is thrown away, or answered for */
-    void *data;      /* the owner's */
+    struct spool *content; /* behind our Received field */
+    size_t received_size;  /* octets of that field */
+    int64_t content_size;  /* without it */
+    int64_t spooled;       /* of it, what counts in the listener's sum: until it is thrown away, or answered for */
+    void *data;            /* the owner's */
 };
 
 /* What a BDAT has announced. */
@@ -107,9 +109,11 @@ struct smtp_session {
     char *peer_address;
     char *client; /* as peer, unless PROXY or XCLIENT has said who is behind it */
     char *client_address;
+    char *client_name;               /* in the DNS, as XCLIENT says; NULL: nobody has said */
     struct smtp_proxy_parser *proxy; /* in SMTP_SESSION_PROXY, else NULL */
     char *helo;                      /* NULL before EHLO */
     char *listener_name;
+    unsigned long transaction_number; /* of the newest, for its id */
     bool is_lmtp;
     bool is_extended; /* EHLO or LHLO, not HELO */
     bool needs_tls;   /* implicit TLS, as soon as the header of SMTP_SESSION_PROXY has come */
@@ -177,5 +181,7 @@ void smtp_transaction_give_up_content(struct smtp_transaction *transaction, enum
 /* What is wrong with the content so far; code 0: nothing. */
 struct smtp_reply smtp_transaction_content_refusal(const struct smtp_transaction *transaction);
 void smtp_transaction_close_content(struct smtp_transaction *transaction);
+/* smtp_session_origin.c: puts our Received field in front of the content, which is empty. 1, -1 as spool_add(). */
+int smtp_transaction_add_received(struct smtp_transaction *transaction) __attribute__((warn_unused_result));
 /* The answer takes effect: the session's next state; the transaction may have ended. false: close the session. */
 bool smtp_transaction_apply_answer(struct smtp_transaction *transaction) __attribute__((warn_unused_result));

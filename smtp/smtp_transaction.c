@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct smtp_transaction *smtp_transaction_begin(struct smtp_session *session, co
     assert(!session->transaction);
     struct smtp_transaction *transaction = xcalloc(1, sizeof *transaction);
     transaction->session = session;
+    snprintf(transaction->id, sizeof transaction->id, "%s-%lu", session->id, ++session->transaction_number);
     transaction->sender = *sender;
     transaction->params = *params;
     session->transaction = transaction;
@@ -131,8 +133,9 @@ static void log_refused(const struct smtp_transaction *transaction, const char *
     smtp_address_format(&transaction->sender, sender);
     if (recipient)
         smtp_address_format(recipient, to);
-    log_info("smtp.refused", "session=%s stage=%s from=%s to=%s code=%d enhanced=%s text=%s", transaction->session->id,
-             stage, sender, recipient ? to : "-", reply->code, reply->enhanced, reply->text);
+    log_info("smtp.refused", "session=%s id=%s stage=%s from=%s to=%s code=%d enhanced=%s text=%s",
+             transaction->session->id, transaction->id, stage, sender, recipient ? to : "-", reply->code,
+             reply->enhanced, reply->text);
 }
 
 static void log_accepted(const struct smtp_transaction *transaction, size_t accepted)
@@ -141,8 +144,9 @@ static void log_accepted(const struct smtp_transaction *transaction, size_t acce
         return;
     char sender[SMTP_ADDRESS_MAX + 2];
     smtp_address_format(&transaction->sender, sender);
-    log_info("smtp.accepted", "session=%s from=%s recipients=%zu accepted=%zu size=%lld", transaction->session->id,
-             sender, transaction->recipient_count, accepted, (long long)transaction->content_size);
+    log_info("smtp.accepted", "session=%s id=%s from=%s recipients=%zu accepted=%zu size=%lld",
+             transaction->session->id, transaction->id, sender, transaction->recipient_count, accepted,
+             (long long)transaction->content_size);
 }
 
 /* The replies are queued here, in order, since nothing else is asked or replied meanwhile; what follows from the answer
@@ -230,19 +234,21 @@ bool smtp_transaction_apply_answer(struct smtp_transaction *transaction)
 
 /* --- content --- */
 
-void smtp_transaction_open_content(struct smtp_transaction *transaction)
-{
-    smtp_data_decoder_init(&transaction->decoder);
-    smtp_content_check_init(&transaction->check, transaction->params.body == SMTP_BODY_BINARYMIME);
-    transaction->content = spool_new(transaction->session->listener->settings.spool_dir, SPOOL_MEMORY_DEFAULT);
-}
-
 /* Nothing is replied yet: in the middle of the content, a reply would leave the rest to be parsed as commands. */
 void smtp_transaction_give_up_content(struct smtp_transaction *transaction, enum smtp_content_fault fault)
 {
     transaction->fault = fault;
     spool_free(&transaction->content);
     count_spooled(transaction, -transaction->spooled);
+}
+
+void smtp_transaction_open_content(struct smtp_transaction *transaction)
+{
+    smtp_data_decoder_init(&transaction->decoder);
+    smtp_content_check_init(&transaction->check, transaction->params.body == SMTP_BODY_BINARYMIME);
+    transaction->content = spool_new(transaction->session->listener->settings.spool_dir, SPOOL_MEMORY_DEFAULT);
+    if (smtp_transaction_add_received(transaction) != 1)
+        smtp_transaction_give_up_content(transaction, SMTP_CONTENT_SPOOL_FAILED);
 }
 
 static bool is_too_large(const struct smtp_transaction *transaction, int64_t more)
@@ -336,6 +342,11 @@ const struct smtp_session_facts *smtp_transaction_session(const struct smtp_tran
     return &transaction->session->facts;
 }
 
+const char *smtp_transaction_id(const struct smtp_transaction *transaction)
+{
+    return transaction->id;
+}
+
 const struct smtp_address *smtp_transaction_sender(const struct smtp_transaction *transaction)
 {
     return &transaction->sender;
@@ -402,6 +413,11 @@ bool smtp_transaction_is_lmtp(const struct smtp_transaction *transaction)
 struct spool *smtp_transaction_content(const struct smtp_transaction *transaction)
 {
     return transaction->question == SMTP_QUESTION_MESSAGE ? transaction->content : NULL;
+}
+
+size_t smtp_transaction_received_size(const struct smtp_transaction *transaction)
+{
+    return transaction->received_size;
 }
 
 struct spool *smtp_transaction_take_content(struct smtp_transaction *transaction)

@@ -11,10 +11,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/spool.h"
 #include "base/stream.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_listener_internal.h"
+#include "tests/dialogue/smtp_message.h"
 
 enum { TURNS = 8, TEXT_MAX = 1 << 20 };
 
@@ -58,13 +58,10 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
 static void on_message(struct smtp_transaction *transaction, void *ctx)
 {
     struct scene *scene = ctx;
-    struct spool *content = smtp_transaction_content(transaction);
-    size_t size = (size_t)spool_size(content);
-    char *bytes = xmalloc(size + 1);
-    assert_int_equal(spool_read(content, 0, bytes, size), size);
-    strbuf_clear(&scene->content);
-    strbuf_add(&scene->content, bytes, size);
-    free(bytes);
+    struct strbuf received;
+    strbuf_init(&received, TEXT_MAX);
+    smtp_message_read(transaction, &scene->content, &received);
+    strbuf_free(&received);
     scene->messages++;
     ask(scene, transaction, SCENE_MESSAGE, 0);
 }

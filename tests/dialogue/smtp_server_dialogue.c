@@ -51,6 +51,7 @@
 #include "smtp/smtp_budget.h"
 #include "smtp/smtp_listener_internal.h"
 #include "tests/dialogue/script_text.h"
+#include "tests/dialogue/smtp_message.h"
 
 #define SCRIPTS POSTERN_SOURCE_DIR "/tests/dialogue/smtp_server"
 
@@ -113,8 +114,9 @@ struct play {
     size_t question_count;
     struct strbuf events; /* one per line */
     size_t events_matched;
-    struct strbuf content;
-    unsigned alive; /* transactions the owner has heard of, and not of their end */
+    struct strbuf content;  /* as it came */
+    struct strbuf received; /* the field that stands before it, in one line */
+    unsigned alive;         /* transactions the owner has heard of, and not of their end */
     bool is_drained;
 };
 
@@ -209,20 +211,6 @@ static void on_mail(struct smtp_transaction *transaction, void *ctx)
     take_question(play, KIND_MAIL, transaction, 0);
 }
 
-/* What is asked of reports on a recipient. */
-static void describe_wishes(const struct smtp_transaction *transaction, size_t index, struct strbuf *out)
-{
-    static const char *const names[] = { "success", "failure", "delay", "never" };
-    unsigned notify = smtp_transaction_notify(transaction, index);
-    const char *orcpt = smtp_transaction_orcpt(transaction, index);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (notify & (1U << i))
-            strbuf_add_fmt(out, " %s", names[i]);
-    }
-    if (orcpt)
-        strbuf_add_fmt(out, " orcpt=%s", orcpt);
-}
-
 static void on_recipient(struct smtp_transaction *transaction, size_t index, void *ctx)
 {
     struct play *play = ctx;
@@ -231,7 +219,7 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     assert_int_equal(index, smtp_transaction_recipient_count(transaction));
     struct strbuf wishes;
     strbuf_init(&wishes, LINE_SIZE);
-    describe_wishes(transaction, index, &wishes);
+    smtp_message_describe_wishes(transaction, index, &wishes);
     note(play, "rcpt %zu <%s>%s", index, recipient, wishes.len ? wishes.data : "");
     strbuf_free(&wishes);
     take_question(play, KIND_RCPT, transaction, index);
@@ -247,20 +235,14 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
         char recipient[SMTP_ADDRESS_MAX + 2];
         smtp_address_format(smtp_transaction_recipient(transaction, i), recipient);
         strbuf_add_fmt(&to, "%s<%s>", i ? "," : "", recipient);
-        describe_wishes(transaction, i, &to);
+        smtp_message_describe_wishes(transaction, i, &to);
     }
+    smtp_message_read(transaction, &play->content, &play->received);
     struct spool *content = smtp_transaction_take_content(transaction);
-    assert_non_null(content);
     assert_null(smtp_transaction_content(transaction));
-    size_t size = (size_t)spool_size(content);
-    char *bytes = xmalloc(size + 1);
-    assert_int_equal(spool_read(content, 0, bytes, size), size);
-    strbuf_clear(&play->content);
-    strbuf_add(&play->content, bytes, size);
-    free(bytes);
     spool_free(&content);
-    note(play, "message to=%s size=%zu %s helo=%s peer=%s listener=%s", to.data, size, facts->protocol, facts->helo,
-         facts->peer_address, facts->listener);
+    note(play, "message to=%s size=%zu %s helo=%s peer=%s listener=%s", to.data, play->content.len, facts->protocol,
+         facts->helo, facts->peer_address, facts->listener);
     if (strcmp(facts->peer, facts->client) != 0)
         note(play, "client=%s", facts->client);
     else
@@ -525,6 +507,12 @@ static void do_content(struct play *play, const char *text)
         FAIL(play, "content is \"%s\"", play->content.data);
 }
 
+static void do_received(struct play *play, const char *pattern)
+{
+    if (!script_matches(pattern, strlen(pattern), play->received.data, play->received.len))
+        FAIL(play, "expected \"%s\", it was \"%s\"", pattern, play->received.data);
+}
+
 static void do_wait(struct play *play, const char *argument)
 {
     clock_advance(play->clock, strtol(argument, NULL, 10));
@@ -660,6 +648,7 @@ static const struct directive {
     { "S:", false, do_expect },
     { "O:", false, do_event },
     { "content:", false, do_content },
+    { "received:", false, do_received },
     { "set", false, do_set },
     { "reload", false, do_reload },
     { "connect", false, do_connect },
@@ -722,6 +711,7 @@ static void finish(struct play *play)
     strbuf_free(&play->packet);
     strbuf_free(&play->events);
     strbuf_free(&play->content);
+    strbuf_free(&play->received);
     loop_free(&play->loop);
     clock_free(&play->clock);
 }
@@ -755,6 +745,7 @@ static void run_script(const char *name, bool is_bytewise)
     strbuf_init(&play->packet, TEXT_MAX);
     strbuf_init(&play->events, TEXT_MAX);
     strbuf_init(&play->content, TEXT_MAX);
+    strbuf_init(&play->received, LINE_SIZE);
     while (fgets(text, sizeof text, file)) {
         play->line++;
         text[strcspn(text, "\n")] = '\0';
