@@ -37,6 +37,12 @@ bool smtp_cmd_refuse_bdat(struct smtp_session *session, const struct smtp_comman
 /* All octets of the chunk were read. */
 bool smtp_cmd_finish_bdat(struct smtp_session *session);
 
+/* smtp_cmd_origin.c: from listed peers only (smtp_server.h) */
+bool smtp_cmd_takes_xclient(const struct smtp_session *session);
+bool smtp_cmd_xclient(struct smtp_session *session, const struct smtp_command *command);
+bool smtp_cmd_takes_xforward(const struct smtp_session *session);
+bool smtp_cmd_xforward(struct smtp_session *session, const struct smtp_command *command);
+
 /* smtp_cmd_misc.c */
 bool smtp_cmd_noop(struct smtp_session *session, const struct smtp_command *command);
 bool smtp_cmd_quit(struct smtp_session *session, const struct smtp_command *command);

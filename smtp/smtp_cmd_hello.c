@@ -6,6 +6,7 @@
 #include "base/xmalloc.h"
 #include "smtp/smtp_cmd.h"
 #include "smtp/smtp_listener_internal.h"
+#include "smtp/smtp_origin.h"
 #include "smtp/smtp_session.h"
 
 enum { HELO_MAX = 255 };
@@ -15,7 +16,10 @@ static bool take_helo(struct smtp_session *session, const struct smtp_command *c
 {
     if (command->args_len == 0 || command->args_len > HELO_MAX)
         return false;
-    smtp_session_set_helo(session, xstrndup(command->args, command->args_len));
+    if (session->xclient && session->xclient->helo[0] != '\0') /* this one is the name of who speaks for the client */
+        smtp_session_set_helo(session, xstrdup(session->xclient->helo));
+    else
+        smtp_session_set_helo(session, xstrndup(command->args, command->args_len));
     return true;
 }
 
@@ -24,6 +28,7 @@ static void start_over(struct smtp_session *session)
 {
     smtp_session_set_state(session, SMTP_SESSION_READY);
     smtp_transaction_abandon(session);
+    smtp_session_forget_origin(session);
 }
 
 bool smtp_cmd_offers_tls(const struct smtp_session *session)
@@ -37,6 +42,7 @@ static void announce(struct smtp_session *session)
     const struct smtp_listener_settings *settings = &session->listener->settings;
     char size[32];
     char limits[64];
+    char xclient[128], xforward[128];
     unsigned messages_max = smtp_limits_messages_max(session);
     snprintf(size, sizeof size, "SIZE %" PRId64, settings->message_max); /* 0: no limit (RFC 1870 section 4) */
     snprintf(limits, sizeof limits, "LIMITS RCPTMAX=%u", settings->recipients_max); /* RFC 9422 */
@@ -44,12 +50,18 @@ static void announce(struct smtp_session *session)
         snprintf(limits, sizeof limits, "LIMITS MAILMAX=%u RCPTMAX=%u", messages_max, settings->recipients_max);
     const char *const always[] = { settings->hostname, "PIPELINING",          size,  "8BITMIME", "SMTPUTF8", "CHUNKING",
                                    "BINARYMIME",       "ENHANCEDSTATUSCODES", "DSN", limits };
-    enum { ALWAYS = sizeof always / sizeof always[0], AT_TIMES = 1 };
+    enum { ALWAYS = sizeof always / sizeof always[0], AT_TIMES = 3 };
     const char *lines[ALWAYS + AT_TIMES];
     memcpy(lines, always, sizeof always);
     size_t count = ALWAYS;
     if (smtp_cmd_offers_tls(session))
         lines[count++] = "STARTTLS";
+    snprintf(xclient, sizeof xclient, "XCLIENT %s", smtp_origin_attributes(SMTP_ORIGIN_XCLIENT));
+    if (smtp_cmd_takes_xclient(session))
+        lines[count++] = xclient;
+    snprintf(xforward, sizeof xforward, "XFORWARD %s", smtp_origin_attributes(SMTP_ORIGIN_XFORWARD));
+    if (smtp_cmd_takes_xforward(session))
+        lines[count++] = xforward;
     smtp_session_reply_lines(session, 250, "", lines, count);
 }
 

@@ -129,5 +129,6 @@ bool smtp_cmd_rset(struct smtp_session *session, const struct smtp_command *comm
         smtp_session_set_state(session, SMTP_SESSION_READY);
         smtp_transaction_abandon(session);
     }
+    smtp_session_forget_origin(session);
     return true;
 }

@@ -36,6 +36,8 @@ static const struct rule {
       "RCPT TO:<address> [NOTIFY=NEVER|SUCCESS,FAILURE,DELAY] [ORCPT=type;address]" },
     { "DATA", PH_ENVELOPE, ON_BOTH, false, smtp_cmd_data, "DATA" },
     { "BDAT", PH_ENVELOPE | PH_CHUNKED, ON_BOTH, false, smtp_cmd_bdat, "BDAT octets [LAST]" },
+    { "XCLIENT", PH_START | PH_READY, ON_BOTH, false, smtp_cmd_xclient, "XCLIENT attribute=value [...]" },
+    { "XFORWARD", PH_READY, ON_BOTH, false, smtp_cmd_xforward, "XFORWARD attribute=value [...]" },
     { "RSET", PH_ANY, ON_BOTH, false, smtp_cmd_rset, "RSET" },
     { "NOOP", PH_ANY, ON_BOTH, true, smtp_cmd_noop, "NOOP [text]" },
     { "QUIT", PH_ANY, ON_BOTH, true, smtp_cmd_quit, "QUIT" },
@@ -111,7 +113,9 @@ bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *comma
 
 static bool is_offered(const struct smtp_session *session, const struct rule *rule)
 {
-    bool is_possible = rule->run != smtp_cmd_starttls || smtp_cmd_offers_tls(session);
+    bool is_possible = (rule->run != smtp_cmd_starttls || smtp_cmd_offers_tls(session)) &&
+                       (rule->run != smtp_cmd_xclient || smtp_cmd_takes_xclient(session)) &&
+                       (rule->run != smtp_cmd_xforward || smtp_cmd_takes_xforward(session));
     return rule->syntax && (rule->protocols & protocol_of(session)) && is_possible;
 }
 

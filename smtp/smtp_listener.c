@@ -44,6 +44,8 @@ static void fill_defaults(struct smtp_listener_settings *settings)
     settings->clients = NULL;
     settings->exempt = NULL;
     settings->proxies = NULL;
+    settings->xclients = NULL;
+    settings->xforwards = NULL;
     settings->tls = settings->tls ? tls_context_ref(settings->tls) : NULL;
 }
 
@@ -252,9 +254,43 @@ void smtp_listener_remove(struct smtp_listener *listener, struct smtp_session *s
 
 /* --- the listener itself --- */
 
+/* Whose word is taken. */
+struct trusted {
+    struct smtp_access *proxies, *xclients, *xforwards;
+};
+
+static void trusted_free(struct trusted *trusted)
+{
+    smtp_access_free(&trusted->proxies);
+    smtp_access_free(&trusted->xclients);
+    smtp_access_free(&trusted->xforwards);
+}
+
+static int read_trusted(const struct smtp_listener_settings *settings, struct trusted *trusted_out, char **error_out)
+{
+    *trusted_out = (struct trusted){ .proxies = NULL };
+    if ((!settings->proxies || (trusted_out->proxies = smtp_access_new(settings->proxies, error_out))) &&
+        (!settings->xclients || (trusted_out->xclients = smtp_access_new(settings->xclients, error_out))) &&
+        (!settings->xforwards || (trusted_out->xforwards = smtp_access_new(settings->xforwards, error_out))))
+        return 1;
+    trusted_free(trusted_out);
+    return -1;
+}
+
+/* Takes over what is in it. */
+static void take_trusted(struct smtp_listener *listener, const struct trusted *trusted)
+{
+    struct trusted old = { listener->proxies, listener->xclients, listener->xforwards };
+    trusted_free(&old);
+    listener->proxies = trusted->proxies;
+    listener->xclients = trusted->xclients;
+    listener->xforwards = trusted->xforwards;
+}
+
 struct smtp_listener *smtp_listener_new(const struct smtp_listener_settings *settings, char **error_out)
 {
     struct smtp_listener *listener = xcalloc(1, sizeof *listener);
+    struct trusted trusted;
     copy_settings(listener, settings);
     uint8_t random[3];
     random_bytes(random, sizeof random);
@@ -264,11 +300,9 @@ struct smtp_listener *smtp_listener_new(const struct smtp_listener_settings *set
     listener->admission = smtp_admission_new(settings->loop, &admission, error_out);
     if (!listener->admission)
         goto fail;
-    if (settings->proxies) {
-        listener->proxies = smtp_access_new(settings->proxies, error_out);
-        if (!listener->proxies)
-            goto fail;
-    }
+    if (read_trusted(settings, &trusted, error_out) < 0)
+        goto fail;
+    take_trusted(listener, &trusted);
     if (settings->address) {
         const char *error;
         listener->socket = loop_listener_new(settings->loop, settings->address, on_accept, listener, &error);
@@ -308,15 +342,14 @@ int smtp_listener_reconfigure(struct smtp_listener *listener, const struct smtp_
                               char **error_out)
 {
     struct smtp_admission_settings admission = admission_settings(settings);
-    struct smtp_access *proxies = NULL;
-    if (settings->proxies && !(proxies = smtp_access_new(settings->proxies, error_out)))
+    struct trusted trusted;
+    if (read_trusted(settings, &trusted, error_out) < 0)
         return -1;
     if (smtp_admission_reconfigure(listener->admission, &admission, error_out) < 0) {
-        smtp_access_free(&proxies);
+        trusted_free(&trusted);
         return -1;
     }
-    smtp_access_free(&listener->proxies);
-    listener->proxies = proxies;
+    take_trusted(listener, &trusted);
     struct smtp_listener_settings *own = &listener->settings;
     struct smtp_listener_settings was = *own;
     *own = *settings;
@@ -347,7 +380,7 @@ void smtp_listener_free(struct smtp_listener **listener_ptr)
     for (struct smtp_session *session = listener->sessions; session; session = session->next)
         smtp_session_orphan(session);
     smtp_admission_free(&listener->admission);
-    smtp_access_free(&listener->proxies);
+    take_trusted(listener, &(struct trusted){ .proxies = NULL });
     tls_context_free(&listener->settings.tls);
     free(listener->name);
     free(listener->hostname);

@@ -20,12 +20,12 @@ enum smtp_listener_state {
 
 struct smtp_listener {
     enum smtp_listener_state state;
-    struct smtp_listener_settings settings; /* defaults filled in; without address, clients, exempt, proxies */
+    struct smtp_listener_settings settings; /* defaults filled in; without address, clients, exempt, proxies... */
     char *name, *hostname, *spool_dir;      /* the copies that settings points to */
     struct smtp_admission *admission;
-    struct smtp_access *proxies;   /* NULL: nobody */
-    struct loop_listener *socket;  /* NULL: none */
-    struct smtp_session *sessions; /* linked list, the newest first */
+    struct smtp_access *proxies, *xclients, *xforwards; /* NULL: nobody */
+    struct loop_listener *socket;                       /* NULL: none */
+    struct smtp_session *sessions;                      /* linked list, the newest first */
     unsigned session_count;
     int64_t spooled;              /* bytes of content that its transactions hold */
     unsigned long session_number; /* of the newest, for its id */

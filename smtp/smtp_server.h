@@ -62,6 +62,12 @@ struct smtp_listener_settings {
      * as in clients, or "unix". Without a good one in time they are closed without a word. NULL: nobody's. From then on
      * all that is about clients is about the one that the header names. */
     const char *const *proxies;
+    /* Who may say with XCLIENT that the client is somebody else, and with XFORWARD from whom it has the message (Postfix's
+     * XCLIENT_README, XFORWARD_README): networks or "unix". NULL: nobody. It is the address that has connected which
+     * counts, or its client's when it is a proxy; never one that XCLIENT has named. To others neither is announced; they
+     * get 550 5.7.0. After XCLIENT clients, what is exempt and limits per client are about the new client: 554, 421. */
+    const char *const *xclients;
+    const char *const *xforwards;
     int64_t proxy_timeout_ms; /* for the header; 0: 5 s */
     unsigned max_sessions;    /* more: 421 4.3.2. 0: 1,000 */
     /* Clients, what is exempt, and rates: smtp_admission.h. 0: no limit. More: 421 4.7.0 for connections, else 450 4.7.1 */

@@ -34,8 +34,9 @@ static const struct state_info {
     [SMTP_SESSION_HANDSHAKE] = { "handshake", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_WAITING] = { "waiting", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_START] = { "start", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_CHUNK) | BIT(SMTP_SESSION_GONE) },
-    [SMTP_SESSION_READY] = { "ready", BIT(SMTP_SESSION_HANDSHAKE) | BIT(SMTP_SESSION_ENVELOPE) |
-                                          BIT(SMTP_SESSION_ASKING) | BIT(SMTP_SESSION_CHUNK) | BIT(SMTP_SESSION_GONE) },
+    [SMTP_SESSION_READY] = { "ready", BIT(SMTP_SESSION_START) | BIT(SMTP_SESSION_HANDSHAKE) |
+                                          BIT(SMTP_SESSION_ENVELOPE) | BIT(SMTP_SESSION_ASKING) |
+                                          BIT(SMTP_SESSION_CHUNK) | BIT(SMTP_SESSION_GONE) },
     [SMTP_SESSION_ENVELOPE] = { "envelope", BIT(SMTP_SESSION_READY) | BIT(SMTP_SESSION_ASKING) |
                                                 BIT(SMTP_SESSION_DATA) | BIT(SMTP_SESSION_CHUNK) |
                                                 BIT(SMTP_SESSION_GONE) },
@@ -80,6 +81,13 @@ void smtp_session_set_helo(struct smtp_session *session, char *helo)
     free(session->helo);
     session->helo = helo;
     session->facts.helo = helo;
+}
+
+void smtp_session_forget_origin(struct smtp_session *session)
+{
+    free(session->xforward);
+    session->xforward = NULL;
+    session->facts.origin = NULL;
 }
 
 /* --- replies --- */
@@ -142,7 +150,9 @@ static void session_destroy(void *arg)
     free(session->peer_address);
     free(session->client);
     free(session->client_address);
-    free(session->client_name);
+    free(session->xclient);
+    free(session->xforward);
+    free(session->teller);
     smtp_proxy_parser_free(&session->proxy);
     free(session->helo);
     free(session->listener_name);
@@ -306,6 +316,14 @@ static void greet(struct smtp_session *session)
     smtp_session_flush(session);
 }
 
+void smtp_session_restart(struct smtp_session *session)
+{
+    smtp_session_forget_origin(session);
+    smtp_session_set_helo(session, NULL);
+    smtp_session_set_state(session, SMTP_SESSION_START);
+    greet(session);
+}
+
 /* With a delay the greeting waits, for whoever does not. */
 static void begin_in_plain(struct smtp_session *session)
 {
@@ -459,6 +477,7 @@ static void on_tls(struct stream *stream, void *ctx)
     bool is_restart = session->helo != NULL;
     snprintf(session->tls_version, sizeof session->tls_version, "%s", stream_tls_version(stream));
     session->facts.tls_version = session->tls_version;
+    smtp_session_forget_origin(session);
     smtp_session_set_helo(session, NULL);
     smtp_session_set_state(session, SMTP_SESSION_START);
     if (!is_restart && session->listener->state == SMTP_LISTENER_OPEN)

@@ -109,7 +109,9 @@ struct smtp_session {
     char *peer_address;
     char *client; /* as peer, unless PROXY or XCLIENT has said who is behind it */
     char *client_address;
-    char *client_name;               /* in the DNS, as XCLIENT says; NULL: nobody has said */
+    struct smtp_origin *xclient;     /* NULL: nothing was said */
+    struct smtp_origin *xforward;    /* likewise; facts.origin */
+    char *teller;                    /* the client's address before XCLIENT has changed it; NULL: it has not */
     struct smtp_proxy_parser *proxy; /* in SMTP_SESSION_PROXY, else NULL */
     char *helo;                      /* NULL before EHLO */
     char *listener_name;
@@ -142,6 +144,10 @@ void smtp_session_cut(struct smtp_session *session);    /* drops the connection;
 bool smtp_session_is_tls(const struct smtp_session *session);
 /* Who the client really is, in the form of peer (the port may be missing). Ask smtp_listener_readmit() before. */
 void smtp_session_set_client(struct smtp_session *session, const char *client);
+/* As after the greeting, which is said again (XCLIENT). */
+void smtp_session_restart(struct smtp_session *session);
+/* What XFORWARD has said. */
+void smtp_session_forget_origin(struct smtp_session *session);
 void smtp_session_set_state(struct smtp_session *session, enum smtp_session_state state);
 void smtp_session_set_helo(struct smtp_session *session, char *helo); /* takes it over */
 void smtp_session_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)

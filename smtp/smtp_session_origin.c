@@ -18,7 +18,10 @@ static void describe_client(const struct smtp_session *session, struct smtp_rece
     bool is_forwarded = origin && (origin->address[0] || origin->name[0] || origin->helo[0]);
     bool is_told = strcmp(session->client, session->peer) != 0;
     received->helo = is_forwarded ? origin->helo : session->helo;
-    received->name = is_forwarded ? origin->name : session->client_name;
+    if (is_forwarded)
+        received->name = origin->name;
+    else if (session->xclient)
+        received->name = session->xclient->name;
     received->address = is_forwarded ? origin->address : session->client_address;
     if (is_forwarded)
         received->via = session->client_address;

@@ -67,6 +67,9 @@ void smtp_transaction_abandon(struct smtp_session *session)
     session->transaction = NULL;
     if (transaction->question != SMTP_QUESTION_MESSAGE && session->callbacks->on_abandoned)
         session->callbacks->on_abandoned(transaction, session->ctx);
+    /* It is for one message (XFORWARD_README). After a refused MAIL there has been none. */
+    if (transaction->question != SMTP_QUESTION_MAIL)
+        smtp_session_forget_origin(session);
     transaction_free(transaction);
 }
 

@@ -67,8 +67,8 @@ enum {
     TEXT_MAX = 1 << 22, /* the budget, too */
 };
 
-enum { LISTS = 3 };
-static const char *const list_names[LISTS] = { "clients", "exempt", "proxies" };
+enum { LISTS = 5 };
+static const char *const list_names[LISTS] = { "clients", "exempt", "proxies", "xclients", "xforwards" };
 
 enum kind { KIND_MAIL, KIND_RCPT, KIND_MESSAGE, KIND_COUNT };
 static const char *const kind_names[KIND_COUNT] = { "mail", "rcpt", "message" };
@@ -320,7 +320,8 @@ static void add_unescaped(struct play *play, struct strbuf *out, const char *tex
 
 static void take_networks(struct play *play)
 {
-    const char *const **settings[LISTS] = { &play->settings.clients, &play->settings.exempt, &play->settings.proxies };
+    const char *const **settings[LISTS] = { &play->settings.clients, &play->settings.exempt, &play->settings.proxies,
+                                            &play->settings.xclients, &play->settings.xforwards };
     for (size_t i = 0; i < LISTS; i++)
         *settings[i] = play->networks[i][0] ? (const char *const *)play->networks[i] : NULL;
 }
