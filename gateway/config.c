@@ -45,8 +45,9 @@ void config_problem(struct config_report *report, int line, const char *fmt, ...
 /* Keys that the documentation of later versions has: somebody may have read it. */
 static bool is_of_later_version(const char *message)
 {
-    static const char *const keys[] = { "'proxy_protocol'", "'xclient'", "'hold_for'", "'admins'",
-                                        "'password_file'",  "'verify'",  "'metrics'",  "'http'" };
+    static const char *const keys[] = {
+        "'hold_for'", "'admins'", "'password_file'", "'verify'", "'metrics'", "'http'"
+    };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strstr(message, keys[i]))
             return true;
@@ -318,6 +319,8 @@ static void free_listener(struct config_listener *listener)
     free(listener->key);
     free_list(listener->clients);
     free_list(listener->proxy_protocol);
+    free_list(listener->xclient);
+    free_list(listener->xforward);
     free_list(listener->exempt);
     free(listener->trust_authserv_id);
 }

@@ -19,10 +19,11 @@ struct config_listener {
     char *address;
     bool lmtp;
     enum smtp_tls_policy tls;
-    char *certificate, *key; /* files; NULL */
-    char **clients;          /* NULL-terminated; NULL: everybody */
-    char **proxy_protocol;   /* NULL-terminated; NULL: nobody */
-    char **exempt;           /* from limits per client; likewise, NULL: only clients of a unix socket */
+    char *certificate, *key;    /* files; NULL */
+    char **clients;             /* NULL-terminated; NULL: everybody */
+    char **proxy_protocol;      /* NULL-terminated; NULL: nobody */
+    char **xclient, **xforward; /* likewise */
+    char **exempt;              /* from limits per client; likewise, NULL: only clients of a unix socket */
     unsigned max_sessions, max_sessions_per_client;
     unsigned connections_per_minute, messages_per_minute, recipients_per_minute; /* per client; 0: no limit */
     unsigned max_messages, max_junk_commands;                                    /* in a session; 0: no limit */

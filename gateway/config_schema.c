@@ -370,6 +370,8 @@ static const struct {
     { "listen|key", check_readable_file },
     { "listen|clients", check_networks },
     { "listen|proxy_protocol", check_peers },
+    { "listen|xclient", check_peers },
+    { "listen|xforward", check_peers },
     { "listen|exempt", check_networks },
     { "listen|connections_per_minute", check_count_or_none },
     { "listen|messages_per_minute", check_count_or_none },
@@ -414,6 +416,8 @@ cfg_t *config_schema_new(void)
                            CFG_STR("key", NULL, CFGF_NODEFAULT),
                            CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
                            CFG_STR_LIST("proxy_protocol", NULL, CFGF_NODEFAULT),
+                           CFG_STR_LIST("xclient", NULL, CFGF_NODEFAULT),
+                           CFG_STR_LIST("xforward", NULL, CFGF_NODEFAULT),
                            CFG_STR_LIST("exempt", loopback, CFGF_NONE),
                            CFG_INT("connections_per_minute", 600, CFGF_NONE),
                            CFG_INT("messages_per_minute", 0, CFGF_NONE),
@@ -537,11 +541,11 @@ static void check_address_is_free(const struct config *config, size_t index, str
     }
 }
 
-/* Nothing says who may come. Behind a proxy, that only processes of this machine can connect says nothing either. */
+/* Nothing says who may come. Behind a proxy (XCLIENT makes one of whoever may say it), that only processes of this machine can connect says nothing either. */
 static bool lets_everybody_in(const struct config_listener *listener)
 {
     return listener->address && !listener->clients &&
-           (listener->proxy_protocol || !is_local_address(listener->address));
+           (listener->proxy_protocol || listener->xclient || !is_local_address(listener->address));
 }
 
 static void take_limits(cfg_t *section, struct config_listener *listener)
@@ -574,6 +578,8 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
     listener->clients = copy_list(section, "clients");
     listener->proxy_protocol = copy_list(section, "proxy_protocol");
+    listener->xclient = copy_list(section, "xclient");
+    listener->xforward = copy_list(section, "xforward");
     if (!listener->address)
         config_problem(report, 0, "listen %s: address is missing; expected host:port or unix:/path", listener->name);
     check_certificate(listener, report);
@@ -583,7 +589,7 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
         config_problem(
             report, 0,
             "listen %s: whoever can connect is believed; say who that is with clients = { ... }, or listen on "
-            "loopback or a unix socket without proxy_protocol",
+            "loopback or a unix socket without proxy_protocol and xclient",
             listener->name);
     if (listener->assume_authenticated && listener->trust_authserv_id)
         config_problem(report, 0, "listen %s: assume_authenticated and trust_authserv_id exclude each other",
@@ -597,10 +603,11 @@ static void check_proof_of_strangers(const struct config *config, struct config_
         const struct config_listener *listener = &config->listeners[i];
         bool was_reported = listener->assume_authenticated || listener->trust_authserv_id;
         if (lets_everybody_in(listener) && !was_reported)
-            config_problem(report, 0,
-                           "listen %s: with policy proof = none whoever can connect is believed; say who that is with "
-                           "clients = { ... }, or listen on loopback or a unix socket without proxy_protocol",
-                           listener->name);
+            config_problem(
+                report, 0,
+                "listen %s: with policy proof = none whoever can connect is believed; say who that is with "
+                "clients = { ... }, or listen on loopback or a unix socket without proxy_protocol and xclient",
+                listener->name);
     }
 }
 

@@ -167,6 +167,8 @@ static struct smtp_listener_settings listener_settings(const struct gateway *gat
         .clients = (const char *const *)listener->clients,
         .exempt = (const char *const *)listener->exempt,
         .proxies = (const char *const *)listener->proxy_protocol,
+        .xclients = (const char *const *)listener->xclient,
+        .xforwards = (const char *const *)listener->xforward,
         .max_sessions = limits_fit_sessions(config, listener->max_sessions, gateway->open_files),
         .max_sessions_per_client = listener->max_sessions_per_client,
         .connections_per_minute = listener->connections_per_minute,

@@ -33,6 +33,7 @@
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 #include "smtp/mail_header.h"
+#include "smtp/smtp_origin.h"
 #include "smtp/smtp_params.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, DIGEST_PIECE = 64 * 1024, DIGEST_ASIDE = 16 * 1024 };
@@ -628,6 +629,25 @@ static void store_content(struct mail *mail)
         store_submit_repeatable(parts->store, store_mail, stored, mail);
 }
 
+/* From whom the mail server in front has it; NULL: it has not said. */
+static void describe_origin(const struct smtp_origin *origin, struct strbuf *out)
+{
+    if (!origin)
+        return;
+    const char *const texts[][2] = {
+        { "name ", origin->name },     { "address ", origin->address }, { "port ", origin->port },
+        { "HELO ", origin->helo },     { "with ", origin->protocol },   { "id there ", origin->ident },
+        { "source ", origin->source },
+    };
+    const char *separator = ", which says of its client: ";
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i][1][0] == '\0')
+            continue;
+        strbuf_add_fmt(out, "%s%s%s", separator, texts[i][0], texts[i][1]);
+        separator = ", ";
+    }
+}
+
 static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *transaction)
 {
     struct mail *mail = xcalloc(1, sizeof *mail);
@@ -655,12 +675,13 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
 
     const struct smtp_session_facts *session = smtp_transaction_session(transaction);
     struct strbuf text;
-    strbuf_init(&text, 1000);
+    strbuf_init(&text, 3000);
     bool is_proxied = strcmp(session->client, session->peer) != 0;
     strbuf_add_fmt(&text, "from %s (%s)%s%s by listener %s with %s%s%s id %s", session->client,
                    session->helo ? session->helo : "-", is_proxied ? " through " : "", is_proxied ? session->peer : "",
                    session->listener, session->protocol, session->tls_version ? ", " : "",
                    session->tls_version ? session->tls_version : "", smtp_transaction_id(transaction));
+    describe_origin(session->origin, &text);
     mail->session = strbuf_detach(&text);
     return mail;
 }

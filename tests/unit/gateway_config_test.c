@@ -44,7 +44,8 @@ static void test_defaults_and_values(void **state)
         load("# a comment with \"quotes\" and }\ndomain = \"silo.example.org\" // more\n/* and\nmore */\n" GOOD_REST
              "listen lmtp { address = \"unix:/tmp/x\" protocol = lmtp clients = { \"10.0.0.0/8\", \"::1\" }\n"
              "  trust_authserv_id = \"mx.example.org\" max_sessions = 7\n"
-             "  proxy_protocol = { \"192.0.2.0/24\", \"unix\" } }\n"
+             "  proxy_protocol = { \"192.0.2.0/24\", \"unix\" }\n"
+             "  xclient = { \"192.0.2.1\" } xforward = { \"unix\" } }\n"
              "policy { max_message = \"2M\" proof = dkim }\nretry { first = \"30s\" give_up = \"7d\" }\nlog { level = "
              "debug }\n"
              "postfix { socketmap = \"127.0.0.1:2527\" policy = \"unix:/run/p\" policy_match = domain\n"
@@ -66,6 +67,10 @@ static void test_defaults_and_values(void **state)
     assert_string_equal(config->listeners[1].proxy_protocol[0], "192.0.2.0/24");
     assert_string_equal(config->listeners[1].proxy_protocol[1], "unix");
     assert_null(config->listeners[1].proxy_protocol[2]);
+    assert_null(config->listeners[0].xclient);
+    assert_null(config->listeners[0].xforward);
+    assert_string_equal(config->listeners[1].xclient[0], "192.0.2.1");
+    assert_string_equal(config->listeners[1].xforward[0], "unix");
     assert_int_equal(config->listeners[1].max_sessions, 7);
     assert_int_equal(config->listeners[1].max_sessions_per_client, 100);
     assert_string_equal(config->listeners[0].exempt[0], "127.0.0.0/8");
