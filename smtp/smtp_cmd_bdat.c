@@ -123,8 +123,10 @@ bool smtp_cmd_finish_bdat(struct smtp_session *session)
         return true;
     }
     struct smtp_reply reply = smtp_transaction_content_refusal(transaction);
-    if (reply.code == 0)
+    if (reply.code == 0) {
         reply = smtp_reply_make(250, "2.0.0", "%" PRId64 " octets received", chunk->size);
+        smtp_limits_chunk_taken(session, chunk->size);
+    }
     smtp_session_write(session, &reply);
     go_on(session);
     return true;

@@ -45,7 +45,8 @@ struct smtp_reply smtp_limits_on_command(struct smtp_session *session)
                  use->fruitless);
         return smtp_reply_make(421, "4.7.0", "Too many commands that bring no mail");
     }
-    if (now_ms(session) - use->no_mail_since > NO_MAIL_MS)
+    bool is_in_content = session->state == SMTP_SESSION_CHUNKED; /* which has a time of its own */
+    if (!is_in_content && now_ms(session) - use->no_mail_since > NO_MAIL_MS)
         return smtp_reply_make(421, "4.4.2", "No mail for too long, closing");
     return fine;
 }
@@ -100,6 +101,12 @@ bool smtp_limits_has_room_for_content(const struct smtp_session *session)
 void smtp_limits_recipient_accepted(struct smtp_session *session)
 {
     session->use.fruitless = 0;
+}
+
+void smtp_limits_chunk_taken(struct smtp_session *session, int64_t size)
+{
+    if (size > 0)
+        session->use.fruitless = 0;
 }
 
 void smtp_limits_message_ended(struct smtp_session *session, bool is_accepted)

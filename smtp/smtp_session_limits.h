@@ -16,7 +16,7 @@ struct smtp_session;
 /* A session's part of this; all zero at first. */
 struct smtp_session_use {
     struct smtp_visit visit;
-    unsigned fruitless;     /* commands since a recipient, or a message, was accepted */
+    unsigned fruitless;     /* commands since a recipient, a piece of content or a message was accepted */
     unsigned messages;      /* MAIL commands */
     int64_t no_mail_since;  /* monotonic ms: it came, or the last message ended; the owner's time is not counted */
     int64_t asked_since;    /* monotonic ms: the owner's last question began */
@@ -35,6 +35,7 @@ bool smtp_limits_has_room_for_content(const struct smtp_session *session); /* me
 unsigned smtp_limits_messages_max(const struct smtp_session *session);
 
 void smtp_limits_recipient_accepted(struct smtp_session *session);
+void smtp_limits_chunk_taken(struct smtp_session *session, int64_t size);
 void smtp_limits_message_ended(struct smtp_session *session, bool is_accepted);
 void smtp_limits_owner_asked(struct smtp_session *session);
 void smtp_limits_owner_answered(struct smtp_session *session);
