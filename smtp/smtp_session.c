@@ -115,6 +115,8 @@ void smtp_session_reply_lines(struct smtp_session *session, int code, const char
                               size_t count)
 {
     smtp_reply_compose_lines(code, enhanced, lines, count, &session->out);
+    if (session->out.len > OUT_FLUSH)
+        smtp_session_flush(session);
 }
 
 void smtp_session_reply(struct smtp_session *session, int code, const char *enhanced, const char *fmt, ...)
