@@ -386,7 +386,8 @@ static enum step take_step(struct smtp_session *session)
         [SMTP_SESSION_CHUNK] = step_chunk,     [SMTP_SESSION_CHUNKED] = step_command,
         [SMTP_SESSION_GONE] = step_none,
     };
-    if (has_unread_replies(session))
+    /* An answer that has come takes effect in any case: while it is awaited, there is no timeout. */
+    if (session->state != SMTP_SESSION_ASKING && has_unread_replies(session))
         return STEP_WAIT;
     return steps[session->state](session);
 }

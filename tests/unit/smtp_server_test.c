@@ -40,6 +40,8 @@ struct scene {
     const char *const *clients;
     const char *free_at; /* the owner frees the listener in this callback */
     bool answers_first;
+    bool is_slow; /* the owner leaves recipients unanswered, see refuse_late() */
+    struct smtp_transaction *asking;
 };
 
 /* --- the owner --- */
@@ -68,6 +70,11 @@ static void on_mail(struct smtp_transaction *transaction, void *ctx)
 static void on_recipient(struct smtp_transaction *transaction, size_t index, void *ctx)
 {
     struct smtp_reply reply = smtp_reply_make(250, "2.1.5", "Ok");
+    struct scene *scene = ctx;
+    if (scene->is_slow) {
+        scene->asking = transaction;
+        return;
+    }
     note(ctx, transaction, "rcpt");
     free_if(ctx, "rcpt", false);
     smtp_transaction_answer_recipient(transaction, index, &reply);
@@ -497,6 +504,41 @@ static void deaf_clients_are_not_listened_to(void **state)
     tear_down(&scene);
 }
 
+static bool refuse_late(struct scene *scene)
+{
+    struct smtp_transaction *asking = scene->asking;
+    scene->asking = NULL;
+    struct smtp_reply reply = smtp_reply_make(550, "5.1.1", "%0400d", 0);
+    if (asking)
+        smtp_transaction_answer_recipient(asking, 0, &reply);
+    return asking != NULL;
+}
+
+/* The same when the reply that was one too many came late: the time that had stopped for the question goes on. */
+static void deaf_clients_are_sent_away_after_a_late_answer(void **state)
+{
+    (void)state;
+    static const char begin[] = "EHLO client.example\r\nMAIL FROM:<>\r\n", rcpt[] = "RCPT TO:<x@y>\r\n";
+    struct scene scene = { .is_slow = true };
+    set_up(&scene, SMTP_TLS_NONE);
+    int client = adopt_raw_client(&scene);
+    assert_int_equal(write(client, begin, strlen(begin)), strlen(begin));
+    for (int silent_turns = 0; silent_turns < 100; silent_turns++) {
+        while (write(client, rcpt, strlen(rcpt)) > 0)
+            continue;
+        loop_turn(scene.loop);
+        if (refuse_late(&scene))
+            silent_turns = 0;
+    }
+    assert_int_equal(smtp_listener_sessions(scene.listener), 1);
+    clock_advance(scene.clock, 5 * 60 * 1000);
+    for (int i = 0; i < 20; i++)
+        loop_turn(scene.loop);
+    assert_int_equal(smtp_listener_sessions(scene.listener), 0);
+    close(client);
+    tear_down(&scene);
+}
+
 /* --- listeners --- */
 
 static void addresses_are_told(void **state)
@@ -639,6 +681,7 @@ int main(void)
         cmocka_unit_test(a_new_certificate_is_used_from_now_on),
         cmocka_unit_test(half_closed_clients_get_their_replies),
         cmocka_unit_test(deaf_clients_are_not_listened_to),
+        cmocka_unit_test(deaf_clients_are_sent_away_after_a_late_answer),
         cmocka_unit_test(addresses_are_told),
         cmocka_unit_test(unix_sockets_work),
         cmocka_unit_test(listener_freed_in_callbacks),
