@@ -148,12 +148,14 @@ void loop_orphan_add(struct loop *loop, struct loop_orphan *orphan)
         orphan->next->link = &orphan->next;
     orphan->link = &loop->orphans;
     loop->orphans = orphan;
+    loop->orphan_count++;
 }
 
-void loop_orphan_remove(struct loop_orphan *orphan)
+void loop_orphan_remove(struct loop *loop, struct loop_orphan *orphan)
 {
     if (orphan->link == NULL)
         return;
+    loop->orphan_count--;
     *orphan->link = orphan->next;
     if (orphan->next != NULL)
         orphan->next->link = orphan->link;

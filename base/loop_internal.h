@@ -46,6 +46,7 @@ struct loop {
     struct loop_queue queue;    /* filled by loop_defer() */
     struct loop_queue draining; /* the calls being run; swapped with queue */
     struct loop_orphan *orphans;
+    size_t orphan_count;
     bool stopping;
 };
 
@@ -53,7 +54,8 @@ struct event_base *loop_event_base(struct loop *loop);
 int64_t loop_now_ms(const struct loop *loop); /* monotonic */
 
 void loop_orphan_add(struct loop *loop, struct loop_orphan *orphan);
-void loop_orphan_remove(struct loop_orphan *orphan); /* nothing happens when it is not linked in */
+/* Nothing happens when it is not linked in. */
+void loop_orphan_remove(struct loop *loop, struct loop_orphan *orphan);
 
 /* loop_timer.c, for loop.c */
 void timer_heap_fire(struct loop *loop);                   /* calls every timer that is due */

@@ -440,7 +440,7 @@ void stream_bury(struct stream *stream)
     stream_connect_free(&stream->connect);
     timer_free(&stream->limit);
     timer_free(&stream->idle);
-    loop_orphan_remove(&stream->orphan);
+    loop_orphan_remove(stream->loop, &stream->orphan);
     loop_defer(stream->loop, release, stream);
 }
 

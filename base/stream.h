@@ -75,7 +75,8 @@ void stream_new_pair(struct loop *loop, const struct stream_settings *a, const s
 void stream_free(struct stream **stream); /* closes at once; unsent output is lost */
 /* Gives up ownership, no more callbacks: sends what is buffered (for at most 10 s), closes our direction (with
  * close_notify under TLS), waits up to 2 s for the peer to close too (or its last input would turn our close into a
- * reset that destroys what we sent), then closes. Without an established connection it is stream_free(). */
+ * reset that destroys what we sent), but not while 64 others of the loop are in this, then closes. Without an
+ * established connection it is stream_free(). */
 void stream_close_after_output(struct stream **stream);
 
 /* Starts TLS on an open plain stream. The input buffer must be empty (RFC 3207 section 4.2, no injected commands):

@@ -24,6 +24,7 @@ enum {
     STREAM_HANDSHAKE_TIMEOUT_MS = 30 * 1000, /* STARTTLS and accepted connections */
     STREAM_FAREWELL_MS = 10 * 1000,          /* for the last output, after stream_close_after_output() */
     STREAM_DISCARD_MS = 2 * 1000,            /* for the peer to close, after it was told that we have */
+    STREAM_DISCARDING_MAX = 64,              /* no waiting for that when more without an owner are there */
 };
 
 enum stream_state {

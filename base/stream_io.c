@@ -125,7 +125,9 @@ void stream_flush(struct stream *stream)
 void stream_say_goodbye(struct stream *stream)
 {
     stream_tls_close_notify(stream);
-    if (shutdown(stream->fd, SHUT_WR) != 0) {
+    /* Whoever is turned away by the thousand must not take all descriptors while they wait. */
+    bool may_wait = stream->loop->orphan_count <= STREAM_DISCARDING_MAX;
+    if (!may_wait || shutdown(stream->fd, SHUT_WR) != 0) {
         stream_bury(stream);
         return;
     }

@@ -100,6 +100,18 @@ def test_connects(flooded):
         expect_memory(flooded, before, 24 * MIB)
 
 
+def test_refused_connections_hold_no_descriptors(flooded):
+    """Whoever stays connected after a refusal, 600 times, has no more than the 100 sessions and a few descriptors of ours."""
+    def descriptors():
+        return len(os.listdir(f"/proc/{flooded.process.pid}/fd"))
+
+    before = descriptors()
+    with connections(flooded.smtp_port, 600) as clients:
+        clients[-1].recv(100)
+        held = descriptors() - before
+        assert 100 <= held < 250, held
+
+
 def test_rate_of_connections(flooded):
     flooded.listen_extra = flooded.tls + '  exempt = { "127.0.0.1" }\n  connections_per_minute = 20'
     flooded.write_config()

@@ -344,6 +344,34 @@ static void input_after_our_close_is_discarded(void **state)
     close(fds[0]);
 }
 
+/* Each wait keeps a descriptor: of a crowd that is turned away only some are waited for. */
+static void only_some_are_waited_for(void **state)
+{
+    struct net *net = *state;
+    enum { CROWD = 100, WAITED_FOR = 64 };
+    int ends[CROWD];
+    int open = 0;
+    for (int i = 0; i < CROWD; i++) {
+        int fds[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        struct stream_settings settings = peer_settings(&net->b, 0);
+        struct stream *stream = stream_new_accepted(net->loop, &settings, fds[1], NULL);
+        stream_write(stream, "554 enough\r\n", 12);
+        stream_close_after_output(&stream);
+        net_turns(net, 2);
+        ends[i] = fds[0];
+    }
+    for (int i = 0; i < CROWD; i++) {
+        char text[20] = "";
+        assert_int_equal(read(ends[i], text, sizeof text), 12);
+        assert_string_equal(text, "554 enough\r\n");
+        assert_int_equal(read(ends[i], text, sizeof text), 0);
+        open += send(ends[i], "more", 4, MSG_NOSIGNAL) == 4;
+        close(ends[i]);
+    }
+    assert_int_equal(open, WAITED_FOR);
+}
+
 static void closing_gives_up_after_ten_seconds(void **state)
 {
     struct net *net = *state;
@@ -610,6 +638,7 @@ int main(void)
         NET_TEST(closing_delivers_all_of_a_large_output),
         NET_TEST(the_last_line_survives_unread_input),
         NET_TEST(input_after_our_close_is_discarded),
+        NET_TEST(only_some_are_waited_for),
         NET_TEST(closing_gives_up_after_ten_seconds),
         NET_TEST(freeing_the_loop_ends_farewells),
         NET_TEST(silence_is_a_timeout),
