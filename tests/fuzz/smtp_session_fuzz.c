@@ -22,7 +22,8 @@ enum setting {
     IS_STRICT = 8,
     HAS_NO_ON_MAIL = 16,
     NEEDS_TLS = 32,
-    IS_PROXIED = 64
+    IS_PROXIED = 64,
+    IS_TRUSTED = 128 /* with XCLIENT and XFORWARD */
 };
 
 struct world {
@@ -215,7 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct smtp_server_callbacks owner = { on_mail, on_recipient, on_message, on_abandoned };
     static const struct smtp_server_callbacks indifferent = { NULL, on_recipient, on_message, on_abandoned };
     static const struct stream_callbacks client_callbacks = { .on_input = on_input, .on_end = on_end };
-    static const char *const proxies[] = { "192.0.2.1", NULL };
+    static const char *const peers[] = { "192.0.2.1", NULL };
     if (size == 0 || size > 8000)
         return 0;
     log_set_sink(swallow, NULL);
@@ -230,7 +231,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .lmtp = data[0] & IS_LMTP,
         .hostname = "gw.example.org",
         .tls_policy = data[0] & NEEDS_TLS ? SMTP_TLS_REQUIRE : SMTP_TLS_NONE,
-        .proxies = data[0] & IS_PROXIED ? proxies : NULL,
+        .proxies = data[0] & IS_PROXIED ? peers : NULL,
+        .xclients = data[0] & IS_TRUSTED ? peers : NULL,
+        .xforwards = data[0] & IS_TRUSTED ? peers : NULL,
         .recipients_max = data[0] & IS_SMALL ? 2 : 0,
         .message_max = data[0] & IS_SMALL ? 20 : 1000000,
         .errors_max = data[0] & IS_STRICT ? 2 : 1000,
