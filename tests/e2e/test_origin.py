@@ -9,7 +9,7 @@ import pytest
 
 from conftest import needs_root, run_instance
 from documents import block, postfix_block
-from mail import ALICE, BOB, make_mail
+from mail import ALICE, BOB, make_mail, send
 from postfix import Front
 from procs import PATIENCE
 
@@ -88,9 +88,10 @@ def test_swaks_with_xclient(stopped_gateway, alice, address, client):
     assert newest_received(alice).startswith("Received: from told.example (out.example.com [")
 
 
-def test_a_repetition_is_known_behind_another_received_field(gateway, bob_to_alice):
+@pytest.mark.parametrize("lines", [1, 2000, 20000], ids=["small", "in-memory", "in-a-file"])
+def test_a_repetition_is_known_behind_another_received_field(gateway, bob_to_alice, lines):
     """What comes again is the same mail, though the field that we put before it is another."""
-    mail = make_mail("Once")
+    mail = make_mail("Once", "Hello Alice, here I am.\n" * lines)
     for reply in ("accepted as", "accepted before as"):
         with smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=PATIENCE) as connection:
             connection.ehlo()
@@ -98,3 +99,14 @@ def test_a_repetition_is_known_behind_another_received_field(gateway, bob_to_ali
             connection.rcpt(ALICE)
             assert reply in connection.data(mail.as_bytes())[1].decode()
     bob_to_alice.receive_mail("Once")
+
+
+def test_our_own_received_field_is_not_counted(gateway, bob_to_alice):
+    """A hundred hops are allowed; the field that we add is not one of them."""
+    mail = make_mail("Far travelled").as_bytes()
+    hop = b"Received: from a.example by b.example; Thu, 26 Nov 2026 01:02:03 +0000\r\n"
+    send(gateway.smtp_port, 100 * hop + mail)
+    bob_to_alice.receive_mail("Far travelled")
+    with pytest.raises(smtplib.SMTPDataError) as refusal:
+        send(gateway.smtp_port, 101 * hop + mail)
+    assert refusal.value.smtp_code == 554
