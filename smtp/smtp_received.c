@@ -94,7 +94,7 @@ static void write_quoted(const char *text, bool is_smtputf8, struct strbuf *out)
 {
     bool keeps_utf8 = is_smtputf8 && smtp_text_is_clean_utf8(text, strlen(text));
     strbuf_add_char(out, '"');
-    for (size_t i = 0; text[i] != '\0' && i < NAME_MAX; i++) {
+    for (size_t i = 0; i < NAME_MAX && text[i] != '\0'; i++) {
         unsigned char c = (unsigned char)text[i];
         if (c == '(' || c == ')' || c == '\\' || c == '"')
             strbuf_add_char(out, '\\');
