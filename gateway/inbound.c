@@ -340,6 +340,39 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
     return !any_refused || mail->lmtp;
 }
 
+/* What both want. */
+static unsigned join_notify(unsigned a, unsigned b)
+{
+    if (a == b)
+        return a;
+    unsigned joined = ((a ? a : STORE_NOTIFY_FAILURE) | (b ? b : STORE_NOTIFY_FAILURE)) & ~(unsigned)STORE_NOTIFY_NEVER;
+    return joined == STORE_NOTIFY_FAILURE && (a == 0 || b == 0) ? 0 : joined;
+}
+
+/* How much is to be heard of it. */
+static int weigh_notify(unsigned notify)
+{
+    return notify & STORE_NOTIFY_SUCCESS ? 2 : notify & STORE_NOTIFY_NEVER ? 0 : 1;
+}
+
+/* Somebody who was named twice, by addresses with different details, gets it once: reports name the address of which
+ * most is to be heard. */
+static void join_addresses(const struct mail *mail, const struct mail_recipient *first,
+                           struct store_inbound_recipient_new *row)
+{
+    int most = weigh_notify(first->notify);
+    for (const struct mail_recipient *other = first + 1; other < mail->recipients + mail->count; other++) {
+        if (other->verdict.decision != POLICY_ACCEPT || !store_target_equal(other->target, first->target))
+            continue;
+        row->notify = join_notify(row->notify, other->notify);
+        if (weigh_notify(other->notify) <= most)
+            continue;
+        most = weigh_notify(other->notify);
+        row->address = other->address;
+        row->orcpt = other->orcpt;
+    }
+}
+
 /* Only who really gets it is noted as having got it: a recipient refused for now must not look like a repetition when
  * the mail comes again. */
 static int add_recipient(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient)
@@ -351,6 +384,7 @@ static int add_recipient(struct store_db *db, const struct mail *mail, const str
         .notify = recipient->notify,
         .orcpt = recipient->orcpt,
     };
+    join_addresses(mail, recipient, &row);
     if (store_inbound_add_recipient(db, mail->id, &row) != 1)
         return -1;
     return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
@@ -372,28 +406,63 @@ static int add_recipients(struct store_db *db, struct mail *mail)
     return result;
 }
 
-/* Refusals whose report is due: those that no earlier arrival of the same mail has brought one for. -1 database error. */
-static int list_refusals(struct store_db *db, struct mail *mail, int64_t entry_id, struct report_recipient *list,
-                         size_t *count_out)
+/* 1 its report is due; 0 none is, for an earlier arrival of the same mail has brought one, or was accepted for this
+ * recipient; -1 database error. */
+static int note_refusal(struct store_db *db, int64_t entry_id, const struct store_inbound_same *same)
+{
+    int64_t accepted_as;
+    if (!same->message_id)
+        return 1;
+    int found = store_inbound_find_same(db, same, &accepted_as);
+    if (found != 0)
+        return found == 1 ? 0 : -1;
+    return store_inbound_add_refusal(db, entry_id, same);
+}
+
+/* The first that was refused for the same member or group: its addresses may be several, with different wishes. */
+static size_t first_refused(const struct mail *mail, size_t index)
+{
+    size_t first = 0;
+    while (first < index && (mail->recipients[first].verdict.decision == POLICY_ACCEPT ||
+                             !store_target_equal(mail->recipients[first].target, mail->recipients[index].target)))
+        first++;
+    return first;
+}
+
+/* is_new_out: of each recipient; those that are refused and whose report is due. */
+static int find_new_refusals(struct store_db *db, const struct mail *mail, int64_t entry_id, bool *is_new_out)
 {
     struct store_inbound_same same = describe_repetition(mail);
-    *count_out = 0;
     for (size_t i = 0; i < mail->count; i++) {
-        const struct mail_recipient *recipient = &mail->recipients[i];
-        if (recipient->verdict.decision == POLICY_ACCEPT)
+        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
             continue;
-        same.target = recipient->target;
-        int noted = mail->header.message_id ? store_inbound_add_refusal(db, entry_id, &same) : 1;
+        size_t first = first_refused(mail, i);
+        same.target = mail->recipients[i].target;
+        int noted = first < i ? is_new_out[first] : note_refusal(db, entry_id, &same);
         if (noted < 0)
             return -1;
-        if (noted == 0)
-            continue;
-        list[(*count_out)++] = describe_refusal(recipient);
-        if (store_trace_add(db, STORE_QUEUE_IN, entry_id, mail->now, "refused", "for %s: %s", recipient->address,
-                            recipient->verdict.reason) != 1)
-            return -1;
+        is_new_out[i] = noted == 1;
     }
     return 1;
+}
+
+/* -1 database error. */
+static int list_refusals(struct store_db *db, const struct mail *mail, int64_t entry_id, struct report_recipient *list,
+                         size_t *count_out)
+{
+    bool *is_new = xcalloc(mail->count, sizeof *is_new);
+    int result = find_new_refusals(db, mail, entry_id, is_new);
+    *count_out = 0;
+    for (size_t i = 0; i < mail->count && result == 1; i++) {
+        const struct mail_recipient *recipient = &mail->recipients[i];
+        if (!is_new[i])
+            continue;
+        list[(*count_out)++] = describe_refusal(recipient);
+        result = store_trace_add(db, STORE_QUEUE_IN, entry_id, mail->now, "refused", "for %s: %s", recipient->address,
+                                 recipient->verdict.reason);
+    }
+    free(is_new);
+    return result;
 }
 
 /* Of a mail that is taken for some: the others' refusals go to its sender as a report, with the same commit. It is told in

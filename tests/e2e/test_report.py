@@ -336,6 +336,45 @@ def test_refusal_that_comes_with_a_repetition_is_reported(gateway, bob_to_alice,
     assert [fields["Final-Recipient"] for fields in wait_report(gateway.maildir).recipients] == [f"rfc822;{CAROL}"]
 
 
+def test_each_address_of_one_refused_recipient_is_reported(gateway, bob_to_alice, carol):
+    """What one address wants must not hide what the other does; both are Carol's."""
+    news, work = f"carol+news@{DOMAIN}", f"carol+work@{DOMAIN}"
+    mail = make_mail("For both")
+    for _ in range(2):  # it comes again: reported once
+        with smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=PATIENCE) as connection:
+            connection.ehlo()
+            connection.mail(BOB)
+            for recipient, notify in ((ALICE, "FAILURE"), (news, "NEVER"), (CAROL, "FAILURE"), (work, "FAILURE")):
+                assert connection.rcpt(recipient, [f"NOTIFY={notify}"])[0] == 250
+            assert connection.data(mail.as_bytes())[0] == 250
+        gateway.wait_settled()
+        report = wait_report(gateway.maildir)
+        assert [fields["Final-Recipient"] for fields in report.recipients] == [f"rfc822;{CAROL}", f"rfc822;{work}"]
+
+
+def test_mail_accepted_before_a_revocation_is_not_reported_as_failed(gateway, bob_to_alice, carol):
+    """The same mail comes again, for the sender has not seen our 250, and since then the mapping was revoked."""
+    mapping = gateway.open_door(BOB, carol)
+    mail = make_mail("For both")
+    assert send(gateway.smtp_port, mail, recipients=(ALICE, CAROL)) == "250 2.6.0 accepted as in1"
+    carol.receive_mail("For both")
+    gateway.ctl("mapping", "revoke", str(mapping["id"]))
+    assert send(gateway.smtp_port, mail, recipients=(ALICE, CAROL)).startswith("250 2.6.0 accepted before as in1")
+    gateway.wait_settled()
+    assert reports_in(gateway.maildir) == []
+
+
+def test_success_is_reported_that_the_second_address_of_a_recipient_asks_for(gateway, bob_to_alice):
+    with smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=PATIENCE) as connection:
+        connection.ehlo()
+        connection.mail(BOB)
+        assert connection.rcpt(ALICE)[0] == 250
+        assert connection.rcpt(ALICE.replace("@", "+news@"), ["NOTIFY=SUCCESS"])[0] == 250
+        assert connection.data(make_mail("Did you get it?").as_bytes())[0] == 250
+    bob_to_alice.receive_mail("Did you get it?")
+    assert wait_report(gateway.maildir).status_of(ALICE.replace("@", "+news@"))["Action"] == "delivered"
+
+
 def test_mail_for_some_is_refused_when_its_sender_could_not_be_told(gateway, bob_to_alice, carol):
     reply = send(gateway.smtp_port, make_mail("For both"), recipients=(ALICE, CAROL), sender="victim@elsewhere.example")
     assert reply.startswith("550 5.7.1") and CAROL in reply
