@@ -159,16 +159,33 @@ static int update_in_place(struct publication *publication, const char *path)
     return result;
 }
 
-static int sync_directory_of(const char *path)
+static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *directory = xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+    return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static int sync_directory_of(const char *path)
+{
+    char *directory = directory_of(path);
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = fd >= 0 && fsync(fd) == 0 ? 1 : -1;
     if (fd >= 0)
         close(fd);
     free(directory);
     return result;
+}
+
+/* Whoever else may make files there could say what Postfix takes mail for, and could lay a journal beside the file, whose
+ * text may make SQLite remove any other file that we may. A folder that is not there is not judged. */
+static bool is_safe_place(const char *path)
+{
+    char *directory = directory_of(path);
+    struct stat info;
+    bool is_ours = stat(directory, &info) < 0 ||
+                   ((info.st_uid == geteuid() || info.st_uid == 0) && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0);
+    free(directory);
+    return is_ours;
 }
 
 /* An empty file of the right mode, whatever the umask says. */
@@ -224,11 +241,13 @@ int store_recipients_publish(const char *database, const char *domain, const cha
 {
     struct publication publication = { .domain = domain, .result = result_out };
     *result_out = (struct store_recipients_result){ .count = 0 };
-    int result = store_db_open(&publication.source, database, false);
-    if (result < 0)
+    int result = -1;
+    if (store_db_open(&publication.source, database, false) < 0)
         say(result_out, "can't read", database, sqlite3_errmsg(publication.source.handle));
-    else
+    else if (is_safe_place(path))
         result = update_in_place(&publication, path);
+    else
+        say(result_out, "can't keep", path, "others may write to its folder");
     if (result == 0)
         result = make_anew(&publication, path);
     store_db_close(&publication.source);

@@ -512,6 +512,28 @@ static void test_failure_is_told_and_leaves_the_file(void **state)
     store_db_close(&reader);
 }
 
+static void test_file_is_not_kept_where_others_may_write(void **state)
+{
+    struct world *world = *state;
+    char folder[100], path[120];
+    snprintf(folder, sizeof folder, "%s/shared", world->fixture->directory);
+    snprintf(path, sizeof path, "%s/recipients.db", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    static const mode_t modes[] = { 0757, 0775, 01777 };
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        struct store_recipients_result result;
+        assert_int_equal(chmod(folder, modes[i]), 0);
+        assert_int_equal(store_recipients_publish(world->fixture->path, DOMAIN, path, &result), -1);
+        assert_non_null(strstr(result.error, "others may write to its folder"));
+        free(result.error);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+    assert_int_equal(chmod(folder, 0755), 0);
+    publish(world, path);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +549,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_what_matters_counts_as_a_change, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_damaged_file_is_made_anew, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_failure_is_told_and_leaves_the_file, open_world, close_world),
+        cmocka_unit_test_setup_teardown(test_file_is_not_kept_where_others_may_write, open_world, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
