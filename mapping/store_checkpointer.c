@@ -11,7 +11,6 @@
 enum {
     LOG_LONG = 1000,     /* pages of the log that are moved */
     LOG_TOO_LONG = 8000, /* pages at which committing waits for that */
-    BUSY_TIMEOUT_MS = 5000,
 };
 
 enum state {
@@ -94,7 +93,7 @@ static sqlite3 *open_again(struct store_db *writer)
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
         sqlite3_exec(handle, "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -64", NULL,
                      NULL, NULL) == SQLITE_OK) {
-        sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
+        sqlite3_busy_timeout(handle, STORE_BUSY_TIMEOUT_MS);
         return handle;
     }
     log_error("store.error", "doing=%s message=%s", "opening for checkpoints", sqlite3_errmsg(handle));

@@ -20,6 +20,7 @@ enum {
     BATCH_MAX = 256,                      /* operations in one transaction */
     BATCH_CONTENT_MAX = 64 * 1024 * 1024, /* bytes of content in one transaction: what follows waits for the next */
     IDLE_MS = 250,                        /* without anything to do: a moment to tidy up */
+    TIDY_BUSY_MS = 1000,                  /* when somebody was reading */
     TIDY_RETRY_MS = 10000,                /* when that failed */
 };
 
@@ -244,16 +245,26 @@ static void count_batch(struct store_statistics *statistics, unsigned length, co
         statistics->longest_commit_us = outcome->commit_us;
 }
 
+/* Does not wait for readers: a backup may read for minutes, and nobody could commit meanwhile. 1; 0 somebody reads, or moves
+ * the log; -1 error. */
+static int empty_log(struct store_db *db)
+{
+    sqlite3_busy_timeout(db->handle, 0);
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int result = code == SQLITE_OK ? 1 : (code & 0xff) == SQLITE_BUSY ? 0 : store_db_failed(db, "checkpoint");
+    sqlite3_busy_timeout(db->handle, STORE_BUSY_TIMEOUT_MS);
+    return result;
+}
+
 /* A commit overwrites what was erased, but earlier pages of the log still have it: empty the log. Some of the pages
  * that became free go back to the file system. Returns when to try again at the earliest. */
 static int64_t tidy_up(struct store_db *db)
 {
     if (sqlite3_exec(db->handle, "PRAGMA incremental_vacuum(2048)", NULL, NULL, NULL) != SQLITE_OK)
         store_db_failed(db, "incremental vacuum");
-    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK) {
-        store_db_failed(db, "checkpoint");
-        return TIDY_RETRY_MS;
-    }
+    int emptied = empty_log(db);
+    if (emptied != 1)
+        return emptied == 0 ? TIDY_BUSY_MS : TIDY_RETRY_MS;
     db->has_erased = false;
     return IDLE_MS;
 }

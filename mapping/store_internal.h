@@ -17,6 +17,7 @@
 #include "mapping/store_queue.h"
 
 enum { STORE_STATEMENTS_MAX = 256 }; /* more than all store_*.c have together; asserted */
+enum { STORE_BUSY_TIMEOUT_MS = 5000 }; /* only somebody with a SQLite shell could make us wait */
 
 struct store_statement {
     const char *sql; /* NULL: a free slot */

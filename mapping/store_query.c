@@ -7,8 +7,6 @@
 #include "base/xmalloc.h"
 #include "mapping/store_internal.h"
 
-enum { BUSY_TIMEOUT_MS = 5000 }; /* only somebody with a SQLite shell could make us wait */
-
 int store_db_open(struct store_db *db, const char *path, bool is_writer)
 {
     *db = (struct store_db){ .is_writer = is_writer };
@@ -16,7 +14,7 @@ int store_db_open(struct store_db *db, const char *path, bool is_writer)
     if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK)
         return store_db_failed(db, "opening");
     sqlite3_extended_result_codes(db->handle, 1);
-    sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+    sqlite3_busy_timeout(db->handle, STORE_BUSY_TIMEOUT_MS);
     return 1;
 }
 
