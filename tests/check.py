@@ -4,6 +4,7 @@ Everything is counted one by one: each build, each lint, each program under ctes
 What was skipped is listed and counted neither way. Full output lies in build/check/.
 """
 import argparse
+import concurrent.futures
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ LOGS = os.path.join(ROOT, "build", "check")
 LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "text", "format", "shell", "manpages", "cppcheck", "tidy")
 SANDBOX_TESTS = ("mapping_convert_test", "mapping_convert_corpus_test", "mapping_convert_large_test")
 FUZZ_SECONDS = 5
+WORKERS = max(2, os.cpu_count() // 2)   # end-to-end tests at a time
 LONG_SECONDS = 24 * 3600
 SHOWN_LINES = 120   # of a failure's output; the rest is in its log
 
@@ -155,14 +157,17 @@ def check_fuzz(results):
     targets = listed.split()
     if not targets:
         results.add("fuzz", "FAIL", 0, "no fuzz target was built")
-    for target in targets:
-        code, output, seconds = run(f"fuzz.{target}", [program, "--seconds", str(FUZZ_SECONDS), target], 300)
-        results.add(f"fuzz.{target}", "FAIL" if code else "ok", seconds, output)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = pool.map(lambda target: run(f"fuzz.{target}", [program, "--seconds", str(FUZZ_SECONDS), target], 300), targets)
+        for target, (code, output, seconds) in zip(targets, runs):
+            results.add(f"fuzz.{target}", "FAIL" if code else "ok", seconds, output)
 
 
 def check_e2e(results, long):
     junit = os.path.join(LOGS, "e2e.xml")
     command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-o", "junit_logging=all", "--junitxml", junit, "tests/e2e"]
+    if not long:   # they wait more than they work
+        command += ["-n", str(WORKERS)]
     run_junit(results, "e2e", command, junit, LONG_SECONDS if long else 2400, {"PYTHONDONTWRITEBYTECODE": "1"})
 
 

@@ -1,6 +1,7 @@
 """Processes, ports and patience: what every end-to-end test stands on."""
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -27,15 +28,32 @@ def wait_until(what, probe, patience=PATIENCE):
 _given_ports = set()
 
 
+def _port_range():
+    """Below those that the kernel gives to outgoing connections; each worker of a parallel run has a part of its own."""
+    low, high = 10000, 32000
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = (high - low) // workers
+    return low + worker * share, low + (worker + 1) * share
+
+
 def free_port():
     """A TCP port of the loopback interface that nobody listens on, and that was not given before."""
     while True:
+        port = random.SystemRandom().randrange(*_port_range())
         with contextlib.closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
+            if port in _given_ports or not _can_bind(probe, port):
+                continue
+        _given_ports.add(port)
+        return port
+
+
+def _can_bind(probe, port):
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
 
 
 def accepts_connections(port):
