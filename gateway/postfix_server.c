@@ -130,19 +130,9 @@ static void on_end(struct stream *stream, enum stream_end why, const char *detai
 
 static const struct stream_callbacks callbacks = { .on_input = on_input, .on_drained = on_drained, .on_end = on_end };
 
-/* "192.0.2.1:4711" -> "192.0.2.1", "[::1]:4711" -> "::1" */
-static char *host_of_peer(const char *peer)
-{
-    const char *colon = strrchr(peer, ':');
-    size_t len = colon ? (size_t)(colon - peer) : strlen(peer);
-    if (peer[0] == '[' && len > 1 && peer[len - 1] == ']')
-        return xstrndup(peer + 1, len - 2);
-    return xstrndup(peer, len);
-}
-
 static bool may_come_in(const struct postfix_server *server, const char *peer)
 {
-    char *host = host_of_peer(peer);
+    char *host = smtp_access_address_of_peer(peer);
     bool is_local = strcmp(peer, "unix") == 0; /* the socket's mode has let it in */
     bool is_allowed = !server->access || is_local || smtp_access_allows(server->access, host);
     free(host);

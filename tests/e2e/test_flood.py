@@ -125,15 +125,20 @@ def test_rate_of_connections(flooded):
     expect_service(flooded, "Exempt from the rate")
 
 
+def clients_in_data(gateway, stack, count):
+    clients = [stack.enter_context(Client(gateway.smtp_port)) for _ in range(count)]
+    for client in clients:
+        client.greet()
+        client.envelope(BOB, ALICE)
+        client.expect("DATA", "354")
+    return clients
+
+
 def test_slow_senders(flooded):
     """100 clients in the middle of DATA, each with a byte now and then."""
     before = pss(flooded.process.pid)
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(flooded.smtp_port)) for _ in range(100)]
-        for client in clients:
-            client.greet()
-            client.envelope(BOB, ALICE)
-            client.expect("DATA", "354")
+        clients = clients_in_data(flooded, stack, 100)
         for _ in range(5):
             for client in clients:
                 client.send("x")
@@ -150,11 +155,7 @@ def test_endless_header(flooded):
     before = pss(flooded.process.pid)
     block = b"X-Flood: " + b"x" * 65000 + b"\r\n"
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(flooded.smtp_port)) for _ in range(8)]
-        for client in clients:
-            client.greet()
-            client.envelope(BOB, ALICE)
-            client.expect("DATA", "354")
+        clients = clients_in_data(flooded, stack, 8)
         for _ in range(100):
             for client in clients:
                 client.send(block)
@@ -263,11 +264,7 @@ def test_memory_budget(flooded):
     flooded.ctl("reload")
     block = b"x" * 997 + b"\r\n"
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(flooded.smtp_port)) for _ in range(8)]
-        for client in clients:
-            client.greet()
-            client.envelope(BOB, ALICE)
-            client.expect("DATA", "354")
+        clients = clients_in_data(flooded, stack, 8)
         for client in clients:
             client.send(make_mail("Held in memory").as_bytes() + block * 200)
         wait_until("the memory is spent", lambda: flooded.ctl_json("status")["session_memory"] > 7 * MIB // 8)
