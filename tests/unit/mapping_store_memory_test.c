@@ -153,6 +153,27 @@ static void a_trace_says_of_which_entry_it_is(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+/* Its rows have a place of their own, which ends where that of its neighbour begins. */
+static void a_full_trace_takes_no_more_and_harms_nobody(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    struct listed in = { "" }, out = { "" };
+    const int64_t last = (INT64_C(5) << 21) + (1 << 20) - 1;
+    assert_int_equal(store_trace_add(db, STORE_QUEUE_OUT, 5, 1, "sent", "x"), 1);
+    assert_int_equal(store_trace_add(db, STORE_QUEUE_IN, 5, 1, "received", "x"), 1);
+    assert_int_equal(store_execute(db, "INSERT INTO trace (id, at, event, detail) VALUES (?, 2, 'late', 'x')",
+                                   STORE_VALUES(bind_int(last - 1))),
+                     1);
+    for (int64_t at = 3; at <= 5; at++)
+        assert_int_equal(store_trace_add(db, STORE_QUEUE_IN, 5, at, "held", "x"), 1);
+    assert_int_equal(store_trace_list(db, STORE_QUEUE_IN, 5, list_trace, &in), 1);
+    assert_string_equal(in.text, "1:received:x:1 2:late:x:1 3:held:x:1");
+    assert_int_equal(store_trace_list(db, STORE_QUEUE_OUT, 5, list_trace, &out), 1);
+    assert_string_equal(out.text, "1:sent:x:1");
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
@@ -163,6 +184,7 @@ int main(void)
         WITH_STORE(trace_tells_in_order),
         WITH_STORE(traces_of_neighbours_are_apart),
         WITH_STORE(a_trace_says_of_which_entry_it_is),
+        WITH_STORE(a_full_trace_takes_no_more_and_harms_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
