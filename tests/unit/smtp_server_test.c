@@ -474,6 +474,40 @@ static void half_closed_clients_get_their_replies(void **state)
     tear_down(&scene);
 }
 
+/* Reads nothing before all is said, for which there is no room on the way: the end of what it says waits, too. */
+static void half_closed_clients_may_read_late(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    struct scene scene = { .free_at = NULL };
+    set_up(&scene, SMTP_TLS_NONE);
+    int client = adopt_raw_client(&scene);
+    struct strbuf said;
+    strbuf_init(&said, TEXT_MAX);
+    strbuf_add_str(&said, "EHLO client.example\r\n");
+    for (int i = 0; i < COUNT; i++)
+        strbuf_add_str(&said, "HELP\r\n");
+    assert_int_equal(write(client, said.data, said.len), said.len);
+    strbuf_free(&said);
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    for (int i = 0; i < 20; i++)
+        loop_turn(scene.loop);
+    unsigned ends = 0;
+    char bytes[4096];
+    ssize_t got = -1;
+    for (int i = 0; i < TURNS_MAX && got != 0; i++) {
+        loop_turn(scene.loop);
+        while ((got = read(client, bytes, sizeof bytes)) > 0) {
+            for (ssize_t k = 0; k < got; k++)
+                ends += bytes[k] == '\n';
+        }
+    }
+    assert_int_equal(got, 0);
+    assert_int_equal(ends, 1 + 10 + 3 * COUNT);
+    close(client);
+    tear_down(&scene);
+}
+
 /* Who only talks is not listened to for ever, and then sent away. */
 static void deaf_clients_are_not_listened_to(void **state)
 {
@@ -680,6 +714,7 @@ int main(void)
         cmocka_unit_test(implicit_tls_without_proxy_header_is_refused),
         cmocka_unit_test(a_new_certificate_is_used_from_now_on),
         cmocka_unit_test(half_closed_clients_get_their_replies),
+        cmocka_unit_test(half_closed_clients_may_read_late),
         cmocka_unit_test(deaf_clients_are_not_listened_to),
         cmocka_unit_test(deaf_clients_are_sent_away_after_a_late_answer),
         cmocka_unit_test(addresses_are_told),
