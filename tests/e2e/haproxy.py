@@ -27,6 +27,7 @@ class HAProxy(Server):
         super().__init__(folder, "haproxy")
         self.port = free_port()
         self.config = os.path.join(folder, "haproxy.cfg")
+        self.stats = os.path.join(folder, "haproxy.sock")
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(folder=folder, listen=adapt(block("docs/MANUAL.md", "# haproxy.cfg"), {
                 "bind :25": f"bind 127.0.0.1:{self.port}", "192.0.2.25:25": f"127.0.0.1:{server_port}",
@@ -38,12 +39,12 @@ class HAProxy(Server):
 
     def listens(self):
         assert self.running(), f"HAProxy ended:\n{self.read_log()}"
-        return accepts_connections(self.port)
+        return os.path.exists(self.stats) and accepts_connections(self.port)   # the ports are open first
 
     def check(self):
         """What its last health check of the server came to, such as "L7OK"."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(os.path.join(self.folder, "haproxy.sock"))
+            connection.connect(self.stats)
             connection.sendall(b"show stat\n")
             answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode().removeprefix("# ")
         return next(row["check_status"] for row in csv.DictReader(answer.splitlines()) if row["svname"] == "postern")
