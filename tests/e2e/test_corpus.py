@@ -1,4 +1,6 @@
-"""Every message of tests/corpora/mail goes through Postfix and the gateway to the member, and arrives as its .expect says."""
+"""Every message of tests/corpora/mail goes through Postfix (unless it is binary) and the gateway to the
+member, and arrives as its .expect says.
+"""
 import glob
 import hashlib
 import json
@@ -6,7 +8,8 @@ import os
 
 import pytest
 
-from mail import BOB, make_mail, send
+from mail import ALICE, BOB, make_mail, send
+from postern import AUTHSERV_ID, Conversation
 from procs import DEV, RELEASE, ROOT
 
 CORPUS = os.path.join(ROOT, "tests", "corpora", "mail")
@@ -34,6 +37,16 @@ def compare(received, expected, digests):
     return wrong
 
 
+def send_in_a_chunk(port, data):
+    """Without Postfix, which does not carry binary content: with the verdict that it would have brought."""
+    data = f"Authentication-Results: {AUTHSERV_ID}; dmarc=pass header.from=example.com\r\n".encode() + data
+    with Conversation(port) as smtp:
+        smtp.greet()
+        smtp.send(f"MAIL FROM:<{BOB}> BODY=BINARYMIME\r\nRCPT TO:<{ALICE}>\r\nBDAT {len(data)} LAST\r\n".encode() + data)
+        replies = [smtp.reply() for _ in range(3)]
+        assert [reply[:3] for reply in replies] == ["250"] * 3, replies
+
+
 # Sanitized workers have no sandbox: only the release build shows that the system calls it allows are enough.
 @pytest.mark.parametrize("stopped_gateway", [DEV, RELEASE], indirect=True, ids=["sanitized", "sandboxed"])
 def test_corpus_goes_through_the_circle(mx, gateway, bob_to_alice):
@@ -41,7 +54,11 @@ def test_corpus_goes_through_the_circle(mx, gateway, bob_to_alice):
     problems = []
     for name in NAMES:
         with open(os.path.join(CORPUS, name + ".eml"), "rb") as file:
-            send(mx.port, file.read())
+            data = file.read()
+        if b"\0" in data:
+            send_in_a_chunk(gateway.smtp_port, data)
+        else:
+            send(mx.port, data)
     expectations = {}
     for name in NAMES:
         with open(os.path.join(CORPUS, name + ".expect"), encoding="utf-8") as file:
