@@ -1,7 +1,8 @@
 """Floods: whatever many clients do, memory is bounded and others are served.
 
 The clients of a flood come from 127.0.0.2, which is not exempt here; mail comes from 127.0.0.1, which is, as in the
-default configuration. The loads are small enough for any machine: what they show is that nothing grows with them.
+default configuration. The loads are small enough for any machine: what they show is that nothing grows with them. With
+`pytest -s` each test says how much memory the flood took and how long somebody else's mail (docs/PERFORMANCE.md).
 """
 import contextlib
 import os
@@ -77,11 +78,13 @@ def expect_service(gateway, subject):
     began = time.monotonic()
     send(gateway.smtp_port, make_mail(subject))
     took = time.monotonic() - began
+    print(f"  {subject}: answered in {took * 1000:.0f} ms")
     assert took < SERVED_SECONDS, f"the mail took {took:.1f} s"
 
 
 def expect_memory(gateway, before, more):
     grown = pss(gateway.process.pid) - before
+    print(f"  memory grew by {grown / MIB:.1f} MiB")
     assert grown < more, f"grew by {grown / MIB:.1f} MiB"
 
 
