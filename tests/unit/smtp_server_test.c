@@ -19,6 +19,7 @@
 #include "base/stream.h"
 #include "base/tls.h"
 #include "base/xmalloc.h"
+#include "smtp/smtp_budget.h"
 #include "smtp/smtp_server.h"
 
 enum { TURNS_MAX = 20000, TEXT_MAX = 64 * 1024 };
@@ -38,6 +39,7 @@ struct scene {
     struct strbuf events;
     const char *const *proxies;
     const char *const *clients;
+    struct smtp_budget *budget;
     const char *free_at; /* the owner frees the listener in this callback */
     bool answers_first;
     bool is_slow; /* the owner leaves recipients unanswered, see refuse_late() */
@@ -147,6 +149,7 @@ static void set_up(struct scene *scene, enum smtp_tls_policy policy)
         .tls = scene->server_tls,
         .proxies = scene->proxies,
         .clients = scene->clients,
+        .budget = scene->budget,
         .message_max = 1000000,
         .spool_dir = "/tmp",
         .callbacks = &owner,
@@ -322,6 +325,28 @@ static void implicit_tls_greets_inside(void **state)
     expect(&scene, NULL);
     assert_null(strstr(scene.received.data, "220"));
     tear_down(&scene);
+}
+
+/* What OpenSSL keeps can't be counted, but is not forgotten. */
+static void tls_counts_in_the_budget(void **state)
+{
+    (void)state;
+    enum { PLAIN_LEAST = 4 * 1024, TLS_LEAST = 32 * 1024 };
+    struct scene scene = { .budget = smtp_budget_new(1024 * 1024) };
+    set_up(&scene, SMTP_TLS_MAY);
+    connect_client(&scene, NULL);
+    expect(&scene, "Postern\r\n");
+    say(&scene, "EHLO client.example\r\n", "250 STARTTLS\r\n");
+    assert_in_range(smtp_budget_held(scene.budget), PLAIN_LEAST, 2 * PLAIN_LEAST);
+    start_tls(&scene);
+    say(&scene, "EHLO client.example\r\n", "250 LIMITS RCPTMAX=1000\r\n");
+    assert_in_range(smtp_budget_held(scene.budget), TLS_LEAST + PLAIN_LEAST, TLS_LEAST + 2 * PLAIN_LEAST);
+    stream_free(&scene.client);
+    for (int i = 0; i < TURNS_MAX && smtp_budget_held(scene.budget) > 0; i++)
+        loop_turn(scene.loop);
+    assert_int_equal(smtp_budget_held(scene.budget), 0);
+    tear_down(&scene);
+    smtp_budget_free(&scene.budget);
 }
 
 /* A handshake that is under way when the listener is drained ends well, and then its client is told. */
@@ -708,6 +733,7 @@ int main(void)
         cmocka_unit_test(starttls_injection_is_refused),
         cmocka_unit_test(plain_text_in_the_handshake_is_refused),
         cmocka_unit_test(implicit_tls_greets_inside),
+        cmocka_unit_test(tls_counts_in_the_budget),
         cmocka_unit_test(drained_in_the_handshake),
         cmocka_unit_test(silent_handshake_times_out),
         cmocka_unit_test(implicit_tls_comes_after_the_proxy_header),
