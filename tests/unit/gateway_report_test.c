@@ -173,11 +173,45 @@ static void echo_reports_once_and_only_whom_it_has_reached(void **state)
     reporter_free(&reporter);
 }
 
+/* Its sender was told that it failed when an administrator dropped it; that the silo had it already comes too late. */
+static void echo_of_a_dropped_mail_is_told_but_not_reported(void **state)
+{
+    struct store_fixture *fixture = *state;
+    static char domain[] = "silo.example.org", hostname[] = "gw.example.org";
+    struct config config = { .domain = domain, .hostname = hostname };
+    char detail[2100] = "";
+    int pokes = 0;
+    int64_t count;
+    bool reported;
+    struct reporter *reporter = reporter_new(&config, count_up, &pokes);
+    struct store_db *db = store_fixture_borrow(fixture);
+    int64_t id = add_mail(db);
+    struct store_inbound row;
+    assert_int_equal(store_inbound_find(db, id, &row), 1);
+    assert_int_equal(report_add_of_entry(db, reporter, &row, true, NOW, &reported), 1);
+    assert_true(reported);
+    store_inbound_free(&row);
+    assert_int_equal(store_inbound_finish(db, id, STORE_QUEUE_DROPPED), 1);
+    struct poster_fate fate;
+    poster_fate_set(&fate, id, NOW, "aaaa000000000001", NULL, NOW + 1);
+    assert_int_equal(poster_settle(db, reporter, &fate, &reported), 1);
+    assert_false(reported);
+    poster_fate_free(&fate);
+    assert_int_equal(store_queue_count(db, STORE_QUEUE_OUT, STORE_QUEUE_ROUTED, &count), 1);
+    assert_int_equal(count, 1);
+    assert_int_equal(store_trace_list(db, STORE_QUEUE_IN, id, keep_detail, detail), 1);
+    assert_non_null(strstr(detail, "posted: accepted by the silo as aaaa000000000001"));
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+    reporter_free(&reporter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(largest_report_fits, store_fixture_setup, store_fixture_teardown),
         cmocka_unit_test_setup_teardown(echo_reports_once_and_only_whom_it_has_reached, store_fixture_setup,
+                                        store_fixture_teardown),
+        cmocka_unit_test_setup_teardown(echo_of_a_dropped_mail_is_told_but_not_reported, store_fixture_setup,
                                         store_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
