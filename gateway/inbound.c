@@ -340,34 +340,19 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
     return !any_refused || mail->lmtp;
 }
 
-/* What both want. */
-static unsigned join_notify(unsigned a, unsigned b)
-{
-    if (a == b)
-        return a;
-    unsigned joined = ((a ? a : STORE_NOTIFY_FAILURE) | (b ? b : STORE_NOTIFY_FAILURE)) & ~(unsigned)STORE_NOTIFY_NEVER;
-    return joined == STORE_NOTIFY_FAILURE && (a == 0 || b == 0) ? 0 : joined;
-}
-
-/* How much is to be heard of it. */
-static int weigh_notify(unsigned notify)
-{
-    return notify & STORE_NOTIFY_SUCCESS ? 2 : notify & STORE_NOTIFY_NEVER ? 0 : 1;
-}
-
 /* Somebody who was named twice, by addresses with different details, gets it once: reports name the address of which
  * most is to be heard. */
 static void join_addresses(const struct mail *mail, const struct mail_recipient *first,
                            struct store_inbound_recipient_new *row)
 {
-    int most = weigh_notify(first->notify);
+    int most = report_weigh_notify(first->notify);
     for (const struct mail_recipient *other = first + 1; other < mail->recipients + mail->count; other++) {
         if (other->verdict.decision != POLICY_ACCEPT || !store_target_equal(other->target, first->target))
             continue;
-        row->notify = join_notify(row->notify, other->notify);
-        if (weigh_notify(other->notify) <= most)
+        row->notify = report_join_notify(row->notify, other->notify);
+        if (report_weigh_notify(other->notify) <= most)
             continue;
-        most = weigh_notify(other->notify);
+        most = report_weigh_notify(other->notify);
         row->address = other->address;
         row->orcpt = other->orcpt;
     }

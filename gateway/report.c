@@ -113,6 +113,20 @@ bool report_would_miss(const struct report *report, const struct report_recipien
     return due != DUE_REPORT && due != DUE_UNASKED && due != DUE_UNWANTED;
 }
 
+unsigned report_join_notify(unsigned a, unsigned b)
+{
+    if (a == b)
+        return a;
+    unsigned asked = (a | b) & ~(unsigned)STORE_NOTIFY_NEVER;
+    bool any_default = a == 0 || b == 0; /* failures, but of automatic mail */
+    return asked && any_default ? asked | STORE_NOTIFY_FAILURE : asked;
+}
+
+int report_weigh_notify(unsigned notify)
+{
+    return notify & STORE_NOTIFY_SUCCESS ? 2 : notify & STORE_NOTIFY_NEVER ? 0 : 1;
+}
+
 /* Composing. */
 
 struct original {

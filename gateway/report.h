@@ -50,6 +50,11 @@ struct report {
  * refused as long as it can be. */
 bool report_would_miss(const struct report *report, const struct report_recipient *recipient);
 
+/* Of one recipient who was named by two addresses: NOTIFY (STORE_NOTIFY_*, 0 not said) that asks for what both ask for; and
+ * how much is to be heard of each address, a number to compare. */
+unsigned report_join_notify(unsigned a, unsigned b);
+int report_weigh_notify(unsigned notify);
+
 /* Writer only. One report (of more than 1,000 recipients several) about all for whom one is due; none if there are none. -1
  * database error. *added_out: the relay should be poked once this is committed. */
 int report_add(struct store_db *db, const struct reporter *reporter, const struct report *report, int64_t now,

@@ -205,9 +205,25 @@ static void echo_of_a_dropped_mail_is_told_but_not_reported(void **state)
     reporter_free(&reporter);
 }
 
+static void two_addresses_of_one_get_what_both_ask_for(void **state)
+{
+    enum { S = STORE_NOTIFY_SUCCESS, F = STORE_NOTIFY_FAILURE, N = STORE_NOTIFY_NEVER };
+    static const unsigned cases[][3] = { { 0, 0, 0 },     { N, N, N },     { 0, N, 0 }, { N, F, F },        { S, N, S },
+                                         { S, 0, S | F }, { S, F, S | F }, { 0, F, F }, { S | F, N, S | F } };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(report_join_notify(cases[i][0], cases[i][1]), cases[i][2]);
+        assert_int_equal(report_join_notify(cases[i][1], cases[i][0]), cases[i][2]);
+    }
+    assert_true(report_weigh_notify(S) > report_weigh_notify(F));
+    assert_int_equal(report_weigh_notify(0), report_weigh_notify(F));
+    assert_true(report_weigh_notify(F) > report_weigh_notify(N));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_addresses_of_one_get_what_both_ask_for),
         cmocka_unit_test_setup_teardown(largest_report_fits, store_fixture_setup, store_fixture_teardown),
         cmocka_unit_test_setup_teardown(echo_reports_once_and_only_whom_it_has_reached, store_fixture_setup,
                                         store_fixture_teardown),
