@@ -153,6 +153,8 @@ static int update_in_place(struct publication *publication, const char *path)
         result = judge_target(target);
     if (result == 1 && (read_source(publication) < 0 || write_target(publication) < 0))
         result = -1;
+    if (result == 1)
+        (void)chmod(path, FILE_MODE); /* a file that came back from a backup may have lost it; its owner can do it */
     if (result < 0)
         say(publication->result, "can't update", path, sqlite3_errmsg(target->handle));
     store_db_close(target);

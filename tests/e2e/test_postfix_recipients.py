@@ -236,6 +236,10 @@ def test_file_survives_the_daemon_and_is_mended(file_gateway, silo, folder):
 
     wait_until("the file is mended", is_mended)
     file_gateway.stop()
+    os.chmod(file_gateway.recipients, 0o600)   # as it may come out of a backup
+    file_gateway.start()
+    wait_until("Postfix may read it again", lambda: os.stat(file_gateway.recipients).st_mode & 0o777 == 0o644)
+    file_gateway.stop()
     os.rename(os.path.dirname(file_gateway.recipients), os.path.join(folder, "elsewhere"))
     file_gateway.start()
     wait_until("status tells", lambda: "No such file" in file_gateway.ctl_json("status").get("postfix_recipients_error", ""))
