@@ -538,7 +538,7 @@ static void deaf_clients_are_not_listened_to(void **state)
 {
     (void)state;
     static const char noop[] = "NOOP\r\n";
-    struct scene scene = { .free_at = NULL };
+    struct scene scene = { .budget = smtp_budget_new(1024 * 1024) };
     set_up(&scene, SMTP_TLS_NONE);
     int client = adopt_raw_client(&scene);
     size_t said = 0;
@@ -551,6 +551,7 @@ static void deaf_clients_are_not_listened_to(void **state)
         loop_turn(scene.loop);
     }
     assert_int_equal(smtp_listener_sessions(scene.listener), 1);
+    assert_in_range(smtp_budget_held(scene.budget), 64 * 1024, 256 * 1024); /* replies, and commands */
     clock_advance(scene.clock, 5 * 60 * 1000 - 1);
     for (int i = 0; i < 20; i++)
         loop_turn(scene.loop);
@@ -559,8 +560,10 @@ static void deaf_clients_are_not_listened_to(void **state)
     for (int i = 0; i < 20; i++)
         loop_turn(scene.loop);
     assert_int_equal(smtp_listener_sessions(scene.listener), 0);
+    assert_int_equal(smtp_budget_held(scene.budget), 0);
     close(client);
     tear_down(&scene);
+    smtp_budget_free(&scene.budget);
 }
 
 static bool refuse_late(struct scene *scene)
