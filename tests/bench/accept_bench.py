@@ -31,6 +31,7 @@ LOADS = [
     ("1 MiB, 50 sessions kept", 50, MIB, 0.1, "kept", False),
     ("1 MiB, 100 sessions kept", 100, MIB, 0.1, "kept", False),
     ("4 KiB, 10 sessions kept, STARTTLS", 10, 4 * KIB, 1, "tls kept", True),
+    ("4 KiB, 50 sessions kept, STARTTLS", 50, 4 * KIB, 1, "tls kept", True),
     ("4 KiB, 10 sessions, STARTTLS, one message each", 10, 4 * KIB, 0.3, "tls once", True),
 ]
 
