@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "smtp/smtp_xtext.h"
 
 enum { QP_LINE_MAX = 76 };
 
@@ -67,23 +68,16 @@ static void add_date(struct strbuf *out, const char *name, int64_t at)
 
 /* xtext (RFC 3461 section 4). */
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Decoded; what is no xtext is taken as it stands. */
 static void decode_xtext(const char *text, struct strbuf *out)
 {
-    while (*text) {
-        int high = *text == '+' ? hex_value(text[1]) : -1;
-        int low = high >= 0 ? hex_value(text[2]) : -1;
-        if (low >= 0 && (high || low)) { /* no NULs in between */
-            strbuf_add_char(out, (char)(high << 4 | low));
-            text += 3;
-        } else {
-            strbuf_add_char(out, *text++);
+    for (size_t len = strlen(text), used; len > 0; text += used, len -= used) {
+        int c = smtp_xtext_octet(text, len, SMTP_XTEXT_CAPITALS, &used);
+        if (c <= 0) { /* no NULs in between */
+            c = (unsigned char)text[0];
+            used = 1;
         }
+        strbuf_add_char(out, (char)c);
     }
 }
 

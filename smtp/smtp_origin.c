@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "smtp/smtp_address.h"
+#include "smtp/smtp_xtext.h"
 
 /* --- values, decoded --- */
 
@@ -134,28 +135,13 @@ static const struct attribute *find_attribute(const char *name, size_t len, enum
     return NULL;
 }
 
-static int hex_digit(char c)
-{
-    if (isdigit((unsigned char)c))
-        return c - '0';
-    return isxdigit((unsigned char)c) ? toupper((unsigned char)c) - 'A' + 10 : -1;
-}
-
 /* Small letters are taken too, as Postfix does, and "=", which old versions of it did not encode. */
 static bool decode_xtext(const char *text, size_t len, char out[static SMTP_ORIGIN_TEXT_MAX + 1])
 {
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++, n++) {
-        int c = (unsigned char)text[i];
-        if (n == SMTP_ORIGIN_TEXT_MAX)
-            return false;
-        if (c == '+') {
-            if (len - i < 3 || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
-                return false;
-            c = 16 * hex_digit(text[i + 1]) + hex_digit(text[i + 2]);
-            i += 2;
-        }
-        if (c == '\0')
+    size_t n = 0, used;
+    for (size_t i = 0; i < len; i += used, n++) {
+        int c = smtp_xtext_octet(text + i, len - i, SMTP_XTEXT_ANY_CASE, &used);
+        if (c <= 0 || n == SMTP_ORIGIN_TEXT_MAX)
             return false;
         out[n] = (char)c;
     }

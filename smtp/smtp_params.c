@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "smtp/smtp_parser.h"
+#include "smtp/smtp_xtext.h"
 
 struct slice {
     const char *text;
@@ -27,27 +28,19 @@ static bool slice_is(struct slice slice, const char *keyword)
 
 static int hex_digit(char c)
 {
-    static const char digits[] = "0123456789ABCDEF"; /* small letters are not in the grammar */
-    const char *digit = c == '\0' ? NULL : strchr(digits, c);
-    return digit ? (int)(digit - digits) : -1;
+    return smtp_xtext_digit(c, SMTP_XTEXT_CAPITALS);
 }
 
 /* RFC 3461 section 4: printable ASCII but "+" and "=", and "+" with two digits. What is encoded must be printable, too
  * (sections 4.2 and 4.4): a report is going to say it in a header. */
 static bool is_xtext(struct slice value)
 {
-    for (size_t i = 0; i < value.len; i++) {
-        int c = (unsigned char)value.text[i];
-        if (c == '+') {
-            if (value.len - i < 3 || hex_digit(value.text[i + 1]) < 0 || hex_digit(value.text[i + 2]) < 0)
-                return false;
-            c = 16 * hex_digit(value.text[i + 1]) + hex_digit(value.text[i + 2]);
-            i += 2;
-            if (c < ' ' || c > '~')
-                return false;
-        } else if (c <= ' ' || c > '~' || c == '=') {
+    size_t used;
+    for (size_t i = 0; i < value.len; i += used) {
+        int c = smtp_xtext_octet(value.text + i, value.len - i, SMTP_XTEXT_CAPITALS, &used);
+        bool is_encoded = c >= 0 && used > 1;
+        if (c < ' ' || c > '~' || (!is_encoded && (c == ' ' || c == '=')))
             return false;
-        }
     }
     return value.len > 0;
 }
