@@ -5,9 +5,20 @@
 
 #include "base/strbuf.h"
 
-/* Adds what parses, unless it is there already. */
-static void add(struct smtp_address forms[static ENVELOPE_FORMS_MAX], size_t *count, const char *local,
-                size_t local_len, const char *domain, size_t domain_len)
+/* Unless it is there already. */
+static void add(struct smtp_address forms[static ENVELOPE_FORMS_MAX], size_t *count, const struct smtp_address *form)
+{
+    if (*count == ENVELOPE_FORMS_MAX)
+        return;
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(forms[i].local, form->local) == 0 && strcmp(forms[i].domain, form->domain) == 0)
+            return;
+    forms[(*count)++] = *form;
+}
+
+/* As it is, and without its detail (RFC 5233); nothing if it is no address. */
+static void add_both(struct smtp_address forms[static ENVELOPE_FORMS_MAX], size_t *count, const char *local,
+                     size_t local_len, const char *domain, size_t domain_len)
 {
     struct strbuf text;
     struct smtp_address form;
@@ -15,25 +26,14 @@ static void add(struct smtp_address forms[static ENVELOPE_FORMS_MAX], size_t *co
     strbuf_add(&text, local, local_len);
     strbuf_add_char(&text, '@');
     strbuf_add(&text, domain, domain_len);
-    bool is_new = strbuf_ok(&text) && smtp_address_parse(text.data, text.len, &form) == 1;
+    bool is_address = strbuf_ok(&text) && smtp_address_parse(text.data, text.len, &form) == 1;
     strbuf_free(&text);
-    if (!is_new || *count == ENVELOPE_FORMS_MAX)
+    if (!is_address)
         return;
     smtp_address_normalise(&form);
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp(forms[i].local, form.local) == 0 && strcmp(forms[i].domain, form.domain) == 0)
-            return;
-    forms[(*count)++] = form;
-}
-
-/* As it is, and without its detail (RFC 5233). */
-static void add_both(struct smtp_address forms[static ENVELOPE_FORMS_MAX], size_t *count, const char *local,
-                     size_t local_len, const char *domain, size_t domain_len)
-{
-    add(forms, count, local, local_len, domain, domain_len);
-    const char *plus = memchr(local, '+', local_len);
-    if (plus && plus > local && local[0] != '"')
-        add(forms, count, local, (size_t)(plus - local), domain, domain_len);
+    add(forms, count, &form);
+    if (form.local[0] != '"' && smtp_address_drop_detail(&form)) /* nobody tags a quoted one */
+        add(forms, count, &form);
 }
 
 /* Behind the nth '=' from here; NULL when there are fewer. */
