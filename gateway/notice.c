@@ -13,15 +13,26 @@
 #include "mapping/store_queue.h"
 #include "mapping/store_trace.h"
 
-int notice_text_fd(const char *text)
+static int text_fd(const char *text, size_t len)
 {
-    size_t len = strlen(text);
     int fd = memfd_create("notice", MFD_CLOEXEC);
     if (fd >= 0 && write(fd, text, len) != (ssize_t)len) {
         close(fd);
         fd = -1;
     }
     return fd;
+}
+
+int notice_add_text(struct store_db *db, const char *text, size_t len, int64_t *content_id_out)
+{
+    int fd = text_fd(text, len);
+    if (fd < 0) {
+        log_error("notice.no_memory_file", "error=%s", strerror(errno));
+        return -1;
+    }
+    int result = store_content_add_fd(db, fd, (int64_t)len, content_id_out);
+    close(fd);
+    return result;
 }
 
 static int add_reader(struct store_db *db, int64_t id, const struct notice *notice)
@@ -33,15 +44,9 @@ static int add_reader(struct store_db *db, int64_t id, const struct notice *noti
 
 int notice_add(struct store_db *db, const struct notice *notice, int64_t now)
 {
-    int fd = notice_text_fd(notice->text);
-    if (fd < 0) {
-        log_error("notice.no_memory_file", "error=%s", strerror(errno));
-        return -1;
-    }
-    int64_t content_id, id, size = (int64_t)strlen(notice->text);
-    int result = store_content_add_fd(db, fd, size, &content_id);
-    close(fd);
-    if (result != 1)
+    int64_t content_id, id;
+    size_t size = strlen(notice->text);
+    if (notice_add_text(db, notice->text, size, &content_id) != 1)
         return -1;
     struct store_inbound_new row = {
         .kind = STORE_INBOUND_NOTICE,
@@ -50,7 +55,7 @@ int notice_add(struct store_db *db, const struct notice *notice, int64_t now)
         .references = "",
         .is_automatic = true,
         .content_id = content_id,
-        .size = size,
+        .size = (int64_t)size,
         .thread_id = notice->thread_id,
         .threadid = notice->thread_id ? NULL : notice->threadid,
         .subject = notice->subject,

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "mapping/store_address.h"
+#include <stddef.h>
 #include <stdint.h>
 
 struct store_db;
@@ -32,5 +33,6 @@ void notice_list_add(struct notice_list *list, const char *fmt, ...) __attribute
 /* Says how many lines were left out, if any. */
 void notice_list_end(struct notice_list *list);
 
-/* A memfd that holds the text, as content tables and posts want it (owned by the caller). -1 on failure. */
-int notice_text_fd(const char *text) __attribute__((warn_unused_result));
+/* Writer only. Keeps a text of ours as content of its own. 1, or -1: no memory file, or a database error. */
+int notice_add_text(struct store_db *db, const char *text, size_t len, int64_t *content_id_out)
+    __attribute__((warn_unused_result));

@@ -6,7 +6,6 @@
 #include "gateway/report.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/digest.h"
-#include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
@@ -216,18 +214,6 @@ static int compose(const struct reporter *reporter, const struct report *report,
 
 /* Keeping. */
 
-static int add_content(struct store_db *db, const struct strbuf *text, int64_t *content_id_out)
-{
-    int fd = notice_text_fd(text->data);
-    if (fd < 0) {
-        log_error("report.no_memory_file", "error=%s", strerror(errno));
-        return -1;
-    }
-    int result = store_content_add_fd(db, fd, (int64_t)text->len, content_id_out);
-    close(fd);
-    return result;
-}
-
 static int add_entry(struct store_db *db, const struct report *report, const char *message_id,
                      const struct strbuf *text, struct smtp_dsn_needs needs, int64_t now, int64_t *id_out)
 {
@@ -243,7 +229,7 @@ static int add_entry(struct store_db *db, const struct report *report, const cha
         .now = now,
     };
     queue_id_format(STORE_QUEUE_IN, report->inbound_id, about);
-    if (add_content(db, text, &content_id) != 1 || store_outbound_add(db, &row, id_out) != 1 ||
+    if (notice_add_text(db, text->data, text->len, &content_id) != 1 || store_outbound_add(db, &row, id_out) != 1 ||
         store_outbound_add_address(db, *id_out, report->sender) != 1 ||
         store_outbound_set_mail(db, *id_out, content_id, size, needs.is_8bit, needs.is_smtputf8) != 1)
         return -1;
