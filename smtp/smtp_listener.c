@@ -136,51 +136,56 @@ static void turn_away(struct stream *stream, const char *peer, const struct smtp
     strbuf_free(&out);
 }
 
+/* Somebody has connected. */
+struct arrival {
+    struct smtp_session *session; /* NULL: is turned away */
+    struct smtp_reply refusal;
+    bool is_proxied;
+    struct stream_settings stream; /* with which the stream is to be made */
+};
+
+static struct arrival judge_arrival(struct smtp_listener *listener, const char *peer)
+{
+    char *peer_address = smtp_access_address_of_peer(peer);
+    struct arrival arrival = { .is_proxied = is_proxy(listener, peer_address), .stream = { .callbacks = &deaf } };
+    struct smtp_visit visit;
+    arrival.refusal = admit(listener, arrival.is_proxied ? NULL : peer_address, &visit);
+    if (arrival.refusal.code != 0) {
+        free(peer_address);
+        return arrival;
+    }
+    arrival.session = smtp_session_new(listener, peer, peer_address, &visit);
+    arrival.stream = (struct stream_settings){ .callbacks = smtp_session_stream_callbacks(), .ctx = arrival.session };
+    return arrival;
+}
+
+static void begin(const struct arrival *arrival, const char *peer, struct stream *stream, bool is_tls)
+{
+    if (!arrival->session)
+        turn_away(stream, peer, &arrival->refusal);
+    else if (arrival->is_proxied)
+        smtp_session_begin_proxied(arrival->session, stream);
+    else
+        smtp_session_begin(arrival->session, stream, is_tls);
+}
+
 void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *peer)
 {
     const struct smtp_listener_settings *settings = &listener->settings;
-    struct tls_context *tls = settings->tls_policy == SMTP_TLS_IMPLICIT ? settings->tls : NULL;
-    char *peer_address = smtp_access_address_of_peer(peer);
-    bool is_proxied = is_proxy(listener, peer_address);
-    struct smtp_visit visit;
-    struct smtp_reply refusal = admit(listener, is_proxied ? NULL : peer_address, &visit);
-    if (refusal.code == 0) {
-        struct smtp_session *session = smtp_session_new(listener, peer, peer_address, &visit);
-        struct stream_settings stream = { .callbacks = smtp_session_stream_callbacks(), .ctx = session };
-        if (is_proxied)
-            smtp_session_begin_proxied(session, stream_new_accepted(settings->loop, &stream, fd, NULL));
-        else
-            smtp_session_begin(session, stream_new_accepted(settings->loop, &stream, fd, tls), tls != NULL);
-        return;
-    }
-    free(peer_address);
-    struct stream_settings stream = { .callbacks = &deaf };
-    turn_away(stream_new_accepted(settings->loop, &stream, fd, tls), peer, &refusal);
+    struct arrival arrival = judge_arrival(listener, peer);
+    bool is_header_first = arrival.session && arrival.is_proxied;
+    bool is_tls = settings->tls_policy == SMTP_TLS_IMPLICIT && !is_header_first;
+    struct tls_context *tls = is_tls ? settings->tls : NULL;
+    begin(&arrival, peer, stream_new_accepted(settings->loop, &arrival.stream, fd, tls), tls != NULL);
 }
 
 void smtp_listener_adopt_pair(struct smtp_listener *listener, const char *peer, const struct stream_settings *client,
                               struct stream **client_out)
 {
-    struct loop *loop = listener->settings.loop;
-    char *peer_address = smtp_access_address_of_peer(peer);
-    bool is_proxied = is_proxy(listener, peer_address);
-    struct smtp_visit visit;
-    struct smtp_reply refusal = admit(listener, is_proxied ? NULL : peer_address, &visit);
+    struct arrival arrival = judge_arrival(listener, peer);
     struct stream *server;
-    if (refusal.code == 0) {
-        struct smtp_session *session = smtp_session_new(listener, peer, peer_address, &visit);
-        struct stream_settings stream = { .callbacks = smtp_session_stream_callbacks(), .ctx = session };
-        stream_new_pair(loop, &stream, client, &server, client_out);
-        if (is_proxied)
-            smtp_session_begin_proxied(session, server);
-        else
-            smtp_session_begin(session, server, false);
-        return;
-    }
-    free(peer_address);
-    struct stream_settings stream = { .callbacks = &deaf };
-    stream_new_pair(loop, &stream, client, &server, client_out);
-    turn_away(server, peer, &refusal);
+    stream_new_pair(listener->settings.loop, &arrival.stream, client, &server, client_out);
+    begin(&arrival, peer, server, false);
 }
 
 static void on_accept(int fd, const char *peer, void *arg)
