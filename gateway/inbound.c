@@ -4,7 +4,7 @@
  * thread of its own, if it is not small) and stored: small content on the committer's thread, large content before that on the
  * background thread, which waits for the disk. Nobody parses it here.
  */
-#include "gateway/inbound.h"
+#include "gateway/inbound_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 
 #include "base/background.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/spool.h"
@@ -21,71 +20,15 @@
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
-#include "gateway/policy.h"
 #include "gateway/queue.h"
 #include "gateway/recipient.h"
-#include "gateway/report.h"
 #include "gateway/target.h"
-#include "mapping/store_content.h"
 #include "mapping/store_draft.h"
 #include "mapping/store_mapping.h"
-#include "mapping/store_queue.h"
-#include "mapping/store_thread.h"
-#include "mapping/store_trace.h"
-#include "smtp/mail_header.h"
 #include "smtp/smtp_origin.h"
 #include "smtp/smtp_params.h"
 
-enum { DAY_MS = 24 * 3600 * 1000, DIGEST_PIECE = 64 * 1024, DIGEST_ASIDE = 16 * 1024 };
-static const int64_t REPETITIONS_MS = INT64_C(8) * DAY_MS; /* promise 2: a week, and a day more */
-
-struct inbound {
-    const struct parts *parts;
-    void (*on_accepted)(void *ctx);
-    void *ctx;
-    struct inbound_statistics statistics;
-};
-
-/* One mail between its end of data and our reply. While it is prepared only the background thread (draft, kept) and the
- * digester (digest, digested) may touch it, and neither changes the content; then, until the operation is done, only the
- * committer. */
-struct mail {
-    struct inbound *inbound;
-    struct smtp_transaction *transaction;
-    struct spool *content;
-    size_t received_size;      /* octets of our own Received field, in front of the mail as it came */
-    int64_t size;              /* of the mail as it came */
-    struct store_draft *draft; /* of content */
-    uint8_t digest[DIGEST_SIZE];
-    enum { DIGEST_UNKNOWN, DIGEST_KNOWN, DIGEST_FAILED } digested;
-    bool kept;
-    unsigned preparing; /* the loop's: threads that are to keep and digest it and have not said that they have */
-    struct mail_header_facts header;
-    char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
-    char *session; /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
-    char *proof;   /* why the author is believed */
-    /* Of DSN; texts, also the recipients', are the transaction's, which lives until it is answered. */
-    enum store_ret ret;
-    const char *envid; /* NULL */
-    int64_t correspondent_id;
-    bool lmtp;
-    bool is_sender_proven; /* the envelope's: may get reports */
-    bool is_split;         /* SMTP: taken for some recipients, refused for good for others, whose report goes with it */
-    bool reported;         /* such a report is in the outbound queue */
-    size_t count;          /* recipients */
-    struct mail_recipient {
-        char address[SMTP_ADDRESS_MAX + 2];
-        unsigned notify;
-        const char *orcpt; /* NULL */
-        struct store_target target;
-        int64_t mapping_id, daily;
-        struct policy_verdict verdict;
-        bool is_over_limit; /* that is why verdict refuses: the next run of the operation asks again */
-        int64_t repeated;   /* the entry that it was accepted as before; 0: it was not */
-    } * recipients;
-    int64_t now;
-    int64_t id; /* in the queue; 0: everything was a repetition */
-};
+enum { DIGEST_ASIDE = 16 * 1024 };
 
 static void mail_free(struct mail *mail)
 {
@@ -200,334 +143,18 @@ static struct policy_verdict judge_proof(struct mail *mail)
     return verdict;
 }
 
-/* What a report says of a recipient for whom the mail is refused. */
-static struct report_recipient describe_refusal(const struct mail_recipient *recipient)
-{
-    return (struct report_recipient){
-        .address = recipient->address,
-        .orcpt = recipient->orcpt,
-        .notify = recipient->notify,
-        .action = SMTP_DSN_FAILED,
-        .status = recipient->verdict.reply.enhanced,
-        .explanation = recipient->verdict.reply.text,
-    };
-}
-
-static struct report describe(const struct mail *mail)
-{
-    return (struct report){
-        .sender = mail->sender,
-        .is_sender_proven = mail->is_sender_proven,
-        .is_automatic = mail->header.is_automatic,
-        .ret = mail->ret,
-        .envid = mail->envid,
-        .message_id = mail->header.message_id,
-        .received_at = mail->now,
-        .content_fd = -1,
-        .content_size = spool_size(mail->content),
-    };
-}
-
 /* SMTP has one reply for all. A mail may be taken for some and refused for others if no refusal goes unheard, and none is
  * for the moment only: then all of it is to come again. */
 static bool may_be_split(const struct mail *mail)
 {
-    struct report report = describe(mail);
+    struct report report = inbound_describe_mail(mail);
     for (size_t i = 0; i < mail->count; i++) {
-        struct report_recipient recipient = describe_refusal(&mail->recipients[i]);
+        struct report_recipient recipient = inbound_describe_refusal(&mail->recipients[i]);
         enum policy_decision decision = mail->recipients[i].verdict.decision;
         if (decision == POLICY_DEFER || (decision == POLICY_REJECT && report_would_miss(&report, &recipient)))
             return false;
     }
     return true;
-}
-
-/* Storing: runs on the committer, perhaps twice (store_submit_repeatable()). */
-
-/* Of the mail as it came: when it comes again, our Received field is another one. Reads all of it: of what is not small it
- * was done by the digester. */
-static void find_digest(struct mail *mail)
-{
-    if (mail->digested != DIGEST_UNKNOWN || !mail->header.message_id)
-        return;
-    struct mail_digest *digest = mail_digest_new();
-    const void *memory = spool_memory(mail->content);
-    uint8_t *piece = memory ? NULL : xmalloc(DIGEST_PIECE);
-    int64_t offset = (int64_t)mail->received_size, n = 0;
-    if (memory)
-        mail_digest_add(digest, (const uint8_t *)memory + mail->received_size, (size_t)mail->size);
-    while (!memory && (n = spool_read(mail->content, offset, piece, DIGEST_PIECE)) > 0) {
-        mail_digest_add(digest, piece, (size_t)n);
-        offset += n;
-    }
-    mail_digest_finish(&digest, mail->digest);
-    free(piece);
-    mail->digested = n < 0 ? DIGEST_FAILED : DIGEST_KNOWN;
-}
-
-/* But perhaps for the daily limit. */
-static bool is_authorised(const struct mail_recipient *recipient)
-{
-    return recipient->verdict.decision == POLICY_ACCEPT || recipient->is_over_limit;
-}
-
-/* But for the recipient. */
-static struct store_inbound_same describe_repetition(const struct mail *mail)
-{
-    return (struct store_inbound_same){
-        .message_id = mail->header.message_id,
-        .sender = mail->sender,
-        .digest = mail->digest,
-        .since = mail->now - REPETITIONS_MS,
-    };
-}
-
-/* Marks repetitions: same Message-ID, content and sender, accepted before for the same recipient; so one that arrives
- * with its recipients split differently is still known. Without a Message-ID there is no saying whether two equal mails
- * are one: then both are delivered. */
-static int mark_repeated(struct store_db *db, struct mail *mail)
-{
-    if (!mail->header.message_id)
-        return 1;
-    find_digest(mail);
-    if (mail->digested != DIGEST_KNOWN)
-        return -1;
-    struct store_inbound_same same = describe_repetition(mail);
-    for (size_t i = 0; i < mail->count; i++) {
-        struct mail_recipient *recipient = &mail->recipients[i];
-        recipient->repeated = 0;
-        same.target = recipient->target;
-        if (is_authorised(recipient) && store_inbound_find_same(db, &same, &recipient->repeated) < 0)
-            return -1;
-    }
-    return 1;
-}
-
-/* Inside the commit nobody else can be counted at the same time. */
-static int judge_daily_limit(struct store_db *db, struct mail *mail, struct mail_recipient *recipient)
-{
-    struct policy_mapping_facts facts = {
-        .from = mail->from, .recipient = recipient->address, .size = mail->size, .now = mail->now
-    };
-    struct store_mapping mapping;
-    if (store_mapping_find(db, recipient->mapping_id, &mapping) != 1)
-        return -1;
-    int result = store_inbound_count_since(db, mail->correspondent_id, recipient->target, mail->now - DAY_MS,
-                                           &facts.accepted_today);
-    facts.mapping = &mapping;
-    recipient->verdict = policy_judge_mapping(&facts);
-    recipient->is_over_limit = recipient->verdict.decision != POLICY_ACCEPT;
-    store_mapping_free(&mapping);
-    return result;
-}
-
-/* Daily limits, of those for whom it is not a repetition. 0: refused for all (SMTP has one reply); -1 error. */
-static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_out)
-{
-    bool any_refused = false;
-    *fresh_out = 0;
-    for (size_t i = 0; i < mail->count; i++) {
-        struct mail_recipient *recipient = &mail->recipients[i];
-        if (!is_authorised(recipient) || recipient->repeated)
-            continue;
-        if (recipient->daily && judge_daily_limit(db, mail, recipient) < 0)
-            return -1;
-        if (recipient->verdict.decision == POLICY_ACCEPT)
-            ++*fresh_out;
-        else
-            any_refused = true;
-    }
-    return !any_refused || mail->lmtp;
-}
-
-/* Somebody who was named twice, by addresses with different details, gets it once: reports name the address of which
- * most is to be heard. */
-static void join_addresses(const struct mail *mail, const struct mail_recipient *first,
-                           struct store_inbound_recipient_new *row)
-{
-    int most = report_weigh_notify(first->notify);
-    for (const struct mail_recipient *other = first + 1; other < mail->recipients + mail->count; other++) {
-        if (other->verdict.decision != POLICY_ACCEPT || !store_target_equal(other->target, first->target))
-            continue;
-        row->notify = report_join_notify(row->notify, other->notify);
-        if (report_weigh_notify(other->notify) <= most)
-            continue;
-        most = report_weigh_notify(other->notify);
-        row->address = other->address;
-        row->orcpt = other->orcpt;
-    }
-}
-
-/* Only who really gets it is noted as having got it: a recipient refused for now must not look like a repetition when
- * the mail comes again. */
-static int add_recipient(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient)
-{
-    struct store_inbound_recipient_new row = {
-        .target = recipient->target,
-        .mapping_id = recipient->mapping_id,
-        .address = recipient->address,
-        .notify = recipient->notify,
-        .orcpt = recipient->orcpt,
-    };
-    join_addresses(mail, recipient, &row);
-    if (store_inbound_add_recipient(db, mail->id, &row) != 1)
-        return -1;
-    return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
-                           recipient->verdict.reason);
-}
-
-static int add_recipients(struct store_db *db, struct mail *mail)
-{
-    int result = 1;
-    for (size_t i = 0; i < mail->count && result == 1; i++) {
-        const struct mail_recipient *recipient = &mail->recipients[i];
-        if (recipient->repeated)
-            result = store_trace_add(db, STORE_QUEUE_IN, recipient->repeated, mail->now, "repeated",
-                                     "came again for %s, %s; accepted, not delivered again", recipient->address,
-                                     mail->session);
-        else if (mail->id && recipient->verdict.decision == POLICY_ACCEPT)
-            result = add_recipient(db, mail, recipient);
-    }
-    return result;
-}
-
-/* 1 its report is due; 0 none is, for an earlier arrival of the same mail has brought one, or was accepted for this
- * recipient; -1 database error. */
-static int note_refusal(struct store_db *db, int64_t entry_id, const struct store_inbound_same *same)
-{
-    int64_t accepted_as;
-    if (!same->message_id)
-        return 1;
-    int found = store_inbound_find_same(db, same, &accepted_as);
-    if (found != 0)
-        return found == 1 ? 0 : -1;
-    return store_inbound_add_refusal(db, entry_id, same);
-}
-
-/* The first that was refused for the same member or group: its addresses may be several, with different wishes. */
-static size_t first_refused(const struct mail *mail, size_t index)
-{
-    size_t first = 0;
-    while (first < index && (mail->recipients[first].verdict.decision == POLICY_ACCEPT ||
-                             !store_target_equal(mail->recipients[first].target, mail->recipients[index].target)))
-        first++;
-    return first;
-}
-
-/* is_new_out: of each recipient; those that are refused and whose report is due. */
-static int find_new_refusals(struct store_db *db, const struct mail *mail, int64_t entry_id, bool *is_new_out)
-{
-    struct store_inbound_same same = describe_repetition(mail);
-    for (size_t i = 0; i < mail->count; i++) {
-        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
-            continue;
-        size_t first = first_refused(mail, i);
-        same.target = mail->recipients[i].target;
-        int noted = first < i ? is_new_out[first] : note_refusal(db, entry_id, &same);
-        if (noted < 0)
-            return -1;
-        is_new_out[i] = noted == 1;
-    }
-    return 1;
-}
-
-/* -1 database error. */
-static int list_refusals(struct store_db *db, const struct mail *mail, int64_t entry_id, struct report_recipient *list,
-                         size_t *count_out)
-{
-    bool *is_new = xcalloc(mail->count, sizeof *is_new);
-    int result = find_new_refusals(db, mail, entry_id, is_new);
-    *count_out = 0;
-    for (size_t i = 0; i < mail->count && result == 1; i++) {
-        const struct mail_recipient *recipient = &mail->recipients[i];
-        if (!is_new[i])
-            continue;
-        list[(*count_out)++] = describe_refusal(recipient);
-        result = store_trace_add(db, STORE_QUEUE_IN, entry_id, mail->now, "refused", "for %s: %s", recipient->address,
-                                 recipient->verdict.reason);
-    }
-    free(is_new);
-    return result;
-}
-
-/* Of a mail that is taken for some: the others' refusals go to its sender as a report, with the same commit. It is told in
- * the story of the new entry, or of the one that the mail is a repetition of. */
-static int report_refusals(struct store_db *db, struct mail *mail)
-{
-    struct report report = describe(mail);
-    report.inbound_id = mail->id;
-    for (size_t i = 0; i < mail->count && !report.inbound_id; i++)
-        report.inbound_id = mail->recipients[i].repeated;
-    struct report_recipient *list = xcalloc(mail->count, sizeof *list);
-    int result = list_refusals(db, mail, report.inbound_id, list, &report.recipient_count);
-    if (result == 1 && report.recipient_count > 0) {
-        report.recipients = list;
-        report.content_fd = spool_dup_fd(mail->content);
-        result = report_add(db, mail->inbound->parts->reporter, &report, mail->now, &mail->reported);
-        if (report.content_fd >= 0)
-            close(report.content_fd);
-    }
-    free(list);
-    return result;
-}
-
-static char *join_references(const struct mail_header_facts *header)
-{
-    struct strbuf joined;
-    strbuf_init(&joined, (size_t)(MAIL_HEADER_ID_MAX + 1) * MAIL_HEADER_REFERENCES_MAX);
-    for (size_t i = 0; i < header->reference_count; i++)
-        strbuf_add_fmt(&joined, "%s%s", i ? "\n" : "", header->references[i]);
-    return strbuf_detach(&joined);
-}
-
-static int add_mail(struct store_db *db, struct mail *mail)
-{
-    int64_t content_id;
-    if (store_content_add(db, mail->draft, &content_id) != 1)
-        return -1;
-    char *references = join_references(&mail->header);
-    struct store_inbound_new row = {
-        .kind = STORE_INBOUND_MAIL,
-        .sender = mail->sender,
-        .from_address = mail->from,
-        .correspondent_id = mail->correspondent_id,
-        .message_id = mail->header.message_id,
-        .digest = mail->digested == DIGEST_KNOWN ? mail->digest : NULL,
-        .references = references,
-        .is_automatic = mail->header.is_automatic,
-        .is_sender_proven = mail->is_sender_proven,
-        .ret = mail->ret,
-        .envid = mail->envid,
-        .content_id = content_id,
-        .size = mail->size,
-        .now = mail->now,
-    };
-    int result = store_inbound_add(db, &row, &mail->id);
-    free(references);
-    if (result != 1 ||
-        store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "received",
-                        "%s; sender <%s>, author <%s>, Message-ID <%s>, %" PRId64 " octets", mail->session,
-                        mail->sender, mail->from, mail->header.message_id ? mail->header.message_id : "",
-                        mail->size) != 1 ||
-        store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "proven", "%s", mail->proof) != 1)
-        return -1;
-    return 1;
-}
-
-static int store_mail(struct store_db *db, void *arg)
-{
-    struct mail *mail = arg;
-    size_t fresh;
-    if (mark_repeated(db, mail) < 0)
-        return -1;
-    mail->id = 0;
-    mail->reported = false;
-    int allowed = judge_limits(db, mail, &fresh);
-    if (allowed != 1)
-        return allowed;
-    if ((fresh > 0 && add_mail(db, mail) != 1) || add_recipients(db, mail) != 1)
-        return -1;
-    return mail->is_split ? report_refusals(db, mail) : 1;
 }
 
 /* Answering. */
@@ -642,7 +269,7 @@ static void keep(void *arg)
 /* The digest of a mail that is not small: on the digester's thread, for the committer has more to do than anybody. */
 static void digest_aside(void *arg)
 {
-    find_digest(arg);
+    inbound_find_digest(arg);
 }
 
 /* Both at the same time; the one that ends last comes here to go on. */
@@ -652,7 +279,7 @@ static void prepared(void *arg)
     if (--mail->preparing > 0)
         return;
     if (mail->kept)
-        store_submit_repeatable(mail->inbound->parts->store, store_mail, stored, mail);
+        store_submit_repeatable(mail->inbound->parts->store, inbound_store_mail, stored, mail);
     else
         stored(-1, mail);
 }
@@ -680,7 +307,7 @@ static void store_content(struct mail *mail)
     if (is_digested_aside)
         background_submit(parts->digester, digest_aside, prepared, discarded, mail);
     if (mail->preparing == 0)
-        store_submit_repeatable(parts->store, store_mail, stored, mail);
+        store_submit_repeatable(parts->store, inbound_store_mail, stored, mail);
 }
 
 /* From whom the mail server in front has it; NULL: it has not said. */

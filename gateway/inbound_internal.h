@@ -1,0 +1,74 @@
+/* inbound_internal.h - what the source files of inbound share; nobody else includes it
+ *
+ *   inbound.c          the session's side: RCPT, the verdict at the end of data, getting the content ready, the answer
+ *   inbound_store.c    the store operation: repetitions, daily limits, the entry, a report about refusals
+ */
+#pragma once
+#include "base/digest.h"
+#include "gateway/inbound.h"
+#include "gateway/policy.h"
+#include "gateway/report.h"
+#include "mapping/store_queue.h"
+#include "smtp/mail_header.h"
+
+struct spool;
+struct store_draft;
+
+struct inbound {
+    const struct parts *parts;
+    void (*on_accepted)(void *ctx);
+    void *ctx;
+    struct inbound_statistics statistics;
+};
+
+/* One mail between its end of data and our reply. While it is prepared only the background thread (draft, kept) and the
+ * digester (digest, digested) may touch it, and neither changes the content; then, until the operation is done, only the
+ * committer. */
+struct mail {
+    struct inbound *inbound;
+    struct smtp_transaction *transaction;
+    struct spool *content;
+    size_t received_size;      /* octets of our own Received field, in front of the mail as it came */
+    int64_t size;              /* of the mail as it came */
+    struct store_draft *draft; /* of content */
+    uint8_t digest[DIGEST_SIZE];
+    enum { DIGEST_UNKNOWN, DIGEST_KNOWN, DIGEST_FAILED } digested;
+    bool kept;
+    unsigned preparing; /* the loop's: threads that are to keep and digest it and have not said that they have */
+    struct mail_header_facts header;
+    char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
+    char *session; /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
+    char *proof;   /* why the author is believed */
+    /* Of DSN; texts, also the recipients', are the transaction's, which lives until it is answered. */
+    enum store_ret ret;
+    const char *envid; /* NULL */
+    int64_t correspondent_id;
+    bool lmtp;
+    bool is_sender_proven; /* the envelope's: may get reports */
+    bool is_split;         /* SMTP: taken for some recipients, refused for good for others, whose report goes with it */
+    bool reported;         /* such a report is in the outbound queue */
+    size_t count;          /* recipients */
+    struct mail_recipient {
+        char address[SMTP_ADDRESS_MAX + 2];
+        unsigned notify;
+        const char *orcpt; /* NULL */
+        struct store_target target;
+        int64_t mapping_id, daily;
+        struct policy_verdict verdict;
+        bool is_over_limit; /* that is why verdict refuses: the next run of the operation asks again */
+        int64_t repeated;   /* the entry that it was accepted as before; 0: it was not */
+    } * recipients;
+    int64_t now;
+    int64_t id; /* in the queue; 0: everything was a repetition */
+};
+
+/* What a report says of a recipient for whom the mail is refused; and the rest of that report, but for its recipients and
+ * content. Both refer to the mail. */
+struct report_recipient inbound_describe_refusal(const struct mail_recipient *recipient);
+struct report inbound_describe_mail(const struct mail *mail);
+
+/* Of the mail as it came, into mail->digest. Reads all of it. Does nothing when it was done or is not needed. */
+void inbound_find_digest(struct mail *mail);
+/* A store_operation, arg: struct mail *. 1 kept; 0 refused for all, as the verdicts say; -1 database error. May be run
+ * twice (store_submit_repeatable()). */
+int inbound_store_mail(struct store_db *db, void *arg) __attribute__((warn_unused_result));
