@@ -27,6 +27,7 @@ static const struct command {
     { "member", "add", 1, 1, " --address ", "member add ALIAS [--address LOCAL]", admin_member_add },
     { "member", "show", 1, 1, "", "member show ALIAS", admin_member_show },
     { "member", "remove", 1, 1, "", "member remove ALIAS", admin_member_remove },
+    { "member", "reports", 2, 2, "", "member reports ALIAS on|off", admin_member_reports },
     { "group", "list", 0, 0, "", "group list", admin_group_list },
     { "group", "show", 1, 1, "", "group show GID", admin_group_show },
     { "group", "address", 2, 2, "", "group address GID LOCAL", admin_group_address },

@@ -1,4 +1,4 @@
-/* admin_member.c - member list, add, show, remove */
+/* admin_member.c - member list, add, show, remove, reports */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +27,7 @@ static void add_member(struct admin_request *request, const struct store_member 
     admin_output_string(out, "uid", member->uid);
     admin_output_string(out, "state", member->uid ? "ready" : member->greeted_at ? "asked" : "new");
     admin_output_time(out, "since", member->created_at);
+    admin_output_bool(out, "reports", member->wants_reports);
     strbuf_free(&address);
 }
 
@@ -102,6 +103,7 @@ void admin_member_show(struct admin_request *request)
 struct change {
     struct admin_request *request;
     char *own_alias; /* the gateway's */
+    bool wants_reports;
     int64_t id, now;
     const char *reason; /* static: why it was refused */
 };
@@ -227,4 +229,46 @@ void admin_member_remove(struct admin_request *request)
     change->request = request;
     change->now = admin_now(request);
     store_submit(gateway_parts(request->gateway)->store, do_remove, removed, change);
+}
+
+static int do_set_reports(struct store_db *db, void *arg)
+{
+    struct change *change = arg;
+    struct store_member member;
+    int found = store_member_find_by_alias(db, change->request->argv[0], &member);
+    if (found != 1)
+        return found;
+    change->id = member.id;
+    store_member_free(&member);
+    return store_member_set_reports(db, change->id, change->wants_reports);
+}
+
+static void reports_set(int result, void *arg)
+{
+    struct change *change = arg;
+    struct admin_request *request = change->request;
+    if (result == 1) {
+        log_info("member.reports", "alias=%s reports=%s actor=%s", request->argv[0], request->argv[1], request->actor);
+        admin_output_string(request->output, "alias", request->argv[0]);
+        admin_output_bool(request->output, "reports", change->wants_reports);
+        admin_finish(request);
+    } else if (result == 0) {
+        admin_refuse(request, "there is no member \"%s\"", request->argv[0]);
+    } else {
+        admin_database_error(request);
+    }
+    change_free(change);
+}
+
+void admin_member_reports(struct admin_request *request)
+{
+    bool on = strcmp(request->argv[1], "on") == 0;
+    if (!on && strcmp(request->argv[1], "off") != 0) {
+        admin_misused(request, "reports are on or off, not \"%s\"", request->argv[1]);
+        return;
+    }
+    struct change *change = xcalloc(1, sizeof *change);
+    change->request = request;
+    change->wants_reports = on;
+    store_submit(gateway_parts(request->gateway)->store, do_set_reports, reports_set, change);
 }

@@ -86,6 +86,7 @@ static int find_member(struct store_db *db, struct outbound_author *author)
     if (found != 1)
         return found;
     author->member_id = member.id;
+    author->wants_reports = member.wants_reports;
     free(author->alias);
     author->alias = xstrdup(member.alias);
     store_member_free(&member);

@@ -49,9 +49,10 @@ struct arrival {
 
 /* Who wrote it. The silo vouches for the uid only. */
 struct outbound_author {
-    int64_t member_id; /* 0: no member of this gateway */
-    const char *uid;   /* the arrival's */
-    char *alias;       /* the member's, or the one vouched for, else the one that the message names; "" */
+    int64_t member_id;  /* 0: no member of this gateway */
+    const char *uid;    /* the arrival's */
+    bool wants_reports; /* the member, of deliveries */
+    char *alias;        /* the member's, or the one vouched for, else the one that the message names; "" */
 };
 /* 1 known; 0: the message names an alias that is another's (*problem_out says so in words for its author; the caller
  * frees it); -1 database error. A member whose alias and uid were vouched for, and who has not answered yet, has answered

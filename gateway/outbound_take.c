@@ -142,6 +142,7 @@ int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, boo
         .size = spool_size(arrival->content),
         .posted_at = posted_at,
         .now = arrival->now,
+        .wants_reports = author->wants_reports,
     };
     for (size_t i = 0; i < taking->count && !row.group_id; i++)
         row.group_id = taking->recipients[i].group_id;

@@ -7,7 +7,7 @@
 #include "mapping/store_address.h"
 #include "mapping/store_internal.h"
 
-#define COLUMNS "id, alias, uid, local_part, greeted_at, removed, created_at"
+#define COLUMNS "id, alias, uid, local_part, greeted_at, removed, created_at, wants_reports"
 
 static struct store_member read_member(const struct store_query *query)
 {
@@ -19,6 +19,7 @@ static struct store_member read_member(const struct store_query *query)
         .greeted_at = store_query_int(query, 4),
         .removed = store_query_int(query, 5) != 0,
         .created_at = store_query_int(query, 6),
+        .wants_reports = store_query_int(query, 7) != 0,
     };
 }
 
@@ -71,8 +72,8 @@ int store_member_find_vouched(struct store_db *db, const char *uid, struct store
 static int revive(struct store_db *db, int64_t id, const char *local_part, int64_t now)
 {
     return store_execute(db,
-                         "UPDATE member SET removed = 0, uid = NULL, greeted_at = 0, created_at = ?,"
-                         " local_part = coalesce(?, local_part) WHERE id = ?",
+                         "UPDATE member SET removed = 0, uid = NULL, greeted_at = 0, wants_reports = 0,"
+                         " created_at = ?, local_part = coalesce(?, local_part) WHERE id = ?",
                          STORE_VALUES(bind_int(now), bind_text(local_part), bind_int(id)));
 }
 
@@ -142,6 +143,12 @@ int store_member_learn_uid(struct store_db *db, const char *alias, const char *u
     if (elsewhere != 0)
         return elsewhere == 1 ? -2 : -1;
     return store_execute(db, "UPDATE member SET uid = ? WHERE id = ?", STORE_VALUES(bind_text(uid), bind_int(id)));
+}
+
+int store_member_set_reports(struct store_db *db, int64_t id, bool wants_reports)
+{
+    return store_execute(db, "UPDATE member SET wants_reports = ? WHERE id = ? AND removed = 0",
+                         STORE_VALUES(bind_int(wants_reports), bind_int(id)));
 }
 
 int store_member_set_greeted(struct store_db *db, int64_t id, int64_t now)

@@ -8,11 +8,12 @@ struct store_member {
     char *uid;          /* NULL until learned: their answer is also their consent */
     char *local_part;   /* before the '@' of the gateway's domain, lower case; stable once used */
     int64_t greeted_at; /* when the gateway pinged them to ask for an answer; 0: not yet */
+    bool wants_reports; /* of delivery, about every message that they write */
     bool removed;       /* kept because threads and traces refer to it, and so that nobody else gets the address */
     int64_t created_at;
 };
 
-/* Adds a member, or revives a removed one (as new: uid forgotten, not greeted; the old local part unless one is given).
+/* Adds a member, or revives a removed one (as new: uid forgotten, not greeted, no reports; the old local part unless one is given).
  * local_part NULL: derived from the alias ("Alice Member" -> "alice.member"), made unique with a number
  * ("alice.member.2"). 0: alias is a member already, or local_part is taken or not valid (store_address_check();
  * *reason_out is static text). */
@@ -35,6 +36,8 @@ int store_member_find_vouched(struct store_db *db, const char *uid, struct store
  * bound to another uid, or the uid to another member (nothing changed: a takeover attempt or a confusion, to be
  * traced). */
 int store_member_learn_uid(struct store_db *db, const char *alias, const char *uid) __attribute__((warn_unused_result));
+/* For what they write from now on. 0: there is no such member. */
+int store_member_set_reports(struct store_db *db, int64_t id, bool wants_reports) __attribute__((warn_unused_result));
 int store_member_set_greeted(struct store_db *db, int64_t id, int64_t now) __attribute__((warn_unused_result));
 /* As if not greeted, if that was before a time and they have not answered. 0: nothing to ask. */
 int store_member_ask_again(struct store_db *db, const char *alias, int64_t asked_before)

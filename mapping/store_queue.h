@@ -160,6 +160,7 @@ struct store_outbound {
     int64_t content_id; /* WAITING: body and attachments; ROUTED: the whole mail */
     int64_t size;
     bool is_8bit, is_smtputf8; /* of the mail, once written */
+    bool wants_reports;        /* its author: is told of deliveries, too */
     int64_t posted_at, received_at, next_attempt_at;
     unsigned attempts;
     char *last_error;
@@ -172,6 +173,7 @@ struct store_outbound_new {
     int64_t thread_id, member_id, group_id, forward_id;
     const char *author_uid, *author_alias, *message_id, *head;
     int64_t content_id, size, posted_at, now;
+    bool wants_reports;
 };
 int store_outbound_add(struct store_db *db, const struct store_outbound_new *outbound, int64_t *id_out)
     __attribute__((warn_unused_result));

@@ -38,14 +38,14 @@ int store_outbound_add(struct store_db *db, const struct store_outbound_new *out
         db,
         "INSERT INTO outbound (kind, state, tmtp_msgid, thread_id, member_id, group_id, forward_id,"
         " author_uid, author_alias, message_id,"
-        " head, content_id, size, posted_at, received_at, next_attempt_at)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " head, content_id, size, posted_at, received_at, next_attempt_at, wants_reports)"
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         STORE_VALUES(bind_text(kind_names[outbound->kind]), bind_text(outbound->tmtp_msgid),
                      bind_id(outbound->thread_id), bind_id(outbound->member_id), bind_id(outbound->group_id),
                      bind_id(outbound->forward_id), bind_text(outbound->author_uid), bind_text(outbound->author_alias),
                      bind_text(outbound->message_id), bind_text(outbound->head ? outbound->head : ""),
                      bind_id(outbound->content_id), bind_int(outbound->size), bind_int(outbound->posted_at),
-                     bind_int(outbound->now), bind_int(outbound->now)),
+                     bind_int(outbound->now), bind_int(outbound->now), bind_int(outbound->wants_reports)),
         id_out);
 }
 
@@ -148,6 +148,7 @@ static void read_outbound(const struct store_query *query, struct store_outbound
         .last_error = store_query_copy(query, 18),
         .kind = parse_kind(store_query_text(query, 19)),
         .forward_id = store_query_int(query, 20),
+        .wants_reports = store_query_int(query, 21) != 0,
     };
     bool known = store_queue_state_parse(store_query_text(query, 1), &out->state);
     assert(known); /* the schema's CHECK */
@@ -162,8 +163,8 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
         &query, db,
         "SELECT id, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
         " head, content_id,"
-        " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind, forward_id"
-        " FROM outbound WHERE id = ?",
+        " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind, forward_id,"
+        " wants_reports FROM outbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {

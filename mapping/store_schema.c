@@ -24,6 +24,7 @@
     "  uid TEXT,"                                                                                                      \
     "  local_part TEXT NOT NULL UNIQUE,"                                                                               \
     "  greeted_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
+    "  wants_reports INTEGER NOT NULL DEFAULT 0 CHECK (wants_reports IN (0, 1)),"                                      \
     "  removed INTEGER NOT NULL DEFAULT 0 CHECK (removed IN (0, 1)),"                                                  \
     "  created_at INTEGER NOT NULL"                                                                                    \
     ") STRICT;"                                                                                                        \
@@ -226,6 +227,7 @@
     "  forward_id INTEGER REFERENCES outbound (id)," /* of files: the thread that they belong to */                    \
     "  is_8bit INTEGER NOT NULL DEFAULT 0,"                                                                            \
     "  is_smtputf8 INTEGER NOT NULL DEFAULT 0,"                                                                        \
+    "  wants_reports INTEGER NOT NULL DEFAULT 0," /* the author, when it was taken */                                  \
     "  posted_at INTEGER NOT NULL,"                                                                                    \
     "  received_at INTEGER NOT NULL,"                                                                                  \
     "  next_attempt_at INTEGER NOT NULL,"                                                                              \

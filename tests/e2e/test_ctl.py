@@ -58,6 +58,18 @@ def test_members(gateway, alice):
     gateway.ctl("member", "remove", "Alice Member", expect=1)
 
 
+def test_an_administrator_sets_who_gets_reports(gateway, alice):
+    gateway.wait_online()
+    gateway.ctl("member", "add", "Alice Member")
+    assert gateway.ctl_json("member", "show", "Alice Member")["reports"] is False
+    assert gateway.ctl_json("member", "reports", "Alice Member", "on") == {"alias": "Alice Member", "reports": True}
+    assert gateway.ctl_json("member", "show", "Alice Member")["reports"] is True
+    gateway.ctl("member", "reports", "Alice Member", "off")
+    assert gateway.ctl_json("member", "list")["members"][0]["reports"] is False
+    gateway.ctl("member", "reports", "Nobody At All", "on", expect=1)
+    gateway.ctl("member", "reports", "Alice Member", "perhaps", expect=2)
+
+
 def test_unknown_member_is_pinged(gateway, alice):
     gateway.wait_online()
     gateway.ctl("member", "add", "Alice Member")

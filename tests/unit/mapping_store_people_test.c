@@ -233,6 +233,34 @@ static void uid_is_bound_to_the_first_alias_seen(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+static void members_ask_for_reports_until_they_are_removed(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    struct store_member member;
+    const char *reason;
+    int64_t again, id = add_member(db, "Alice Member", NULL), other = add_member(db, "Carol Member", NULL);
+    assert_int_equal(store_member_find(db, id, &member), 1);
+    assert_false(member.wants_reports);
+    store_member_free(&member);
+    assert_int_equal(store_member_set_reports(db, id, true), 1);
+    assert_int_equal(store_member_find_by_alias(db, "Alice Member", &member), 1);
+    assert_true(member.wants_reports);
+    store_member_free(&member);
+    assert_int_equal(store_member_find(db, other, &member), 1);
+    assert_false(member.wants_reports);
+    store_member_free(&member);
+
+    assert_int_equal(store_member_remove(db, id), 1);
+    assert_int_equal(store_member_set_reports(db, id, false), 0);
+    assert_int_equal(store_member_add(db, "Alice Member", NULL, NOW, &again, &reason), 1);
+    assert_int_equal(store_member_find(db, id, &member), 1);
+    assert_false(member.wants_reports);
+    store_member_free(&member);
+    assert_int_equal(store_member_set_reports(db, 999, true), 0);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 static void members_are_listed(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -623,6 +651,7 @@ int main(void)
         WITH_STORE(given_local_parts_are_checked),
         WITH_STORE(removed_members_keep_their_address_and_may_come_back),
         WITH_STORE(uid_is_bound_to_the_first_alias_seen),
+        WITH_STORE(members_ask_for_reports_until_they_are_removed),
         WITH_STORE(members_are_listed),
         WITH_STORE(correspondents_get_one_alias_each),
         WITH_STORE(mappings_are_kept_as_given),

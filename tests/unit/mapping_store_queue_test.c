@@ -118,6 +118,7 @@ static int64_t add_outbound(struct store_db *db, const struct people *people, in
         .size = 8,
         .posted_at = now - 10,
         .now = now,
+        .wants_reports = true,
     };
     assert_int_equal(store_outbound_add(db, &row, &id), 1);
     return id;
@@ -359,6 +360,7 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     assert_int_equal(found.size, 14);
     assert_true(found.is_8bit);
     assert_false(found.is_smtputf8);
+    assert_true(found.wants_reports);
     assert_int_equal(found.attempts, 1);
     assert_int_equal(found.next_attempt_at, NOW + 60);
     assert_string_equal(found.last_error, "450 later");
