@@ -68,18 +68,18 @@ int notice_add(struct store_db *db, const struct notice *notice, int64_t now)
 }
 
 /* A code span ends at a run of backticks as long as that which began it (CommonMark, "Code spans"). */
-static void add_code_span(struct strbuf *out, const struct strbuf *text)
+static void add_code_span(struct strbuf *out, const char *text)
 {
     size_t longest = 0, run = 0;
-    for (size_t i = 0; i < text->len; i++) {
-        run = text->data[i] == '`' ? run + 1 : 0;
+    for (const char *p = text; *p; p++) {
+        run = *p == '`' ? run + 1 : 0;
         longest = run > longest ? run : longest;
     }
     for (size_t i = 0; i <= longest; i++)
         strbuf_add_char(out, '`');
     strbuf_add_char(out, ' ');
-    for (size_t i = 0; i < text->len; i++)
-        strbuf_add_char(out, (unsigned char)text->data[i] < ' ' ? ' ' : text->data[i]);
+    for (const char *p = text; *p; p++)
+        strbuf_add_char(out, (unsigned char)*p < ' ' ? ' ' : *p);
     strbuf_add_char(out, ' ');
     for (size_t i = 0; i <= longest; i++)
         strbuf_add_char(out, '`');
@@ -96,9 +96,40 @@ void notice_list_add(struct notice_list *list, const char *fmt, ...)
     strbuf_add_vfmt(&text, fmt, args);
     va_end(args);
     strbuf_add_str(list->text, "- ");
-    add_code_span(list->text, &text);
+    add_code_span(list->text, text.data);
     strbuf_add_char(list->text, '\n');
     strbuf_free(&text);
+}
+
+/* A host name or address is no markup; whatever else calls itself one is shown as it is. */
+static void add_name(struct strbuf *out, const char *name)
+{
+    static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+    if (strspn(name, harmless) == strlen(name))
+        strbuf_add_str(out, name);
+    else
+        add_code_span(out, name);
+}
+
+void notice_list_add_said(struct notice_list *list, const struct notice_said *said)
+{
+    struct strbuf *out = list->text;
+    if (++list->count > NOTICE_LINES_MAX)
+        return;
+    strbuf_add_str(out, "- ");
+    add_code_span(out, said->about);
+    strbuf_add_fmt(out, ": %s", said->words);
+    if (said->code[0] && !said->code[strspn(said->code, "0123456789.")])
+        strbuf_add_fmt(out, " (%s)", said->code);
+    strbuf_add_char(out, '.');
+    if (said->said[0]) {
+        strbuf_add_char(out, ' ');
+        if (said->who)
+            add_name(out, said->who);
+        strbuf_add_str(out, said->who ? " said: " : "Details: ");
+        add_code_span(out, said->said);
+    }
+    strbuf_add_char(out, '\n');
 }
 
 void notice_list_end(struct notice_list *list)

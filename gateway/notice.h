@@ -30,6 +30,12 @@ struct notice_list {
 /* Appends a list item while there is room for it. The text may be a stranger's (a relay's reply): it is shown as it is, in a
  * code span, and can't act as markup under the gateway's name. */
 void notice_list_add(struct notice_list *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Likewise, for one recipient: "- `about`: words (code). who said: `said`". about, code, who and said may be a stranger's; code
+ * stands there only if it consists of digits and dots. who NULL: said are details of ours; said "": nothing was said. */
+struct notice_said {
+    const char *about, *words, *code, *who, *said;
+};
+void notice_list_add_said(struct notice_list *list, const struct notice_said *said);
 /* Says how many lines were left out, if any. */
 void notice_list_end(struct notice_list *list);
 

@@ -87,9 +87,37 @@ static void test_notice_lists(void **state)
     strbuf_free(&text);
 }
 
+/* What is known of one recipient: our words, and what somebody else said, who is quoted. */
+static void test_notice_lists_of_recipients(void **state)
+{
+    (void)state;
+    static const struct {
+        struct notice_said said;
+        const char *line;
+    } rows[] = {
+        { { "b@x.test", "there is no such mailbox", "5.1.1", "mx.x.test", "550 5.1.1 <b@x.test>: no" },
+          "- ` b@x.test `: there is no such mailbox (5.1.1). mx.x.test said: ` 550 5.1.1 <b@x.test>: no `\n" },
+        { { "b@x.test", "it is late", "", NULL, "" }, "- ` b@x.test `: it is late.\n" },
+        { { "b@x.test", "it is late", "4.4.1", NULL, "refused" },
+          "- ` b@x.test `: it is late (4.4.1). Details: ` refused `\n" },
+        { { "`b`@x.test", "no", "5.1.1](http:", "[x](http://t.test)", "``" },
+          "- `` `b`@x.test ``: no. ` [x](http://t.test) ` said: ``` `` ```\n" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf text;
+        strbuf_init(&text, 1000);
+        struct notice_list list = { .text = &text };
+        notice_list_add_said(&list, &rows[i].said);
+        notice_list_end(&list);
+        assert_string_equal(text.data, rows[i].line);
+        strbuf_free(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_base_subject), cmocka_unit_test(test_queue_ids),
-                                        cmocka_unit_test(test_notice_lists) };
+                                        cmocka_unit_test(test_notice_lists),
+                                        cmocka_unit_test(test_notice_lists_of_recipients) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
