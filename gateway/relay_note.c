@@ -54,7 +54,7 @@ static int commit_recipient(struct store_db *db, struct relay_job *job, size_t i
     } else {
         notice_list_add(delays, "%s: %s", recipient->address, result->reply);
     }
-    if (store_outbound_set_recipient(db, job->row.id, recipient->correspondent_id, state, result->reply) < 0)
+    if (store_outbound_set_recipient(db, job->row.id, recipient->correspondent_id, state, "", result->reply) < 0)
         return -1;
     return store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, event, "%s: %s", recipient->address,
                            result->reply);
@@ -92,7 +92,7 @@ static int commit_entry(struct store_db *db, struct relay_job *job)
     for (size_t i = 0; i < job->waiting_count; i++)
         if (job->results[i].outcome.action == OUTCOME_RETRY)
             retry = &job->results[i];
-    int result = retry ? store_outbound_retry(db, job->row.id, retry->outcome.next_attempt_at, retry->reply)
+    int result = retry ? store_outbound_retry(db, job->row.id, retry->outcome.next_attempt_at, false, retry->reply)
                        : store_outbound_finish(db, job->row.id, STORE_QUEUE_SETTLED);
     return result < 0 ? -1 : 1;
 }

@@ -78,6 +78,13 @@ int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t no
     return store_fetch_int(db, sql[queue], STORE_VALUES(bind_int(now)), at_out);
 }
 
+int store_queue_count_due(struct store_db *db, enum store_queue queue, int64_t now, unsigned most, int64_t *count_out)
+{
+    static const char *const sql[QUEUE_COUNT] =
+        FOR_BOTH("SELECT count(*) FROM (SELECT 1 FROM ", " WHERE " SCHEDULED " AND next_attempt_at <= ? LIMIT ?)");
+    return store_fetch_int(db, sql[queue], STORE_VALUES(bind_int(now), bind_int(most)), count_out);
+}
+
 /* The state is in the text, not a value: a partial index serves only what is known to be in it. */
 int store_queue_list(struct store_db *db, enum store_queue queue, enum store_queue_state state, unsigned limit,
                      store_queue_each *each, void *ctx)

@@ -143,7 +143,8 @@ struct store_outbound_recipient {
     int64_t group_id;         /* under whose mapping they may be written to; 0: the author's own */
     char *address;
     enum store_recipient_state state;
-    char *reply; /* the relay's last; "" */
+    char *reply; /* the last; "" */
+    char *relay; /* whose reply it is: "host:port", or a directory; "" when no relay was asked */
 };
 struct store_outbound {
     int64_t id;
@@ -161,6 +162,8 @@ struct store_outbound {
     int64_t size;
     bool is_8bit, is_smtputf8; /* of the mail, once written */
     bool wants_reports;        /* its author: is told of deliveries, too */
+    bool awaits_relay;         /* no relay could be asked: due at once when one is up again */
+    int64_t warned_at;         /* when its author was told that it is late; 0 */
     int64_t posted_at, received_at, next_attempt_at;
     unsigned attempts;
     char *last_error;
@@ -198,13 +201,20 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
 /* The mail is written: replaces the content (the old one is erased), WAITING -> ROUTED; 0 from any other state. */
 int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
                             bool is_smtputf8) __attribute__((warn_unused_result));
-/* 0: no such recipient, or their outcome was another one already. */
+/* relay: "" when none was asked. 0: no such recipient, or their outcome was another one already. */
 int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t correspondent_id,
-                                 enum store_recipient_state state, const char *reply)
+                                 enum store_recipient_state state, const char *relay, const char *reply)
     __attribute__((warn_unused_result));
-/* These three as for inbound. */
-int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)
+int store_outbound_set_warned(struct store_db *db, int64_t id, int64_t at) __attribute__((warn_unused_result));
+/* As for inbound; awaits_relay: no relay could be asked. */
+int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, bool awaits_relay, const char *error)
     __attribute__((warn_unused_result));
+/* The oldest one with an id above this that awaits a relay. 0: none. */
+int store_outbound_next_awaiting(struct store_db *db, int64_t above, int64_t *id_out)
+    __attribute__((warn_unused_result));
+/* Makes due those that await a relay, the oldest first, at most `limit`. 1: some, perhaps there are more; 0: there are none. */
+int store_outbound_end_waiting(struct store_db *db, int64_t now, unsigned limit) __attribute__((warn_unused_result));
+/* These two as for inbound. */
 int store_outbound_set_state(struct store_db *db, int64_t id, enum store_queue_state state, const char *error)
     __attribute__((warn_unused_result));
 int store_outbound_finish(struct store_db *db, int64_t id, enum store_queue_state state)
@@ -219,6 +229,9 @@ int store_queue_list_due(struct store_db *db, enum store_queue queue, int64_t no
                          store_queue_each *each, void *ctx) __attribute__((warn_unused_result));
 /* The first due time after now. 0: nothing waits for later. */
 int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t now, int64_t *at_out)
+    __attribute__((warn_unused_result));
+/* How many are due; stops counting at `most`. */
+int store_queue_count_due(struct store_db *db, enum store_queue queue, int64_t now, unsigned most, int64_t *count_out)
     __attribute__((warn_unused_result));
 /* Ids in a state, oldest first. */
 int store_queue_list(struct store_db *db, enum store_queue queue, enum store_queue_state state, unsigned limit,

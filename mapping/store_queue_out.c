@@ -7,6 +7,9 @@
 #include "mapping/store_content.h"
 #include "mapping/store_internal.h"
 
+/* The conditions of a partial index, as they stand there: else it is not used. */
+#define AWAITING "awaits_relay = 1 AND (state = 'waiting' OR state = 'routed')"
+
 static const char *const recipient_state_names[] = { "waiting", "delivered", "failed" };
 
 static const char *const kind_names[] = { "message", "forward", "files", "report" };
@@ -106,7 +109,7 @@ static int read_recipients(struct store_db *db, struct store_outbound *outbound)
     int result;
     store_query_begin(&query, db,
                       "SELECT correspondent.id, group_id, coalesce(correspondent.address, outbound_recipient.address),"
-                      " state, reply FROM outbound_recipient"
+                      " state, reply, relay FROM outbound_recipient"
                       " LEFT JOIN correspondent ON correspondent.id = outbound_recipient.correspondent_id"
                       " WHERE outbound_id = ? ORDER BY outbound_recipient.id",
                       STORE_VALUES(bind_int(outbound->id)));
@@ -119,6 +122,7 @@ static int read_recipients(struct store_db *db, struct store_outbound *outbound)
             .address = store_query_copy(&query, 2),
             .state = parse_recipient_state(store_query_text(&query, 3)),
             .reply = store_query_copy(&query, 4),
+            .relay = store_query_copy(&query, 5),
         };
     }
     store_query_end(&query);
@@ -149,6 +153,8 @@ static void read_outbound(const struct store_query *query, struct store_outbound
         .kind = parse_kind(store_query_text(query, 19)),
         .forward_id = store_query_int(query, 20),
         .wants_reports = store_query_int(query, 21) != 0,
+        .awaits_relay = store_query_int(query, 22) != 0,
+        .warned_at = store_query_int(query, 23),
     };
     bool known = store_queue_state_parse(store_query_text(query, 1), &out->state);
     assert(known); /* the schema's CHECK */
@@ -164,7 +170,7 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
         "SELECT id, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
         " head, content_id,"
         " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind, forward_id,"
-        " wants_reports FROM outbound WHERE id = ?",
+        " wants_reports, awaits_relay, warned_at FROM outbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {
@@ -196,23 +202,44 @@ int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id,
 
 /* An outcome is final; to note the same one again is harmless. */
 int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t correspondent_id,
-                                 enum store_recipient_state state, const char *reply)
+                                 enum store_recipient_state state, const char *relay, const char *reply)
 {
     const char *name = recipient_state_names[state];
     return store_execute(db,
-                         "UPDATE outbound_recipient SET state = ?, reply = ?"
+                         "UPDATE outbound_recipient SET state = ?, relay = ?, reply = ?"
                          " WHERE outbound_id = ? AND correspondent_id IS NOT DISTINCT FROM ?"
                          " AND state IN ('waiting', ?)",
-                         STORE_VALUES(bind_text(name), bind_text(reply ? reply : ""), bind_int(id),
+                         STORE_VALUES(bind_text(name), bind_text(relay), bind_text(reply ? reply : ""), bind_int(id),
                                       bind_id(correspondent_id), bind_text(name)));
 }
 
-int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)
+int store_outbound_set_warned(struct store_db *db, int64_t id, int64_t at)
+{
+    return store_execute(db, "UPDATE outbound SET warned_at = ? WHERE id = ?",
+                         STORE_VALUES(bind_int(at), bind_int(id)));
+}
+
+int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, bool awaits_relay, const char *error)
+{
+    return store_execute(
+        db,
+        "UPDATE outbound SET attempts = attempts + 1, next_attempt_at = ?, awaits_relay = ?, last_error = ?"
+        " WHERE id = ? AND state IN ('waiting', 'routed', 'held')",
+        STORE_VALUES(bind_int(next_attempt_at), bind_int(awaits_relay), bind_text(error ? error : ""), bind_int(id)));
+}
+
+int store_outbound_next_awaiting(struct store_db *db, int64_t above, int64_t *id_out)
+{
+    return store_fetch_int(db, "SELECT id FROM outbound WHERE " AWAITING " AND id > ? ORDER BY id LIMIT 1",
+                           STORE_VALUES(bind_int(above)), id_out);
+}
+
+int store_outbound_end_waiting(struct store_db *db, int64_t now, unsigned limit)
 {
     return store_execute(db,
-                         "UPDATE outbound SET attempts = attempts + 1, next_attempt_at = ?, last_error = ?"
-                         " WHERE id = ? AND state IN ('waiting', 'routed', 'held')",
-                         STORE_VALUES(bind_int(next_attempt_at), bind_text(error ? error : ""), bind_int(id)));
+                         "UPDATE outbound SET awaits_relay = 0, next_attempt_at = min(next_attempt_at, ?)"
+                         " WHERE id IN (SELECT id FROM outbound WHERE " AWAITING " ORDER BY id LIMIT ?)",
+                         STORE_VALUES(bind_int(now), bind_int(limit)));
 }
 
 int store_outbound_set_state(struct store_db *db, int64_t id, enum store_queue_state state, const char *error)
@@ -236,6 +263,7 @@ void store_outbound_free(struct store_outbound *outbound)
     for (size_t i = 0; i < outbound->recipient_count; i++) {
         free(outbound->recipients[i].address);
         free(outbound->recipients[i].reply);
+        free(outbound->recipients[i].relay);
     }
     free(outbound->recipients);
     free(outbound->tmtp_msgid);

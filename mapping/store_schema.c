@@ -228,6 +228,8 @@
     "  is_8bit INTEGER NOT NULL DEFAULT 0,"                                                                            \
     "  is_smtputf8 INTEGER NOT NULL DEFAULT 0,"                                                                        \
     "  wants_reports INTEGER NOT NULL DEFAULT 0," /* the author, when it was taken */                                  \
+    "  warned_at INTEGER NOT NULL DEFAULT 0,"     /* when the author was told that it is late */                       \
+    "  awaits_relay INTEGER NOT NULL DEFAULT 0,"  /* could not be tried: due at once when a relay is up again */       \
     "  posted_at INTEGER NOT NULL,"                                                                                    \
     "  received_at INTEGER NOT NULL,"                                                                                  \
     "  next_attempt_at INTEGER NOT NULL,"                                                                              \
@@ -236,6 +238,7 @@
     ") STRICT;"                                                                                                        \
     "CREATE INDEX outbound_due ON outbound (next_attempt_at, id) WHERE " SCHEDULED ";"                                 \
     "CREATE INDEX outbound_live ON outbound (state, id) WHERE " UNSETTLED ";"                                          \
+    "CREATE INDEX outbound_awaiting ON outbound (id) WHERE awaits_relay = 1 AND " SCHEDULED ";"                        \
     "CREATE INDEX outbound_files ON outbound (forward_id) WHERE forward_id IS NOT NULL;"                               \
     "CREATE INDEX outbound_tmtp_msgid ON outbound (tmtp_msgid);"                                                       \
     "CREATE TABLE outbound_recipient ("                                                                                \
@@ -246,6 +249,7 @@
     "  group_id INTEGER REFERENCES group_ (id)," /* under whose mapping; none: the author's own */                     \
     "  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),"                     \
     "  reply TEXT NOT NULL DEFAULT '',"                                                                                \
+    "  relay TEXT NOT NULL DEFAULT ''," /* that gave it; none: nobody was asked */                                     \
     "  UNIQUE (outbound_id, correspondent_id),"                                                                        \
     "  CHECK ((correspondent_id IS NULL) <> (address IS NULL))"                                                        \
     ") STRICT;"                                                                                                        \

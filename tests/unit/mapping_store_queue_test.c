@@ -346,13 +346,18 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     assert_int_equal(store_outbound_set_mail(db, id, mail, 14, true, false), 1);
     assert_int_equal(store_outbound_set_mail(db, id, mail, 14, true, false), 0);
     assert_false(has_content(db, body));
-    assert_int_equal(store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_WAITING, "450 later"), 1);
-    assert_int_equal(store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_DELIVERED, "250 ok"), 1);
-    assert_int_equal(store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_DELIVERED, "250 ok"), 1);
-    assert_int_equal(store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_FAILED, "550 no"), 0);
-    assert_int_equal(store_outbound_set_recipient(db, id, eve, STORE_RECIPIENT_FAILED, "550 no"), 1);
-    assert_int_equal(store_outbound_set_recipient(db, id, eve + 1, STORE_RECIPIENT_FAILED, "550 no"), 0);
-    assert_int_equal(store_outbound_retry(db, id, NOW + 60, "450 later"), 1);
+    assert_int_equal(
+        store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_WAITING, "mx.test:25", "450 later"), 1);
+    assert_int_equal(
+        store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_DELIVERED, "mx.test:25", "250 ok"), 1);
+    assert_int_equal(
+        store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_DELIVERED, "mx.test:25", "250 ok"), 1);
+    assert_int_equal(store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_FAILED, "mx.test:25", "550 no"),
+                     0);
+    assert_int_equal(store_outbound_set_recipient(db, id, eve, STORE_RECIPIENT_FAILED, "mx.test:25", "550 no"), 1);
+    assert_int_equal(store_outbound_set_recipient(db, id, eve + 1, STORE_RECIPIENT_FAILED, "mx.test:25", "550 no"), 0);
+    assert_int_equal(store_outbound_retry(db, id, NOW + 60, false, "450 later"), 1);
+    assert_int_equal(store_outbound_set_warned(db, id, NOW + 50), 1);
     assert_int_equal(store_outbound_find(db, id, &found), 1);
     assert_int_equal(found.state, STORE_QUEUE_ROUTED);
     assert_string_equal(found.head, "");
@@ -366,6 +371,8 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     assert_string_equal(found.last_error, "450 later");
     assert_int_equal(found.recipients[0].state, STORE_RECIPIENT_DELIVERED);
     assert_string_equal(found.recipients[0].reply, "250 ok");
+    assert_string_equal(found.recipients[0].relay, "mx.test:25");
+    assert_int_equal(found.warned_at, NOW + 50);
     assert_int_equal(found.recipients[1].state, STORE_RECIPIENT_FAILED);
     store_outbound_free(&found);
 
@@ -373,7 +380,7 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     assert_int_equal(store_outbound_finish(db, id, STORE_QUEUE_SETTLED), 0);
     assert_false(has_content(db, mail));
     assert_int_equal(count(db, STORE_QUEUE_OUT, STORE_QUEUE_SETTLED), 1);
-    assert_int_equal(store_outbound_retry(db, id, NOW, "x"), 0);
+    assert_int_equal(store_outbound_retry(db, id, NOW, false, "x"), 0);
     assert_int_equal(store_outbound_set_state(db, id, STORE_QUEUE_WAITING, NULL), 0);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
@@ -471,11 +478,46 @@ static void held_entries_are_not_due_until_released(void **state)
     assert_string_equal(found.last_error, "by hand");
     store_outbound_free(&found);
     /* What is under way when it is held still notes how it went. */
-    assert_int_equal(store_outbound_retry(db, id, NOW + 60, "450 later"), 1);
+    assert_int_equal(store_outbound_retry(db, id, NOW + 60, false, "450 later"), 1);
     assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, 0, &at), 0);
     assert_int_equal(store_outbound_set_state(db, id, STORE_QUEUE_WAITING, NULL), 1);
     assert_int_equal(store_queue_next_due(db, STORE_QUEUE_OUT, 0, &at), 1);
     assert_int_equal(at, NOW + 60);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
+/* What no relay could be asked about is due again when one can be, however late its own next attempt would be. */
+static void what_awaits_a_relay_is_made_due_oldest_first(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    struct people people = add_people(db);
+    struct store_outbound found;
+    int64_t ids[4], id, due;
+    for (int i = 0; i < 4; i++) {
+        ids[i] = add_outbound(db, &people, NOW);
+        assert_int_equal(store_outbound_retry(db, ids[i], NOW + 1000 - i, i != 1, "451 down"), 1);
+    }
+    assert_int_equal(store_outbound_set_state(db, ids[3], STORE_QUEUE_HELD, "by hand"), 1);
+    assert_int_equal(store_outbound_next_awaiting(db, 0, &id), 1);
+    assert_int_equal(id, ids[0]);
+    assert_int_equal(store_outbound_next_awaiting(db, ids[0], &id), 1);
+    assert_int_equal(id, ids[2]);
+    assert_int_equal(store_outbound_next_awaiting(db, ids[2], &id), 0);
+    assert_int_equal(store_outbound_end_waiting(db, NOW + 5, 1), 1);
+    assert_int_equal(store_queue_count_due(db, STORE_QUEUE_OUT, NOW + 5, 10, &due), 1);
+    assert_int_equal(due, 1);
+    assert_int_equal(store_outbound_find(db, ids[0], &found), 1);
+    assert_false(found.awaits_relay);
+    assert_int_equal(found.next_attempt_at, NOW + 5);
+    store_outbound_free(&found);
+    assert_int_equal(store_outbound_end_waiting(db, NOW + 2000, 10), 1);
+    assert_int_equal(store_outbound_find(db, ids[2], &found), 1);
+    assert_int_equal(found.next_attempt_at, NOW + 998); /* never later than it was */
+    store_outbound_free(&found);
+    assert_int_equal(store_outbound_end_waiting(db, NOW + 2000, 10), 0);
+    assert_int_equal(store_queue_count_due(db, STORE_QUEUE_OUT, NOW + 2000, 2, &due), 1);
+    assert_int_equal(due, 2);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
@@ -647,6 +689,7 @@ static void use_what_runs_for_each_message(struct store_db *db, const struct peo
     for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_OUT; queue++) {
         assert_true(store_queue_list_due(db, queue, NOW, 5, list_id, &ignored) >= 0);
         assert_true(store_queue_next_due(db, queue, 0, &n) >= 0);
+        assert_true(store_queue_count_due(db, queue, NOW, 5, &n) >= 0);
         assert_true(store_queue_list(db, queue, STORE_QUEUE_HELD, 5, list_id, &ignored) >= 0);
         for (int i = STORE_QUEUE_WAITING; i <= STORE_QUEUE_DROPPED; i++)
             assert_true(store_queue_count(db, queue, (enum store_queue_state)i, &n) >= 0);
@@ -654,6 +697,8 @@ static void use_what_runs_for_each_message(struct store_db *db, const struct peo
     assert_true(store_inbound_find(db, 1, &inbound) >= 0);
     store_inbound_free(&inbound);
     assert_true(store_outbound_find(db, 1, &outbound) >= 0);
+    assert_true(store_outbound_next_awaiting(db, 0, &n) >= 0);
+    assert_true(store_outbound_end_waiting(db, NOW, 5) >= 0);
     store_outbound_free(&outbound);
     assert_true(
         store_inbound_count_since(db, people->bob, (struct store_target){ .member_id = people->alice }, NOW, &n) >= 0);
@@ -726,6 +771,7 @@ int main(void)
         WITH_STORE(what_is_dropped_before_it_was_written_keeps_no_head),
         WITH_STORE(what_is_due_comes_earliest_first),
         WITH_STORE(held_entries_are_not_due_until_released),
+        WITH_STORE(what_awaits_a_relay_is_made_due_oldest_first),
         cmocka_unit_test(state_names_are_read_as_they_are_written),
         WITH_STORE(threads_have_parties),
         WITH_STORE(a_thread_awaits_the_post_that_starts_it),

@@ -192,8 +192,8 @@ static void report_goes_through_the_outbound_queue(void **state)
     assert_string_equal(found.recipients[0].address, "b17@bounces.example.net");
     assert_int_equal(found.recipients[0].correspondent_id, 0);
     store_outbound_free(&found);
-    assert_int_equal(store_outbound_set_recipient(db, id, 0, STORE_RECIPIENT_DELIVERED, "250 ok"), 1);
-    assert_int_equal(store_outbound_set_recipient(db, id, 0, STORE_RECIPIENT_FAILED, "550 no"), 0);
+    assert_int_equal(store_outbound_set_recipient(db, id, 0, STORE_RECIPIENT_DELIVERED, "mx.test:25", "250 ok"), 1);
+    assert_int_equal(store_outbound_set_recipient(db, id, 0, STORE_RECIPIENT_FAILED, "mx.test:25", "550 no"), 0);
     assert_int_equal(store_outbound_finish(db, id, STORE_QUEUE_SETTLED), 1);
     assert_int_equal(store_outbound_find(db, id, &found), 1);
     assert_int_equal(found.recipients[0].state, STORE_RECIPIENT_DELIVERED);
