@@ -110,7 +110,7 @@ static void send_mail(struct relay_job *job)
 {
     struct relay *relay = job->relay;
     const struct config_relay *config = &relay->parts->config->relay;
-    struct smtp_address *recipients = xcalloc(job->waiting_count, sizeof *recipients);
+    struct smtp_client_recipient *recipients = xcalloc(job->waiting_count, sizeof *recipients);
     struct smtp_client_message message = {
         .recipients = recipients,
         .content_fd = job->mail_fd,

@@ -86,12 +86,13 @@ static int find_sender(struct relay_job *job)
 }
 
 /* The envelope of those left for the relay. -1: an address can't be read. */
-int relay_find_envelope(struct relay_job *job, struct smtp_address *recipients, size_t *count_out)
+int relay_find_envelope(struct relay_job *job, struct smtp_client_recipient *recipients, size_t *count_out)
 {
     *count_out = 0;
     for (size_t i = 0; i < job->waiting_count; i++) {
         const char *address = job->row.recipients[job->waiting[i]].address;
-        if (!job->results[i].decided && smtp_address_parse(address, strlen(address), &recipients[(*count_out)++]) != 1)
+        if (!job->results[i].decided &&
+            smtp_address_parse(address, strlen(address), &recipients[(*count_out)++].address) != 1)
             return -1;
     }
     return find_sender(job);

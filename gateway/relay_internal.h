@@ -84,7 +84,7 @@ void relay_find_waiting(struct relay_job *job);
 /* Decides about those who may not be written to now, without asking the relay. How many are left for it? */
 size_t relay_decide_unauthorised(struct relay_job *job);
 /* The envelope of those left for the relay: sender into the job. -1: an address can't be read. */
-int relay_find_envelope(struct relay_job *job, struct smtp_address *recipients, size_t *count_out)
+int relay_find_envelope(struct relay_job *job, struct smtp_client_recipient *recipients, size_t *count_out)
     __attribute__((warn_unused_result));
 
 /* relay_pool.c */

@@ -30,6 +30,7 @@ struct delivery {
     struct smtp_address sender;
     struct smtp_address *recipients;
     size_t recipient_count;
+    char *prefix;
     int content_fd;
     int64_t content_size;
     smtp_client_done *done;
@@ -92,6 +93,7 @@ static int add_envelope(struct writer *writer, const struct delivery *delivery)
         if (writer->pending.len >= PIECE_SIZE && flush(writer) != 1)
             return -1;
     }
+    add_with_local_line_ends(writer, delivery->prefix, strlen(delivery->prefix));
     return flush(writer);
 }
 
@@ -132,7 +134,7 @@ static int write_file(int directory, const char *path, const struct delivery *de
     if (fd < 0)
         return -1;
     struct writer writer = { .fd = fd, .digest = digest_new() };
-    strbuf_init(&writer.pending, 2 * PIECE_SIZE);
+    strbuf_init(&writer.pending, 2 * PIECE_SIZE + strlen(delivery->prefix));
     int result = add_envelope(&writer, delivery);
     if (result == 1)
         result = copy_content(&writer, delivery);
@@ -277,6 +279,7 @@ static void delivery_free(void *arg)
     free(delivery->directory);
     free(delivery->unique);
     free(delivery->recipients);
+    free(delivery->prefix);
     free(delivery);
 }
 
@@ -291,6 +294,7 @@ static void answer(void *arg)
     struct smtp_recipient_result *results = xcalloc(delivery->recipient_count, sizeof *results);
     for (size_t i = 0; i < delivery->recipient_count; i++) {
         results[i].outcome = is_delivered ? SMTP_OUTCOME_DELIVERED : SMTP_OUTCOME_TEMPORARY;
+        results[i].stage = is_delivered ? SMTP_STAGE_FINAL : SMTP_STAGE_CONTENT;
         results[i].reply = delivery->reply;
     }
     delivery->done(results, delivery->recipient_count, delivery->ctx);
@@ -321,8 +325,11 @@ void maildir_deliver(struct background *background, const char *directory, const
     delivery->directory = xstrdup(directory);
     delivery->unique = make_file_name(unique);
     delivery->sender = message->sender;
-    delivery->recipients = xmemdup(message->recipients, message->recipient_count * sizeof *delivery->recipients);
+    delivery->recipients = xcalloc(message->recipient_count, sizeof *delivery->recipients);
+    for (size_t i = 0; i < message->recipient_count; i++)
+        delivery->recipients[i] = message->recipients[i].address;
     delivery->recipient_count = message->recipient_count;
+    delivery->prefix = xstrdup(message->prefix == NULL ? "" : message->prefix);
     delivery->content_size = message->content_size;
     delivery->done = done;
     delivery->ctx = ctx;

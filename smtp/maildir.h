@@ -8,7 +8,7 @@
  * while a queue that starts again at the same ids does not take another's file for its own.
  *
  * Line ends become LF, as mail programs expect in a maildir. Return-Path and one Delivered-To for each recipient are
- * put in front.
+ * put in front, then the prefix.
  */
 #pragma once
 #include <stdint.h>

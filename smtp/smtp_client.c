@@ -30,30 +30,36 @@ static const char unasked[] = "sent a reply before it was asked";
 
 static const struct {
     const char *name;
+    enum smtp_stage stage; /* of what happens in it; in ENVELOPE the command that is to be answered decides */
     unsigned successors;
     void (*on_reply)(struct smtp_client *client, const struct smtp_reply *reply); /* NULL: nothing was asked */
 } states[] = {
-    [SMTP_CLIENT_CLOSED] = { "closed", BIT(SMTP_CLIENT_CONNECTING), NULL },
-    [SMTP_CLIENT_CONNECTING] = { "connecting", BIT(SMTP_CLIENT_GREETING) | BIT(SMTP_CLIENT_CLOSED), NULL },
-    [SMTP_CLIENT_GREETING] = { "greeting", BIT(SMTP_CLIENT_EHLO) | BIT(SMTP_CLIENT_CLOSED), smtp_client_on_greeting },
-    [SMTP_CLIENT_EHLO] = { "ehlo",
+    [SMTP_CLIENT_CLOSED] = { "closed", SMTP_STAGE_CONNECT, BIT(SMTP_CLIENT_CONNECTING), NULL },
+    [SMTP_CLIENT_CONNECTING] = { "connecting", SMTP_STAGE_CONNECT, BIT(SMTP_CLIENT_GREETING) | BIT(SMTP_CLIENT_CLOSED),
+                                 NULL },
+    [SMTP_CLIENT_GREETING] = { "greeting", SMTP_STAGE_GREETING, BIT(SMTP_CLIENT_EHLO) | BIT(SMTP_CLIENT_CLOSED),
+                               smtp_client_on_greeting },
+    [SMTP_CLIENT_EHLO] = { "ehlo", SMTP_STAGE_HELLO,
                            BIT(SMTP_CLIENT_HELO) | BIT(SMTP_CLIENT_STARTTLS) | BIT(SMTP_CLIENT_ENVELOPE) |
                                BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
                            smtp_client_on_ehlo },
-    [SMTP_CLIENT_HELO] = { "helo", BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
+    [SMTP_CLIENT_HELO] = { "helo", SMTP_STAGE_HELLO,
+                           BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
                            smtp_client_on_helo },
-    [SMTP_CLIENT_STARTTLS] = { "starttls",
+    [SMTP_CLIENT_STARTTLS] = { "starttls", SMTP_STAGE_STARTTLS,
                                BIT(SMTP_CLIENT_HANDSHAKE) | BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_READY) |
                                    BIT(SMTP_CLIENT_CLOSED),
                                smtp_client_on_starttls },
-    [SMTP_CLIENT_HANDSHAKE] = { "handshake", BIT(SMTP_CLIENT_EHLO) | BIT(SMTP_CLIENT_CLOSED), NULL },
-    [SMTP_CLIENT_READY] = { "ready", BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_CLOSED), NULL },
-    [SMTP_CLIENT_ENVELOPE] = { "envelope",
+    [SMTP_CLIENT_HANDSHAKE] = { "handshake", SMTP_STAGE_TLS, BIT(SMTP_CLIENT_EHLO) | BIT(SMTP_CLIENT_CLOSED), NULL },
+    [SMTP_CLIENT_READY] = { "ready", SMTP_STAGE_CONNECT, BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_CLOSED), NULL },
+    [SMTP_CLIENT_ENVELOPE] = { "envelope", SMTP_STAGE_MAIL,
                                BIT(SMTP_CLIENT_CONTENT) | BIT(SMTP_CLIENT_FINAL) | BIT(SMTP_CLIENT_READY) |
                                    BIT(SMTP_CLIENT_CLOSED),
                                smtp_client_on_envelope },
-    [SMTP_CLIENT_CONTENT] = { "content", BIT(SMTP_CLIENT_FINAL) | BIT(SMTP_CLIENT_CLOSED), smtp_client_on_premature },
-    [SMTP_CLIENT_FINAL] = { "final", BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED), smtp_client_on_final },
+    [SMTP_CLIENT_CONTENT] = { "content", SMTP_STAGE_CONTENT, BIT(SMTP_CLIENT_FINAL) | BIT(SMTP_CLIENT_CLOSED),
+                              smtp_client_on_premature },
+    [SMTP_CLIENT_FINAL] = { "final", SMTP_STAGE_FINAL, BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
+                            smtp_client_on_final },
 };
 
 void smtp_client_set_state(struct smtp_client *client, enum smtp_client_state state)
@@ -72,8 +78,12 @@ static void transaction_free(struct smtp_client_transaction *transaction)
         return;
     if (transaction->content_fd >= 0)
         close(transaction->content_fd);
+    for (size_t i = 0; i < transaction->recipient_count; i++)
+        free(transaction->recipients[i].orcpt);
     free(transaction->recipients);
     free(transaction->results);
+    free(transaction->envid);
+    free(transaction->prefix);
     free(transaction);
 }
 
@@ -87,12 +97,13 @@ static void complete(void *arg)
     transaction_free(transaction);
 }
 
-void smtp_client_settle_rest(struct smtp_client *client, enum smtp_outcome outcome, const struct smtp_reply *reply)
+void smtp_client_settle_rest(struct smtp_client *client, enum smtp_stage stage, enum smtp_outcome outcome,
+                             const struct smtp_reply *reply)
 {
     struct smtp_client_transaction *transaction = client->transaction;
     for (size_t i = 0; i < transaction->recipient_count; i++) {
         if (transaction->results[i].reply.code == 0)
-            transaction->results[i] = (struct smtp_recipient_result){ outcome, *reply };
+            transaction->results[i] = (struct smtp_recipient_result){ outcome, stage, *reply, false };
     }
 }
 
@@ -129,7 +140,7 @@ static void quit(struct smtp_client *client)
     smtp_client_drop(client);
 }
 
-void smtp_client_give_up(struct smtp_client *client, const struct smtp_reply *why)
+void smtp_client_give_up(struct smtp_client *client, enum smtp_stage stage, const struct smtp_reply *why)
 {
     enum smtp_client_state state = client->state;
     smtp_client_drop(client);
@@ -146,8 +157,14 @@ void smtp_client_give_up(struct smtp_client *client, const struct smtp_reply *wh
         connect_to_relay(client, true);
         return;
     }
-    smtp_client_settle_rest(client, state == SMTP_CLIENT_FINAL ? SMTP_OUTCOME_UNKNOWN : SMTP_OUTCOME_TEMPORARY, why);
+    bool is_doubtful = state == SMTP_CLIENT_FINAL;
+    smtp_client_settle_rest(client, stage, is_doubtful ? SMTP_OUTCOME_UNKNOWN : SMTP_OUTCOME_TEMPORARY, why);
     smtp_client_finish(client);
+}
+
+static enum smtp_stage current_stage(const struct smtp_client *client)
+{
+    return client->state == SMTP_CLIENT_ENVELOPE ? smtp_client_envelope_stage(client) : states[client->state].stage;
 }
 
 void smtp_client_protocol_error(struct smtp_client *client, const char *what)
@@ -155,7 +172,7 @@ void smtp_client_protocol_error(struct smtp_client *client, const char *what)
     log_warning("smtp.client.protocol", "relay=%s state=%s error=%s", client->address, states[client->state].name,
                 what);
     struct smtp_reply reply = smtp_reply_make(451, "4.5.0", "relay %s: %s", client->address, what);
-    smtp_client_give_up(client, &reply);
+    smtp_client_give_up(client, current_stage(client), &reply);
 }
 
 void smtp_client_write_command(struct smtp_client *client, const struct strbuf *text)
@@ -178,7 +195,7 @@ static void on_timer(void *arg)
     }
     struct smtp_reply reply =
         smtp_reply_make(451, "4.4.2", "relay %s timed out (%s)", client->address, states[client->state].name);
-    smtp_client_give_up(client, &reply);
+    smtp_client_give_up(client, current_stage(client), &reply);
 }
 
 static void on_connected(struct stream *stream, void *ctx)
@@ -208,8 +225,9 @@ static void handle_reply(struct smtp_client *client, const struct smtp_reply *re
         return;
     }
     if (client->state == SMTP_CLIENT_FINAL)
-        smtp_client_settle_rest(client, SMTP_OUTCOME_TEMPORARY, reply); /* no doubt: it has not taken it */
-    smtp_client_give_up(client, reply);
+        smtp_client_settle_rest(client, SMTP_STAGE_FINAL, SMTP_OUTCOME_TEMPORARY,
+                                reply); /* no doubt: it has not taken it */
+    smtp_client_give_up(client, current_stage(client), reply);
 }
 
 /* Reads one line. 1 go on, 0 nothing more to read for now. */
@@ -271,6 +289,8 @@ static void on_end(struct stream *stream, enum stream_end why, const char *detai
     (void)stream;
     struct smtp_client *client = ctx;
     struct smtp_reply reply;
+    bool is_handshake = client->state == SMTP_CLIENT_CONNECTING || client->state == SMTP_CLIENT_HANDSHAKE;
+    enum smtp_stage stage = why == STREAM_END_TLS && is_handshake ? SMTP_STAGE_TLS : current_stage(client);
     if (why == STREAM_END_TLS)
         reply = smtp_reply_make(451, "4.7.5", "TLS with relay %s failed: %s", client->address, detail);
     else if (client->state == SMTP_CLIENT_CONNECTING)
@@ -278,7 +298,7 @@ static void on_end(struct stream *stream, enum stream_end why, const char *detai
     else
         reply = smtp_reply_make(451, "4.4.2", "connection with relay %s lost (%s): %s", client->address,
                                 states[client->state].name, detail);
-    smtp_client_give_up(client, &reply);
+    smtp_client_give_up(client, stage, &reply);
 }
 
 static const struct stream_callbacks stream_callbacks = {
@@ -297,6 +317,7 @@ static void connect_to_relay(struct smtp_client *client, bool avoid_tls)
         .address = client->address,
         .tls = client->implicit_tls ? client->tls_context : NULL,
         .tls_name = client->tls_name,
+        .pin = client->pin,
         .connect_timeout_ms = client->connect_timeout_ms,
     };
     smtp_client_set_state(client, SMTP_CLIENT_CONNECTING);
@@ -326,7 +347,9 @@ struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings,
 {
     struct tls_context *tls_context = NULL;
     if (settings->implicit_tls || settings->tls != SMTP_CLIENT_TLS_NONE) {
-        enum tls_verify verify = settings->tls == SMTP_CLIENT_TLS_VERIFY ? TLS_VERIFY_CA : TLS_VERIFY_NONE;
+        enum tls_verify verify = settings->tls != SMTP_CLIENT_TLS_VERIFY ? TLS_VERIFY_NONE
+                                 : settings->pin != NULL                 ? TLS_VERIFY_PIN
+                                                                         : TLS_VERIFY_CA;
         tls_context = tls_context_new_client(verify, settings->ca_file, error_out);
         if (tls_context == NULL)
             return NULL;
@@ -336,6 +359,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings,
     client->address = xstrdup(settings->address);
     client->tls_name = host_of_address(settings->address);
     client->helo = xstrdup(settings->helo);
+    client->pin = settings->pin == NULL ? NULL : xstrdup(settings->pin);
     client->lmtp = settings->lmtp;
     client->implicit_tls = settings->implicit_tls;
     client->tls = settings->tls;
@@ -358,6 +382,7 @@ static void release(void *arg)
     free(client->address);
     free(client->tls_name);
     free(client->helo);
+    free(client->pin);
     free(client);
 }
 
@@ -382,27 +407,46 @@ bool smtp_client_is_idle(const struct smtp_client *client)
     return client->transaction == NULL;
 }
 
+static char *copy_or_empty(const char *text)
+{
+    return xstrdup(text == NULL ? "" : text);
+}
+
+static struct smtp_client_transaction *transaction_new(const struct smtp_client_message *message,
+                                                       smtp_client_done *done, void *ctx)
+{
+    struct smtp_client_transaction *transaction = xcalloc(1, sizeof *transaction);
+    transaction->sender = message->sender;
+    transaction->recipients = xcalloc(message->recipient_count, sizeof *transaction->recipients);
+    transaction->results = xcalloc(message->recipient_count, sizeof *transaction->results);
+    transaction->recipient_count = message->recipient_count;
+    transaction->envid = copy_or_empty(message->envid);
+    transaction->ret = message->ret;
+    transaction->prefix = copy_or_empty(message->prefix);
+    transaction->content_size = message->content_size;
+    transaction->is_8bit = message->is_8bit;
+    transaction->is_smtputf8 = message->is_smtputf8 || smtp_address_is_utf8(&message->sender);
+    for (size_t i = 0; i < message->recipient_count; i++) {
+        const struct smtp_client_recipient *recipient = &message->recipients[i];
+        transaction->recipients[i] = (struct smtp_client_envelope_recipient){ recipient->address, recipient->notify,
+                                                                              copy_or_empty(recipient->orcpt) };
+        transaction->is_smtputf8 = transaction->is_smtputf8 || smtp_address_is_utf8(&recipient->address);
+    }
+    transaction->done = done;
+    transaction->ctx = ctx;
+    transaction->content_fd = fcntl(message->content_fd, F_DUPFD_CLOEXEC, 0);
+    return transaction;
+}
+
 void smtp_client_send(struct smtp_client *client, const struct smtp_client_message *message, smtp_client_done *done,
                       void *ctx)
 {
     assert(smtp_client_is_idle(client) && message->recipient_count > 0);
-    struct smtp_client_transaction *transaction = xcalloc(1, sizeof *transaction);
-    transaction->sender = message->sender;
-    transaction->recipients = xmemdup(message->recipients, message->recipient_count * sizeof *message->recipients);
-    transaction->results = xcalloc(message->recipient_count, sizeof *transaction->results);
-    transaction->recipient_count = message->recipient_count;
-    transaction->content_size = message->content_size;
-    transaction->is_8bit = message->is_8bit;
-    transaction->is_smtputf8 = message->is_smtputf8 || smtp_address_is_utf8(&message->sender);
-    for (size_t i = 0; i < message->recipient_count; i++)
-        transaction->is_smtputf8 = transaction->is_smtputf8 || smtp_address_is_utf8(&message->recipients[i]);
-    transaction->done = done;
-    transaction->ctx = ctx;
-    transaction->content_fd = fcntl(message->content_fd, F_DUPFD_CLOEXEC, 0);
+    struct smtp_client_transaction *transaction = transaction_new(message, done, ctx);
     client->transaction = transaction;
     if (transaction->content_fd < 0) {
         struct smtp_reply reply = smtp_reply_make(451, "4.3.0", "no file descriptor left for the content");
-        smtp_client_settle_rest(client, SMTP_OUTCOME_TEMPORARY, &reply);
+        smtp_client_settle_rest(client, SMTP_STAGE_CONTENT, SMTP_OUTCOME_TEMPORARY, &reply);
         timer_start(client->completion, 0);
         return;
     }
@@ -422,4 +466,23 @@ const char *smtp_outcome_name(enum smtp_outcome outcome)
         [SMTP_OUTCOME_UNKNOWN] = "unknown",
     };
     return names[outcome];
+}
+
+const char *smtp_stage_name(enum smtp_stage stage)
+{
+    static const char *const names[] = {
+        [SMTP_STAGE_CONNECT] = "connect",
+        [SMTP_STAGE_TLS] = "tls",
+        [SMTP_STAGE_GREETING] = "greeting",
+        [SMTP_STAGE_HELLO] = "hello",
+        [SMTP_STAGE_STARTTLS] = "starttls",
+        [SMTP_STAGE_AUTH] = "auth",
+        [SMTP_STAGE_EXTENSIONS] = "extensions",
+        [SMTP_STAGE_MAIL] = "mail",
+        [SMTP_STAGE_RCPT] = "rcpt",
+        [SMTP_STAGE_DATA] = "data",
+        [SMTP_STAGE_CONTENT] = "content",
+        [SMTP_STAGE_FINAL] = "final",
+    };
+    return names[stage];
 }

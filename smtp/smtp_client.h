@@ -2,9 +2,9 @@
  *
  * A client delivers one message at a time over one connection, which it opens when needed and keeps for the next
  * message for a while (then QUIT). Every recipient gets an outcome of its own. Uses PIPELINING, SIZE, 8BITMIME,
- * SMTPUTF8 and STARTTLS when offered; a message that needs what is not offered fails PERMANENTly without being sent.
- * Content goes out as it is read: memory does not grow with it. Bare CR and bare LF in it leave as CRLF. All callbacks
- * run on the loop, never from inside a call.
+ * SMTPUTF8 and STARTTLS when offered; a message that needs what is not offered fails without being sent, with the stage
+ * EXTENSIONS: PERMANENT, as far as this relay is concerned. Content goes out as it is read: memory does not grow with
+ * it. Bare CR and bare LF in it leave as CRLF. All callbacks run on the loop, never from inside a call.
  *
  * TLS: with MAY, a refused STARTTLS goes on in plain, and a failed handshake is followed by one fresh connection
  * without it; with REQUIRE and VERIFY neither. With implicit TLS, VERIFY asks for a certificate too, and the others do
@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "smtp/smtp_address.h"
+#include "smtp/smtp_params.h"
 #include "smtp/smtp_reply.h"
 
 struct loop;
@@ -34,7 +35,10 @@ struct smtp_client_settings {
     bool implicit_tls;        /* smtps:// */
     enum smtp_client_tls tls; /* STARTTLS: MAY use if offered, REQUIRE encryption, VERIFY also name and CA */
     const char *ca_file;      /* NULL: the system's */
-    const char *helo;         /* our host name; not NULL */
+    const char *pin;          /* VERIFY: "sha256:..." of the certificate, instead of name and CA; NULL */
+    const char *user;         /* name and password for AUTH, UTF-8; NULL: no AUTH */
+    const char *password;
+    const char *helo; /* our host name; not NULL */
     /* RFC 5321 section 4.5.3.2; 0: the value given here */
     int64_t connect_timeout_ms; /* 30 s */
     int64_t command_timeout_ms; /* 5 min: for the greeting, and for each whole reply */
@@ -50,21 +54,50 @@ enum smtp_outcome {
     SMTP_OUTCOME_UNKNOWN,   /* no answer to the final dot: may have been taken; try again with the same Message-ID */
 };
 
+/* Where an outcome was decided: what was under way when a reply came, or the connection was lost. Up to AUTH it is
+ * between us and the relay and says nothing about the message: always TEMPORARY. */
+enum smtp_stage {
+    SMTP_STAGE_CONNECT,
+    SMTP_STAGE_TLS, /* the handshake, implicit or after STARTTLS */
+    SMTP_STAGE_GREETING,
+    SMTP_STAGE_HELLO,
+    SMTP_STAGE_STARTTLS, /* refused, or not offered */
+    SMTP_STAGE_AUTH,
+    SMTP_STAGE_EXTENSIONS, /* the relay lacks what this message needs: another relay may have it. Nothing was sent */
+    SMTP_STAGE_MAIL,
+    SMTP_STAGE_RCPT,
+    SMTP_STAGE_DATA,
+    SMTP_STAGE_CONTENT,
+    SMTP_STAGE_FINAL, /* after the final dot */
+};
+
 /* reply: the far side's words, or ours when it said nothing: 4.4.1 no connection, 4.4.2 lost or too slow, 4.5.0 no
  * SMTP, 4.7.4 and 4.7.5 no TLS. Its code fits the outcome: 2xx, 4xx, 5xx, 4xx. */
 struct smtp_recipient_result {
     enum smtp_outcome outcome;
+    enum smtp_stage stage;
     struct smtp_reply reply;
+    bool dsn; /* delivered to a relay that understands NOTIFY, and was told it: reports are its business now */
 };
 
+struct smtp_client_recipient {
+    struct smtp_address address;
+    unsigned notify;   /* enum smtp_dsn_notify; 0: not said */
+    const char *orcpt; /* as smtp_client_format_orcpt() makes it; NULL: not said */
+};
+
+/* NOTIFY, ORCPT, RET and ENVID are said only to a relay that offers DSN (RFC 3461). */
 struct smtp_client_message {
     struct smtp_address sender; /* null path allowed */
-    const struct smtp_address *recipients;
+    const struct smtp_client_recipient *recipients;
     size_t recipient_count;
-    int content_fd; /* whole message with CRLF line ends, not dot-stuffed; pread from 0; duplicated */
-    int64_t content_size;
-    bool is_8bit;     /* content has octets > 127 */
-    bool is_smtputf8; /* header or envelope needs SMTPUTF8 */
+    const char *envid;     /* xtext, at most SMTP_ENVID_MAX octets; NULL: not said */
+    enum smtp_dsn_ret ret; /* NONE: not said */
+    const char *prefix;    /* header fields that go in front of the content: ASCII, lines with CRLF; NULL: none */
+    int content_fd;        /* whole message with CRLF line ends, not dot-stuffed; pread from 0; duplicated */
+    int64_t content_size;  /* without the prefix */
+    bool is_8bit;          /* content has octets > 127 */
+    bool is_smtputf8;      /* header or envelope needs SMTPUTF8 */
 };
 
 /* results: one per recipient, in order; valid during the callback. The client is idle again: the next message may be
@@ -82,3 +115,9 @@ bool smtp_client_is_idle(const struct smtp_client *client);
 void smtp_client_send(struct smtp_client *client, const struct smtp_client_message *message, smtp_client_done *done,
                       void *ctx);
 const char *smtp_outcome_name(enum smtp_outcome outcome);
+const char *smtp_stage_name(enum smtp_stage stage); /* "connect", "tls"... */
+
+/* What ORCPT says of an address: "rfc822;" and xtext, or for an address in UTF-8 "utf-8;" and the form for relays with
+ * SMTPUTF8 (RFC 6533 section 3), which the client rewrites for others. false, and "": the null path, or too long. */
+bool smtp_client_format_orcpt(const struct smtp_address *address, char out[static SMTP_ORCPT_MAX + 1])
+    __attribute__((warn_unused_result));

@@ -1,9 +1,9 @@
 /* smtp_client_internal.h - what the files of the SMTP client share
  *
  * smtp_client.c holds the life of a client, its states and its connection; smtp_client_session.c brings a fresh
- * connection to the point where mail can be sent (greeting, EHLO, STARTTLS); smtp_client_transaction.c sends envelope
- * and content and sorts the replies; smtp_client_content.c prepares the content for the wire. Not for use outside of
- * them.
+ * connection to the point where mail can be sent (greeting, EHLO, STARTTLS); smtp_client_envelope.c knows what a message
+ * needs and writes its envelope; smtp_client_transaction.c sends envelope and content and sorts the replies;
+ * smtp_client_content.c prepares the content for the wire. Not for use outside of them.
  */
 #pragma once
 #include <stdbool.h>
@@ -32,7 +32,7 @@ enum smtp_client_state {
 
 /* What the relay said it can do; all false after HELO. */
 struct smtp_client_extensions {
-    bool pipelining, eight_bit, smtputf8, starttls, size;
+    bool pipelining, eight_bit, smtputf8, starttls, size, dsn;
     int64_t size_max; /* with size; 0: no limit told */
 };
 
@@ -47,12 +47,21 @@ void smtp_client_stuff(struct smtp_client_stuffing *stuffing, const char *data, 
 /* Appends the end: a line end when one is missing, and the final dot. */
 void smtp_client_stuff_end(struct smtp_client_stuffing *stuffing, struct strbuf *out);
 
+struct smtp_client_envelope_recipient {
+    struct smtp_address address;
+    unsigned notify;
+    char *orcpt; /* "": not said */
+};
+
 /* One message on its way, from smtp_client_send() until done. */
 struct smtp_client_transaction {
     struct smtp_address sender;
-    struct smtp_address *recipients;
+    struct smtp_client_envelope_recipient *recipients;
     struct smtp_recipient_result *results; /* settled when their reply has a code */
     size_t recipient_count;
+    char *envid; /* "": not said */
+    enum smtp_dsn_ret ret;
+    char *prefix;
     int content_fd;
     int64_t content_size;
     bool is_8bit, is_smtputf8;
@@ -63,7 +72,8 @@ struct smtp_client_transaction {
     size_t next_command; /* RSET, MAIL, RCPT..., DATA are numbered; see smtp_client_transaction.c */
     size_t next_reply;   /* of the commands before next_command, the first that is not answered */
     bool is_mail_refused;
-    size_t accepted_count;  /* recipients whose RCPT was accepted */
+    size_t accepted_count; /* recipients whose RCPT was accepted */
+    bool is_prefix_sent;
     int64_t content_offset; /* read so far */
     struct smtp_client_stuffing stuffing;
 };
@@ -71,6 +81,7 @@ struct smtp_client_transaction {
 struct smtp_client {
     struct loop *loop;
     char *address, *tls_name, *helo;
+    char *pin; /* NULL: name and CA count */
     bool lmtp, implicit_tls;
     enum smtp_client_tls tls;
     struct tls_context *tls_context; /* NULL: never TLS */
@@ -94,13 +105,14 @@ void smtp_client_set_state(struct smtp_client *client, enum smtp_client_state st
 void smtp_client_write_command(struct smtp_client *client, const struct strbuf *text);
 /* The connection is of no more use. Tries once more where that is safe and promised; otherwise the recipients without
  * an outcome get `why` (a 4xx), as TEMPORARY, or as UNKNOWN after the final dot. */
-void smtp_client_give_up(struct smtp_client *client, const struct smtp_reply *why);
+void smtp_client_give_up(struct smtp_client *client, enum smtp_stage stage, const struct smtp_reply *why);
 /* As above, for a relay that does not keep to the protocol. */
 void smtp_client_protocol_error(struct smtp_client *client, const char *what);
 /* Closes the connection, without a word. */
 void smtp_client_drop(struct smtp_client *client);
 /* Gives every recipient that has no outcome yet this one. */
-void smtp_client_settle_rest(struct smtp_client *client, enum smtp_outcome outcome, const struct smtp_reply *reply);
+void smtp_client_settle_rest(struct smtp_client *client, enum smtp_stage stage, enum smtp_outcome outcome,
+                             const struct smtp_reply *reply);
 /* All recipients have an outcome: reports, and keeps the connection, if there is one, for the next message. */
 void smtp_client_finish(struct smtp_client *client);
 
@@ -113,7 +125,16 @@ void smtp_client_on_ehlo(struct smtp_client *client, const struct smtp_reply *re
 void smtp_client_on_helo(struct smtp_client *client, const struct smtp_reply *reply);
 void smtp_client_on_starttls(struct smtp_client *client, const struct smtp_reply *reply);
 
+/* --- smtp_client_envelope.c --- */
+int64_t smtp_client_message_size(const struct smtp_client_transaction *transaction); /* with the prefix */
+/* What the relay cannot take at all need not be offered to it. 1 all well, -1 all recipients are settled. */
+int smtp_client_check_extensions(struct smtp_client *client) __attribute__((warn_unused_result));
+/* Append a command: less than 1,024 octets. */
+void smtp_client_compose_mail(const struct smtp_client *client, struct strbuf *text);
+void smtp_client_compose_rcpt(const struct smtp_client *client, size_t index, struct strbuf *text);
+
 /* --- smtp_client_transaction.c --- */
+enum smtp_stage smtp_client_envelope_stage(const struct smtp_client *client); /* of the reply that is awaited */
 void smtp_client_begin_transaction(struct smtp_client *client);
 void smtp_client_send_content(struct smtp_client *client); /* as much as the output may hold */
 void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply *reply);

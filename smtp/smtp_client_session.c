@@ -9,11 +9,11 @@
 enum { HELLO_MAX = 1024, SIZE_DIGITS_MAX = 18, OFFER_STARTTLS_CODE = 220 };
 
 /* A relay that does not want us now says nothing about the message: whatever its code, it is worth another try. */
-static void refused(struct smtp_client *client, const char *what, const struct smtp_reply *reply)
+static void refused(struct smtp_client *client, enum smtp_stage stage, const char *what, const struct smtp_reply *reply)
 {
     struct smtp_reply ours = smtp_reply_make(451, "4.3.2", "relay %s refused %s: %d %s %s", client->address, what,
                                              reply->code, reply->enhanced, reply->text);
-    smtp_client_give_up(client, smtp_reply_is_temporary(reply) ? reply : &ours);
+    smtp_client_give_up(client, stage, smtp_reply_is_temporary(reply) ? reply : &ours);
 }
 
 static void say(struct smtp_client *client, enum smtp_client_state state, const char *verb, const char *argument)
@@ -37,7 +37,7 @@ void smtp_client_on_greeting(struct smtp_client *client, const struct smtp_reply
     if (reply->code / 100 == 2)
         smtp_client_say_hello(client);
     else
-        refused(client, "the connection", reply);
+        refused(client, SMTP_STAGE_GREETING, "the connection", reply);
 }
 
 /* SIZE's number (RFC 1870 section 3); 0, which is also what "no limit" looks like, when it is none or beyond
@@ -75,6 +75,7 @@ void smtp_client_note_extension(struct smtp_client *client, const char *line, si
         { "SMTPUTF8", &extensions->smtputf8 },
         { "STARTTLS", &extensions->starttls },
         { "SIZE", &extensions->size },
+        { "DSN", &extensions->dsn },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strlen(known[i].keyword) == keyword_len && strncasecmp(known[i].keyword, keyword, keyword_len) == 0)
@@ -94,7 +95,7 @@ static void greeted(struct smtp_client *client)
     }
     if (wants_tls && client->tls != SMTP_CLIENT_TLS_MAY) {
         struct smtp_reply reply = smtp_reply_make(451, "4.7.4", "relay %s does not offer STARTTLS", client->address);
-        smtp_client_give_up(client, &reply);
+        smtp_client_give_up(client, SMTP_STAGE_STARTTLS, &reply);
         return;
     }
     smtp_client_begin_transaction(client);
@@ -107,7 +108,7 @@ void smtp_client_on_ehlo(struct smtp_client *client, const struct smtp_reply *re
     else if (reply->code / 100 == 5 && !client->lmtp)
         say(client, SMTP_CLIENT_HELO, "HELO", client->helo);
     else
-        refused(client, client->lmtp ? "LHLO" : "EHLO", reply);
+        refused(client, SMTP_STAGE_HELLO, client->lmtp ? "LHLO" : "EHLO", reply);
 }
 
 void smtp_client_on_helo(struct smtp_client *client, const struct smtp_reply *reply)
@@ -116,13 +117,13 @@ void smtp_client_on_helo(struct smtp_client *client, const struct smtp_reply *re
     if (reply->code / 100 == 2)
         greeted(client);
     else
-        refused(client, "HELO", reply);
+        refused(client, SMTP_STAGE_HELLO, "HELO", reply);
 }
 
 void smtp_client_on_starttls(struct smtp_client *client, const struct smtp_reply *reply)
 {
     if (reply->code == OFFER_STARTTLS_CODE) {
-        if (stream_start_tls_client(client->stream, client->tls_context, client->tls_name, NULL) == 1)
+        if (stream_start_tls_client(client->stream, client->tls_context, client->tls_name, client->pin) == 1)
             smtp_client_set_state(client, SMTP_CLIENT_HANDSHAKE);
         else
             smtp_client_protocol_error(client, "sent something in plain behind its leave to start TLS");
@@ -130,6 +131,6 @@ void smtp_client_on_starttls(struct smtp_client *client, const struct smtp_reply
         log_info("smtp.client.plain", "relay=%s code=%d reason=%s", client->address, reply->code, reply->text);
         smtp_client_begin_transaction(client);
     } else {
-        refused(client, "STARTTLS", reply);
+        refused(client, SMTP_STAGE_STARTTLS, "STARTTLS", reply);
     }
 }

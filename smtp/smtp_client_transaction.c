@@ -30,19 +30,12 @@ static size_t data_command(const struct smtp_client_transaction *transaction)
 
 /* --- The envelope --- */
 
-static void compose_mail(const struct smtp_client *client, struct strbuf *text)
+enum smtp_stage smtp_client_envelope_stage(const struct smtp_client *client)
 {
     const struct smtp_client_transaction *transaction = client->transaction;
-    char address[SMTP_ADDRESS_MAX + 2];
-    smtp_address_format(&transaction->sender, address);
-    strbuf_add_fmt(text, "MAIL FROM:<%s>", address);
-    if (client->extensions.size)
-        strbuf_add_fmt(text, " SIZE=%" PRId64, transaction->content_size);
-    if (transaction->is_8bit || (transaction->is_smtputf8 && client->extensions.eight_bit))
-        strbuf_add_str(text, " BODY=8BITMIME");
-    if (transaction->is_smtputf8)
-        strbuf_add_str(text, " SMTPUTF8");
-    strbuf_add_str(text, "\r\n");
+    if (transaction->next_reply < COMMAND_RCPT)
+        return SMTP_STAGE_MAIL;
+    return transaction->next_reply < data_command(transaction) ? SMTP_STAGE_RCPT : SMTP_STAGE_DATA;
 }
 
 static void compose_command(const struct smtp_client *client, size_t command, struct strbuf *text)
@@ -51,11 +44,9 @@ static void compose_command(const struct smtp_client *client, size_t command, st
     if (command == COMMAND_RSET) {
         strbuf_add_str(text, "RSET\r\n");
     } else if (command == COMMAND_MAIL) {
-        compose_mail(client, text);
+        smtp_client_compose_mail(client, text);
     } else if (command < data_command(transaction)) {
-        char address[SMTP_ADDRESS_MAX + 2];
-        smtp_address_format(&transaction->recipients[command - COMMAND_RCPT], address);
-        strbuf_add_fmt(text, "RCPT TO:<%s>\r\n", address);
+        smtp_client_compose_rcpt(client, command - COMMAND_RCPT, text);
     } else {
         strbuf_add_str(text, "DATA\r\n");
     }
@@ -74,31 +65,10 @@ static void send_commands(struct smtp_client *client)
     strbuf_free(&text);
 }
 
-/* What the relay cannot take at all need not be offered to it. 1 all well, -1 refused. */
-static int check_extensions(struct smtp_client *client)
-{
-    const struct smtp_client_transaction *transaction = client->transaction;
-    const struct smtp_client_extensions *extensions = &client->extensions;
-    struct smtp_reply reply;
-    if (transaction->is_8bit && !extensions->eight_bit)
-        reply = smtp_reply_make(554, "5.6.3", "relay %s does not take 8-bit content", client->address);
-    else if (transaction->is_smtputf8 && !extensions->smtputf8)
-        reply = smtp_reply_make(553, "5.6.7", "relay %s does not take internationalised addresses or headers",
-                                client->address);
-    else if (extensions->size && extensions->size_max > 0 && transaction->content_size > extensions->size_max)
-        reply = smtp_reply_make(552, "5.3.4",
-                                "message of %" PRId64 " octets is larger than the %" PRId64 " that relay %s takes",
-                                transaction->content_size, extensions->size_max, client->address);
-    else
-        return 1;
-    smtp_client_settle_rest(client, SMTP_OUTCOME_PERMANENT, &reply);
-    return -1;
-}
-
 void smtp_client_begin_transaction(struct smtp_client *client)
 {
     struct smtp_client_transaction *transaction = client->transaction;
-    if (check_extensions(client) != 1) {
+    if (smtp_client_check_extensions(client) != 1) {
         if (client->state == SMTP_CLIENT_READY)
             timer_start(client->completion, 0);
         else
@@ -126,20 +96,23 @@ static bool outcome_of_reply(const struct smtp_reply *reply, enum smtp_outcome *
     return true;
 }
 
-static void settle_one(struct smtp_client_transaction *transaction, size_t index, const struct smtp_reply *reply)
+static void settle_one(struct smtp_client *client, size_t index, enum smtp_stage stage, const struct smtp_reply *reply)
 {
+    struct smtp_client_transaction *transaction = client->transaction;
     enum smtp_outcome outcome = SMTP_OUTCOME_TEMPORARY;
     bool is_final = outcome_of_reply(reply, &outcome);
     assert(is_final);
     (void)is_final;
+    bool reports =
+        outcome == SMTP_OUTCOME_DELIVERED && client->extensions.dsn && transaction->recipients[index].notify != 0;
     if (transaction->results[index].reply.code == 0)
-        transaction->results[index] = (struct smtp_recipient_result){ outcome, *reply };
+        transaction->results[index] = (struct smtp_recipient_result){ outcome, stage, *reply, reports };
 }
 
-static void settle_all_by(struct smtp_client *client, const struct smtp_reply *reply)
+static void settle_all_by(struct smtp_client *client, enum smtp_stage stage, const struct smtp_reply *reply)
 {
     for (size_t i = 0; i < client->transaction->recipient_count; i++)
-        settle_one(client->transaction, i, reply);
+        settle_one(client, i, stage, reply);
 }
 
 static void write_end(struct smtp_client *client, const struct strbuf *text)
@@ -172,7 +145,7 @@ static void on_data_reply(struct smtp_client *client, const struct smtp_reply *r
     if (class == 2) {
         smtp_client_protocol_error(client, "answered DATA with a success");
     } else if (class != 3) {
-        settle_all_by(client, reply);
+        settle_all_by(client, SMTP_STAGE_DATA, reply);
         smtp_client_finish(client);
     } else if (client->transaction->accepted_count == 0) {
         end_without_recipients(client);
@@ -182,30 +155,30 @@ static void on_data_reply(struct smtp_client *client, const struct smtp_reply *r
     }
 }
 
-/* Takes the reply to MAIL or RCPT. 1 noted, -1 it makes no sense, and the connection was given up. */
-static int note_reply(struct smtp_client *client, size_t command, const struct smtp_reply *reply)
+/* Takes the reply to MAIL or RCPT. */
+static void note_reply(struct smtp_client *client, size_t command, const struct smtp_reply *reply)
 {
     struct smtp_client_transaction *transaction = client->transaction;
     int class = reply->code / 100;
-    if (class == 3) {
-        smtp_client_protocol_error(client, "asked for more where there is none");
-        return -1;
-    }
     if (command == COMMAND_MAIL && class != 2) {
         transaction->is_mail_refused = true;
-        settle_all_by(client, reply);
+        settle_all_by(client, SMTP_STAGE_MAIL, reply);
     } else if (command != COMMAND_MAIL && class != 2) {
-        settle_one(transaction, command - COMMAND_RCPT, reply);
+        settle_one(client, command - COMMAND_RCPT, SMTP_STAGE_RCPT, reply);
     } else if (command != COMMAND_MAIL && !transaction->is_mail_refused) {
         transaction->accepted_count++;
     }
-    return 1;
 }
 
 void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply *reply)
 {
     struct smtp_client_transaction *transaction = client->transaction;
-    size_t command = transaction->next_reply++;
+    size_t command = transaction->next_reply;
+    if (reply->code / 100 == 3 && command != data_command(transaction)) {
+        smtp_client_protocol_error(client, "asked for more where there is none");
+        return;
+    }
+    transaction->next_reply++;
     if (command == COMMAND_RSET && reply->code / 100 != 2) {
         smtp_client_protocol_error(client, "refused RSET");
         return;
@@ -215,8 +188,8 @@ void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply
         on_data_reply(client, reply);
         return;
     }
-    if (command != COMMAND_RSET && note_reply(client, command, reply) != 1)
-        return;
+    if (command != COMMAND_RSET)
+        note_reply(client, command, reply);
     if (transaction->next_reply < transaction->next_command) {
         timer_start(client->timer, client->command_timeout_ms);
         return;
@@ -235,7 +208,7 @@ static void content_unreadable(struct smtp_client *client, const char *reason)
 {
     /* Without the final dot the relay throws away what it has. */
     struct smtp_reply reply = smtp_reply_make(451, "4.3.0", "the content cannot be read: %s", reason);
-    smtp_client_give_up(client, &reply);
+    smtp_client_give_up(client, SMTP_STAGE_CONTENT, &reply);
 }
 
 /* Reads the next piece. Its size, 0 at the end, -1 when there is none (and the connection was given up). */
@@ -258,21 +231,31 @@ static ssize_t read_piece(struct smtp_client *client, char *piece)
     return got;
 }
 
+static void send_piece(struct smtp_client *client, const char *piece, size_t len, struct strbuf *text)
+{
+    strbuf_clear(text);
+    smtp_client_stuff(&client->transaction->stuffing, piece, len, text);
+    assert(strbuf_ok(text));
+    stream_write(client->stream, text->data, text->len);
+}
+
 void smtp_client_send_content(struct smtp_client *client)
 {
     char *piece = xmalloc(PIECE_SIZE);
     struct strbuf text;
-    strbuf_init(&text, 2 * PIECE_SIZE + 8);
+    strbuf_init(&text, 2 * (PIECE_SIZE + strlen(client->transaction->prefix)) + 8);
     ssize_t got = 1;
     timer_start(client->timer, client->data_timeout_ms);
+    if (!client->transaction->is_prefix_sent) {
+        send_piece(client, client->transaction->prefix, strlen(client->transaction->prefix), &text);
+        client->transaction->is_prefix_sent = true;
+    }
     while (got > 0 && stream_pending_output(client->stream) < OUTPUT_ENOUGH) {
-        strbuf_clear(&text);
         got = read_piece(client, piece);
         if (got > 0) {
-            smtp_client_stuff(&client->transaction->stuffing, piece, (size_t)got, &text);
-            assert(strbuf_ok(&text));
-            stream_write(client->stream, text.data, text.len);
+            send_piece(client, piece, (size_t)got, &text);
         } else if (got == 0) {
+            strbuf_clear(&text);
             smtp_client_stuff_end(&client->transaction->stuffing, &text);
             write_end(client, &text);
         }
@@ -289,7 +272,7 @@ void smtp_client_on_premature(struct smtp_client *client, const struct smtp_repl
         smtp_client_protocol_error(client, "answered before the end of the content");
         return;
     }
-    settle_all_by(client, reply);
+    settle_all_by(client, SMTP_STAGE_CONTENT, reply);
     smtp_client_drop(client);
     smtp_client_finish(client);
 }
@@ -302,7 +285,7 @@ void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *r
         return;
     }
     if (!client->lmtp) {
-        settle_all_by(client, reply);
+        settle_all_by(client, SMTP_STAGE_FINAL, reply);
         smtp_client_finish(client);
         return;
     }
@@ -310,7 +293,7 @@ void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *r
     size_t index = 0;
     while (transaction->results[index].reply.code != 0)
         index++;
-    settle_one(transaction, index, reply);
+    settle_one(client, index, SMTP_STAGE_FINAL, reply);
     while (index < transaction->recipient_count && transaction->results[index].reply.code != 0)
         index++;
     if (index == transaction->recipient_count)

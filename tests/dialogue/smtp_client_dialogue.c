@@ -7,6 +7,9 @@
  *   whole packets      not to be played byte by byte
  *   from ADDRESS       of the next message; "from" alone is the null path
  *   to ADDRESS ...     its recipients
+ *   notify N WORD ...  what recipient N's NOTIFY asks for: success, failure, delay, never; and ORCPT with the address
+ *   envid, ret TEXT    its ENVID and RET ("full", "hdrs")
+ *   prefix: TEXT       header fields in front of its content, escapes as in content
  *   content: TEXT      its content; \r \n \0 \xHH stand for what they do in C. Default: one short message
  *   pattern N          its content: N octets of lines
  *   announce N         its content_size, if not the true one
@@ -28,6 +31,9 @@
  *   reading off|on     the relay stops reading, reads again
  *   wait MS            time passes
  *   result N OUTCOME REPLY   what was reported for recipient N; REPLY is "CODE ENHANCED TEXT", '*' as above
+ *   stage N NAME       where that was decided
+ *   dsn N              delivered, and the relay has taken over what is to be reported
+ *   no dsn N           it has not
  *   pending            nothing was reported yet
  *   free               the owner frees the client
  */
@@ -73,7 +79,12 @@ struct play {
     struct smtp_client_settings settings;
     char address[200], ca_file[200];
     struct smtp_client *client;
-    struct smtp_address sender, recipients[RECIPIENTS_MAX];
+    struct smtp_address sender;
+    struct smtp_client_recipient recipients[RECIPIENTS_MAX];
+    char orcpts[RECIPIENTS_MAX][SMTP_ORCPT_MAX + 1];
+    char envid[SMTP_ENVID_MAX + 1];
+    enum smtp_dsn_ret ret;
+    struct strbuf prefix;
     size_t recipient_count;
     struct strbuf content;
     int64_t announced; /* -1: the truth */
@@ -339,12 +350,42 @@ static void do_from(struct play *play, const char *text)
 static void do_to(struct play *play, const char *text)
 {
     play->recipient_count = 0;
+    memset(play->recipients, 0, sizeof play->recipients);
     while (*text != '\0') {
         size_t len = strcspn(text, " ");
         assert_true(play->recipient_count < RECIPIENTS_MAX);
-        assert_int_equal(smtp_address_parse(text, len, &play->recipients[play->recipient_count++]), 1);
+        assert_int_equal(smtp_address_parse(text, len, &play->recipients[play->recipient_count++].address), 1);
         text += len + strspn(text + len, " ");
     }
+}
+
+static void do_notify(struct play *play, const char *text)
+{
+    static const char *const words[] = { "success", "failure", "delay", "never" };
+    char *rest;
+    size_t index = strtoul(text, &rest, 10) - 1;
+    assert_true(index < play->recipient_count);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        play->recipients[index].notify |= strstr(rest, words[i]) != NULL ? 1U << i : 0;
+    assert_true(smtp_client_format_orcpt(&play->recipients[index].address, play->orcpts[index]));
+    play->recipients[index].orcpt = play->orcpts[index];
+}
+
+static void do_envid(struct play *play, const char *text)
+{
+    assert_true(strlen(text) < sizeof play->envid);
+    memcpy(play->envid, text, strlen(text) + 1);
+}
+
+static void do_ret(struct play *play, const char *text)
+{
+    play->ret = strcmp(text, "full") == 0 ? SMTP_DSN_RET_FULL : SMTP_DSN_RET_HDRS;
+}
+
+static void do_prefix(struct play *play, const char *text)
+{
+    strbuf_clear(&play->prefix);
+    add_unescaped(play, &play->prefix, text);
 }
 
 static void do_content(struct play *play, const char *text)
@@ -411,6 +452,9 @@ static void send_message(struct play *play, const char *text)
         .sender = play->sender,
         .recipients = play->recipients,
         .recipient_count = play->recipient_count,
+        .envid = play->envid[0] == '\0' ? NULL : play->envid,
+        .ret = play->ret,
+        .prefix = play->prefix.len == 0 ? NULL : play->prefix.data,
         .content_fd = fd,
         .content_size = play->announced >= 0 ? play->announced : (int64_t)play->content.len,
         .is_8bit = play->is_8bit,
@@ -440,14 +484,42 @@ static void do_when_done(struct play *play, const char *text)
     play->when_done = strcmp(text, "send") == 0 ? send_message : free_client;
 }
 
-static void do_result(struct play *play, const char *text)
+/* The result for the recipient whose number text begins with. */
+static const struct smtp_recipient_result *result_of(struct play *play, const char *text, char **rest_out)
 {
-    char *rest;
-    size_t index = strtoul(text, &rest, 10) - 1;
+    size_t index = strtoul(text, rest_out, 10) - 1;
     if (play->result_count == 0)
         FAIL(play, "nothing was reported");
     assert_true(index < play->result_count);
-    const struct smtp_recipient_result *result = &play->results[index];
+    return &play->results[index];
+}
+
+static void do_stage(struct play *play, const char *text)
+{
+    char *rest;
+    const struct smtp_recipient_result *result = result_of(play, text, &rest);
+    if (strcmp(smtp_stage_name(result->stage), rest + 1) != 0)
+        FAIL(play, "expected the stage %s, got %s", rest + 1, smtp_stage_name(result->stage));
+}
+
+static void do_dsn(struct play *play, const char *text)
+{
+    char *rest;
+    if (!result_of(play, text, &rest)->dsn)
+        FAIL(play, "the relay has not taken the reports over");
+}
+
+static void do_no_dsn(struct play *play, const char *text)
+{
+    char *rest;
+    if (result_of(play, text, &rest)->dsn)
+        FAIL(play, "the relay has taken the reports over");
+}
+
+static void do_result(struct play *play, const char *text)
+{
+    char *rest;
+    const struct smtp_recipient_result *result = result_of(play, text, &rest);
     struct strbuf actual;
     strbuf_init(&actual, LINE_SIZE);
     strbuf_add_fmt(&actual, "%s %d %s %s", smtp_outcome_name(result->outcome), result->reply.code,
@@ -484,6 +556,10 @@ static const struct {
     { "whole packets", do_nothing, false },
     { "from", do_from, false },
     { "to", do_to, false },
+    { "notify", do_notify, false },
+    { "envid", do_envid, false },
+    { "ret", do_ret, false },
+    { "prefix:", do_prefix, false },
     { "content:", do_content, false },
     { "pattern", do_pattern, false },
     { "announce", do_announce, false },
@@ -506,6 +582,9 @@ static const struct {
     { "reading", do_reading, false },
     { "wait", do_wait, false },
     { "result", do_result, false },
+    { "stage", do_stage, false },
+    { "dsn", do_dsn, false },
+    { "no dsn", do_no_dsn, false },
     { "pending", do_pending, false },
     { "free", do_free, false },
 };
@@ -533,6 +612,7 @@ static void play_setup(struct play *play)
     play->clock = clock_new_fake(1000000, 1700000000000);
     play->loop = loop_new(play->clock);
     strbuf_init(&play->content, TEXT_MAX);
+    strbuf_init(&play->prefix, TEXT_MAX);
     strbuf_init(&play->received, TEXT_MAX);
     strbuf_init(&play->packet, TEXT_MAX);
     strbuf_add_str(&play->content, default_content);
@@ -564,6 +644,7 @@ static void play_teardown(struct play *play)
     loop_free(&play->loop);
     clock_free(&play->clock);
     strbuf_free(&play->content);
+    strbuf_free(&play->prefix);
     strbuf_free(&play->received);
     strbuf_free(&play->packet);
 }

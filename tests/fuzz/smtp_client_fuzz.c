@@ -120,7 +120,8 @@ static void relay_speaks(struct scene *scene, bool at_once)
 
 static void play(struct scene *scene, struct smtp_client *client, unsigned flags)
 {
-    struct smtp_address recipients[2] = { { "bob", "example.com" }, { "carol", "example.com" } };
+    struct smtp_client_recipient recipients[2] = { { .address = { "bob", "example.com" } },
+                                                   { .address = { "carol", "example.com" } } };
     int fd = memfd_create("content", MFD_CLOEXEC);
     require(write(fd, content, sizeof content - 1) == sizeof content - 1);
     struct smtp_client_message message = {

@@ -33,7 +33,8 @@ struct scene {
     struct clock *clock;
     struct loop *loop;
     struct background *background;
-    struct smtp_address recipients[2];
+    const char *prefix;
+    struct smtp_client_recipient recipients[2];
     size_t recipient_count;
     const char *sender;
     size_t result_count;
@@ -63,8 +64,8 @@ static int setup(void **state)
     scene.background = background_new(scene.loop);
     scene.sender = "bob@example.com";
     scene.recipient_count = 2;
-    assert_int_equal(smtp_address_parse("carol@example.com", 17, &scene.recipients[0]), 1);
-    assert_int_equal(smtp_address_parse("dave@example.com", 16, &scene.recipients[1]), 1);
+    assert_int_equal(smtp_address_parse("carol@example.com", 17, &scene.recipients[0].address), 1);
+    assert_int_equal(smtp_address_parse("dave@example.com", 16, &scene.recipients[1].address), 1);
     *state = &scene;
     return 0;
 }
@@ -109,6 +110,7 @@ static void submit(struct scene *scene, const char *unique, const void *content,
     int fd = memfd_create("content", MFD_CLOEXEC);
     assert_int_equal(write(fd, content, len), len);
     struct smtp_client_message message = {
+        .prefix = scene->prefix,
         .recipients = scene->recipients,
         .recipient_count = scene->recipient_count,
         .content_fd = fd,
@@ -200,6 +202,24 @@ static void writes_the_message(void **state)
     strbuf_free(&file);
 }
 
+/* Fields in front of the content come after those about the envelope: nothing stands between them and the header. */
+static void writes_the_prefix(void **state)
+{
+    struct scene *scene = *state;
+    static const char content[] = "Subject: Lunch\r\n\r\nAt noon?\r\n";
+    char name[PATH_SIZE];
+    struct strbuf file;
+    strbuf_init(&file, LARGE);
+    scene->prefix = "DKIM-Signature: v=1;\r\n a=b\r\n";
+    deliver(scene, "27", content, sizeof content - 1);
+    assert_int_equal(count_files(scene, "new", name), 1);
+    read_file(scene, "new", name, &file);
+    assert_string_equal(file.data, "Return-Path: <bob@example.com>\nDelivered-To: carol@example.com\n"
+                                   "Delivered-To: dave@example.com\nDKIM-Signature: v=1;\n a=b\n"
+                                   "Subject: Lunch\n\nAt noon?\n");
+    strbuf_free(&file);
+}
+
 static void writes_large_messages(void **state)
 {
     struct scene *scene = *state;
@@ -240,7 +260,7 @@ static void writes_for_many_recipients(void **state)
 {
     enum { MANY = 3000 };
     struct scene *scene = *state;
-    struct smtp_address *recipients = xcalloc(MANY, sizeof *recipients);
+    struct smtp_client_recipient *recipients = xcalloc(MANY, sizeof *recipients);
     struct strbuf content;
     struct strbuf wanted;
     struct strbuf file;
@@ -250,8 +270,8 @@ static void writes_for_many_recipients(void **state)
     strbuf_init(&file, 2 * LARGE);
     strbuf_add_str(&wanted, "Return-Path: <>\n");
     for (unsigned i = 0; i < MANY; i++) {
-        snprintf(recipients[i].local, sizeof recipients[i].local, "bob%u", i);
-        snprintf(recipients[i].domain, sizeof recipients[i].domain, "example.com");
+        snprintf(recipients[i].address.local, sizeof recipients[i].address.local, "bob%u", i);
+        snprintf(recipients[i].address.domain, sizeof recipients[i].address.domain, "example.com");
         strbuf_add_fmt(&wanted, "Delivered-To: bob%u@example.com\n", i);
     }
     while (content.len < LARGE)
@@ -423,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(writes_the_message, setup, teardown),
+        cmocka_unit_test_setup_teardown(writes_the_prefix, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_large_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_for_many_recipients, setup, teardown),
         cmocka_unit_test_setup_teardown(repetition_makes_no_second_file, setup, teardown),
