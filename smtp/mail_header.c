@@ -28,6 +28,9 @@ struct scan {
     bool has_bare_lf;
     bool is_dubious;     /* something that other programs may split into other fields than we do */
     bool has_blank_fold; /* a line of nothing but white space: some take it for the end of the header */
+    bool is_generated;   /* says that a program wrote it */
+    bool is_bulk;        /* sent to many, or an old program's answer */
+    bool is_list;        /* by way of a mailing list, whatever people write there */
     unsigned from_count, message_id_count;
     struct id_ring in_reply_to, references;
 };
@@ -162,6 +165,16 @@ static bool first_word_is_one_of(const char *value, size_t len, const char *cons
     return false;
 }
 
+/* Goes on behind the word, when that is what comes next, comments aside. */
+static bool next_is(const char **at, const char *end, const char *word)
+{
+    size_t len = strlen(word);
+    if (mail_header_skip_cfws(at, end) != 1 || (size_t)(end - *at) < len || strncasecmp(*at, word, len) != 0)
+        return false;
+    *at += len;
+    return *at == end || **at == '/' || !mail_header_is_atext(**at);
+}
+
 static void on_from(struct scan *scan, const char *value, size_t len)
 {
     bool is_clear =
@@ -213,32 +226,57 @@ static void on_received(struct scan *scan, const char *value, size_t len)
     scan->facts->received_count++;
 }
 
+/* RFC 3834 section 5: whatever stands there but "no" (its parameters aside) was not typed by a person. */
 static void on_auto_submitted(struct scan *scan, const char *value, size_t len)
 {
     static const char *const by_hand[] = { "no", "", NULL };
     if (!first_word_is_one_of(value, len, by_hand))
-        scan->facts->is_automatic = true;
+        scan->is_generated = true;
 }
 
 static void on_precedence(struct scan *scan, const char *value, size_t len)
 {
-    static const char *const automatic[] = { "bulk", "junk", "list", "auto_reply", NULL };
-    if (first_word_is_one_of(value, len, automatic))
-        scan->facts->is_automatic = true;
+    static const char *const replies[] = { "auto_reply", "auto-reply", NULL };
+    static const char *const bulk[] = { "bulk", "junk", NULL };
+    static const char *const lists[] = { "list", NULL };
+    scan->is_generated = scan->is_generated || first_word_is_one_of(value, len, replies);
+    scan->is_bulk = scan->is_bulk || first_word_is_one_of(value, len, bulk);
+    scan->is_list = scan->is_list || first_word_is_one_of(value, len, lists);
 }
 
-static void on_automatic(struct scan *scan, const char *value, size_t len)
+/* Fields of programs that answer by themselves, from before there was Auto-Submitted or beside it. */
+static void on_generated(struct scan *scan, const char *value, size_t len)
 {
-    static const char *const nothing[] = { "none", "no", "", NULL };
+    static const char *const nothing[] = { "none", "no", "false", "0", "", NULL };
     if (!first_word_is_one_of(value, len, nothing))
-        scan->facts->is_automatic = true;
+        scan->is_generated = true;
+}
+
+/* Of qmail's autoresponders, which put it in front of what they send. */
+static void on_delivered_to(struct scan *scan, const char *value, size_t len)
+{
+    static const char mark[] = "autoresponder";
+    if (len == sizeof mark - 1 && strncasecmp(value, mark, len) == 0)
+        scan->is_generated = true;
+}
+
+/* RFC 6522: delivery reports, receipts (RFC 8098), complaints (RFC 5965). */
+static void on_content_type(struct scan *scan, const char *value, size_t len)
+{
+    static const char type[] = "multipart", subtype[] = "report";
+    const char *at = value;
+    const char *end = value + len;
+    if (!next_is(&at, end, type) || mail_header_skip_cfws(&at, end) != 1 || at == end || *at++ != '/')
+        return;
+    if (next_is(&at, end, subtype))
+        scan->is_generated = true;
 }
 
 static void on_list(struct scan *scan, const char *value, size_t len)
 {
     (void)value;
     (void)len;
-    scan->facts->is_automatic = true;
+    scan->is_list = true;
 }
 
 static void on_auth_results(struct scan *scan, const char *value, size_t len)
@@ -262,11 +300,18 @@ static const struct field {
     { "Received", on_received },
     { "Authentication-Results", on_auth_results },
     { "X-Postern-Loop", on_loop_mark },
-    { "Auto-Submitted", on_auto_submitted }, /* RFC 3834 section 5 */
+    { "Auto-Submitted", on_auto_submitted },
     { "Precedence", on_precedence },
-    { "X-Auto-Response-Suppress", on_automatic },
-    { "X-Autoreply", on_automatic },
-    { "X-Autorespond", on_automatic },
+    { "X-Precedence", on_precedence },
+    { "X-Autoreply", on_generated },
+    { "X-Autorespond", on_generated },
+    { "X-Autoresponder", on_generated },
+    { "X-Auto-Responder", on_generated },
+    { "X-AutoReply-From", on_generated },
+    { "X-Mail-Autoreply", on_generated },
+    { "X-FC-MachineGenerated", on_generated }, /* FirstClass */
+    { "Delivered-To", on_delivered_to },
+    { "Content-Type", on_content_type },
     { "List-Id", on_list }, /* RFC 2919, and RFC 2369 for the rest */
     { "List-Help", on_list },
     { "List-Unsubscribe", on_list },
@@ -353,6 +398,8 @@ void mail_header_scan(const char *data, size_t len, struct mail_header_facts *fa
     facts_out->too_long = !scan.has_end && (scan.field_count > MAIL_HEADER_FIELDS_MAX || len >= MAIL_HEADER_MAX);
     facts_out->header_size = scan.at;
     collect_references(&scan);
+    facts_out->is_generated = scan.is_generated || (scan.is_bulk && !scan.is_list);
+    facts_out->is_automatic = scan.is_generated || scan.is_bulk || scan.is_list;
 
     /* What we could not read to its end, or what others may read otherwise, proves nothing about its author. */
     bool is_dubious = scan.is_dubious || facts_out->too_long || (scan.has_crlf && scan.has_bare_lf);

@@ -35,7 +35,11 @@ struct mail_header_facts {
     char **references;        /* In-Reply-To first, then References from last to first, no duplicates */
     size_t reference_count;   /* at most MAIL_HEADER_REFERENCES_MAX */
     unsigned received_count;
-    bool is_automatic;         /* Auto-Submitted other than "no" (RFC 3834), Precedence bulk/junk/list, List-Id... */
+    /* No program may answer it: it is generated, or came by way of a mailing list (List-*, Precedence: list). */
+    bool is_automatic;
+    /* A program wrote it: Auto-Submitted other than "no" (RFC 3834), Precedence auto_reply, the fields of well-known
+     * autoresponders, a report (RFC 6522); Precedence bulk or junk without a sign of a list, whose mail people write. */
+    bool is_generated;
     bool too_long;             /* header section beyond the limits: facts are from what was read */
     size_t header_size;        /* octets up to and with the empty line; of what was read when too_long */
     char **auth_results;       /* values of Authentication-Results, top first, unfolded */

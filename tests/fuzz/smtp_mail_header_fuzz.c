@@ -18,6 +18,7 @@ static void check_facts(const char *data, size_t size)
 {
     struct mail_header_facts facts;
     mail_header_scan(data, size, &facts);
+    require(facts.is_automatic || !facts.is_generated);
     require(facts.header_size <= size && facts.header_size <= MAIL_HEADER_MAX);
     require(facts.reference_count <= MAIL_HEADER_REFERENCES_MAX);
     for (size_t i = 0; i < facts.reference_count; i++)

@@ -310,23 +310,62 @@ static void keeps_the_last_references(void **state)
 }
 
 static const struct {
-    const char *field;
-    bool is_automatic;
+    const char *fields;
+    bool is_automatic, is_generated;
 } automatic_cases[] = {
-    { "Auto-Submitted: auto-replied", true },
-    { "Auto-Submitted: (x) auto-generated; foo=bar", true },
-    { "Auto-Submitted: no", false },
-    { "Auto-Submitted: NO (by hand)", false },
-    { "Auto-Submitted: nobody-knows", true },
-    { "Precedence: bulk", true },
-    { "Precedence: LIST", true },
-    { "Precedence: junk", true },
-    { "Precedence: first-class", false },
-    { "List-Id: <x.example.com>", true },
-    { "List-Unsubscribe: <mailto:x@example.com>", true },
-    { "X-Auto-Response-Suppress: All", true },
-    { "X-Auto-Response-Suppress: None", false },
-    { "Subject: Precedence: bulk", false },
+    { "Auto-Submitted: auto-replied", true, true },
+    { "Auto-Submitted: auto-generated", true, true },
+    { "Auto-Submitted: auto-notified", true, true },
+    { "auto-submitted:AUTO-REPLIED", true, true },
+    { "Auto-Submitted: auto-replied (vacation)", true, true },
+    { "Auto-Submitted: (x) auto-generated; foo=bar", true, true },
+    { "Auto-Submitted: auto-notified; owner-email=\"bob@example.com\"", true, true },
+    { "Auto-Submitted:\r\n auto-generated", true, true },
+    { "Auto-Submitted: nobody-knows", true, true },
+    { "Auto-Submitted: no", false, false },
+    { "Auto-Submitted: NO (by hand)", false, false },
+    { "Auto-Submitted: no; x=auto-replied", false, false },
+    { "Auto-Submitted:", false, false },
+    { "X-Auto-Submitted: auto-replied", false, false }, /* nobody's field */
+    { "Precedence: auto_reply", true, true },
+    { "X-Precedence: auto_reply", true, true },
+    { "Precedence: bulk", true, true },
+    { "Precedence: junk", true, true },
+    { "Precedence: LIST", true, false },
+    { "Precedence: bulk\r\nList-Id: <x.example.com>", true, false },
+    { "List-Post: <mailto:x@example.com>\r\nPrecedence: bulk", true, false },
+    { "List-Id: <x.example.com>\r\nAuto-Submitted: auto-generated", true, true },
+    { "Precedence: first-class", false, false },
+    { "Precedence: normal; bulk", false, false },
+    { "Precedence: bulky", false, false },
+    { "List-Id: <x.example.com>", true, false },
+    { "List-Unsubscribe: <mailto:x@example.com>", true, false },
+    { "List-Unsubscribe-Post: List-Unsubscribe=One-Click", false, false }, /* never without the field before */
+    { "X-Autoreply: yes", true, true },
+    { "X-Autoreply: no", false, false },
+    { "X-Autorespond: Re: your question", true, true },
+    { "X-Autoresponder: 1.2", true, true },
+    { "X-Auto-Responder: on", true, true },
+    { "X-AutoReply-From: bob@example.com", true, true },
+    { "X-Mail-Autoreply: bob@example.com", true, true },
+    { "X-FC-MachineGenerated: true", true, true },
+    { "X-FC-MachineGenerated: false", false, false },
+    { "Delivered-To: Autoresponder", true, true },
+    { "Delivered-To: autoresponder@example.com", false, false },
+    { "Delivered-To: bob@example.com", false, false },
+    { "Content-Type: multipart/report; report-type=delivery-status; boundary=x", true, true },
+    { "Content-Type: Multipart/Report;\r\n report-type=disposition-notification", true, true },
+    { "Content-Type: multipart / report (of what)", true, true },
+    { "Content-Type: multipart/reports", false, false },
+    { "Content-Type: multipart/mixed; x=\"multipart/report\"", false, false },
+    { "Content-Type: text/plain; name=report", false, false },
+    { "Content-Type: multipart", false, false },
+    { "X-Auto-Response-Suppress: All", false, false }, /* asks others not to answer; people's mail has it too */
+    { "X-Loop: bob@example.com", false, false },       /* of forwarders and lists alike */
+    { "X-Postern-Loop: gw.example.com", false, false },
+    { "Subject: Precedence: bulk", false, false },
+    { "Subject: Out of office", false, false },
+    { "Subject: hello\r\n\r\nAuto-Submitted: auto-replied", false, false },
 };
 
 static void tells_automatic_mail(void **state)
@@ -334,9 +373,10 @@ static void tells_automatic_mail(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof automatic_cases / sizeof automatic_cases[0]; i++) {
         struct mail_header_facts facts;
-        print_message("%s\n", automatic_cases[i].field);
-        mail_header_scan(automatic_cases[i].field, strlen(automatic_cases[i].field), &facts);
+        print_message("%s\n", automatic_cases[i].fields);
+        mail_header_scan(automatic_cases[i].fields, strlen(automatic_cases[i].fields), &facts);
         assert_int_equal(facts.is_automatic, automatic_cases[i].is_automatic);
+        assert_int_equal(facts.is_generated, automatic_cases[i].is_generated);
         mail_header_facts_free(&facts);
     }
 }
