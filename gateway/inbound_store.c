@@ -297,6 +297,7 @@ static int add_mail(struct store_db *db, struct mail *mail)
         .digest = mail->digested == DIGEST_KNOWN ? mail->digest : NULL,
         .references = references,
         .is_automatic = mail->header.is_automatic,
+        .is_generated = mail->header.is_generated,
         .is_sender_proven = mail->is_sender_proven,
         .ret = mail->ret,
         .envid = mail->envid,

@@ -618,7 +618,7 @@ static void open_content(void *arg)
         route_or_post(job);
         return;
     }
-    bool taken = convert_mail_in(poster->parts->convert, fd, size, on_converted, job) == 1;
+    bool taken = convert_mail_in(poster->parts->convert, fd, size, job->row.is_generated, on_converted, job) == 1;
     close(fd);
     if (taken)
         set_state(job, JOB_CONVERTING);

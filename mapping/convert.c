@@ -62,6 +62,7 @@ struct job {
     struct strbuf description; /* mail out: of the content */
     bool is_smtputf8;
     struct timer *later; /* tells on the loop what went wrong in the caller's call, or goes on copying; NULL */
+    bool is_automatic;   /* mail in: a program wrote it */
     int64_t copied;      /* of the original, for the fallback form */
     convert_in_done *in_done;
     convert_out_done *out_done;
@@ -262,7 +263,8 @@ static int submit(struct job *job)
     if (prepare_files(job) != 1)
         return -1;
     uint8_t request[CONVERT_WIRE_REQUEST_SIZE];
-    convert_wire_encode_request(&(struct convert_wire_request){ job->kind, job->input_size }, request);
+    convert_wire_encode_request(&(struct convert_wire_request){ job->kind, job->input_size, job->is_automatic },
+                                request);
     const int in_files[] = { job->input_fd, job->content_fd, job->meta_fd };
     const int out_files[] = { job->input_fd, job->meta_fd, job->content_fd };
     const int *files = job->kind == CONVERT_WIRE_MAIL_IN ? in_files : out_files;
@@ -295,7 +297,7 @@ static void finish_in_fallback(struct job *job)
     tmtp_message_init(&result.message);
     tmtp_message_set(&result.message.subject, CONVERT_UNREADABLE_SUBJECT);
     tmtp_message_add_attachment(&result.message, CONVERT_ORIGINAL_NAME, job->input_size, NULL);
-    result.body_size = (int64_t)strlen(convert_fallback_body());
+    result.body_size = (int64_t)strlen(convert_fallback_body(job->is_automatic));
     result.content_size = result.body_size + job->input_size;
     finish_in(job, &result);
 }
@@ -317,7 +319,7 @@ static void copy_original(void *arg)
 /* Built without looking into the mail: whatever is in there has ended two workers. */
 static void begin_in_fallback(struct job *job)
 {
-    const char *body = convert_fallback_body();
+    const char *body = convert_fallback_body(job->is_automatic);
     if (new_content_file(job, strlen(body) + (size_t)job->input_size) != 1 ||
         file_write_all(job->content_fd, body, strlen(body)) != 1)
         finish_failed(job, false, "no file for the result");
@@ -381,11 +383,13 @@ static int finish_in_converted(struct job *job, const char **error_out)
     return 1;
 }
 
-int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_in_done *done, void *ctx)
+int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, bool is_automatic, convert_in_done *done,
+                    void *ctx)
 {
     struct job *job = job_new(convert, CONVERT_WIRE_MAIL_IN, mail_fd, mail_size, ctx);
     if (!job)
         return 0; /* out of descriptors: busy, and over some day */
+    job->is_automatic = is_automatic;
     job->in_done = done;
     return submit_first(job);
 }

@@ -57,9 +57,10 @@ struct convert_in_result {
 };
 typedef void convert_in_done(struct convert_in_result *result, void *ctx);
 /* mail_fd: the whole message as received, mapped from offset 0 (its file position is not used). Duplicated, for
- * reading only; its content must not change until done is called. 1 taken, 0 too busy now. */
-int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_in_done *done, void *ctx)
-    __attribute__((warn_unused_result));
+ * reading only; its content must not change until done is called. is_automatic: a program wrote it, which the body says
+ * first. 1 taken, 0 too busy now. */
+int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, bool is_automatic, convert_in_done *done,
+                    void *ctx) __attribute__((warn_unused_result));
 
 /* Thread message -> mail. The mail is complete, 7-bit but for SMTPUTF8 addresses in its header, with CRLF line ends;
  * converting the same request again gives the same bytes. */

@@ -37,6 +37,7 @@ struct incoming {
     struct convert_names names;
     struct strbuf notes; /* for the reader, separated by '\n' */
     bool needs_original;
+    bool is_automatic;
 };
 
 /* ---- choosing ---- */
@@ -347,21 +348,29 @@ static void read_header(struct incoming *in, struct convert_in_message *message)
         message->from_name = xstrdup("");
 }
 
-const char *convert_fallback_body(void)
+#define FALLBACK_BODY "_This message could not be converted. The mail as it came is attached as \"original.eml\"._\n"
+
+const char *convert_fallback_body(bool is_automatic)
 {
-    return "_This message could not be converted. The mail as it came is attached as \"original.eml\"._\n";
+    return is_automatic ? CONVERT_AUTOMATIC FALLBACK_BODY : FALLBACK_BODY;
 }
 
 static void write_fallback(struct incoming *in, const char *reason, convert_sink *sink, void *ctx,
                            struct convert_in_message *message)
 {
-    const char *body = convert_fallback_body();
+    const char *body = convert_fallback_body(in->is_automatic);
     message->is_fallback = true;
     message->detail = xstrdup(reason);
     message->body_size = (int64_t)strlen(body);
     add_attachment(message, CONVERT_ORIGINAL_NAME, (int64_t)in->mail->len);
     sink(body, strlen(body), ctx);
     convert_transfer_copy(in->mail->data, in->mail->len, in->mail, sink, ctx);
+}
+
+/* In front of everything else, so that nobody answers before they have read it; rules separate only what follows. */
+static const char *intro(const struct incoming *in)
+{
+    return in->is_automatic ? CONVERT_AUTOMATIC : "";
 }
 
 /* Composes the body and lists the attachments, without handing anything out yet. */
@@ -383,12 +392,13 @@ static void compose(struct incoming *in, struct strbuf *body, struct convert_in_
     add_notes(in, body);
     if (body->len == 0 && message->attachment_count == 0)
         strbuf_add_str(body, CONVERT_NO_TEXT);
-    message->body_size = (int64_t)body->len;
+    message->body_size = (int64_t)(strlen(intro(in)) + body->len);
     message->detail = convert_utf8_one_line(in->notes.data, in->notes.len, CONVERT_DETAIL_MAX);
 }
 
 static void hand_out(struct incoming *in, const struct strbuf *body, convert_sink *sink, void *ctx)
 {
+    sink(intro(in), strlen(intro(in)), ctx);
     sink(body->data, body->len, ctx);
     for (size_t i = 0; i < in->count; i++) {
         const struct convert_part *part = in->items[i].part;
@@ -399,10 +409,10 @@ static void hand_out(struct incoming *in, const struct strbuf *body, convert_sin
         convert_transfer_copy(in->mail->data, in->mail->len, in->mail, sink, ctx);
 }
 
-void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail, convert_sink *sink, void *ctx,
-                     struct convert_in_message *message_out)
+void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail, bool is_automatic,
+                     convert_sink *sink, void *ctx, struct convert_in_message *message_out)
 {
-    struct incoming in = { .charsets = charsets, .mail = mail };
+    struct incoming in = { .charsets = charsets, .mail = mail, .is_automatic = is_automatic };
     *message_out = (struct convert_in_message){ 0 };
     strbuf_init(&in.notes, NOTES_MAX);
     read_header(&in, message_out);

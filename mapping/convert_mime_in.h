@@ -4,7 +4,7 @@
  * that is empty. Further unnamed text parts of a multipart/mixed follow after a rule. Everything else is attached,
  * messages byte for byte. What can't be carried as it should is named in a note at the body's end, and the mail
  * itself is attached ("u:original.eml"). Mail beyond the limits of convert_limits.h comes in the fallback form: a
- * short text and the original. Runs in a worker. Internal to mapping/convert*.
+ * short text and the original. In front of the body of automatic mail a line says so. Runs in a worker. Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>
@@ -34,13 +34,14 @@ struct convert_in_message {
 #define CONVERT_NO_SUBJECT         "(no subject)"
 #define CONVERT_UNREADABLE_SUBJECT "(unreadable message)"
 #define CONVERT_NO_TEXT            "(no text)\n"
+#define CONVERT_AUTOMATIC          "_This is an automatic message._\n\n"
 #define CONVERT_ORIGINAL_NAME      "u:original.eml"
 
 /* Hands body and attachments to the sink, in this order and in pieces. Always finds a form. Free the message. Memory
  * is needed for the texts that are shown, not for attachments. */
-void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail, convert_sink *sink, void *ctx,
-                     struct convert_in_message *message_out);
+void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail, bool is_automatic,
+                     convert_sink *sink, void *ctx, struct convert_in_message *message_out);
 void convert_in_message_free(struct convert_in_message *message);
 
 /* The body of the fallback form. */
-const char *convert_fallback_body(void);
+const char *convert_fallback_body(bool is_automatic);

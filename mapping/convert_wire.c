@@ -74,6 +74,7 @@ void convert_wire_encode_request(const struct convert_wire_request *request,
     strbuf_init(&buffer, CONVERT_WIRE_REQUEST_SIZE);
     add_number(&buffer, request->kind, 4);
     add_number(&buffer, (uint64_t)request->input_size, 8);
+    add_number(&buffer, request->is_automatic, 1);
     memcpy(out, buffer.data, CONVERT_WIRE_REQUEST_SIZE);
     strbuf_free(&buffer);
 }
@@ -83,9 +84,12 @@ int convert_wire_decode_request(const void *data, size_t len, struct convert_wir
     struct reader reader = { .at = data, .left = len };
     uint64_t kind = get_number(&reader, 4);
     request_out->input_size = get_size(&reader);
-    if (reader.bad || reader.left > 0 || kind < CONVERT_WIRE_MAIL_IN || kind > CONVERT_WIRE_OUT_PLAIN)
+    uint64_t is_automatic = get_number(&reader, 1);
+    if (reader.bad || reader.left > 0 || kind < CONVERT_WIRE_MAIL_IN || kind > CONVERT_WIRE_OUT_PLAIN ||
+        is_automatic > 1)
         return -1;
     request_out->kind = (enum convert_wire_kind)kind;
+    request_out->is_automatic = is_automatic == 1;
     return 1;
 }
 

@@ -23,7 +23,7 @@ enum convert_wire_kind {
     CONVERT_WIRE_OUT_PLAIN = 3, /* likewise, without rendering the text */
 };
 
-enum { CONVERT_WIRE_REQUEST_SIZE = 12, CONVERT_WIRE_FILES = 3 };
+enum { CONVERT_WIRE_REQUEST_SIZE = 13, CONVERT_WIRE_FILES = 3 };
 
 /* A handler's code. Anything else is a broken worker. */
 enum {
@@ -36,6 +36,7 @@ enum {
 struct convert_wire_request {
     enum convert_wire_kind kind;
     int64_t input_size; /* of the mail, or of the content */
+    bool is_automatic;  /* MAIL_IN: its reader is told that a program wrote it */
 };
 
 void convert_wire_encode_request(const struct convert_wire_request *request,

@@ -77,7 +77,7 @@ static int32_t output_finish(struct output **output)
     return error == 0 ? CONVERT_WIRE_DONE : error == EPERM ? CONVERT_WIRE_TOO_LARGE : CONVERT_WIRE_NO_ROOM;
 }
 
-static int32_t handle_mail_in(int64_t size, const int *fds)
+static int32_t handle_mail_in(int64_t size, bool is_automatic, const int *fds)
 {
     struct convert_input mail;
     if (convert_input_map(fds[0], size, &mail) != 1)
@@ -86,7 +86,7 @@ static int32_t handle_mail_in(int64_t size, const int *fds)
     struct strbuf description;
     strbuf_init(&description, CONVERT_META_MAX);
     struct output *output = output_new(fds[1]);
-    convert_mime_in(charsets, &mail, output_sink, output, &message);
+    convert_mime_in(charsets, &mail, is_automatic, output_sink, output, &message);
     int32_t code = output_finish(&output);
     convert_wire_encode_in(&message, &description);
     if (!strbuf_ok(&description) || file_write_all(fds[2], description.data, description.len) != 1 ||
@@ -130,7 +130,7 @@ static int32_t handle(const void *data, size_t len, const int *fds, size_t fd_co
     if (fd_count != CONVERT_WIRE_FILES || convert_wire_decode_request(data, len, &request) != 1)
         return CONVERT_WIRE_REFUSED;
     if (request.kind == CONVERT_WIRE_MAIL_IN)
-        return handle_mail_in(request.input_size, fds);
+        return handle_mail_in(request.input_size, request.is_automatic, fds);
     struct strbuf detail;
     strbuf_init(&detail, IPC_PAYLOAD_MAX);
     int32_t code = handle_mail_out(request.input_size, request.kind == CONVERT_WIRE_OUT_PLAIN, fds, &detail);
@@ -159,7 +159,7 @@ static void prepare(void)
     charsets = convert_charsets_new();
     struct convert_in_message message;
     struct convert_input input = convert_input_of(mail, sizeof mail - 1);
-    convert_mime_in(charsets, &input, ignore_sink, NULL, &message);
+    convert_mime_in(charsets, &input, false, ignore_sink, NULL, &message);
     convert_in_message_free(&message);
 }
 

@@ -63,8 +63,9 @@ struct store_inbound {
     int64_t correspondent_id; /* the author; 0 for a notice */
     char *message_id;         /* without brackets; NULL */
     char *references;         /* message ids, newest first, one per line; "" */
-    bool is_automatic;
-    bool is_sender_proven; /* the envelope sender: reports may be sent there */
+    bool is_automatic;        /* no program may answer it */
+    bool is_generated;        /* a program wrote it */
+    bool is_sender_proven;    /* the envelope sender: reports may be sent there */
     enum store_ret ret;
     char *envid;        /* value of ENVID, still xtext; NULL */
     int64_t content_id; /* 0 once erased. Mail: the whole message; notice: the CommonMark body */
@@ -84,7 +85,7 @@ struct store_inbound_new {
     int64_t correspondent_id;
     const char *message_id, *references;
     const uint8_t *digest; /* STORE_DIGEST_SIZE octets, of what makes it the same mail (with a Message-ID); NULL */
-    bool is_automatic, is_sender_proven;
+    bool is_automatic, is_generated, is_sender_proven;
     enum store_ret ret;
     const char *envid; /* NULL */
     int64_t content_id, size, thread_id;

@@ -168,7 +168,8 @@
     "  message_id TEXT,"                                                                                               \
     "  digest BLOB," /* of what makes a mail with a Message-ID the same mail, but for its envelope */                  \
     "  reference_ids TEXT NOT NULL DEFAULT '',"                                                                        \
-    "  is_automatic INTEGER NOT NULL,"                                                                                 \
+    "  is_automatic INTEGER NOT NULL,"               /* not to be answered by a program */                             \
+    "  is_generated INTEGER NOT NULL DEFAULT 0,"     /* written by one */                                              \
     "  is_sender_proven INTEGER NOT NULL DEFAULT 0," /* the envelope's: may be sent reports */                         \
     "  ret TEXT CHECK (ret IN ('full', 'hdrs')),"                                                                      \
     "  envid TEXT,"         /* xtext */                                                                                \

@@ -134,7 +134,7 @@ static void check_mail(const char *name, const struct strbuf *mail, const json_t
     struct strbuf content;
     strbuf_init(&content, (size_t)256 << 20);
     struct convert_input input = convert_input_of(mail->data, mail->len);
-    convert_mime_in(charsets, &input, collect, &content, &message);
+    convert_mime_in(charsets, &input, false, collect, &content, &message);
     char *body = xstrndup(content.data, (size_t)message.body_size);
     check_text(name, expect, "subject", message.subject);
     check_text(name, expect, "from_name", message.from_name);

@@ -175,7 +175,7 @@ static void convert_in(struct fixture *fixture, int fd)
 {
     struct stat status;
     assert_int_equal(fstat(fd, &status), 0);
-    assert_int_equal(convert_mail_in(fixture->convert, fd, status.st_size, on_in, fixture), 1);
+    assert_int_equal(convert_mail_in(fixture->convert, fd, status.st_size, false, on_in, fixture), 1);
     run(fixture);
 }
 

@@ -32,12 +32,12 @@ static void collect(const void *data, size_t len, void *ctx)
 }
 
 /* Converts, and holds what must be true of every result. */
-static void convert(const char *mail, size_t len, struct outcome *outcome)
+static void convert_as(const char *mail, size_t len, bool is_automatic, struct outcome *outcome)
 {
     char *copy = xmemdup(mail, len > 0 ? len : 1); /* exactly as long, so that a read beyond is found */
     strbuf_init(&outcome->content, (size_t)256 << 20);
     struct convert_input input = convert_input_of(copy, len);
-    convert_mime_in(charsets, &input, collect, &outcome->content, &outcome->message);
+    convert_mime_in(charsets, &input, is_automatic, collect, &outcome->content, &outcome->message);
     free(copy);
     struct strbuf description;
     strbuf_init(&description, CONVERT_META_MAX);
@@ -51,6 +51,11 @@ static void convert(const char *mail, size_t len, struct outcome *outcome)
     assert_true(convert_utf8_is_valid(outcome->content.data, (size_t)outcome->message.body_size));
     convert_in_message_free(&back);
     strbuf_free(&description);
+}
+
+static void convert(const char *mail, size_t len, struct outcome *outcome)
+{
+    convert_as(mail, len, false, outcome);
 }
 
 static void outcome_free(struct outcome *outcome)
@@ -450,6 +455,52 @@ static void test_descriptions_are_checked(void **state)
     }
 }
 
+/* The body begins with what a member has to know first; attachments stay where they belong. */
+static void test_automatic_mail_says_so_first(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mail, *body, *attachments, *behind;
+    } cases[] = {
+        { "Subject: x\r\n\r\nI am away.\r\n", CONVERT_AUTOMATIC "I am away.\n", "", "" },
+        { "Content-Type: text/html\r\n\r\n<p>I am <b>away</b></p>", CONVERT_AUTOMATIC "I am **away**\n", "", "" },
+        { "Subject: x\r\n\r\n", CONVERT_AUTOMATIC CONVERT_NO_TEXT, "", "" },
+        { "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n"
+          "Content-Disposition: attachment; filename=a.txt\r\n\r\nfive!\r\n--b--\r\n",
+          CONVERT_AUTOMATIC "text\n", "u:a.txt 5", "five!" },
+        { "Content-Disposition: attachment; filename=a.txt\r\n\r\nfive!", CONVERT_AUTOMATIC, "u:a.txt 5", "five!" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct outcome outcome;
+        convert_as(cases[i].mail, strlen(cases[i].mail), true, &outcome);
+        char *body = body_of(&outcome), *attachments = attachments_of(&outcome);
+        assert_string_equal(body, cases[i].body);
+        assert_string_equal(attachments, cases[i].attachments);
+        assert_string_equal(outcome.content.data + outcome.message.body_size, cases[i].behind);
+        free(body);
+        free(attachments);
+        outcome_free(&outcome);
+    }
+}
+
+/* Also when nothing can be made of it. */
+static void test_automatic_mail_in_the_fallback_form_says_so_first(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    struct strbuf mail;
+    strbuf_init(&mail, 1 << 20);
+    for (int i = 0; i < 1001; i++) /* more fields than are read */
+        strbuf_add_str(&mail, "X-A: b\r\n");
+    strbuf_add_str(&mail, "\r\ntext\r\n");
+    convert_as(mail.data, mail.len, true, &outcome);
+    assert_true(outcome.message.is_fallback);
+    assert_memory_equal(outcome.content.data, CONVERT_AUTOMATIC, strlen(CONVERT_AUTOMATIC));
+    assert_string_equal(outcome.content.data + outcome.message.body_size, mail.data);
+    outcome_free(&outcome);
+    strbuf_free(&mail);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -474,6 +525,8 @@ int main(void)
         cmocka_unit_test(test_names_are_unique_and_short),
         cmocka_unit_test(test_long_text_is_attached),
         cmocka_unit_test(test_hostile_mail),
+        cmocka_unit_test(test_automatic_mail_says_so_first),
+        cmocka_unit_test(test_automatic_mail_in_the_fallback_form_says_so_first),
         cmocka_unit_test(test_descriptions_are_checked),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -133,6 +133,7 @@ struct fixture {
     bool done;
     /* what came back */
     bool ok, permanent, fallback;
+    bool is_automatic; /* the mail that is converted */
     char *subject, *from_name, *detail, *content;
     size_t content_len, body_len;
     struct tmtp_message message;
@@ -221,7 +222,7 @@ static void mail_in_bytes(struct fixture *fixture, const char *mail, size_t len)
 {
     forget_results(fixture);
     int fd = memory_file(mail, len);
-    assert_int_equal(convert_mail_in(fixture->convert, fd, (int64_t)len, on_in, fixture), 1);
+    assert_int_equal(convert_mail_in(fixture->convert, fd, (int64_t)len, fixture->is_automatic, on_in, fixture), 1);
     close(fd); /* it was duplicated */
     assert_false(fixture->done);
     loop_run(fixture->loop);
@@ -395,6 +396,23 @@ static void test_crash_gives_the_original(void **state)
     assert_string_equal(fixture.content + fixture.body_len, sample);
     assert_int_equal(convert_crashes(fixture.convert), 2);
     stop(&fixture);
+}
+
+/* The daemon makes the fallback form, without looking into the mail; and workers are told as well. */
+static void test_automatic_mail_says_so(void **state)
+{
+    (void)state;
+    for (int crashes = 0; crashes <= 1; crashes++) {
+        struct fixture fixture = { .is_automatic = true };
+        start(&fixture, crashes ? "-crash" : NULL);
+        mail_in(&fixture, sample);
+        assert_true(fixture.ok);
+        assert_int_equal(fixture.fallback, crashes);
+        assert_memory_equal(fixture.content, CONVERT_AUTOMATIC, strlen(CONVERT_AUTOMATIC));
+        if (crashes)
+            assert_string_equal(fixture.content + fixture.body_len, sample);
+        stop(&fixture);
+    }
 }
 
 static void test_lies_are_not_believed(void **state)
@@ -587,7 +605,7 @@ static void test_pending_jobs_get_no_callback(void **state)
     start(&fixture, NULL);
     int fd = memory_file(sample, strlen(sample));
     for (int i = 0; i < 5; i++)
-        assert_int_equal(convert_mail_in(fixture.convert, fd, (int64_t)strlen(sample), on_in, &fixture), 1);
+        assert_int_equal(convert_mail_in(fixture.convert, fd, (int64_t)strlen(sample), false, on_in, &fixture), 1);
     close(fd);
     convert_free(&fixture.convert);
     loop_turn(fixture.loop);
@@ -611,6 +629,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_charsets_pass_the_sandbox),
         cmocka_unit_test(test_empty_mail),
         cmocka_unit_test(test_crash_gives_the_original),
+        cmocka_unit_test(test_automatic_mail_says_so),
         cmocka_unit_test(test_lies_are_not_believed),
         cmocka_unit_test(test_large_mail_of_crashing_workers),
         cmocka_unit_test(test_results_that_are_kept_open),

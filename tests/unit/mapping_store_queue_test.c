@@ -156,6 +156,7 @@ static void inbound_is_kept_as_given(void **state)
         .message_id = "two@example.com",
         .references = "one@example.com\nzero@example.com",
         .is_automatic = true,
+        .is_generated = true,
         .content_id = content,
         .size = 4,
         .now = NOW,
@@ -186,6 +187,7 @@ static void inbound_is_kept_as_given(void **state)
     assert_string_equal(found.message_id, "two@example.com");
     assert_string_equal(found.references, "one@example.com\nzero@example.com");
     assert_true(found.is_automatic);
+    assert_true(found.is_generated);
     assert_int_equal(found.content_id, content);
     assert_int_equal(found.size, 4);
     assert_int_equal(found.thread_id, 0);
