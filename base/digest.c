@@ -2,7 +2,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -59,6 +62,19 @@ void digest_to_hex(const uint8_t digest[static DIGEST_SIZE], char hex_out[static
         hex_out[2 * i + 1] = digits[digest[i] & 0x0F];
     }
     hex_out[DIGEST_HEX_SIZE - 1] = '\0';
+}
+
+void digest_hmac(const void *key, size_t key_len, const void *data, size_t len, uint8_t mac_out[static DIGEST_SIZE])
+{
+    unsigned mac_len = 0;
+    assert(key_len <= INT_MAX);
+    require(HMAC(EVP_sha256(), key_len > 0 ? key : "", (int)key_len, data, len, mac_out, &mac_len) != NULL);
+    assert(mac_len == DIGEST_SIZE);
+}
+
+bool digest_is_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
 }
 
 void random_bytes(void *out, size_t len)

@@ -26,10 +26,12 @@
 #include "gateway/relay.h"
 #include "gateway/report.h"
 #include "gateway/service.h"
+#include "gateway/signed_id.h"
 #include "gateway/silo_link.h"
 #include "mapping/convert.h"
 #include "mapping/store_forward.h"
 #include "mapping/store_queue.h"
+#include "mapping/store_secret.h"
 #include "smtp/smtp_budget.h"
 
 enum {
@@ -376,6 +378,19 @@ static char *errno_text(const char *what, const char *path)
     return strbuf_detach(&text);
 }
 
+static int make_ids(struct gateway *gateway, char **error_out)
+{
+    const struct config *config = gateway->parts.config;
+    uint8_t secret[STORE_SECRET_SIZE];
+    if (store_secret_get(store_reader(gateway->parts.store), secret) != 1) {
+        *error_out = xstrdup("the secret can't be read from the database");
+        return -1;
+    }
+    gateway->parts.ids = signed_id_new(secret, config->domain, config->hostname);
+    explicit_bzero(secret, sizeof secret);
+    return 1;
+}
+
 static int open_state(struct gateway *gateway, char **error_out)
 {
     const struct config *config = gateway->parts.config;
@@ -396,7 +411,7 @@ static int open_state(struct gateway *gateway, char **error_out)
     char *path = state_file(config, "postern.db");
     gateway->parts.store = store_open(gateway->parts.loop, path, error_out);
     free(path);
-    if (!gateway->parts.store)
+    if (!gateway->parts.store || make_ids(gateway, error_out) < 0)
         return -1;
     gateway->parts.background = background_new(gateway->parts.loop);
     gateway->parts.digester = background_new(gateway->parts.loop);
@@ -408,7 +423,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     const struct parts *parts = &gateway->parts;
     if (open_state(gateway, error_out) < 0)
         return -1;
-    gateway->parts.reporter = reporter_new(parts->config, outbound_accepted, gateway);
+    gateway->parts.reporter = reporter_new(parts->config, parts->ids, outbound_accepted, gateway);
     gateway->outbound = outbound_new(parts, &outbound_callbacks, gateway);
     gateway->poster = poster_new(parts);
     gateway->relay = relay_new(parts, inbound_accepted, gateway, error_out);
@@ -486,6 +501,7 @@ void gateway_free(struct gateway **gateway_in)
     outbound_free(&gateway->outbound);
     inbound_free(&gateway->inbound);
     reporter_free(&gateway->parts.reporter);
+    signed_id_free(&gateway->parts.ids);
     loop_signal_free(&gateway->on_hup);
     loop_signal_free(&gateway->on_term);
     loop_signal_free(&gateway->on_int);

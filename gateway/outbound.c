@@ -18,6 +18,7 @@
 #include "gateway/notice.h"
 #include "gateway/outbound_internal.h"
 #include "gateway/parts.h"
+#include "gateway/signed_id.h"
 #include "mapping/store.h"
 #include "mapping/store_draft.h"
 #include "tmtp/tmtp_client.h"
@@ -60,17 +61,20 @@ static void arrival_free(struct arrival *arrival)
     free(arrival);
 }
 
-/* The mail's Message-ID is fixed here, from what the silo guarantees to be unique, so that every attempt to send it has
- * the same one. */
-static char *make_message_id(const struct arrival *arrival, const char *hostname)
+void outbound_make_message_id(struct arrival *arrival, size_t number)
 {
-    struct strbuf id;
-    strbuf_init(&id, 500);
-    strbuf_add_str(&id, "tmtp-");
+    struct strbuf stem;
+    char id[SIGNED_ID_SIZE];
+    strbuf_init(&stem, SIGNED_ID_STEM_MAX);
+    strbuf_add_str(&stem, "tmtp-");
     for (const char *p = arrival->msgid; *p && p - arrival->msgid < 64; p++)
-        strbuf_add_char(&id, isalnum((unsigned char)*p) ? *p : '_');
-    strbuf_add_fmt(&id, "@%s", hostname);
-    return strbuf_detach(&id);
+        strbuf_add_char(&stem, isalnum((unsigned char)*p) ? *p : '_');
+    if (number > 0)
+        strbuf_add_fmt(&stem, "-%zu", number + 1);
+    signed_id_make_message_id(arrival->outbound->parts->ids, stem.data, id);
+    strbuf_free(&stem);
+    free(arrival->message_id);
+    arrival->message_id = xstrdup(id);
 }
 
 static void submit(void *arg);
@@ -202,7 +206,7 @@ static struct arrival *arrival_new(struct outbound *outbound, const struct tmtp_
     arrival->from_uid = xstrdup(push->from ? push->from : "");
     arrival->own_uid = xstrdup(own_uid ? own_uid : "");
     arrival->gateway_alias = xstrdup(outbound->parts->config->silo.alias);
-    arrival->message_id = make_message_id(arrival, outbound->parts->config->hostname);
+    outbound_make_message_id(arrival, 0);
     tmtp_message_init(&arrival->message);
     return arrival;
 }

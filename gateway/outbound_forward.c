@@ -373,19 +373,6 @@ static void collect_awaited(const struct store_forward_message *message, void *c
         awaited->forwards[awaited->count++] = message->outbound_id;
 }
 
-/* Each mail has an id of its own, also when one confirmation answers several forwards. */
-static void number_message_id(struct arrival *arrival, size_t number)
-{
-    struct strbuf id;
-    const char *at = strrchr(arrival->message_id, '@');
-    if (number == 0 || !at)
-        return;
-    strbuf_init(&id, 1000);
-    strbuf_add_fmt(&id, "%.*s-%zu%s", (int)(at - arrival->message_id), arrival->message_id, number + 1, at);
-    free(arrival->message_id);
-    arrival->message_id = strbuf_detach(&id);
-}
-
 static int queue_files(struct taking *taking)
 {
     struct arrival *arrival = taking->arrival;
@@ -507,7 +494,7 @@ int outbound_take_confirmation(struct taking *taking)
     int result = store_forward_list_awaited(taking->db, thread.id, arrival->message.confirm_id, arrival->from_uid,
                                             collect_awaited, &awaited);
     for (size_t i = 0; i < awaited.count && result == 1; i++) {
-        number_message_id(arrival, i);
+        outbound_make_message_id(arrival, i); /* each mail has one of its own */
         result = take_awaited(taking, awaited.forwards[i]);
     }
     store_thread_free(&thread);

@@ -47,6 +47,10 @@ struct arrival {
     char *greet; /* the alias of a member who has to answer the gateway's ping before this can be sent; NULL */
 };
 
+/* The mail's Message-ID is fixed when the message arrives, from what the silo guarantees to be unique, so that every attempt
+ * to send it has the same one; number: of several mails that one message makes, from 0. Any thread. */
+void outbound_make_message_id(struct arrival *arrival, size_t number);
+
 /* Who wrote it. The silo vouches for the uid only. */
 struct outbound_author {
     int64_t member_id;  /* 0: no member of this gateway */

@@ -12,6 +12,7 @@ struct config;
 struct convert;
 struct loop;
 struct reporter;
+struct signed_id;
 struct store;
 
 struct parts {
@@ -23,4 +24,5 @@ struct parts {
     struct background *background; /* may wait for the disk */
     struct background *digester;   /* only computes, so that nobody waits for a disk here */
     struct reporter *reporter;
+    struct signed_id *ids; /* that go out and come back */
 };

@@ -18,6 +18,7 @@
 #include "gateway/config.h"
 #include "gateway/notice.h"
 #include "gateway/queue.h"
+#include "gateway/signed_id.h"
 #include "mapping/store_content.h"
 #include "mapping/store_draft.h"
 #include "mapping/store_trace.h"
@@ -39,18 +40,21 @@ _Static_assert((int)STORE_RET_FULL == (int)SMTP_DSN_RET_FULL, "see smtp_params.h
 _Static_assert((int)STORE_RET_HDRS == (int)SMTP_DSN_RET_HDRS, "see smtp_params.h");
 
 struct reporter {
+    const struct signed_id *ids;
     char *hostname, *from;
     void (*on_added)(void *ctx);
     void *ctx;
 };
 
-struct reporter *reporter_new(const struct config *config, void (*on_added)(void *ctx), void *ctx)
+struct reporter *reporter_new(const struct config *config, const struct signed_id *ids, void (*on_added)(void *ctx),
+                              void *ctx)
 {
     struct reporter *reporter = xcalloc(1, sizeof *reporter);
     struct strbuf from;
     strbuf_init(&from, 1000);
     strbuf_add_fmt(&from, "MAILER-DAEMON@%s", config->domain);
     reporter->from = strbuf_detach(&from);
+    reporter->ids = ids;
     reporter->hostname = xstrdup(config->hostname);
     reporter->on_added = on_added;
     reporter->ctx = ctx;
@@ -280,7 +284,7 @@ static int trace(struct store_db *db, const struct report *report, int64_t repor
 static int add_one(struct store_db *db, const struct reporter *reporter, const struct report *report, int64_t now,
                    bool *added_out)
 {
-    char message_id[2 * BOUNDARY_SIZE + 300], unique[BOUNDARY_SIZE];
+    char message_id[SIGNED_ID_SIZE], stem[2 * BOUNDARY_SIZE], unique[BOUNDARY_SIZE];
     struct smtp_dsn_needs needs;
     struct strbuf text;
     int64_t id = 0;
@@ -291,8 +295,8 @@ static int add_one(struct store_db *db, const struct reporter *reporter, const s
     if (!any)
         return trace(db, report, 0, now);
     make_boundary(unique);
-    snprintf(message_id, sizeof message_id, "report-in%" PRId64 "-%.16s@%.255s", report->inbound_id, unique,
-             reporter->hostname);
+    snprintf(stem, sizeof stem, "report-in%" PRId64 "-%.16s", report->inbound_id, unique);
+    signed_id_make_message_id(reporter->ids, stem, message_id);
     strbuf_init(&text, REPORT_MAX);
     result = compose(reporter, report, message_id, now, &text, &needs);
     assert(result == 1); /* all sizes are bounded, and the boundary is new */

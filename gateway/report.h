@@ -19,9 +19,11 @@
 
 struct config;
 struct reporter;
+struct signed_id;
 
-/* Knows our names, which stay the same until a restart. on_added: a report is in the queue, and committed. */
-struct reporter *reporter_new(const struct config *config, void (*on_added)(void *ctx), void *ctx);
+/* Knows our names, which stay the same until a restart. ids: outlive it. on_added: a report is in the queue, and committed. */
+struct reporter *reporter_new(const struct config *config, const struct signed_id *ids, void (*on_added)(void *ctx),
+                              void *ctx);
 void reporter_free(struct reporter **reporter);
 /* Loop only: for whoever has committed a report (added_out). */
 void reporter_poke(const struct reporter *reporter);

@@ -227,6 +227,11 @@ static int open_content(struct store *store, const char *path, char **error_out)
     return 1;
 }
 
+static int make_secret(struct store *store, const char *path, char **error_out)
+{
+    return store_secret_make(&store->writer) == 1 ? 1 : fail(error_out, "can't write a secret into %s", path);
+}
+
 static int start_checkpointer(struct store *store, const char *path, char **error_out)
 {
     store->checkpointer = store_checkpointer_new(&store->writer);
@@ -254,8 +259,9 @@ struct store *store_open(struct loop *loop, const char *path, char **error_out)
     store->lock_fd = -1;
     *error_out = NULL;
     if (take_lock(store, path, error_out) < 0 || prepare_file(path, error_out) < 0 ||
-        open_writer(&store->writer, path, error_out) < 0 || open_reader(&store->reader, path, error_out) < 0 ||
-        open_content(store, path, error_out) < 0 || start_checkpointer(store, path, error_out) < 0) {
+        open_writer(&store->writer, path, error_out) < 0 || make_secret(store, path, error_out) < 0 ||
+        open_reader(&store->reader, path, error_out) < 0 || open_content(store, path, error_out) < 0 ||
+        start_checkpointer(store, path, error_out) < 0) {
         release(store);
         return NULL;
     }

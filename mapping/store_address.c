@@ -14,6 +14,12 @@ static bool is_local_part(const char *text)
            text[len - 1] != '.' && !strstr(text, "..");
 }
 
+static bool is_reserved(const char *local_part)
+{
+    size_t len = strlen(STORE_ADDRESS_BOUNCES);
+    return strncmp(local_part, STORE_ADDRESS_BOUNCES, len) == 0 && (local_part[len] == 0 || local_part[len] == '+');
+}
+
 int store_address_find(struct store_db *db, const char *local_part, struct store_target *target_out)
 {
     struct store_query query;
@@ -33,6 +39,9 @@ int store_address_check(struct store_db *db, const char *local_part, struct stor
     struct store_target owner;
     *reason_out = "the part before the @ must be 1 to 64 lower-case letters, digits, dots and the like";
     if (!is_local_part(local_part))
+        return 0;
+    *reason_out = "the address is for reports that come back to the gateway";
+    if (is_reserved(local_part))
         return 0;
     int found = store_address_find(db, local_part, &owner);
     if (found < 0)
@@ -96,7 +105,7 @@ int store_address_derive(struct store_db *db, const char *name, const char *if_n
         while (n > 1 && whole.data[whole.len - 1] == '.')
             strbuf_truncate(&whole, whole.len - 1); /* where it was cut */
         strbuf_add_str(&whole, number.data);
-        taken = store_address_find(db, whole.data, &owner);
+        taken = is_reserved(whole.data) ? 1 : store_address_find(db, whole.data, &owner);
     }
     memcpy(local_part_out, whole.data, whole.len + 1);
     strbuf_free(&base);

@@ -134,6 +134,9 @@ int store_content_sweep(struct store_db *db) __attribute__((warn_unused_result))
 /* The schema (store_schema.c): [n] makes version n + 1 of version n, and says so in user_version. */
 extern const char *const store_migrations[STORE_SCHEMA_VERSION];
 
+/* The secret (store_secret.c), unless there is one. */
+int store_secret_make(struct store_db *db) __attribute__((warn_unused_result));
+
 /* The queues (store_queue.c): what both have in common. */
 const char *store_queue_name(enum store_queue queue); /* as in the tables: "in", "out" */
 int store_queue_finish(struct store_db *db, enum store_queue queue, int64_t id, enum store_queue_state state)

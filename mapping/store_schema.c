@@ -18,6 +18,10 @@
     "  node TEXT,"                                                                                                     \
     "  alias TEXT"                                                                                                     \
     ") STRICT;"                                                                                                        \
+    "CREATE TABLE secret (" /* for signing; see store_secret.h */                                                      \
+    "  name TEXT NOT NULL PRIMARY KEY,"                                                                                \
+    "  value BLOB NOT NULL CHECK (length(value) = 32)"                                                                 \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
     "CREATE TABLE member ("                                                                                            \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  alias TEXT NOT NULL UNIQUE,"                                                                                    \

@@ -47,6 +47,40 @@ static void an_unfinished_digest_can_be_freed(void **state)
     digest_free(&digest);
 }
 
+/* RFC 4231: a short key, one longer than a block; and an empty one (from an independent implementation). */
+static void published_codes(void **state)
+{
+    (void)state;
+    uint8_t long_key[131], mac[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
+    memset(long_key, 0xAA, sizeof long_key);
+    const struct {
+        const void *key;
+        size_t key_len;
+        const char *text, *hex;
+    } rows[] = {
+        { "Jefe", 4, "what do ya want for nothing?",
+          "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
+        { long_key, sizeof long_key, "Test Using Larger Than Block-Size Key - Hash Key First",
+          "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
+        { NULL, 0, "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        digest_hmac(rows[i].key, rows[i].key_len, rows[i].text, strlen(rows[i].text), mac);
+        digest_to_hex(mac, hex);
+        assert_string_equal(hex, rows[i].hex);
+    }
+}
+
+static void octets_are_compared(void **state)
+{
+    (void)state;
+    assert_true(digest_is_equal("abc", "abc", 3));
+    assert_true(digest_is_equal("abc", "abd", 2));
+    assert_false(digest_is_equal("abc", "abd", 3));
+    assert_false(digest_is_equal("abc", "bbc", 3));
+}
+
 static void random_bytes_differ(void **state)
 {
     (void)state;
@@ -60,8 +94,8 @@ static void random_bytes_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_vectors),
-        cmocka_unit_test(an_unfinished_digest_can_be_freed),
+        cmocka_unit_test(published_vectors),   cmocka_unit_test(published_codes),
+        cmocka_unit_test(octets_are_compared), cmocka_unit_test(an_unfinished_digest_can_be_freed),
         cmocka_unit_test(random_bytes_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

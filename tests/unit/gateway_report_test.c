@@ -5,12 +5,15 @@
 #include "gateway/config.h"
 #include "gateway/poster_settle.h"
 #include "gateway/report.h"
+#include "gateway/signed_id.h"
 #include "mapping/store_content.h"
 #include "mapping/store_member.h"
 #include "mapping/store_trace.h"
 #include "smtp/smtp_params.h"
 
 enum { NOW = 100000, MANY = 1000 };
+
+static const uint8_t secret[32] = "a secret of thirty-two octets...";
 
 static void count_up(void *ctx)
 {
@@ -39,7 +42,8 @@ static void largest_report_fits(void **state)
     char detail[2100] = "";
     int pokes = 0;
     bool added;
-    struct reporter *reporter = reporter_new(&config, count_up, &pokes);
+    struct signed_id *ids = signed_id_new(secret, domain, hostname);
+    struct reporter *reporter = reporter_new(&config, ids, count_up, &pokes);
     fill(address, SMTP_ADDRESS_MAX, "@silo.example.org");
     fill(orcpt, SMTP_ORCPT_MAX, "@example.net");
     memcpy(orcpt, "rfc822;", 7);
@@ -92,6 +96,7 @@ static void largest_report_fits(void **state)
     close(fd);
     free(recipients);
     reporter_free(&reporter);
+    signed_id_free(&ids);
 }
 
 static int64_t add_content(struct store_db *db, const char *text)
@@ -146,7 +151,8 @@ static void echo_reports_once_and_only_whom_it_has_reached(void **state)
     int pokes = 0, fd;
     int64_t size, count;
     bool reported;
-    struct reporter *reporter = reporter_new(&config, count_up, &pokes);
+    struct signed_id *ids = signed_id_new(secret, domain, hostname);
+    struct reporter *reporter = reporter_new(&config, ids, count_up, &pokes);
     struct store_db *db = store_fixture_borrow(fixture);
     int64_t id = add_mail(db);
     struct poster_fate fate;
@@ -171,6 +177,7 @@ static void echo_reports_once_and_only_whom_it_has_reached(void **state)
     assert_non_null(strstr(text, "Content-Type: message/rfc822\r\n\r\nSubject: For both\r\n\r\nHello\r\n"));
     assert_int_equal(store_fixture_return(fixture, 1), 1);
     reporter_free(&reporter);
+    signed_id_free(&ids);
 }
 
 /* Its sender was told that it failed when an administrator dropped it; that the silo had it already comes too late. */
@@ -183,7 +190,8 @@ static void echo_of_a_dropped_mail_is_told_but_not_reported(void **state)
     int pokes = 0;
     int64_t count;
     bool reported;
-    struct reporter *reporter = reporter_new(&config, count_up, &pokes);
+    struct signed_id *ids = signed_id_new(secret, domain, hostname);
+    struct reporter *reporter = reporter_new(&config, ids, count_up, &pokes);
     struct store_db *db = store_fixture_borrow(fixture);
     int64_t id = add_mail(db);
     struct store_inbound row;
@@ -203,6 +211,7 @@ static void echo_of_a_dropped_mail_is_told_but_not_reported(void **state)
     assert_non_null(strstr(detail, "posted: accepted by the silo as aaaa000000000001"));
     assert_int_equal(store_fixture_return(fixture, 1), 1);
     reporter_free(&reporter);
+    signed_id_free(&ids);
 }
 
 static void two_addresses_of_one_get_what_both_ask_for(void **state)

@@ -101,6 +101,7 @@ static void local_parts_are_derived_from_aliases(void **state)
         { "J\xc3\xbcrgen 7", "j.rgen.7" },
         { "\xe2\x98\x83\xe2\x98\x83\xe2\x98\x83", "member" },
         { "--------", "member.2" },
+        { "Bounces", "bounces.2" }, /* reports come back there */
         { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbb",
           "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
         { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
@@ -139,6 +140,10 @@ static void given_local_parts_are_checked(void **state)
         { "bob", 0 },
         { "b+o!b", 1 },
         { "a.b.c", 1 },
+        { "bounces", 0 },
+        { "bounces+x", 0 },
+        { "bounces.x", 1 },
+        { "bounce", 1 },
         { "", 0 },
         { ".bob", 0 },
         { "bob.", 0 },

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "mapping/store_content.h"
+#include "mapping/store_secret.h"
 #include "mapping/store_trace.h"
 
 /* --- helpers --- */
@@ -736,6 +737,27 @@ static void what_was_acknowledged_survives_kill(void **state)
     }
 }
 
+/* Made once, whoever opens the database later; and each database has its own. */
+static void the_secret_stays_the_same(void **state)
+{
+    struct store_fixture *fixture = *state, *other;
+    void *other_state;
+    uint8_t secret[STORE_SECRET_SIZE], again[STORE_SECRET_SIZE];
+    static const uint8_t zeros[STORE_SECRET_SIZE];
+    assert_int_equal(store_secret_get(store_reader(fixture->store), secret), 1);
+    assert_memory_not_equal(secret, zeros, sizeof secret);
+    store_close(&fixture->store);
+    store_fixture_open(fixture);
+    assert_int_equal(store_secret_get(store_reader(fixture->store), again), 1);
+    assert_memory_equal(secret, again, sizeof secret);
+    assert_int_equal(store_fixture_setup(&other_state), 0);
+    other = other_state;
+    assert_int_equal(store_secret_get(store_reader(other->store), again), 1);
+    assert_memory_not_equal(secret, again, sizeof secret);
+    assert_int_equal(store_fixture_teardown(&other_state), 0);
+    log_set_sink(store_fixture_log, fixture);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
@@ -764,6 +786,7 @@ int main(void)
         WITH_STORE(much_content_is_spread_over_transactions),
         WITH_STORE(done_functions_may_submit),
         WITH_STORE(closing_finishes_what_was_submitted),
+        WITH_STORE(the_secret_stays_the_same),
         WITH_STORE(what_was_acknowledged_survives_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
