@@ -66,6 +66,7 @@ struct job {
     int64_t copied;      /* of the original, for the fallback form */
     convert_in_done *in_done;
     convert_out_done *out_done;
+    convert_report_done *report_done;
     void *ctx;
 };
 
@@ -196,9 +197,23 @@ static void finish_out(struct job *job, struct convert_out_result *result)
     job_free(job);
 }
 
+static void finish_report(struct job *job, struct convert_report_result *result)
+{
+    result->ok = result->error == NULL;
+    job->report_done(result, job->ctx);
+    convert_report_free(result);
+    job_free(job);
+}
+
 static void finish_failed(struct job *job, bool is_permanent, const char *error)
 {
-    if (job->kind == CONVERT_WIRE_MAIL_IN) {
+    if (job->kind == CONVERT_WIRE_REPORT_IN) {
+        struct convert_report_result result;
+        convert_report_init(&result);
+        result.permanent = is_permanent;
+        result.error = error;
+        finish_report(job, &result);
+    } else if (job->kind == CONVERT_WIRE_MAIL_IN) {
         struct convert_in_result result = { .error = error, .from_name = "", .content_fd = -1 };
         tmtp_message_init(&result.message);
         finish_in(job, &result);
@@ -232,12 +247,16 @@ static int new_content_file(struct job *job, size_t small_max)
 /* Fresh files for each attempt: a crashed worker leaves rubbish. 1, or -1 with errno. */
 static int prepare_files(struct job *job)
 {
-    bool is_in = job->kind == CONVERT_WIRE_MAIL_IN;
+    bool is_out = job->kind == CONVERT_WIRE_MAIL_OUT || job->kind == CONVERT_WIRE_OUT_PLAIN;
     close_fd(&job->meta_fd);
-    job->meta_fd = convert_memfile_new("convert-description", is_in ? CONVERT_META_MAX : job->description.len);
-    if (job->meta_fd < 0 || new_content_file(job, job->header.len + MEMORY_RESULT_MAX) != 1)
+    job->meta_fd = convert_memfile_new("convert-description", is_out ? job->description.len : CONVERT_META_MAX);
+    if (job->meta_fd < 0)
         return -1;
-    if (is_in)
+    if (job->kind == CONVERT_WIRE_REPORT_IN)
+        return 1;
+    if (new_content_file(job, job->header.len + MEMORY_RESULT_MAX) != 1)
+        return -1;
+    if (!is_out)
         return 1;
     if (file_write_all(job->meta_fd, job->description.data, job->description.len) != 1)
         return -1;
@@ -267,10 +286,13 @@ static int submit(struct job *job)
                                 request);
     const int in_files[] = { job->input_fd, job->content_fd, job->meta_fd };
     const int out_files[] = { job->input_fd, job->meta_fd, job->content_fd };
-    const int *files = job->kind == CONVERT_WIRE_MAIL_IN ? in_files : out_files;
+    const int report_files[] = { job->input_fd, job->meta_fd };
+    const int *files = job->kind == CONVERT_WIRE_MAIL_IN     ? in_files
+                       : job->kind == CONVERT_WIRE_REPORT_IN ? report_files
+                                                             : out_files;
     job->attempts++;
-    return worker_pool_submit(job->convert->pool, request, sizeof request, files, CONVERT_WIRE_FILES, on_worker_done,
-                              job);
+    return worker_pool_submit(job->convert->pool, request, sizeof request, files, convert_wire_file_count(job->kind),
+                              on_worker_done, job);
 }
 
 static void on_no_files(void *arg)
@@ -391,6 +413,35 @@ int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, boo
         return 0; /* out of descriptors: busy, and over some day */
     job->is_automatic = is_automatic;
     job->in_done = done;
+    return submit_first(job);
+}
+
+/* ---- reports ---- */
+
+static int finish_report_read(struct job *job, const char **error_out)
+{
+    int64_t size;
+    size_t len;
+    *error_out = "no description";
+    char *description = NULL;
+    if (convert_memfile_seal(job->meta_fd, &size) == 1)
+        description = convert_memfile_read(job->meta_fd, 0, CONVERT_META_MAX, &len);
+    if (!description)
+        return -1;
+    struct convert_report_result result;
+    int decoded = convert_wire_decode_report(description, len, &result, error_out);
+    free(description);
+    if (decoded == 1)
+        finish_report(job, &result);
+    return decoded;
+}
+
+int convert_report_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_report_done *done, void *ctx)
+{
+    struct job *job = job_new(convert, CONVERT_WIRE_REPORT_IN, mail_fd, mail_size, ctx);
+    if (!job)
+        return 0;
+    job->report_done = done;
     return submit_first(job);
 }
 
@@ -556,7 +607,7 @@ static void after_failure(struct job *job, const char *why)
             begin_in_fallback(job);
             return;
         }
-        if (job->kind == CONVERT_WIRE_OUT_PLAIN) {
+        if (job->kind == CONVERT_WIRE_OUT_PLAIN || job->kind == CONVERT_WIRE_REPORT_IN) {
             finish_failed(job, true, "the message can't be converted");
             return;
         }
@@ -578,6 +629,8 @@ static void try_on_disk(struct job *job)
 /* 1 the job has ended or goes on; -1 the attempt has failed, with a reason. */
 static int take_answer(struct job *job, const struct worker_result *answer, const char **error_out)
 {
+    if (answer->code == CONVERT_WIRE_DONE && job->kind == CONVERT_WIRE_REPORT_IN)
+        return finish_report_read(job, error_out);
     if (answer->code == CONVERT_WIRE_DONE)
         return job->kind == CONVERT_WIRE_MAIL_IN ? finish_in_converted(job, error_out)
                                                  : finish_out_converted(job, answer, error_out);

@@ -15,6 +15,7 @@
  * All results arrive on the loop, never from inside a call. Strings are UTF-8.
  */
 #pragma once
+#include "mapping/convert_report.h"
 #include "smtp/smtp_address.h"
 #include "tmtp/tmtp_message.h"
 #include <stdbool.h>
@@ -61,6 +62,13 @@ typedef void convert_in_done(struct convert_in_result *result, void *ctx);
  * first. 1 taken, 0 too busy now. */
 int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, bool is_automatic, convert_in_done *done,
                     void *ctx) __attribute__((warn_unused_result));
+
+/* Mail that came back to an envelope sender of ours -> what it says (convert_report.h). mail_fd: as in convert_mail_in().
+ * After the second crash the result is not ok, with permanent set: nobody can read it. Strings of the result are freed
+ * after the callback. 1 taken, 0 too busy now. */
+typedef void convert_report_done(struct convert_report_result *result, void *ctx);
+int convert_report_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_report_done *done, void *ctx)
+    __attribute__((warn_unused_result));
 
 /* Thread message -> mail. The mail is complete, 7-bit but for SMTPUTF8 addresses in its header, with CRLF line ends;
  * converting the same request again gives the same bytes. */

@@ -25,6 +25,12 @@ enum {
     CONVERT_DETAIL_MAX = 1000,      /* octets of what the trace is told */
     CONVERT_QUOTE_DEPTH_MAX = 30,   /* nested quotes and lists; deeper ones are not nested further */
 
+    /* Reports and bounces; what a result holds: convert_report.h. */
+    CONVERT_REPORT_STATUS_PART_MAX = 1024 * 1024, /* octets of a report's fields that are read */
+    CONVERT_REPORT_PART_MAX = 256 * 1024,         /* octets of a text part, in its transfer encoding, that are read */
+    CONVERT_REPORT_LOOKED_AT = 64 * 1024,         /* octets of all text parts in which a bounce is looked for */
+    CONVERT_REPORT_FIELD_MAX = 16 * 1024,         /* octets of From and X-Failed-Recipients */
+
     /* Thread message -> mail. */
     CONVERT_MARKDOWN_MAX = 256 * 1024, /* a longer body is shown preformatted */
     CONVERT_SHOWN_MAX = 1024 * 1024,   /* of all texts of a message; what goes beyond is attached */

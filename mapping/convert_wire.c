@@ -8,6 +8,7 @@
 #include "base/xmalloc.h"
 #include "mapping/convert.h"
 #include "mapping/convert_limits.h"
+#include "mapping/convert_report_internal.h"
 #include "mapping/convert_utf8.h"
 #include "tmtp/tmtp_message.h"
 
@@ -85,12 +86,17 @@ int convert_wire_decode_request(const void *data, size_t len, struct convert_wir
     uint64_t kind = get_number(&reader, 4);
     request_out->input_size = get_size(&reader);
     uint64_t is_automatic = get_number(&reader, 1);
-    if (reader.bad || reader.left > 0 || kind < CONVERT_WIRE_MAIL_IN || kind > CONVERT_WIRE_OUT_PLAIN ||
+    if (reader.bad || reader.left > 0 || kind < CONVERT_WIRE_MAIL_IN || kind > CONVERT_WIRE_REPORT_IN ||
         is_automatic > 1)
         return -1;
     request_out->kind = (enum convert_wire_kind)kind;
     request_out->is_automatic = is_automatic == 1;
     return 1;
+}
+
+size_t convert_wire_file_count(enum convert_wire_kind kind)
+{
+    return kind == CONVERT_WIRE_REPORT_IN ? 2 : CONVERT_WIRE_FILES;
 }
 
 void convert_wire_encode_in(const struct convert_in_message *message, struct strbuf *out)
@@ -176,6 +182,104 @@ int convert_wire_decode_in(const void *data, size_t len, int64_t content_size, s
     convert_in_message_free(message_out);
     return -1;
 }
+
+/* ---- reports ---- */
+
+void convert_wire_encode_report(const struct convert_report_result *report, struct strbuf *out)
+{
+    add_number(out, report->kind, 1);
+    add_text(out, report->reporting_mta);
+    add_text(out, report->envelope_id);
+    add_text(out, report->original_message_id);
+    add_text(out, report->subject);
+    add_text(out, report->text);
+    add_number(out, report->count, 4);
+    for (size_t i = 0; i < report->count; i++) {
+        const struct convert_report_recipient *recipient = &report->recipients[i];
+        add_number(out, recipient->action, 1);
+        add_text(out, recipient->address);
+        add_text(out, recipient->original);
+        add_text(out, recipient->status);
+        add_text(out, recipient->diagnostic);
+        add_text(out, recipient->remote_mta);
+        add_number(out, (uint64_t)recipient->will_retry_until, 8);
+    }
+}
+
+/* One line; the caller's. */
+static char *get_line(struct reader *reader, size_t max)
+{
+    const char *text = get_text(reader, max);
+    if (!convert_wire_is_clean(text, strlen(text)))
+        reader->bad = true;
+    return xstrdup(text);
+}
+
+static char *get_checked(struct reader *reader, size_t max, bool (*is_good)(const char *text))
+{
+    char *text = get_line(reader, max);
+    if (*text && !is_good(text))
+        reader->bad = true;
+    return text;
+}
+
+/* Lines of text. */
+static char *get_lines(struct reader *reader, size_t max)
+{
+    const char *text = get_text(reader, max);
+    for (const char *line = text; *line;) {
+        size_t len = strcspn(line, "\n\t");
+        if (!convert_wire_is_clean(line, len))
+            reader->bad = true;
+        line += len + (line[len] != '\0');
+    }
+    return xstrdup(text);
+}
+
+static void read_report_recipient(struct reader *reader, struct convert_report_recipient *recipient)
+{
+    uint64_t action = get_number(reader, 1);
+    if (action > CONVERT_REPORT_EXPANDED)
+        reader->bad = true;
+    *recipient = (struct convert_report_recipient){
+        .action = reader->bad ? CONVERT_REPORT_FAILED : (enum convert_report_action)action,
+    };
+    recipient->address = get_checked(reader, SMTP_ADDRESS_MAX, convert_report_is_address);
+    recipient->original = get_checked(reader, SMTP_ADDRESS_MAX, convert_report_is_address);
+    recipient->status = get_checked(reader, CONVERT_REPORT_STATUS_MAX, convert_report_is_status);
+    recipient->diagnostic = get_line(reader, CONVERT_REPORT_DIAGNOSTIC_MAX);
+    recipient->remote_mta = get_checked(reader, CONVERT_REPORT_HOST_MAX, convert_report_is_host);
+    recipient->will_retry_until = get_size(reader);
+}
+
+int convert_wire_decode_report(const void *data, size_t len, struct convert_report_result *report_out,
+                               const char **error_out)
+{
+    struct reader reader = { .at = data, .left = len };
+    *report_out = (struct convert_report_result){ .ok = true };
+    uint64_t kind = get_number(&reader, 1);
+    report_out->kind = kind < CONVERT_REPORT_OTHER ? (enum convert_report_kind)kind : CONVERT_REPORT_OTHER;
+    report_out->reporting_mta = get_checked(&reader, CONVERT_REPORT_HOST_MAX, convert_report_is_host);
+    report_out->envelope_id = get_line(&reader, CONVERT_REPORT_ENVELOPE_ID_MAX);
+    report_out->original_message_id = get_line(&reader, CONVERT_REPORT_MESSAGE_ID_MAX);
+    report_out->subject = get_line(&reader, CONVERT_SUBJECT_MAX);
+    report_out->text = get_lines(&reader, CONVERT_REPORT_TEXT_MAX);
+    uint64_t count = get_number(&reader, 4);
+    bool is_other = report_out->kind == CONVERT_REPORT_OTHER;
+    if (reader.bad || kind > CONVERT_REPORT_OTHER || count > CONVERT_REPORT_RECIPIENTS_MAX || is_other != (count == 0))
+        reader.bad = true;
+    else
+        report_out->recipients = xcalloc(count + 1, sizeof *report_out->recipients);
+    while (!reader.bad && report_out->count < count)
+        read_report_recipient(&reader, &report_out->recipients[report_out->count++]);
+    if (!reader.bad && reader.left == 0)
+        return 1;
+    *error_out = "malformed description of a report";
+    convert_report_free(report_out);
+    return -1;
+}
+
+/* ---- mail out ---- */
 
 void convert_wire_encode_out(const struct convert_out_job *job, struct strbuf *out)
 {

@@ -15,15 +15,18 @@
 #include "mapping/convert_mime_in.h"
 #include "mapping/convert_mime_out.h"
 
+struct convert_report_result;
 struct strbuf;
 
 enum convert_wire_kind {
     CONVERT_WIRE_MAIL_IN = 1,   /* files: mail, content out, description out */
     CONVERT_WIRE_MAIL_OUT = 2,  /* files: content, description in, mail out (its header is there already) */
     CONVERT_WIRE_OUT_PLAIN = 3, /* likewise, without rendering the text */
+    CONVERT_WIRE_REPORT_IN = 4, /* files: mail, description out */
 };
 
-enum { CONVERT_WIRE_REQUEST_SIZE = 13, CONVERT_WIRE_FILES = 3 };
+enum { CONVERT_WIRE_REQUEST_SIZE = 13, CONVERT_WIRE_FILES = 3 /* at most */ };
+size_t convert_wire_file_count(enum convert_wire_kind kind);
 
 /* A handler's code. Anything else is a broken worker. */
 enum {
@@ -48,6 +51,11 @@ int convert_wire_decode_request(const void *data, size_t len, struct convert_wir
 void convert_wire_encode_in(const struct convert_in_message *message, struct strbuf *out);
 int convert_wire_decode_in(const void *data, size_t len, int64_t content_size, struct convert_in_message *message_out,
                            const char **error_out) __attribute__((warn_unused_result));
+
+/* What a report says. Decoding: likewise; free the result after 1. */
+void convert_wire_encode_report(const struct convert_report_result *report, struct strbuf *out);
+int convert_wire_decode_report(const void *data, size_t len, struct convert_report_result *report_out,
+                               const char **error_out) __attribute__((warn_unused_result));
 
 /* Description of a thread message that becomes mail. The decoded job's names point into data; content is not set. */
 void convert_wire_encode_out(const struct convert_out_job *job, struct strbuf *out);

@@ -16,6 +16,7 @@
 #include "mapping/convert_memfile.h"
 #include "mapping/convert_mime_in.h"
 #include "mapping/convert_mime_out.h"
+#include "mapping/convert_report.h"
 #include "mapping/convert_utf8.h"
 #include "mapping/convert_wire.h"
 
@@ -77,6 +78,30 @@ static int32_t output_finish(struct output **output)
     return error == 0 ? CONVERT_WIRE_DONE : error == EPERM ? CONVERT_WIRE_TOO_LARGE : CONVERT_WIRE_NO_ROOM;
 }
 
+/* Frees the description. */
+static int32_t hand_over(int fd, struct strbuf *description)
+{
+    bool written = strbuf_ok(description) && file_write_all(fd, description->data, description->len) == 1 &&
+                   convert_memfile_end(fd) == 1;
+    strbuf_free(description);
+    return written ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
+}
+
+static int32_t handle_report_in(int64_t size, const int *fds)
+{
+    struct convert_input mail;
+    if (convert_input_map(fds[0], size, &mail) != 1)
+        return CONVERT_WIRE_REFUSED;
+    struct convert_report_result report;
+    struct strbuf description;
+    strbuf_init(&description, CONVERT_META_MAX);
+    convert_report_read(charsets, &mail, &report);
+    convert_wire_encode_report(&report, &description);
+    convert_report_free(&report);
+    convert_input_unmap(&mail);
+    return hand_over(fds[1], &description);
+}
+
 static int32_t handle_mail_in(int64_t size, bool is_automatic, const int *fds)
 {
     struct convert_input mail;
@@ -89,13 +114,10 @@ static int32_t handle_mail_in(int64_t size, bool is_automatic, const int *fds)
     convert_mime_in(charsets, &mail, is_automatic, output_sink, output, &message);
     int32_t code = output_finish(&output);
     convert_wire_encode_in(&message, &description);
-    if (!strbuf_ok(&description) || file_write_all(fds[2], description.data, description.len) != 1 ||
-        convert_memfile_end(fds[2]) != 1)
-        code = CONVERT_WIRE_REFUSED;
-    strbuf_free(&description);
     convert_in_message_free(&message);
     convert_input_unmap(&mail);
-    return code;
+    int32_t described = hand_over(fds[2], &description);
+    return described == CONVERT_WIRE_DONE ? code : described;
 }
 
 static int32_t handle_mail_out(int64_t size, bool is_plain, const int *fds, struct strbuf *detail)
@@ -127,8 +149,10 @@ static int32_t handle(const void *data, size_t len, const int *fds, size_t fd_co
 {
     struct convert_wire_request request;
     *answer_len = 0;
-    if (fd_count != CONVERT_WIRE_FILES || convert_wire_decode_request(data, len, &request) != 1)
+    if (convert_wire_decode_request(data, len, &request) != 1 || fd_count != convert_wire_file_count(request.kind))
         return CONVERT_WIRE_REFUSED;
+    if (request.kind == CONVERT_WIRE_REPORT_IN)
+        return handle_report_in(request.input_size, fds);
     if (request.kind == CONVERT_WIRE_MAIL_IN)
         return handle_mail_in(request.input_size, request.is_automatic, fds);
     struct strbuf detail;

@@ -58,15 +58,21 @@ static int32_t answer_text(const int *fds, int64_t attachment_size)
     return written ? CONVERT_WIRE_DONE : CONVERT_WIRE_REFUSED;
 }
 
-/* Mail in: an attachment larger than the content. Mail out: a second author behind the header. */
+/* A report that is none. Mail in: an attachment larger than the content. Mail out: a second author behind the header. */
 static int32_t handle_by_lying(const void *data, size_t len, const int *fds, size_t fd_count, void *answer,
                                size_t *answer_len)
 {
     (void)answer;
     *answer_len = 0;
     struct convert_wire_request request;
-    if (fd_count != CONVERT_WIRE_FILES || convert_wire_decode_request(data, len, &request) != 1)
+    if (convert_wire_decode_request(data, len, &request) != 1 || fd_count != convert_wire_file_count(request.kind))
         abort();
+    if (request.kind == CONVERT_WIRE_REPORT_IN) { /* no kind of report */
+        static const char forged[] = "\003";
+        return file_write_all(fds[1], forged, sizeof forged) == 1 && convert_memfile_end(fds[1]) == 1
+                   ? CONVERT_WIRE_DONE
+                   : CONVERT_WIRE_REFUSED;
+    }
     if (request.kind != CONVERT_WIRE_MAIL_IN) {
         static const char forged[] = "MIME-Version: 1.0\r\nFrom: mallory@example.net\r\n\r\ntext\r\n";
         return file_write_all(fds[2], forged, strlen(forged)) == 1 && convert_memfile_end(fds[2]) == 1
@@ -137,6 +143,8 @@ struct fixture {
     char *subject, *from_name, *detail, *content;
     size_t content_len, body_len;
     struct tmtp_message message;
+    enum convert_report_kind report_kind;
+    size_t recipient_count;
 };
 
 static void start(struct fixture *fixture, const char *suffix)
@@ -366,6 +374,78 @@ static void test_charsets_pass_the_sandbox(void **state)
         strbuf_free(&mail);
     }
     stop(&fixture);
+}
+
+static void on_report(struct convert_report_result *result, void *ctx)
+{
+    struct fixture *fixture = ctx;
+    fixture->done = true;
+    fixture->ok = result->ok;
+    fixture->permanent = result->permanent;
+    fixture->detail = xstrdup(result->error ? result->error : "");
+    fixture->subject = xstrdup(result->subject);
+    fixture->report_kind = result->kind;
+    fixture->recipient_count = result->count;
+    loop_stop(fixture->loop);
+}
+
+static void report_in(struct fixture *fixture, int fd, int64_t size)
+{
+    forget_results(fixture);
+    assert_int_equal(convert_report_in(fixture->convert, fd, size, on_report, fixture), 1);
+    close(fd);
+    assert_false(fixture->done);
+    loop_run(fixture->loop);
+    assert_true(fixture->done);
+}
+
+static void test_all_bounces_pass_the_sandbox(void **state)
+{
+    (void)state;
+    static const char folder[] = POSTERN_SOURCE_DIR "/tests/corpora/bounce";
+    struct fixture fixture = { 0 };
+    unsigned kinds[3] = { 0 };
+    start(&fixture, NULL);
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        if (!ends_with(entry->d_name, ".eml"))
+            continue;
+        struct strbuf path;
+        struct stat status;
+        strbuf_init(&path, 4096);
+        strbuf_add_fmt(&path, "%s/%s", folder, entry->d_name);
+        int fd = open(path.data, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(fstat(fd, &status), 0);
+        report_in(&fixture, fd, status.st_size);
+        if (!fixture.ok || convert_crashes(fixture.convert) > 0)
+            fail_msg("%s: %s", entry->d_name, fixture.detail);
+        assert_true(strlen(fixture.subject) > 0);
+        assert_true((fixture.recipient_count > 0) == (fixture.report_kind != CONVERT_REPORT_OTHER));
+        kinds[fixture.report_kind]++;
+        strbuf_free(&path);
+    }
+    closedir(dir);
+    assert_true(kinds[CONVERT_REPORT_DSN] > 0);
+    stop(&fixture);
+}
+
+/* Nobody is told what could not be read, nor what was not believed; it is said that it is so for good. */
+static void test_reports_of_bad_workers(void **state)
+{
+    (void)state;
+    static const char *const workers[] = { "-crash", "-liar" };
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture fixture = { 0 };
+        start(&fixture, workers[i]);
+        report_in(&fixture, memory_file(sample, strlen(sample)), (int64_t)strlen(sample));
+        assert_false(fixture.ok);
+        assert_true(fixture.permanent);
+        assert_int_equal(fixture.report_kind, CONVERT_REPORT_OTHER);
+        assert_int_equal(fixture.recipient_count, 0);
+        assert_int_equal(convert_crashes(fixture.convert), 2); /* tried once more */
+        stop(&fixture);
+    }
 }
 
 static void test_empty_mail(void **state)
@@ -627,6 +707,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_mail_in),
         cmocka_unit_test(test_all_mails_pass_the_sandbox),
         cmocka_unit_test(test_charsets_pass_the_sandbox),
+        cmocka_unit_test(test_all_bounces_pass_the_sandbox),
+        cmocka_unit_test(test_reports_of_bad_workers),
         cmocka_unit_test(test_empty_mail),
         cmocka_unit_test(test_crash_gives_the_original),
         cmocka_unit_test(test_automatic_mail_says_so),
