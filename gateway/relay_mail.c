@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/strbuf.h"
@@ -12,6 +11,7 @@
 #include "gateway/parts.h"
 #include "gateway/policy.h"
 #include "gateway/relay_quotes.h"
+#include "gateway/thread_text.h"
 #include "mapping/store_content.h"
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
@@ -19,7 +19,6 @@
 #include "mapping/store_thread.h"
 
 enum {
-    REFERENCES_MAX = 20,
     MAILBOXES_MAX = 1000,
     NAME_MAX_BYTES = 4000,
     MAPPINGS_MAX = 2000, /* looked at for Cc: this runs on the loop */
@@ -37,7 +36,7 @@ struct relay_mail {
     char **references; /* oldest first, up to our own id */
     size_t reference_count;
     bool past_own_id;
-    char *subject, *message_id, *loop_mark;
+    char *thread_subject, *subject, *message_id, *loop_mark;
     int content_fd;
     struct relay_quotes *quotes; /* of a forward, or of files that follow one; NULL */
     const struct parts *parts;
@@ -191,29 +190,19 @@ static const char *gather_recipients(struct relay_mail *mail, const struct store
     return row->recipient_count ? NULL : "it has no recipients";
 }
 
-/* RFC 5322 says nothing of "Fwd:", but it is what everybody writes. */
-static void set_subject(struct relay_mail *mail, const struct store_outbound *row, const char *subject)
-{
-    struct strbuf text;
-    strbuf_init(&text, strlen(subject) + 10);
-    bool has_prefix = strncasecmp(subject, "Fwd:", 4) == 0;
-    strbuf_add_fmt(&text, "%s%s", row->kind == STORE_OUTBOUND_FORWARD && !has_prefix ? "Fwd: " : "", subject);
-    mail->subject = strbuf_detach(&text);
-}
-
 static const char *gather_thread(struct relay_mail *mail, const struct store_outbound *row)
 {
     struct store_db *db = store_reader(mail->parts->store);
     struct store_thread thread;
     if (store_thread_find(db, row->thread_id, &thread) != 1)
         return "its thread is not in the database";
-    set_subject(mail, row, thread.subject);
+    mail->thread_subject = xstrdup(thread.subject);
     store_thread_free(&thread);
     if (store_thread_list_parties(db, row->thread_id, add_party, mail) < 0)
         return "its thread can't be read from the database";
     if (row->kind == STORE_OUTBOUND_FORWARD) /* who gets it has none of the thread's mails */
         return NULL;
-    if (store_message_list_ids(db, row->thread_id, REFERENCES_MAX, add_reference, mail) < 0)
+    if (store_message_list_ids(db, row->thread_id, CONVERT_REFERENCES_MAX + 1, add_reference, mail) < 0)
         return "its thread can't be read from the database";
     return NULL;
 }
@@ -233,6 +222,21 @@ static const char *gather_content(struct relay_mail *mail, const struct store_ou
         return NULL;
     mail->quotes = relay_quotes_new(store_reader(mail->parts->store), row, &mail->message);
     return mail->quotes ? NULL : "what it quotes can't be read from the database";
+}
+
+/* The message's own, else the thread's. RFC 5322 says nothing of "Fwd:", but it is what everybody writes. */
+static void set_subject(struct relay_mail *mail, const struct store_outbound *row)
+{
+    const char *own = mail->message.subject, *subject = own && own[0] ? own : mail->thread_subject;
+    struct strbuf text;
+    strbuf_init(&text, strlen(subject) + 10);
+    if (row->kind == STORE_OUTBOUND_FORWARD)
+        thread_text_add_forward(&text, subject);
+    else if (mail->reference_count > 0)
+        thread_text_add_reply(&text, subject);
+    else
+        strbuf_add_str(&text, subject);
+    mail->subject = strbuf_detach(&text);
 }
 
 struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_outbound *row, const char **error_out)
@@ -255,13 +259,13 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
         relay_mail_free(&mail);
         return NULL;
     }
+    set_subject(mail, row);
     struct convert_out_request *request = &mail->request;
     request->message = &mail->message;
     request->content_fd = mail->content_fd;
     request->subject = mail->subject;
     if (mail->quotes)
         request->quotes = relay_quotes_list(mail->quotes, &request->quote_count);
-    request->is_reply = mail->reference_count > 0;
     request->reply_to = request->from; /* an answer comes back here, whatever the relay does to From */
     request->to = mail->to.list;
     request->to_count = mail->to.count;
@@ -291,6 +295,7 @@ void relay_mail_free(struct relay_mail **mail_in)
     for (size_t i = 0; i < mail->reference_count; i++)
         free(mail->references[i]);
     free(mail->references);
+    free(mail->thread_subject);
     free(mail->subject);
     free(mail->message_id);
     free(mail->loop_mark);

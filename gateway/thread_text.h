@@ -1,8 +1,18 @@
-/* thread_text.h - subjects of threads and mails */
+/* thread_text.h - subjects of threads and mails
+ *
+ * The one place that knows "Re:" and its relatives, so that what we send is what we take for the same thread again. */
 #pragma once
 #include <stdbool.h>
 
-/* Without "Re:", "Fwd:" and the like (also "Re[2]:", "AW:", "SV:") and surrounding space: points into subject. */
+struct strbuf;
+
+/* Without "Re:", "Fwd:" and the like (also "Re[2]:", "AW:", "SV :") and surrounding space: points into subject. */
 const char *thread_text_base_subject(const char *subject);
-/* Does a reply with this subject leave the thread's as it is? */
+/* Does a reply with this subject leave the thread's as it is? White space and what is longer than a mail's subject does
+ * not count. */
 bool thread_text_same_subject(const char *thread_subject, const char *subject);
+/* Appends the subject of a mail that answers: exactly one "Re:", in place of those that are there, in any language. What
+ * was forwarded stays so: "Fwd: x" is answered with "Re: Fwd: x". */
+void thread_text_add_reply(struct strbuf *out, const char *subject);
+/* Appends the subject of a mail that forwards: "Fwd:" unless it is there. */
+void thread_text_add_forward(struct strbuf *out, const char *subject);

@@ -43,6 +43,8 @@ unsigned convert_waiting(const struct convert *convert);
 uint64_t convert_crashes(const struct convert *convert);
 _Noreturn void convert_worker_main(void);
 
+#define CONVERT_NO_SUBJECT "(no subject)" /* of a mail without one, which a silo's clients don't take */
+
 /* Mail -> thread message. */
 struct convert_in_result {
     bool ok;            /* false: no room for the result, or the queue is full: try again later; error says why */
@@ -76,20 +78,19 @@ struct convert_mailbox {
     const char *name; /* display name; "" */
     struct smtp_address address;
 };
-enum { CONVERT_QUOTES_MAX = 2000 };
+enum { CONVERT_QUOTES_MAX = 2000, CONVERT_REFERENCES_MAX = 100 };
 /* One of several texts in a mail, under a line of ours: see convert_quotes.h. */
 struct convert_quote {
     const char *intro, *outro; /* cut at 1,000 octets; control characters become spaces */
     int64_t offset, size;      /* within the body, the part of the content before the attachments */
 };
 struct convert_out_request {
-    const struct tmtp_message *message; /* attachments, subject */
+    const struct tmtp_message *message; /* attachments */
     int content_fd;                     /* body and attachments; duplicated, for reading only */
     int64_t content_size;
     const struct convert_quote *quotes; /* shown instead of the body */
     size_t quote_count;                 /* 0: the body is one text; at most CONVERT_QUOTES_MAX */
-    const char *subject;                /* the thread's, when message->subject is "" */
-    bool is_reply;                      /* "Re: " goes before the subject unless it has one */
+    const char *subject;                /* as it is to be, with "Re:"; NULL: none */
     struct convert_mailbox from;
     struct convert_mailbox reply_to; /* null address: none */
     const struct convert_mailbox *to;
@@ -99,10 +100,11 @@ struct convert_out_request {
     const char *message_id;  /* without angle brackets */
     const char *in_reply_to; /* NULL */
     const char *const *references;
-    size_t reference_count; /* oldest first */
-    int64_t date_ms;        /* wall clock, for the Date field */
-    const char *loop_mark;  /* value for X-Postern-Loop; NULL */
-    bool is_automatic;      /* adds Auto-Submitted: auto-generated */
+    size_t
+        reference_count; /* oldest first; the first and the newest that fit are written, at most CONVERT_REFERENCES_MAX */
+    int64_t date_ms;     /* wall clock, for the Date field */
+    const char *loop_mark; /* value for X-Postern-Loop; NULL */
+    bool is_automatic;     /* adds Auto-Submitted: auto-generated */
 };
 struct convert_out_result {
     bool ok; /* false: see error; permanent says whether trying again can help */

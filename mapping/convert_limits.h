@@ -35,11 +35,11 @@ enum {
     CONVERT_MARKDOWN_MAX = 256 * 1024, /* a longer body is shown preformatted */
     CONVERT_SHOWN_MAX = 1024 * 1024,   /* of all texts of a message; what goes beyond is attached */
     CONVERT_MARKDOWN_DEPTH_MAX = 200,
-    CONVERT_RENDERED_MAX = 8 * 1024 * 1024, /* octets of each rendering */
-    CONVERT_QUOTE_LINE_MAX = 1000,          /* octets of a line of ours before or behind one of them */
-    CONVERT_QUOTE_LINES_MAX = 16 * 1024,    /* both, escaped, with what is around them */
-    CONVERT_MAIL_HEADER_MAX = 1024 * 1024,  /* octets of the header that we write */
-    CONVERT_REFERENCES_MAX = 100,           /* the first and the last ones are kept */
+    CONVERT_RENDERED_MAX = 8 * 1024 * 1024,  /* octets of each rendering */
+    CONVERT_QUOTE_LINE_MAX = 1000,           /* octets of a line of ours before or behind one of them */
+    CONVERT_QUOTE_LINES_MAX = 16 * 1024,     /* both, escaped, with what is around them */
+    CONVERT_MAIL_HEADER_MAX = 1024 * 1024,   /* octets of the header that we write */
+    CONVERT_REFERENCES_SIZE_MAX = 16 * 1024, /* octets of all References together */
 
     /* Between the daemon and its workers. */
     CONVERT_META_MAX = 5 * 1024 * 1024, /* octets of a description beside the content */

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
 #include "base/strbuf.h"
@@ -169,43 +168,48 @@ static void add_ids(struct strbuf *out, const char *field, const char *const *id
     strbuf_add_str(out, "\r\n");
 }
 
-/* The first one and the last ones: with these any mail program finds the thread. */
+/* The first one and the newest that fit: with these any mail program finds the thread (RFC 5322 section 3.6.4 wants all,
+ * but a header without a bound is one that servers cut). */
 static void add_references(struct strbuf *out, const struct convert_out_request *request, struct strbuf *detail)
 {
     const char *kept[CONVERT_REFERENCES_MAX];
-    size_t count = 0;
-    size_t skipped = 0;
-    size_t surplus =
-        request->reference_count > CONVERT_REFERENCES_MAX ? request->reference_count - CONVERT_REFERENCES_MAX : 0;
-    for (size_t i = 0; i < request->reference_count; i++) {
-        if (i > 0 && i <= surplus)
+    size_t count = 0, size = 0, malformed = 0, first = 0, total = request->reference_count;
+    while (first < total && !is_id(request->references[first]))
+        first++;
+    malformed = first;
+    if (first < total)
+        size = strlen(request->references[first]);
+    for (size_t i = total; i > first + 1 && count < CONVERT_REFERENCES_MAX - 1; i--) {
+        const char *id = request->references[i - 1];
+        if (!is_id(id)) {
+            malformed++;
             continue;
-        if (is_id(request->references[i]))
-            kept[count++] = request->references[i];
-        else
-            skipped++;
+        }
+        size += strlen(id) + strlen("<>\r\n ");
+        if (size > CONVERT_REFERENCES_SIZE_MAX)
+            break;
+        kept[count++] = id; /* newest first */
+    }
+    if (first < total)
+        kept[count++] = request->references[first];
+    for (size_t i = 0; i < count / 2; i++) {
+        const char *id = kept[i];
+        kept[i] = kept[count - 1 - i];
+        kept[count - 1 - i] = id;
     }
     if (count > 0)
         add_ids(out, "References", kept, count);
-    if (skipped > 0)
-        strbuf_add_fmt(detail, "%zu malformed references were left out. ", skipped);
+    if (malformed > 0)
+        strbuf_add_fmt(detail, "%zu malformed references were left out. ", malformed);
 }
 
 /* ---- the whole ---- */
 
 static void add_subject(struct strbuf *out, const struct convert_out_request *request)
 {
-    const char *wanted = request->message->subject;
-    if (!wanted || !*wanted)
-        wanted = request->subject ? request->subject : "";
+    const char *wanted = request->subject ? request->subject : "";
     char *subject = convert_utf8_one_line(wanted, strlen(wanted), CONVERT_SUBJECT_MAX);
-    struct strbuf text;
-    strbuf_init(&text, CONVERT_SUBJECT_MAX + 8);
-    if (request->is_reply && strncasecmp(subject, "Re:", 3) != 0)
-        strbuf_add_str(&text, "Re: ");
-    strbuf_add_str(&text, subject);
-    add_text_field(out, "Subject", text.data);
-    strbuf_free(&text);
+    add_text_field(out, "Subject", subject);
     free(subject);
 }
 

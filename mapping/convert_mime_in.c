@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "mapping/convert.h"
 #include "mapping/convert_charset.h"
 #include "mapping/convert_commonmark.h"
 #include "mapping/convert_html.h"

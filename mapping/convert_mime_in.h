@@ -31,7 +31,6 @@ struct convert_in_message {
     size_t attachment_count;
 };
 
-#define CONVERT_NO_SUBJECT         "(no subject)"
 #define CONVERT_UNREADABLE_SUBJECT "(unreadable message)"
 #define CONVERT_NO_TEXT            "(no text)\n"
 #define CONVERT_AUTOMATIC          "_This is an automatic message._\n\n"

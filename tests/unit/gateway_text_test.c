@@ -23,18 +23,83 @@ static void test_base_subject(void **state)
         { "AW: Fwd: Offer", "Offer" },
         { "Re Offer", "Re Offer" },
         { "Regarding: x", "Regarding: x" },
-        { "  Re :x", "Re :x" },
+        { "Research: x", "Research: x" },
+        { "re-entry: y", "re-entry: y" },
+        { "Ref: 4711", "Ref: 4711" },
+        { "Vsop: z", "Vsop: z" },
+        { "  Re :x", "x" },
+        { "Re\u00A0: x", "x" }, /* French */
+        { "Re\uFF1A x", "x" },
+        { "\u56DE\u590D\uFF1Ax", "x" }, /* Chinese */
         { "Re:", "" },
         { "", "" },
         { "Re(3): x", "x" },
+        { "Re^2: x", "x" },
         { "Re[x]: y", "Re[x]: y" },
+        { "Re[: y", "Re[: y" },
+        { "SV: VS: Antw: Antwort: WG: TR: ODP: x", "x" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_string_equal(thread_text_base_subject(rows[i][0]), rows[i][1]);
-    assert_true(thread_text_same_subject("Offer", "Re: Offer  "));
-    assert_true(thread_text_same_subject("Re: Offer", "Offer"));
-    assert_false(thread_text_same_subject("Offer", "Re: Offers"));
-    assert_false(thread_text_same_subject("Offer", ""));
+}
+
+/* What left with one of these subjects comes back with the other, from some mail program. */
+static void test_same_subject(void **state)
+{
+    (void)state;
+    char longest[1100] = "", cut[1000] = "Re: ";
+    memset(longest, 'a', sizeof longest - 1);
+    memset(cut + 4, 'a', sizeof cut - 5);
+    const struct row {
+        const char *thread, *mail;
+        bool same;
+    } rows[] = {
+        { "Offer", "Re: Offer  ", true },
+        { "Re: Offer", "Offer", true },
+        { "Offer", "Re: Offers", false },
+        { "Offer", "", false },
+        { "two  spaces\tand a tab", "Re: two spaces and a tab", true },
+        { "turned \u202Eround", "Re: turned round", true },
+        { "(no subject)", "Re:", true },
+        { "(no subject)", "", true },
+        { longest, cut, true },
+        { longest, "Re: aaaa", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(thread_text_same_subject(rows[i].thread, rows[i].mail), rows[i].same);
+}
+
+static void test_made_subjects(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *subject, *reply, *forward;
+    } rows[] = {
+        { "x", "Re: x", "Fwd: x" },
+        { "Re: x", "Re: x", "Fwd: Re: x" },
+        { "Re: AW: Re: x", "Re: x", "Fwd: Re: AW: Re: x" },
+        { "SV : Re[4]:x", "Re: x", "Fwd: SV : Re[4]:x" },
+        { "Fwd: x", "Re: Fwd: x", "Fwd: x" },
+        { "WG: x", "Re: WG: x", "WG: x" },
+        { "Re: Fwd: Re: x", "Re: Fwd: Re: x", "Fwd: Re: Fwd: Re: x" },
+        { "Research: x", "Re: Research: x", "Fwd: Research: x" },
+        { "(no subject)", "Re: ", "Fwd: (no subject)" },
+        { "", "Re: ", "Fwd: " },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf text;
+        strbuf_init(&text, 1000);
+        thread_text_add_reply(&text, rows[i].subject);
+        assert_string_equal(text.data, rows[i].reply);
+        assert_true(thread_text_same_subject(rows[i].subject, text.data));
+        strbuf_clear(&text);
+        thread_text_add_reply(&text, rows[i].reply); /* however often it is answered */
+        assert_string_equal(text.data, rows[i].reply);
+        strbuf_clear(&text);
+        thread_text_add_forward(&text, rows[i].subject);
+        assert_string_equal(text.data, rows[i].forward);
+        strbuf_free(&text);
+    }
 }
 
 static void test_queue_ids(void **state)
@@ -116,8 +181,10 @@ static void test_notice_lists_of_recipients(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_base_subject), cmocka_unit_test(test_queue_ids),
-                                        cmocka_unit_test(test_notice_lists),
-                                        cmocka_unit_test(test_notice_lists_of_recipients) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_base_subject),  cmocka_unit_test(test_same_subject),
+        cmocka_unit_test(test_made_subjects), cmocka_unit_test(test_queue_ids),
+        cmocka_unit_test(test_notice_lists),  cmocka_unit_test(test_notice_lists_of_recipients)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,7 +184,6 @@ static void convert_out(struct fixture *fixture, int fd, int64_t body_size)
     struct stat status;
     struct tmtp_message message;
     tmtp_message_init(&message);
-    tmtp_message_set(&message.subject, "Large");
     assert_int_equal(fstat(fd, &status), 0);
     if (body_size < status.st_size)
         tmtp_message_add_attachment(&message, "u:large.bin", status.st_size - body_size, NULL);
@@ -192,6 +191,7 @@ static void convert_out(struct fixture *fixture, int fd, int64_t body_size)
     const struct convert_out_request request = { .message = &message,
                                                  .content_fd = fd,
                                                  .content_size = status.st_size,
+                                                 .subject = "Large",
                                                  .from = { "Alice", { "alice", "silo.example.org" } },
                                                  .to = &to,
                                                  .to_count = 1,

@@ -10,6 +10,7 @@
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "mapping/convert.h"
 #include "mapping/convert_charset.h"
 #include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"

@@ -69,8 +69,7 @@ static void test_whole_header(void **state)
     static const char *const references[] = { "1@a", "2@b" };
     const struct convert_out_request request = {
         .message = &message,
-        .subject = "Measurements of the gate",
-        .is_reply = true,
+        .subject = "Re: Measurements of the gate",
         .from = mailbox("Alice Member", "alice", "silo.example.org"),
         .reply_to = mailbox("", "group", "silo.example.org"),
         .to = to,
@@ -126,8 +125,8 @@ static void test_values_come_back(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct tmtp_message message;
         tmtp_message_init(&message);
-        tmtp_message_set(&message.subject, rows[i].text);
         const struct convert_out_request request = { .message = &message,
+                                                     .subject = rows[i].text,
                                                      .from = mailbox(rows[i].text, "a", "example.org"),
                                                      .message_id = "3@gw",
                                                      .loop_mark = rows[i].text };
@@ -158,34 +157,12 @@ static void test_values_come_back(void **state)
     convert_charsets_free(&charsets);
 }
 
-static void test_subjects(void **state)
+static size_t count_of(const char *text, const char *what)
 {
-    (void)state;
-    static const struct row {
-        const char *own, *thread;
-        bool is_reply;
-        const char *line;
-    } rows[] = {
-        { "Own", "Thread", false, "\r\nSubject: Own\r\n" },
-        { "", "Thread", true, "\r\nSubject: Re: Thread\r\n" },
-        { "re: x", "", true, "\r\nSubject: re: x\r\n" },
-        { "", "", false, "\r\nSubject:\r\n" },
-        { "Regarding", "", true, "\r\nSubject: Re: Regarding\r\n" },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct tmtp_message message;
-        tmtp_message_init(&message);
-        tmtp_message_set(&message.subject, rows[i].own);
-        const struct convert_out_request request = { .message = &message,
-                                                     .subject = rows[i].thread,
-                                                     .is_reply = rows[i].is_reply,
-                                                     .from = mailbox("", "a", "example.org"),
-                                                     .message_id = "3@gw" };
-        char *header = header_of(&request);
-        assert_non_null(strstr(header, rows[i].line));
-        free(header);
-        tmtp_message_free(&message);
-    }
+    size_t count = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++)
+        count++;
+    return count;
 }
 
 static void test_references_and_refusals(void **state)
@@ -216,6 +193,23 @@ static void test_references_and_refusals(void **state)
     assert_non_null(strstr(header, "<id298@example.com>"));
     assert_null(strstr(header, "Bcc"));
     assert_null(strstr(header, "In-Reply-To"));
+    assert_int_equal(count_of(header, "@example.com>"), CONVERT_REFERENCES_MAX);
+    free(header);
+
+    char long_ids[40][890]; /* more than fits: the first and the newest stay */
+    for (size_t i = 0; i < 40; i++) {
+        memset(long_ids[i], 'a' + (int)(i % 26), sizeof long_ids[i] - 1);
+        long_ids[i][0] = i < 26 ? '1' : '2';
+        long_ids[i][sizeof long_ids[i] - 1] = 0;
+        references[i] = long_ids[i];
+    }
+    request.reference_count = 40;
+    header = header_of(&request);
+    assert_true(strlen(header) < 17 * 1024);
+    assert_int_equal(count_of(header, ">"), 18 + 1); /* and the Message-ID */
+    assert_non_null(strstr(header, "\r\nReferences:\r\n <1aaa"));
+    assert_non_null(strstr(header, "<2nnn")); /* the last one */
+    assert_null(strstr(header, "<1bbb"));
     free(header);
 
     assert_false(convert_mail_header_needs_utf8(&request));
@@ -564,7 +558,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_header),
         cmocka_unit_test(test_values_come_back),
-        cmocka_unit_test(test_subjects),
         cmocka_unit_test(test_references_and_refusals),
         cmocka_unit_test(test_renderings),
         cmocka_unit_test(test_plain_mail),

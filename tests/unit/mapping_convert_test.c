@@ -261,7 +261,6 @@ static void mail_out(struct fixture *fixture, const char *body, const char *atta
     forget_results(fixture);
     struct tmtp_message message;
     tmtp_message_init(&message);
-    tmtp_message_set(&message.subject, "Gate");
     tmtp_message_add_attachment(&message, "u:note.txt", (int64_t)strlen(attachment), NULL);
     struct strbuf content;
     strbuf_init(&content, (size_t)1 << 20);
@@ -270,6 +269,7 @@ static void mail_out(struct fixture *fixture, const char *body, const char *atta
     struct convert_out_request request = { .message = &message,
                                            .content_fd = fd,
                                            .content_size = (int64_t)content.len,
+                                           .subject = "Gate",
                                            .to_count = 1,
                                            .message_id = "1.abc@gw.example.org",
                                            .date_ms = 1700000000000 };
