@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "gateway/queue.h"
 #include "mapping/store_content.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_trace.h"
@@ -59,12 +60,20 @@ int notice_add(struct store_db *db, const struct notice *notice, int64_t now)
         .thread_id = notice->thread_id,
         .threadid = notice->thread_id ? NULL : notice->threadid,
         .subject = notice->subject,
+        .about_outbound_id = notice->about,
         .now = now,
     };
     if (store_inbound_add(db, &row, &id) != 1 || add_reader(db, id, notice) != 1)
         return -1;
-    return store_trace_add(db, STORE_QUEUE_IN, id, now, "noticed", "a notice of the gateway to %s: %s",
-                           notice->to.group_id ? "a group" : "a member", notice->subject);
+    char in[24], out[24];
+    queue_id_format(STORE_QUEUE_IN, id, in);
+    queue_id_format(STORE_QUEUE_OUT, notice->about, out);
+    if (notice->about && store_trace_add(db, STORE_QUEUE_OUT, notice->about, now, "told", "its author, by %s: %s", in,
+                                         notice->subject) != 1)
+        return -1;
+    return store_trace_add(db, STORE_QUEUE_IN, id, now, "noticed", "a notice of the gateway to %s%s%s: %s",
+                           notice->to.group_id ? "a group" : "a member", notice->about ? " about " : "",
+                           notice->about ? out : "", notice->subject);
 }
 
 /* A code span ends at a run of backticks as long as that which began it (CommonMark, "Code spans"). */

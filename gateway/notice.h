@@ -16,6 +16,7 @@ struct notice {
     int64_t thread_id;       /* 0: threadid says which */
     const char *threadid; /* a thread that is not ours, as its reader named it; NULL: a new thread with this subject */
     const char *subject, *text; /* text: CommonMark */
+    int64_t about;              /* the entry of the outbound queue that it is about, for `why`; 0 */
 };
 /* Writer only. 1 added, -1 error. */
 int notice_add(struct store_db *db, const struct notice *notice, int64_t now) __attribute__((warn_unused_result));

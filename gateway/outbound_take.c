@@ -112,6 +112,7 @@ int outbound_tell_author(struct taking *taking, const char *what)
         .threadid = outbound_threadid(arrival),
         .subject = "Not sent by email",
         .text = text.data,
+        .about = arrival->id,
     };
     int result = strbuf_ok(&text) ? notice_add(taking->db, &notice, arrival->now) : -1;
     strbuf_free(&text);

@@ -28,6 +28,7 @@ int relay_tell_author(struct store_db *db, struct relay_job *job, const char *su
         .thread_id = job->row.thread_id,
         .subject = subject,
         .text = text.data,
+        .about = job->row.id,
     };
     int result = strbuf_ok(&text) ? notice_add(db, &notice, job->now) : -1;
     strbuf_free(&text);

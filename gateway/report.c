@@ -229,6 +229,7 @@ static int add_entry(struct store_db *db, const struct report *report, const cha
         .author_uid = "",
         .author_alias = "",
         .message_id = message_id,
+        .about_inbound_id = report->inbound_id,
         .posted_at = now,
         .now = now,
     };

@@ -96,6 +96,15 @@ int store_queue_list(struct store_db *db, enum store_queue queue, enum store_que
     return list(db, sql[queue][state], STORE_VALUES(bind_int(limit)), each, ctx);
 }
 
+int store_queue_list_about(struct store_db *db, enum store_queue queue, int64_t id, store_queue_each *each, void *ctx)
+{
+    static const char *const sql[QUEUE_COUNT] = {
+        "SELECT id, next_attempt_at FROM outbound WHERE about_inbound_id = ? ORDER BY id",
+        "SELECT id, next_attempt_at FROM inbound WHERE about_outbound_id = ? ORDER BY id",
+    };
+    return list(db, sql[queue], STORE_VALUES(bind_int(id)), each, ctx);
+}
+
 int store_queue_count(struct store_db *db, enum store_queue queue, enum store_queue_state state, int64_t *count_out)
 {
     static const char *const sql[QUEUE_COUNT][STATE_COUNT] = {

@@ -70,9 +70,10 @@ struct store_inbound {
     char *envid;        /* value of ENVID, still xtext; NULL */
     int64_t content_id; /* 0 once erased. Mail: the whole message; notice: the CommonMark body */
     int64_t size;
-    int64_t thread_id; /* 0 until routed (a notice has it from the start, or 0 for a new thread) */
-    char *threadid;    /* of a notice in a thread that is not ours: as its reader named it; NULL */
-    char *subject;     /* of the post, once routed; NULL */
+    int64_t thread_id;         /* 0 until routed (a notice has it from the start, or 0 for a new thread) */
+    char *threadid;            /* of a notice in a thread that is not ours: as its reader named it; NULL */
+    char *subject;             /* of the post, once routed; NULL */
+    int64_t about_outbound_id; /* the entry that it tells something about; 0 */
     int64_t received_at, next_attempt_at;
     unsigned attempts;
     char *last_error;                           /* "" */
@@ -91,6 +92,7 @@ struct store_inbound_new {
     int64_t content_id, size, thread_id;
     const char *threadid; /* NULL */
     const char *subject;
+    int64_t about_outbound_id;
     int64_t now;
 };
 int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
@@ -151,11 +153,12 @@ struct store_outbound {
     int64_t id;
     enum store_outbound_kind kind;
     enum store_queue_state state;
-    char *tmtp_msgid;   /* "" of a REPORT, which has neither thread nor author */
-    int64_t thread_id;  /* 0: it named a thread that we do not know */
-    int64_t member_id;  /* the author; 0: no member of the gateway */
-    int64_t group_id;   /* in whose name it is sent; 0: in the author's own */
-    int64_t forward_id; /* of FILES: the FORWARD that they belong to; 0 */
+    char *tmtp_msgid;         /* "" of a REPORT, which has neither thread nor author */
+    int64_t thread_id;        /* 0: it named a thread that we do not know */
+    int64_t member_id;        /* the author; 0: no member of the gateway */
+    int64_t group_id;         /* in whose name it is sent; 0: in the author's own */
+    int64_t forward_id;       /* of FILES: the FORWARD that they belong to; 0 */
+    int64_t about_inbound_id; /* of a REPORT: the mail; 0 */
     char *author_uid, *author_alias;
     char *message_id;   /* of the mail, without brackets: fixed from the start */
     char *head;         /* the second header as received (JSON), until the mail is written; "" then */
@@ -174,7 +177,7 @@ struct store_outbound {
 struct store_outbound_new {
     enum store_outbound_kind kind;
     const char *tmtp_msgid;
-    int64_t thread_id, member_id, group_id, forward_id;
+    int64_t thread_id, member_id, group_id, forward_id, about_inbound_id;
     const char *author_uid, *author_alias, *message_id, *head;
     int64_t content_id, size, posted_at, now;
     bool wants_reports;
@@ -237,6 +240,10 @@ int store_queue_count_due(struct store_db *db, enum store_queue queue, int64_t n
 /* Ids in a state, oldest first. */
 int store_queue_list(struct store_db *db, enum store_queue queue, enum store_queue_state state, unsigned limit,
                      store_queue_each *each, void *ctx) __attribute__((warn_unused_result));
+/* Entries of the other queue that tell something about this one, oldest first: notices about what a member wrote, reports
+ * about a mail. */
+int store_queue_list_about(struct store_db *db, enum store_queue queue, int64_t id, store_queue_each *each, void *ctx)
+    __attribute__((warn_unused_result));
 /* Costs as much as there are, SETTLED nothing. */
 int store_queue_count(struct store_db *db, enum store_queue queue, enum store_queue_state state, int64_t *count_out)
     __attribute__((warn_unused_result));

@@ -51,17 +51,17 @@ int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbou
         "INSERT INTO inbound (kind, state, sender, from_address, correspondent_id, message_id, digest, reference_ids,"
         " is_automatic, is_generated, is_sender_proven, ret, envid, content_id, size, thread_id, threadid, subject,"
         " received_at,"
-        " next_attempt_at)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        STORE_VALUES(bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
-                     bind_text(inbound->from_address), bind_id(inbound->correspondent_id),
-                     bind_text(inbound->message_id),
-                     inbound->digest ? bind_blob(inbound->digest, STORE_DIGEST_SIZE) : bind_text(NULL),
-                     bind_text(inbound->references ? inbound->references : ""), bind_int(inbound->is_automatic),
-                     bind_int(inbound->is_generated), bind_int(inbound->is_sender_proven),
-                     bind_text(ret_names[inbound->ret]), bind_text(inbound->envid), bind_id(inbound->content_id),
-                     bind_int(inbound->size), bind_id(inbound->thread_id), bind_text(inbound->threadid),
-                     bind_text(inbound->subject), bind_int(inbound->now), bind_int(inbound->now)),
+        " next_attempt_at, about_outbound_id)"
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        STORE_VALUES(
+            bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
+            bind_text(inbound->from_address), bind_id(inbound->correspondent_id), bind_text(inbound->message_id),
+            inbound->digest ? bind_blob(inbound->digest, STORE_DIGEST_SIZE) : bind_text(NULL),
+            bind_text(inbound->references ? inbound->references : ""), bind_int(inbound->is_automatic),
+            bind_int(inbound->is_generated), bind_int(inbound->is_sender_proven), bind_text(ret_names[inbound->ret]),
+            bind_text(inbound->envid), bind_id(inbound->content_id), bind_int(inbound->size),
+            bind_id(inbound->thread_id), bind_text(inbound->threadid), bind_text(inbound->subject),
+            bind_int(inbound->now), bind_int(inbound->now), bind_id(inbound->about_outbound_id)),
         id_out);
 }
 
@@ -164,6 +164,7 @@ static void read_inbound(const struct store_query *query, struct store_inbound *
         .ret = parse_ret(store_query_text(query, 19)),
         .envid = store_query_copy_or_null(query, 20),
         .is_generated = store_query_int(query, 21) != 0,
+        .about_outbound_id = store_query_int(query, 22),
     };
     bool known = store_queue_state_parse(store_query_text(query, 2), &out->state);
     assert(known); /* the schema's CHECK */
@@ -178,7 +179,7 @@ int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *ou
         &query, db,
         "SELECT id, kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
         " is_automatic, content_id, size, thread_id, threadid, subject, received_at, next_attempt_at, attempts,"
-        " last_error, is_sender_proven, ret, envid, is_generated FROM inbound WHERE id = ?",
+        " last_error, is_sender_proven, ret, envid, is_generated, about_outbound_id FROM inbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {

@@ -39,13 +39,14 @@ int store_outbound_add(struct store_db *db, const struct store_outbound_new *out
 {
     return store_fetch_int(
         db,
-        "INSERT INTO outbound (kind, state, tmtp_msgid, thread_id, member_id, group_id, forward_id,"
+        "INSERT INTO outbound (kind, state, tmtp_msgid, thread_id, member_id, group_id, forward_id, about_inbound_id,"
         " author_uid, author_alias, message_id,"
         " head, content_id, size, posted_at, received_at, next_attempt_at, wants_reports)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         STORE_VALUES(bind_text(kind_names[outbound->kind]), bind_text(outbound->tmtp_msgid),
                      bind_id(outbound->thread_id), bind_id(outbound->member_id), bind_id(outbound->group_id),
-                     bind_id(outbound->forward_id), bind_text(outbound->author_uid), bind_text(outbound->author_alias),
+                     bind_id(outbound->forward_id), bind_id(outbound->about_inbound_id),
+                     bind_text(outbound->author_uid), bind_text(outbound->author_alias),
                      bind_text(outbound->message_id), bind_text(outbound->head ? outbound->head : ""),
                      bind_id(outbound->content_id), bind_int(outbound->size), bind_int(outbound->posted_at),
                      bind_int(outbound->now), bind_int(outbound->now), bind_int(outbound->wants_reports)),
@@ -155,6 +156,7 @@ static void read_outbound(const struct store_query *query, struct store_outbound
         .wants_reports = store_query_int(query, 21) != 0,
         .awaits_relay = store_query_int(query, 22) != 0,
         .warned_at = store_query_int(query, 23),
+        .about_inbound_id = store_query_int(query, 24),
     };
     bool known = store_queue_state_parse(store_query_text(query, 1), &out->state);
     assert(known); /* the schema's CHECK */
@@ -170,7 +172,7 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
         "SELECT id, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
         " head, content_id,"
         " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind, forward_id,"
-        " wants_reports, awaits_relay, warned_at FROM outbound WHERE id = ?",
+        " wants_reports, awaits_relay, warned_at, about_inbound_id FROM outbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {

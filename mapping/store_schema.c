@@ -182,6 +182,7 @@
     "  thread_id INTEGER REFERENCES thread (id),"                                                                      \
     "  threadid TEXT," /* of a notice in a thread that is not ours: as its reader named it */                          \
     "  subject TEXT,"                                                                                                  \
+    "  about_outbound_id INTEGER REFERENCES outbound (id),"                                                            \
     "  received_at INTEGER NOT NULL,"                                                                                  \
     "  next_attempt_at INTEGER NOT NULL,"                                                                              \
     "  attempts INTEGER NOT NULL DEFAULT 0,"                                                                           \
@@ -191,6 +192,7 @@
     "CREATE INDEX inbound_live ON inbound (state, id) WHERE " UNSETTLED ";"                                            \
     "CREATE INDEX inbound_message_id ON inbound (message_id, digest) WHERE message_id IS NOT NULL;"                    \
     "CREATE INDEX inbound_from ON inbound (correspondent_id, received_at) WHERE correspondent_id IS NOT NULL;"         \
+    "CREATE INDEX inbound_about ON inbound (about_outbound_id) WHERE about_outbound_id IS NOT NULL;"                   \
     "CREATE TABLE inbound_recipient ("                                                                                 \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
@@ -229,7 +231,8 @@
     "  head TEXT NOT NULL,"                                                                                            \
     "  content_id INTEGER," /* of content, which nobody else refers to */                                              \
     "  size INTEGER NOT NULL,"                                                                                         \
-    "  forward_id INTEGER REFERENCES outbound (id)," /* of files: the thread that they belong to */                    \
+    "  forward_id INTEGER REFERENCES outbound (id),"      /* of files: the thread that they belong to */               \
+    "  about_inbound_id INTEGER REFERENCES inbound (id)," /* of a report */                                            \
     "  is_8bit INTEGER NOT NULL DEFAULT 0,"                                                                            \
     "  is_smtputf8 INTEGER NOT NULL DEFAULT 0,"                                                                        \
     "  wants_reports INTEGER NOT NULL DEFAULT 0," /* the author, when it was taken */                                  \
@@ -246,6 +249,8 @@
     "CREATE INDEX outbound_awaiting ON outbound (id) WHERE awaits_relay = 1 AND " SCHEDULED ";"                        \
     "CREATE INDEX outbound_files ON outbound (forward_id) WHERE forward_id IS NOT NULL;"                               \
     "CREATE INDEX outbound_tmtp_msgid ON outbound (tmtp_msgid);"                                                       \
+    "CREATE INDEX outbound_about ON outbound (about_inbound_id) WHERE about_inbound_id IS NOT NULL;"                   \
+    "CREATE INDEX outbound_report ON outbound (message_id) WHERE kind = 'report';"                                     \
     "CREATE TABLE outbound_recipient ("                                                                                \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  outbound_id INTEGER NOT NULL REFERENCES outbound (id),"                                                         \

@@ -157,7 +157,7 @@ int store_message_list_ids(struct store_db *db, int64_t thread_id, unsigned limi
     return result < 0 ? -1 : 1;
 }
 
-/* A mail that is not routed yet is in no thread: it is found in its queue. */
+/* A mail that is not routed yet is in no thread, nor is a report ever: they are found in their queues. */
 int store_message_find_queue_ids(struct store_db *db, const char *message_id_or_msgid, int64_t *inbound_id_out,
                                  int64_t *outbound_id_out)
 {
@@ -174,6 +174,10 @@ int store_message_find_queue_ids(struct store_db *db, const char *message_id_or_
         return -1;
     if (*outbound_id_out == 0 && store_fetch_int(db, "SELECT max(id) FROM outbound WHERE tmtp_msgid = ?",
                                                  STORE_VALUES(key), outbound_id_out) < 0)
+        return -1;
+    if (*outbound_id_out == 0 &&
+        store_fetch_int(db, "SELECT max(id) FROM outbound WHERE message_id = ? AND kind = 'report'", STORE_VALUES(key),
+                        outbound_id_out) < 0)
         return -1;
     return *inbound_id_out != 0 || *outbound_id_out != 0;
 }

@@ -63,8 +63,8 @@ static void largest_report_fits(void **state)
     unlink(directory);
     for (size_t i = 0; i < 256 * 1024 / 64; i++)
         assert_int_equal(write(fd, "All work and no play makes Bob a dull boy; more work is no hel\r\n", 64), 64);
+    struct store_inbound_new mail = { .sender = "bob@example.com", .from_address = "bob@example.com", .now = NOW };
     struct report report = {
-        .inbound_id = 1,
         .sender = "bob@example.com",
         .is_sender_proven = true,
         .ret = STORE_RET_FULL,
@@ -75,6 +75,7 @@ static void largest_report_fits(void **state)
         .recipient_count = MANY,
     };
     struct store_db *db = store_fixture_borrow(fixture);
+    assert_int_equal(store_inbound_add(db, &mail, &report.inbound_id), 1);
     assert_int_equal(report_add(db, reporter, &report, NOW, &added), 1);
     assert_true(added);
     assert_int_equal(pokes, 0); /* not before the commit */

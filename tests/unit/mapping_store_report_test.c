@@ -4,6 +4,7 @@
 #include "mapping/store_content.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
+#include "mapping/store_thread.h"
 
 enum { NOW = 100000 };
 
@@ -202,6 +203,63 @@ static void report_goes_through_the_outbound_queue(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+static void append_id(int64_t id, int64_t next_attempt_at, void *ctx)
+{
+    int64_t *sum = ctx; /* of few ids, in order */
+    (void)next_attempt_at;
+    *sum = *sum * 100 + id;
+}
+
+static void entries_lead_to_what_is_told_about_them(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    struct store_inbound_new mail_row = make_mail();
+    struct store_outbound_new sent_row = { .kind = STORE_OUTBOUND_MESSAGE,
+                                           .tmtp_msgid = "m1",
+                                           .author_uid = "UIDALICE",
+                                           .author_alias = "Alice Member",
+                                           .message_id = "tmtp-m1@mail.example",
+                                           .now = NOW };
+    int64_t mail, sent, notices[2], report, none, found, about = 0;
+    struct store_inbound_new notice = {
+        .kind = STORE_INBOUND_NOTICE, .sender = "", .from_address = "", .about_outbound_id = sent, .now = NOW
+    };
+    struct store_outbound_new row = { .kind = STORE_OUTBOUND_REPORT,
+                                      .tmtp_msgid = "",
+                                      .author_uid = "",
+                                      .author_alias = "",
+                                      .message_id = "report-1@mail.example",
+                                      .now = NOW };
+    assert_int_equal(store_inbound_add(db, &mail_row, &mail), 1);
+    assert_int_equal(store_outbound_add(db, &sent_row, &sent), 1);
+    notice.about_outbound_id = sent;
+    row.about_inbound_id = mail;
+    assert_int_equal(store_inbound_add(db, &notice, &notices[0]), 1);
+    assert_int_equal(store_inbound_add(db, &notice, &notices[1]), 1);
+    assert_int_equal(store_outbound_add(db, &row, &report), 1);
+    assert_int_equal(store_queue_list_about(db, STORE_QUEUE_OUT, sent, append_id, &about), 1);
+    assert_int_equal(about, notices[0] * 100 + notices[1]);
+    about = 0;
+    assert_int_equal(store_queue_list_about(db, STORE_QUEUE_IN, mail, append_id, &about), 1);
+    assert_int_equal(about, report);
+    about = 0;
+    assert_int_equal(store_queue_list_about(db, STORE_QUEUE_OUT, report, append_id, &about), 1);
+    assert_int_equal(about, 0);
+
+    struct store_inbound in;
+    struct store_outbound out;
+    assert_int_equal(store_inbound_find(db, notices[0], &in), 1);
+    assert_int_equal(in.about_outbound_id, sent);
+    store_inbound_free(&in);
+    assert_int_equal(store_outbound_find(db, report, &out), 1);
+    assert_int_equal(out.about_inbound_id, mail);
+    store_outbound_free(&out);
+    assert_int_equal(store_message_find_queue_ids(db, "report-1@mail.example", &none, &found), 1);
+    assert_int_equal(found, report);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
@@ -212,6 +270,7 @@ int main(void)
         WITH_STORE(skipping_is_of_one_recipient),
         WITH_STORE(refusal_is_noted_once),
         WITH_STORE(report_goes_through_the_outbound_queue),
+        WITH_STORE(entries_lead_to_what_is_told_about_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
