@@ -232,15 +232,17 @@ int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_a
 
 int store_outbound_next_awaiting(struct store_db *db, int64_t above, int64_t *id_out)
 {
-    return store_fetch_int(db, "SELECT id FROM outbound WHERE " AWAITING " AND id > ? ORDER BY id LIMIT 1",
-                           STORE_VALUES(bind_int(above)), id_out);
+    return store_fetch_int(
+        db, "SELECT id FROM outbound INDEXED BY outbound_awaiting WHERE " AWAITING " AND id > ? ORDER BY id LIMIT 1",
+        STORE_VALUES(bind_int(above)), id_out);
 }
 
 int store_outbound_end_waiting(struct store_db *db, int64_t now, unsigned limit)
 {
     return store_execute(db,
                          "UPDATE outbound SET awaits_relay = 0, next_attempt_at = min(next_attempt_at, ?)"
-                         " WHERE id IN (SELECT id FROM outbound WHERE " AWAITING " ORDER BY id LIMIT ?)",
+                         " WHERE id IN (SELECT id FROM outbound INDEXED BY outbound_awaiting WHERE " AWAITING
+                         " ORDER BY id LIMIT ?)",
                          STORE_VALUES(bind_int(now), bind_int(limit)));
 }
 
