@@ -92,8 +92,19 @@ class Holder:
         self.connection.close()
 
 
+class DeafRelay:
+    """Never says a word: what is to be measured ends in the queue."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    def close(self):
+        self.socket.close()
+
+
 class Bench:
-    def __init__(self, folder, silo_port):
+    def __init__(self, folder, silo_port, make_relay=DeafRelay):
         self.folder = folder
         self.silo = RunningSilo(silo_port) if silo_port else Silo(folder, RELEASE)
         self.silo.start()
@@ -102,8 +113,8 @@ class Bench:
         self.gateway.alias = f"Bench Gateway {suffix}"
         self.gateway.log_level = "warning"
         self.gateway.open_port = free_port()
-        self.relay = socket.create_server(("127.0.0.1", 0))   # never says a word: what is to be measured ends in the queue
-        self.gateway.relay = f"smtp://127.0.0.1:{self.relay.getsockname()[1]}"
+        self.relay = make_relay()
+        self.gateway.relay = f"smtp://127.0.0.1:{self.relay.port}"
         self.gateway.retry_first = self.gateway.retry_longest = "1h"
         self.bob = f"bob.{suffix}@example.com"
         self.bares = []

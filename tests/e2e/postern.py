@@ -27,6 +27,7 @@ silo {{
 {listeners}
 relay {{
   url = "{relay}"
+  {relay_extra}
 }}
 
 policy {{
@@ -101,6 +102,7 @@ class Gateway(Server):
         self.silo_extra = ""     # lines for the section `silo`
         self.listen_extra = ""   # lines for the section of the listener `smtp`
         self.lmtp_extra = ""     # and of `lmtp`
+        self.relay_extra = ""    # of the section `relay`
         self.extra = ""          # sections
         os.makedirs(self.state, mode=0o700, exist_ok=True)
 
@@ -117,8 +119,8 @@ class Gateway(Server):
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(state=self.state, domain=DOMAIN, silo_host=self.silo_host, silo_port=self.silo_port, alias=self.alias,
                                             echo="yes" if self.echo else "no", silo_extra=self.silo_extra, listeners=listeners,
-                                            relay=self.relay, max_message=self.max_message, retry_first=self.retry_first,
-                                            retry_longest=self.retry_longest, log_level=self.log_level,
+                                            relay=self.relay, relay_extra=self.relay_extra, max_message=self.max_message,
+                                            retry_first=self.retry_first, retry_longest=self.retry_longest, log_level=self.log_level,
                                             extra=self.extra))
 
     def start(self):
