@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/concierge.h"
 #include "gateway/config.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
@@ -176,7 +177,7 @@ static void ask_silo(struct silo_chores *chores)
         chores->request = tmtp_client_add_alias(chores->client, chore->to);
         break;
     case CHORE_GREET:
-        strbuf_add_str(&text, "Please answer with a ping: then email from people approved for you can reach you here.");
+        strbuf_add_str(&text, CONCIERGE_GREETING);
         chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, text.data);
         break;
     case CHORE_JOIN:

@@ -210,8 +210,7 @@ static void on_ping(struct tmtp_client *client, const struct tmtp_push *push, co
 {
     struct silo_link *link = ctx;
     (void)client;
-    (void)text; /* commands in words are the concierge's, which this version does not have */
-    silo_people_on_push(link->people, push);
+    silo_people_on_push(link->people, push, text);
 }
 
 static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, const char *data, size_t len, void *ctx)
@@ -221,7 +220,7 @@ static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, 
     if (push->op == TMTP_PUSH_NOTIFY)
         link->callbacks->on_notify(push, data, len, link->ctx);
     else
-        silo_people_on_push(link->people, push);
+        silo_people_on_push(link->people, push, NULL);
 }
 
 static void on_learned(void *ctx)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "gateway/concierge.h"
 #include "gateway/config.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
@@ -32,6 +33,7 @@ struct lesson {
     struct silo_people *people;
     enum tmtp_push_op op;
     char *msgid, *alias, *uid, *to, *gid, *act, *new_alias, *own_uid;
+    char *words;     /* of a ping to the gateway's own alias; NULL */
     bool may_invite; /* policy.group_invites = members */
     int64_t now;
     /* results */
@@ -39,6 +41,7 @@ struct lesson {
     int member; /* of store_member_learn_uid() */
     bool noticed;
     const char *group_event; /* for the log; static, NULL: none */
+    const char *understood;  /* by the concierge, who has answered; static, "" nothing, NULL: no answer */
 };
 
 static void lesson_free(struct lesson *lesson)
@@ -51,6 +54,7 @@ static void lesson_free(struct lesson *lesson)
     free(lesson->act);
     free(lesson->new_alias);
     free(lesson->own_uid);
+    free(lesson->words);
     free(lesson);
 }
 
@@ -75,6 +79,27 @@ static int learn_sender(struct store_db *db, struct lesson *lesson, enum store_i
         return 1;
     lesson->member = store_member_learn_uid(db, lesson->alias, lesson->uid);
     return lesson->member == -1 ? -1 : 1;
+}
+
+/* A ping teaches whose the alias is; and it may be a word for the concierge. */
+static int take_ping(struct store_db *db, struct lesson *lesson)
+{
+    struct store_member member;
+    int known = store_member_find_by_uid(db, lesson->uid, &member);
+    if (known == 1)
+        store_member_free(&member);
+    if (known < 0 || learn_sender(db, lesson, STORE_IDENTITY_PING) < 0)
+        return -1;
+    if (!lesson->words || lesson->verdict != STORE_IDENTITY_AGREES)
+        return 1;
+    struct concierge_ping ping = {
+        .uid = lesson->uid, .msgid = lesson->msgid, .text = lesson->words, .was_known = known == 1, .now = lesson->now
+    };
+    const char *word;
+    int answered = concierge_answer(db, &ping, &word);
+    lesson->noticed = answered == 1;
+    lesson->understood = answered == 1 ? word : NULL;
+    return answered < 0 ? -1 : 1;
 }
 
 /* Invitations. */
@@ -216,11 +241,12 @@ static int commit_lesson(struct store_db *db, void *arg)
     lesson->member = 0;
     lesson->noticed = false;
     lesson->group_event = NULL;
+    lesson->understood = NULL;
     if (lesson->op == TMTP_PUSH_INVITE)
         return take_invitation(db, lesson);
     if (lesson->op == TMTP_PUSH_MEMBER)
         return take_member_notice(db, lesson);
-    return learn_sender(db, lesson, STORE_IDENTITY_PING);
+    return take_ping(db, lesson);
 }
 
 static void log_lesson(const struct lesson *lesson)
@@ -230,6 +256,8 @@ static void log_lesson(const struct lesson *lesson)
                     lesson->msgid, "the alias is bound to another account; nothing was changed");
     else if (lesson->member == 1)
         log_info("member.known", "alias=%s uid=%s", lesson->alias, lesson->uid);
+    if (lesson->understood)
+        log_info("concierge.answered", "alias=%s uid=%s word=%s", lesson->alias, lesson->uid, lesson->understood);
     if (lesson->group_event)
         log_info("group.changed", "gid=%s event=%s by=%s", lesson->gid, lesson->group_event, lesson->alias);
 }
@@ -265,7 +293,7 @@ static bool is_complete(const struct tmtp_push *push)
     return push->op != TMTP_PUSH_MEMBER || (push->gid && push->act);
 }
 
-void silo_people_on_push(struct silo_people *people, const struct tmtp_push *push)
+void silo_people_on_push(struct silo_people *people, const struct tmtp_push *push, const char *text)
 {
     const char *own_uid = tmtp_client_uid(people->client);
     bool own = own_uid && push->from && strcmp(own_uid, push->from) == 0; /* we are nobody's correspondent */
@@ -284,6 +312,8 @@ void silo_people_on_push(struct silo_people *people, const struct tmtp_push *pus
     lesson->act = copy_or_null(push->act);
     lesson->new_alias = copy_or_null(push->newalias);
     lesson->own_uid = xstrdup(own_uid ? own_uid : "");
+    if (push->op == TMTP_PUSH_PING && text && push->to && strcmp(push->to, people->parts->config->silo.alias) == 0)
+        lesson->words = xstrdup(text);
     lesson->may_invite = people->parts->config->policy.group_invites == CONFIG_INVITES_MEMBERS;
     lesson->now = clock_wall_ms(people->parts->clock);
     store_submit(people->parts->store, commit_lesson, learned, lesson);

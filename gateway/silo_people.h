@@ -24,7 +24,8 @@ struct silo_people *silo_people_new(const struct parts *parts, const struct silo
                                     void *ctx);
 void silo_people_free(struct silo_people **people);
 void silo_people_set_client(struct silo_people *people, struct tmtp_client *client);
-/* A ping, an invitation, or a member's notice of a group. */
-void silo_people_on_push(struct silo_people *people, const struct tmtp_push *push);
+/* A ping, an invitation, or a member's notice of a group. text: of a ping; NULL. One to the gateway's own alias may be a word
+ * to the concierge. */
+void silo_people_on_push(struct silo_people *people, const struct tmtp_push *push, const char *text);
 /* Somebody wrote under this member's alias, who has not answered the gateway yet: they are asked again, once a day. */
 void silo_people_ask_again(struct silo_people *people, const char *alias);
