@@ -32,9 +32,10 @@ relay {{
 
 policy {{
   max_message = "{max_message}"
+  {policy_extra}
 }}
 
-retry {{ first = "{retry_first}" longest = "{retry_longest}" give_up = "1h" warn_after = "1h" }}
+retry {{ first = "{retry_first}" longest = "{retry_longest}" give_up = "{give_up}" warn_after = "{warn_after}" }}
 admin {{ socket = "{state}/control" }}
 log {{ level = {log_level} }}
 {extra}
@@ -99,6 +100,8 @@ class Gateway(Server):
         self.alias = GATEWAY_ALIAS
         self.echo = True
         self.retry_first, self.retry_longest = "1s", "2s"
+        self.give_up, self.warn_after = "1h", "1h"
+        self.policy_extra = ""   # lines for the section `policy`
         self.silo_extra = ""     # lines for the section `silo`
         self.listen_extra = ""   # lines for the section of the listener `smtp`
         self.lmtp_extra = ""     # and of `lmtp`
@@ -120,7 +123,8 @@ class Gateway(Server):
             file.write(CONFIGURATION.format(state=self.state, domain=DOMAIN, silo_host=self.silo_host, silo_port=self.silo_port, alias=self.alias,
                                             echo="yes" if self.echo else "no", silo_extra=self.silo_extra, listeners=listeners,
                                             relay=self.relay, relay_extra=self.relay_extra, max_message=self.max_message,
-                                            retry_first=self.retry_first, retry_longest=self.retry_longest, log_level=self.log_level,
+                                            policy_extra=self.policy_extra, retry_first=self.retry_first, retry_longest=self.retry_longest,
+                                            give_up=self.give_up, warn_after=self.warn_after, log_level=self.log_level,
                                             extra=self.extra))
 
     def start(self):
