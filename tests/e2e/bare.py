@@ -57,18 +57,18 @@ class BareMember(threading.Thread):
         data = text.encode()
         self.put({"Op": 9, "Id": f"ping{random.randrange(10**9)}", "From": self.alias, "To": alias}, data, None)
 
-    def post(self, to_alias, subject, body, thread=None):
-        """Posts once, sooner or later. The recipient must have been heard of by a ping."""
-        uid = self.uids[to_alias]
+    def post(self, to, subject, body, thread=None):
+        """Posts once, sooner or later, to an alias or several. The recipients must have been heard of by a ping."""
+        aliases = [to] if isinstance(to, str) else to
         key = f"bare-{random.randrange(16**12):012x}"
         date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         second = {"ThreadId": thread or "", "Alias": self.alias, "Subject": subject, "PosternKey": key}
         if not thread:
             second["Cc"] = [self.participant(self.alias, self.uid, date, "author"),
-                            self.participant(to_alias, uid, date, "initial recipient")]
+                            *(self.participant(alias, self.uids[alias], date, "initial recipient") for alias in aliases)]
         head = json.dumps(second).encode()
-        self.put({"Op": 7, "Id": key, "DataHead": len(head), "For": [{"Id": uid, "Type": 1}, {"Id": self.uid, "Type": 1}]},
-                 head + body.encode(), key)
+        everybody = [*(self.uids[alias] for alias in aliases), self.uid]
+        self.put({"Op": 7, "Id": key, "DataHead": len(head), "For": [{"Id": uid, "Type": 1} for uid in everybody]}, head + body.encode(), key)
 
     def participant(self, alias, uid, date, note):
         return {"Who": alias, "WhoUid": uid, "By": self.alias, "ByUid": self.uid, "Date": date, "Note": note, "Subscribe": True}

@@ -1,9 +1,7 @@
 """What is beside the gateway goes away, and comes back."""
-import subprocess
-
 from mail import BOB, make_mail, plain_text, send
-from postfix import read_maildir
-from procs import accepts_connections, free_port, wait_until
+from procs import free_port, wait_until
+from sink import Sink
 
 
 def test_silo_down_during_the_whole_delivery(silo, gateway, bob_to_alice):
@@ -57,11 +55,10 @@ def test_relay_down_for_replies(stopped_gateway, alice):
         alice.post(BOB, f"answer {number}", thread=received["threadid"])
     wait_until("the replies wait", lambda: len(stopped_gateway.queue("out")) == 5)
 
-    sink_folder = stopped_gateway.folder + "/sink"
-    with SmtpSink(sink_folder, relay_port) as sink:
-        wait_until("all replies arrived", lambda: len(sink.mails()) >= 5)
+    with Sink(stopped_gateway.folder, relay_port) as sink:
+        wait_until("all replies arrived", lambda: len(sink.dumps()) >= 5)
         stopped_gateway.wait_settled()
-    bodies = sorted(plain_text(mail).strip() for mail in sink.mails())
+    bodies = sorted(plain_text(dump.mail()).strip() for dump in sink.dumps())
     assert bodies == [f"answer {number}" for number in range(5)]
 
 
@@ -76,26 +73,3 @@ def test_relay_that_is_postfix_goes_down(smarthost, gateway, bob_to_alice):
         smarthost.start()
     mail = wait_until("the reply arrives", smarthost.mails)[0]
     assert "late answer" in plain_text(mail)
-
-
-class SmtpSink:
-    """smtp-sink of Postfix: stores what it gets, one file for each message."""
-
-    def __init__(self, folder, port):
-        self.folder = folder
-        self.port = port
-        self.process = None
-
-    def __enter__(self):
-        subprocess.run(["mkdir", "-p", f"{self.folder}/new"], check=True)
-        command = ["smtp-sink", "-u", "root", "-d", f"{self.folder}/new/", f"127.0.0.1:{self.port}", "100"]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        wait_until("smtp-sink listens", lambda: accepts_connections(self.port))
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(10)
-
-    def mails(self):
-        return [mail for mail in read_maildir(self.folder) if mail["Message-ID"]]
