@@ -35,6 +35,8 @@ char *convert_report_status(const char *text) __attribute__((warn_unused_result)
 /* What a diagnostic says the status is: the enhanced code in it, or "5.0.0", "4.0.0" for an SMTP reply without one; "" when
  * there is neither. */
 char *convert_report_status_from(const char *diagnostic) __attribute__((warn_unused_result));
+/* Whether an SMTP reply that means failure begins at text + at: at its start, or behind what introduces one. */
+bool convert_report_is_reply(const char *text, size_t at);
 /* RFC 5322 section 3.3. Ms since 1970; 0 when it is no date. */
 int64_t convert_report_date(const char *text);
 /* A msg-id without its brackets; "" when it is none. */

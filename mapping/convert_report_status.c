@@ -156,6 +156,12 @@ static void take_envelope_id(struct reading *reading, const char *value)
     take_first(&reading->result->envelope_id, xstrdup(strlen(value) <= CONVERT_REPORT_ENVELOPE_ID_MAX ? value : ""));
 }
 
+/* Gmail's, which returns no header that could have it. */
+static void take_message_id(struct reading *reading, const char *value)
+{
+    take_first(&reading->result->original_message_id, convert_report_message_id(value));
+}
+
 static const struct status_field {
     const char *name;
     void (*take)(struct reading *reading, const char *value);
@@ -169,6 +175,7 @@ static const struct status_field {
     { "Will-Retry-Until", take_until },
     { "Reporting-MTA", take_reporting_mta },
     { "Original-Envelope-Id", take_envelope_id },
+    { "X-Original-Message-ID", take_message_id },
 };
 
 static void take_field(struct reading *reading, const struct convert_field *field)

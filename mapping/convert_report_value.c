@@ -169,7 +169,12 @@ static bool is_reply_place(const char *text, size_t at)
     if (at == 0)
         return true;
     char before = text[at - 1];
-    return strchr("#'\"(", before) || (before == ' ' && at >= 2 && strchr(":<;", text[at - 2]));
+    return strchr("#'\"(", before) || (before == ' ' && at >= 2 && strchr(":<;-", text[at - 2]));
+}
+
+bool convert_report_is_reply(const char *text, size_t at)
+{
+    return reply_code_len(text + at) > 0 && is_reply_place(text, at);
 }
 
 char *convert_report_status_from(const char *diagnostic)
@@ -185,7 +190,7 @@ char *convert_report_status_from(const char *diagnostic)
             best_at = i;
             best_len = len;
         }
-        if (!reply_class && reply_code_len(diagnostic + i) > 0 && is_reply_place(diagnostic, i))
+        if (!reply_class && convert_report_is_reply(diagnostic, i))
             reply_class = diagnostic[i];
     }
     if (best > 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mapping/convert_report.h"
 #include "mapping/convert_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,6 +33,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (sum != CONTENT)
             abort();
         convert_wire_free_out(&job);
+    }
+    struct convert_report_result report;
+    if (convert_wire_decode_report(data, size, &report, &error) == 1) {
+        if ((report.kind == CONVERT_REPORT_OTHER) != (report.count == 0))
+            abort();
+        for (size_t i = 0; i < report.count; i++) {
+            if (strpbrk(report.recipients[i].diagnostic, "\r\n") || strpbrk(report.recipients[i].address, "\r\n"))
+                abort();
+        }
+        convert_report_free(&report);
     }
     (void)!convert_wire_decode_request(data, size, &request);
     return 0;

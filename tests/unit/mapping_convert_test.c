@@ -426,7 +426,7 @@ static void test_all_bounces_pass_the_sandbox(void **state)
         strbuf_free(&path);
     }
     closedir(dir);
-    assert_true(kinds[CONVERT_REPORT_DSN] > 0);
+    assert_true(kinds[CONVERT_REPORT_DSN] > 0 && kinds[CONVERT_REPORT_BOUNCE] > 0 && kinds[CONVERT_REPORT_OTHER] > 0);
     stop(&fixture);
 }
 
