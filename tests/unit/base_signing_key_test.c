@@ -1,0 +1,129 @@
+/* base_signing_key_test.c - keys that may be used, and what they sign */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/signing_key.h"
+#include "base/strbuf.h"
+
+/* RFC 8032 section 7.1, test 1, as PKCS #8. */
+static const char ed25519_pem[] = "-----BEGIN PRIVATE KEY-----\n"
+                                  "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+                                  "-----END PRIVATE KEY-----\n";
+/* 512 bits. */
+static const char short_rsa_pem[] = "-----BEGIN RSA PRIVATE KEY-----\n"
+                                    "MIIBOgIBAAJBAMHzzOBOqLXIeurlguW9z85f8wa2RxidDwMHxJflZ9w1hQFCkeb/\n"
+                                    "moGhHMZ+23xzc855AAIhtNQQEQT2s/yqlBUCAwEAAQJAUBjYHjY91DzEDmfUI/68\n"
+                                    "aBUV70qtl8uc3HqDxNsXhkfXx8+oQ5nhg2o66tTI/Ket+GC1TJ50fY4/eO8WFcLS\n"
+                                    "rQIhAOcYzhR1o81FEwMfq0Tm/czW+hFpa7D1GmPkIDmQVSWHAiEA1tpM+IbM1Qvw\n"
+                                    "klqLegrwnnZ91BI6uERx1L/EaXI8oIMCIQC5ga/rvINAw7H/T+yr4sDZLbiPQZCw\n"
+                                    "/A+zH+y+SJ4RAQIgXDx1hNAiCWhJzBrQ/ADMUcses7drvAWuNJ5rDLW9L08CIC0Q\n"
+                                    "0wQ2VIKZ2TdKNFrLZcVaztGOzQlHAsR7uddLOw97\n"
+                                    "-----END RSA PRIVATE KEY-----\n";
+static const char p256_pem[] = "-----BEGIN PRIVATE KEY-----\n"
+                               "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg2cn/lzoR8IUA4Ukz\n"
+                               "v6BpRkznie2woyd2qwF75BOs/QuhRANCAATDXE+51M0FbLbr+KU0dk2zftCA74Aq\n"
+                               "UTQZdVszpWATM8r5ZDPLdVR32FYFEeoNYQol19OIUnBML0mWUzRrNBue\n"
+                               "-----END PRIVATE KEY-----\n";
+static const char locked_pem[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+                                 "MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgGW8Av2ClzowICCAAw\n"
+                                 "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEJ+fW2Th4CUXlWWT8FjYl8YEQPoO\n"
+                                 "tsi7Mg/8hfD/JbmR8CCcTy2X9vOQkMnx1Ftaf5IY7PuyFadakgIoRthBbAs5W9Fe\n"
+                                 "xAjBot/D3ChjOiwq/2M=\n"
+                                 "-----END ENCRYPTED PRIVATE KEY-----\n";
+
+/* Loads a file with this content and mode; the reason in *error_out is the caller's. */
+static struct signing_key *load(const char *content, mode_t mode, char **error_out)
+{
+    char path[] = "/tmp/postern-key-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(file_write_all(fd, content, strlen(content)), 1);
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+    *error_out = NULL;
+    struct signing_key *key = signing_key_load(path, error_out);
+    unlink(path);
+    return key;
+}
+
+static void takes_keys_that_are_kept_safe(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *content;
+        mode_t mode;
+        const char *error; /* NULL: taken */
+    } rows[] = {
+        { ed25519_pem, 0600, NULL },
+        { ed25519_pem, 0400, NULL },
+        { ed25519_pem, 0640, NULL }, /* root's, for the daemon's group */
+        { ed25519_pem, 0644, "open to more" },
+        { ed25519_pem, 0660, "open to more" },
+        { ed25519_pem, 0604, "open to more" },
+        { "", 0600, "no private key" },
+        { "nonsense\n", 0600, "no private key" },
+        { "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
+          "-----END PUBLIC KEY-----\n",
+          0600, "no private key" },
+        { locked_pem, 0600, "without a password" },
+        { short_rsa_pem, 0600, "an RSA key of 512 bits" },
+        { p256_pem, 0600, "neither an RSA nor an Ed25519 key" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *error;
+        struct signing_key *key = load(rows[i].content, rows[i].mode, &error);
+        assert_int_equal(key != NULL, rows[i].error == NULL);
+        if (rows[i].error)
+            assert_non_null(strstr(error, rows[i].error));
+        free(error);
+        signing_key_free(&key);
+    }
+}
+
+static void names_what_is_missing(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    assert_null(signing_key_load("/nowhere/key.pem", &error));
+    assert_non_null(strstr(error, "/nowhere/key.pem"));
+    free(error);
+    error = NULL;
+    assert_null(signing_key_load("/dev/null", &error));
+    assert_non_null(strstr(error, "not a regular file"));
+    free(error);
+}
+
+static void refuses_what_is_too_large(void **state)
+{
+    (void)state;
+    struct strbuf content;
+    char *error;
+    strbuf_init(&content, 2 * SIGNING_KEY_FILE_MAX);
+    strbuf_add_str(&content, ed25519_pem);
+    while (content.len <= SIGNING_KEY_FILE_MAX)
+        strbuf_add_char(&content, '\n');
+    assert_null(load(content.data, 0600, &error));
+    assert_non_null(strstr(error, "no private key"));
+    free(error);
+    strbuf_free(&content);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_keys_that_are_kept_safe),
+        cmocka_unit_test(names_what_is_missing),
+        cmocka_unit_test(refuses_what_is_too_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
