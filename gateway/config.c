@@ -344,6 +344,7 @@ void config_free(struct config **config_in)
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
     free_list(config->postfix.clients);
+    config_free_mail(config);
     free(config->listeners);
     free(config);
     *config_in = NULL;

@@ -53,6 +53,13 @@ enum config_match {
 enum config_group_invites { CONFIG_INVITES_MEMBERS, CONFIG_INVITES_NOBODY };
 enum config_proof { CONFIG_PROOF_DMARC, CONFIG_PROOF_DKIM, CONFIG_PROOF_NONE };
 
+/* Signs all our mail. */
+struct config_dkim {
+    char *selector;
+    char *key;    /* file */
+    char *domain; /* in ASCII */
+};
+
 struct config {
     char *file;
     char *state_dir, *domain, *hostname;
@@ -67,6 +74,11 @@ struct config {
     struct config_listener *listeners;
     size_t listener_count;
     struct config_relay relay;
+    struct {
+        char *from_name; /* what authors are called; see display_name.h */
+    } mail;
+    struct config_dkim *dkim;
+    size_t dkim_count; /* 0: mail is not signed here */
     struct {
         enum config_proof proof;
         enum config_group_invites group_invites; /* whose invitations are accepted without an administrator */

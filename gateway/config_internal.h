@@ -25,4 +25,12 @@ void config_value_problem(cfg_t *cfg, const char *fmt, ...) __attribute__((forma
 bool config_list_grew(const cfg_opt_t *opt, unsigned size);
 
 cfg_t *config_schema_new(void);
+
+/* config_mail.c */
+int config_check_from_name(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_selector(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_signing_key(cfg_t *cfg, cfg_opt_t *opt);
+void config_take_mail(cfg_t *cfg, struct config *config, struct config_report *report);
+void config_free_mail(struct config *config);
+
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report);

@@ -390,6 +390,10 @@ static const struct {
     { "relay|ca_file", check_readable_file },
     { "relay|max_connections", check_count },
     { "relay|helo", check_domain },
+    { "mail|from_name", config_check_from_name },
+    { "dkim|selector", config_check_selector },
+    { "dkim|key", config_check_signing_key },
+    { "dkim|domain", check_domain },
     { "policy|max_message", check_size },
     { "retry|first", check_duration },
     { "retry|longest", check_duration },
@@ -437,6 +441,9 @@ cfg_t *config_schema_new(void)
     cfg_opt_t relay[] = { CFG_STR("url", NULL, CFGF_NODEFAULT),     CFG_STR("tls", "may", CFGF_NONE),
                           CFG_STR("ca_file", NULL, CFGF_NODEFAULT), CFG_STR("helo", NULL, CFGF_NODEFAULT),
                           CFG_INT("max_connections", 4, CFGF_NONE), CFG_END() };
+    cfg_opt_t mail[] = { CFG_STR("from_name", "{alias} via {domain}", CFGF_NONE), CFG_END() };
+    cfg_opt_t dkim[] = { CFG_STR("selector", NULL, CFGF_NODEFAULT), CFG_STR("key", NULL, CFGF_NODEFAULT),
+                         CFG_STR("domain", NULL, CFGF_NODEFAULT), CFG_END() };
     cfg_opt_t policy[] = { CFG_STR("unknown_senders", "reject", CFGF_NONE), CFG_STR("proof", "dmarc", CFGF_NONE),
                            CFG_STR("group_invites", "members", CFGF_NONE), CFG_STR("max_message", "35M", CFGF_NONE),
                            CFG_END() };
@@ -457,6 +464,8 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("silo", silo, CFGF_NONE),
                         CFG_SEC("listen", listen, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("relay", relay, CFGF_NONE),
+                        CFG_SEC("mail", mail, CFGF_NONE),
+                        CFG_SEC("dkim", dkim, CFGF_MULTI),
                         CFG_SEC("policy", policy, CFGF_NONE),
                         CFG_SEC("retry", retry, CFGF_NONE),
                         CFG_SEC("postfix", postfix, CFGF_NONE),
@@ -717,6 +726,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
             report, 0,
             "no listen section; expected at least one, such as: listen smtp { address = \"127.0.0.1:2525\" }");
     take_relay(cfg, config, report);
+    config_take_mail(cfg, config, report);
 
     cfg_t *policy = cfg_getsec(cfg, "policy");
     config->policy.proof = (enum config_proof)word(policy, proofs, "proof");

@@ -27,6 +27,7 @@
 #include "gateway/report.h"
 #include "gateway/service.h"
 #include "gateway/signed_id.h"
+#include "gateway/signer.h"
 #include "gateway/silo_link.h"
 #include "mapping/convert.h"
 #include "mapping/store_forward.h"
@@ -261,6 +262,11 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
     gateway->started_at = clock_monotonic_ms(gateway->parts.clock);
     gateway->open_files = limits_raise_open_files();
     limits_warn(config, gateway->open_files);
+    gateway->parts.signer = signer_new(config, error_out);
+    if (!gateway->parts.signer) {
+        gateway_free(&gateway);
+        return NULL;
+    }
     gateway->inbound = inbound_new(&gateway->parts, inbound_accepted, gateway);
     gateway->budget = smtp_budget_new(config->session_memory);
     gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
@@ -424,6 +430,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     if (open_state(gateway, error_out) < 0)
         return -1;
     gateway->parts.reporter = reporter_new(parts->config, parts->ids, outbound_accepted, gateway);
+    reporter_sign_with(gateway->parts.reporter, parts->signer);
     gateway->outbound = outbound_new(parts, &outbound_callbacks, gateway);
     gateway->poster = poster_new(parts);
     gateway->relay = relay_new(parts, inbound_accepted, gateway, error_out);
@@ -441,6 +448,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     gateway->housekeeping = timer_new(parts->loop, housekeeping, gateway);
     timer_start(gateway->housekeeping, 0);
     warn_of_trust(parts->config);
+    signer_warn(parts->signer);
     return 1;
 }
 
@@ -502,6 +510,7 @@ void gateway_free(struct gateway **gateway_in)
     inbound_free(&gateway->inbound);
     reporter_free(&gateway->parts.reporter);
     signed_id_free(&gateway->parts.ids);
+    signer_free(&gateway->parts.signer);
     loop_signal_free(&gateway->on_hup);
     loop_signal_free(&gateway->on_term);
     loop_signal_free(&gateway->on_int);
@@ -614,6 +623,15 @@ static int reconfigure_listeners(struct gateway *gateway, const struct config *c
     return result;
 }
 
+/* They could be read a moment ago, with the configuration. */
+static void use_signing_keys(struct gateway *gateway, struct strbuf *message)
+{
+    char *error = NULL;
+    if (signer_reconfigure(gateway->parts.signer, gateway->parts.config, &error) < 0)
+        strbuf_add_fmt(message, "dkim: the keys stay as they were: %s; otherwise ", error);
+    free(error);
+}
+
 int gateway_reload(struct gateway *gateway, struct strbuf *message)
 {
     struct config *was = gateway->parts.config;
@@ -629,14 +647,16 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     }
     gateway->parts.config = is;
     config_free(&was);
+    use_signing_keys(gateway, message);
     smtp_budget_set_max(gateway->budget, is->session_memory);
     limits_warn(is, gateway->open_files);
     use_log_level(gateway);
     warn_of_trust(is);
+    signer_warn(gateway->parts.signer);
     silo_link_reconfigured(gateway->link);
-    strbuf_add_str(message,
-                   "certificates, the silo's pin and token, policy, retry times, the listeners' limits, clients and "
-                   "trust, and the log level are as in the file now");
+    strbuf_add_str(message, "certificates, the keys that sign mail, the silo's pin and token, policy, retry times, the "
+                            "listeners' limits, clients and "
+                            "trust, and the log level are as in the file now");
     return 1;
 }
 

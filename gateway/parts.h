@@ -13,6 +13,7 @@ struct convert;
 struct loop;
 struct reporter;
 struct signed_id;
+struct signer;
 struct store;
 
 struct parts {
@@ -25,4 +26,5 @@ struct parts {
     struct background *digester;   /* only computes, so that nobody waits for a disk here */
     struct reporter *reporter;
     struct signed_id *ids; /* that go out and come back */
+    struct signer *signer; /* of our mail */
 };

@@ -12,12 +12,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
 #include "gateway/relay_internal.h"
 #include "gateway/relay_mail.h"
+#include "gateway/signer.h"
 #include "mapping/convert.h"
 #include "mapping/store.h"
 #include "mapping/store_content.h"
@@ -113,6 +115,7 @@ static void send_mail(struct relay_job *job)
     struct smtp_client_recipient *recipients = xcalloc(job->waiting_count, sizeof *recipients);
     struct smtp_client_message message = {
         .recipients = recipients,
+        .prefix = job->row.signature,
         .content_fd = job->mail_fd,
         .content_size = job->mail_size,
         .is_8bit = job->is_8bit,
@@ -143,7 +146,8 @@ static int commit_mail(struct store_db *db, void *arg)
     struct relay_job *job = arg;
     int64_t content_id;
     if (store_content_add(db, job->draft, &content_id) != 1 ||
-        store_outbound_set_mail(db, job->row.id, content_id, job->mail_size, job->is_8bit, job->is_smtputf8) != 1 ||
+        store_outbound_set_mail(db, job->row.id, content_id, job->mail_size, job->is_8bit, job->is_smtputf8,
+                                job->row.signature) != 1 ||
         store_forward_written(db, job->row.id) < 0 ||
         store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "converted", "mail <%s>, %" PRId64 " octets%s%s",
                         job->row.message_id, job->mail_size, job->note[0] ? "; " : "", job->note) != 1)
@@ -180,12 +184,31 @@ static void keep_done(void *arg)
 static void keep_mail(struct relay_job *job)
 {
     const struct parts *parts = job->relay->parts;
-    relay_set_state(job, RELAY_JOB_KEEPING);
     job->draft = store_draft_new_fd(parts->store, job->mail_fd, job->mail_size);
     if (store_draft_is_large(job->draft))
         background_submit(parts->background, keep, keep_done, NULL, job);
     else
         store_submit(parts->store, commit_mail, mail_committed, job);
+}
+
+/* The whole mail is read for it, and an RSA key takes its time. */
+static void sign(void *arg)
+{
+    struct relay_job *job = arg;
+    struct strbuf fields;
+    strbuf_init(&fields, SIGNER_FIELDS_MAX);
+    job->is_signed = signer_sign_file(job->relay->parts->signer, job->mail_fd, job->mail_size, job->now, &fields) == 1;
+    free(job->row.signature);
+    job->row.signature = strbuf_detach(&fields);
+}
+
+static void sign_done(void *arg)
+{
+    struct relay_job *job = arg;
+    if (job->is_signed)
+        keep_mail(job);
+    else
+        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, "it could not be signed"); /* written anew */
 }
 
 static void on_converted(struct convert_out_result *result, void *ctx)
@@ -206,7 +229,11 @@ static void on_converted(struct convert_out_result *result, void *ctx)
         relay_put_off(job, "no file descriptor left");
         return;
     }
-    keep_mail(job);
+    relay_set_state(job, RELAY_JOB_KEEPING);
+    if (signer_has_keys(job->relay->parts->signer))
+        background_submit(job->relay->parts->digester, sign, sign_done, NULL, job);
+    else
+        keep_mail(job);
 }
 
 static void write_mail(struct relay_job *job)

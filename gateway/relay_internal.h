@@ -23,7 +23,7 @@ enum { RELAY_REPLY_MAX = SMTP_REPLY_TEXT_MAX + 32 };
 enum relay_job_state {
     RELAY_JOB_STARTING,    /* looking at the row */
     RELAY_JOB_CONVERTING,  /* a worker writes the mail */
-    RELAY_JOB_KEEPING,     /* the mail as written is put on disk, then committed */
+    RELAY_JOB_KEEPING,     /* the mail as written is signed, put on disk, then committed */
     RELAY_JOB_RELAYING,    /* the relay has it; its answer is awaited */
     RELAY_JOB_NOTING,      /* the commit of the recipients' outcomes is under way, or is tried again after a pause */
     RELAY_JOB_PUTTING_OFF, /* the commit that makes it due later is under way */
@@ -31,7 +31,7 @@ enum relay_job_state {
 };
 
 /* One entry under way. While a store operation runs (KEEPING, NOTING, PUTTING_OFF) only the committer touches it; while
- * a draft is kept before that, only the background thread. */
+ * it is signed and a draft is kept before that, only the digester and the background thread. */
 struct relay_job {
     struct relay *relay;
     struct relay_job *next;
@@ -44,6 +44,7 @@ struct relay_job {
     struct store_draft *draft; /* of the mail as written, until it is committed */
     bool kept;
     bool is_8bit, is_smtputf8;
+    bool is_signed;
     char *note; /* of the conversion */
     struct smtp_address sender;
     size_t waiting_count; /* recipients without an outcome, */

@@ -8,6 +8,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
+#include "gateway/display_name.h"
 #include "gateway/parts.h"
 #include "gateway/policy.h"
 #include "gateway/relay_quotes.h"
@@ -64,6 +65,15 @@ static void add_mailbox(struct mailboxes *mailboxes, const char *name, const str
     mailboxes->list[mailboxes->count++].address = *address;
 }
 
+static void add_named(struct mailboxes *mailboxes, const char *alias, const struct smtp_address *address)
+{
+    struct strbuf name;
+    strbuf_init(&name, NAME_MAX_BYTES);
+    display_name_add(&name, alias, DISPLAY_NAME_MAX);
+    add_mailbox(mailboxes, name.data, address);
+    strbuf_free(&name);
+}
+
 static void free_mailboxes(struct mailboxes *mailboxes)
 {
     for (size_t i = 0; i < mailboxes->count; i++)
@@ -101,7 +111,7 @@ static void add_member(struct relay_mail *mail, int64_t id)
     bool is_author = id == mail->row->member_id; /* who is shown to those who may answer only them */
     if (!member.removed && (is_author || may_be_answered(mail, (struct store_target){ .member_id = id })) &&
         make_address(member.local_part, mail->parts->config->domain, &address))
-        add_mailbox(&mail->cc, member.alias, &address);
+        add_named(&mail->cc, member.alias, &address);
     store_member_free(&member);
 }
 
@@ -113,7 +123,7 @@ static void add_group(struct relay_mail *mail, int64_t id)
         return;
     if (group.state == STORE_GROUP_JOINED && may_be_answered(mail, (struct store_target){ .group_id = id }) &&
         make_address(group.local_part, mail->parts->config->domain, &address))
-        add_mailbox(&mail->cc, group.gid, &address);
+        add_named(&mail->cc, group.gid, &address);
     store_group_free(&group);
 }
 
@@ -166,10 +176,14 @@ int relay_mail_find_sender(const struct parts *parts, const struct store_outboun
 
 static const char *gather_author(struct relay_mail *mail, const struct store_outbound *row)
 {
-    struct strbuf name;
+    const struct config *config = mail->parts->config;
+    struct strbuf alias, name;
+    strbuf_init(&alias, NAME_MAX_BYTES);
     strbuf_init(&name, NAME_MAX_BYTES);
-    int found = relay_mail_find_sender(mail->parts, row, &mail->request.from.address, &name);
+    int found = relay_mail_find_sender(mail->parts, row, &mail->request.from.address, &alias);
+    display_name_add_formatted(&name, config->mail.from_name, alias.data, config->domain);
     mail->request.from.name = strbuf_detach(&name);
+    strbuf_free(&alias);
     mail->group_id = row->group_id;
     mail->author_id = row->member_id;
     for (size_t i = 0; row->group_id && i < row->recipient_count; i++)
@@ -277,6 +291,7 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
     request->in_reply_to = mail->reference_count ? mail->references[mail->reference_count - 1] : NULL;
     request->date_ms = row->posted_at;
     request->loop_mark = mail->loop_mark;
+    request->is_automatic = row->kind == STORE_OUTBOUND_FILES; /* nobody wrote it: their client sent it again */
     return mail;
 }
 

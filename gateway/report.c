@@ -19,6 +19,7 @@
 #include "gateway/notice.h"
 #include "gateway/queue.h"
 #include "gateway/signed_id.h"
+#include "gateway/signer.h"
 #include "mapping/store_content.h"
 #include "mapping/store_draft.h"
 #include "mapping/store_trace.h"
@@ -41,6 +42,7 @@ _Static_assert((int)STORE_RET_HDRS == (int)SMTP_DSN_RET_HDRS, "see smtp_params.h
 
 struct reporter {
     const struct signed_id *ids;
+    struct signer *signer; /* NULL: reports are not signed */
     char *hostname, *from;
     void (*on_added)(void *ctx);
     void *ctx;
@@ -69,6 +71,11 @@ void reporter_free(struct reporter **reporter)
     free((*reporter)->from);
     free(*reporter);
     *reporter = NULL;
+}
+
+void reporter_sign_with(struct reporter *reporter, struct signer *signer)
+{
+    reporter->signer = signer;
 }
 
 void reporter_poke(const struct reporter *reporter)
@@ -218,8 +225,19 @@ static int compose(const struct reporter *reporter, const struct report *report,
 
 /* Keeping. */
 
+/* A report that can't be signed is better than none. The caller frees the fields. */
+static char *sign(const struct reporter *reporter, const struct strbuf *text, int64_t now)
+{
+    struct strbuf fields;
+    strbuf_init(&fields, SIGNER_FIELDS_MAX);
+    if (reporter->signer && signer_sign_text(reporter->signer, text->data, text->len, now, &fields) != 1)
+        strbuf_clear(&fields);
+    return strbuf_detach(&fields);
+}
+
 static int add_entry(struct store_db *db, const struct report *report, const char *message_id,
-                     const struct strbuf *text, struct smtp_dsn_needs needs, int64_t now, int64_t *id_out)
+                     const struct strbuf *text, struct smtp_dsn_needs needs, const char *signature, int64_t now,
+                     int64_t *id_out)
 {
     char about[24];
     int64_t content_id, size = (int64_t)text->len;
@@ -236,7 +254,7 @@ static int add_entry(struct store_db *db, const struct report *report, const cha
     queue_id_format(STORE_QUEUE_IN, report->inbound_id, about);
     if (notice_add_text(db, text->data, text->len, &content_id) != 1 || store_outbound_add(db, &row, id_out) != 1 ||
         store_outbound_add_address(db, *id_out, report->sender) != 1 ||
-        store_outbound_set_mail(db, *id_out, content_id, size, needs.is_8bit, needs.is_smtputf8) != 1)
+        store_outbound_set_mail(db, *id_out, content_id, size, needs.is_8bit, needs.is_smtputf8, signature) != 1)
         return -1;
     return store_trace_add(db, STORE_QUEUE_OUT, *id_out, now, "reported", "a report about %s to <%s>", about,
                            report->sender);
@@ -301,8 +319,10 @@ static int add_one(struct store_db *db, const struct reporter *reporter, const s
     strbuf_init(&text, REPORT_MAX);
     result = compose(reporter, report, message_id, now, &text, &needs);
     assert(result == 1); /* all sizes are bounded, and the boundary is new */
+    char *signature = sign(reporter, &text, now);
     if (result == 1)
-        result = add_entry(db, report, message_id, &text, needs, now, &id);
+        result = add_entry(db, report, message_id, &text, needs, signature, now, &id);
+    free(signature);
     strbuf_free(&text);
     if (result == 1)
         result = trace(db, report, id, now);

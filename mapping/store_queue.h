@@ -165,6 +165,7 @@ struct store_outbound {
     int64_t content_id; /* WAITING: body and attachments; ROUTED: the whole mail */
     int64_t size;
     bool is_8bit, is_smtputf8; /* of the mail, once written */
+    char *signature;           /* likewise: header fields with CRLF that go in front of it; "" */
     bool wants_reports;        /* its author: is told of deliveries, too */
     bool awaits_relay;         /* no relay could be asked: due at once when one is up again */
     int64_t warned_at;         /* when its author was told that it is late; 0 */
@@ -204,7 +205,7 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
     __attribute__((warn_unused_result));
 /* The mail is written: replaces the content (the old one is erased), WAITING -> ROUTED; 0 from any other state. */
 int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
-                            bool is_smtputf8) __attribute__((warn_unused_result));
+                            bool is_smtputf8, const char *signature) __attribute__((warn_unused_result));
 /* relay: "" when none was asked. 0: no such recipient, or their outcome was another one already. */
 int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t correspondent_id,
                                  enum store_recipient_state state, const char *relay, const char *reply)

@@ -157,6 +157,7 @@ static void read_outbound(const struct store_query *query, struct store_outbound
         .awaits_relay = store_query_int(query, 22) != 0,
         .warned_at = store_query_int(query, 23),
         .about_inbound_id = store_query_int(query, 24),
+        .signature = store_query_copy(query, 25),
     };
     bool known = store_queue_state_parse(store_query_text(query, 1), &out->state);
     assert(known); /* the schema's CHECK */
@@ -172,7 +173,7 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
         "SELECT id, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
         " head, content_id,"
         " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind, forward_id,"
-        " wants_reports, awaits_relay, warned_at, about_inbound_id FROM outbound WHERE id = ?",
+        " wants_reports, awaits_relay, warned_at, about_inbound_id, signature FROM outbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {
@@ -186,7 +187,7 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
 }
 
 int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
-                            bool is_smtputf8)
+                            bool is_smtputf8, const char *signature)
 {
     int64_t old_content_id;
     int found = store_fetch_int(db, "SELECT content_id FROM outbound WHERE id = ? AND state = 'waiting'",
@@ -195,9 +196,9 @@ int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id,
         return found;
     if (store_execute(db,
                       "UPDATE outbound SET state = 'routed', head = '', content_id = ?, size = ?, is_8bit = ?,"
-                      " is_smtputf8 = ? WHERE id = ?",
+                      " is_smtputf8 = ?, signature = ? WHERE id = ?",
                       STORE_VALUES(bind_id(content_id), bind_int(size), bind_int(is_8bit), bind_int(is_smtputf8),
-                                   bind_int(id))) != 1)
+                                   bind_text(signature), bind_int(id))) != 1)
         return -1;
     return old_content_id && store_content_erase(db, old_content_id) < 0 ? -1 : 1;
 }
@@ -259,7 +260,7 @@ int store_outbound_finish(struct store_db *db, int64_t id, enum store_queue_stat
     int result = store_queue_finish(db, STORE_QUEUE_OUT, id, state);
     if (result != 1)
         return result;
-    return store_execute(db, "UPDATE outbound SET head = '' WHERE id = ?", STORE_VALUES(bind_int(id)));
+    return store_execute(db, "UPDATE outbound SET head = '', signature = '' WHERE id = ?", STORE_VALUES(bind_int(id)));
 }
 
 void store_outbound_free(struct store_outbound *outbound)
@@ -275,6 +276,7 @@ void store_outbound_free(struct store_outbound *outbound)
     free(outbound->author_alias);
     free(outbound->message_id);
     free(outbound->head);
+    free(outbound->signature);
     free(outbound->last_error);
     *outbound = (struct store_outbound){ .id = 0 };
 }

@@ -236,6 +236,7 @@
     "  about_inbound_id INTEGER REFERENCES inbound (id)," /* of a report */                                            \
     "  is_8bit INTEGER NOT NULL DEFAULT 0,"                                                                            \
     "  is_smtputf8 INTEGER NOT NULL DEFAULT 0,"                                                                        \
+    "  signature TEXT NOT NULL DEFAULT '',"       /* of the mail: fields that go in front of it */                     \
     "  wants_reports INTEGER NOT NULL DEFAULT 0," /* the author, when it was taken */                                  \
     "  warned_at INTEGER NOT NULL DEFAULT 0,"     /* when the author was told that it is late */                       \
     "  awaits_relay INTEGER NOT NULL DEFAULT 0,"  /* could not be tried: due at once when a relay is up again */       \

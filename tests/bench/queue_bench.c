@@ -86,7 +86,7 @@ static int store_message(struct store_db *db, void *arg)
         store_outbound_add_recipient(db, id, mapping->correspondent_id, 0) != 1 ||
         store_trace_add(db, STORE_QUEUE_OUT, id, bench->now, "received", "from %s", mapping->target_name) != 1 ||
         store_content_add(db, message->draft, &mail_id) != 1 ||
-        store_outbound_set_mail(db, id, mail_id, row.size, false, false) != 1 ||
+        store_outbound_set_mail(db, id, mail_id, row.size, false, false, "") != 1 ||
         store_trace_add(db, STORE_QUEUE_OUT, id, bench->now, "converted", "mail <%s>", message_id) != 1)
         return -1;
     int64_t due = bench->now + soonest_ms + random() % (latest_ms - soonest_ms);

@@ -88,7 +88,7 @@ def test_answer_of_a_groups_member_goes_out_in_the_groups_name(sales, alice, car
     author.post([BOB, GID], "We have **them**.", thread=received["threadid"])
     reply = wait_until("the reply leaves", lambda: read_maildir(sales.maildir))[0]
     sender = reply["From"].addresses[0]
-    assert (sender.addr_spec, sender.display_name) == (SALES, f"{author.alias} ({GID})")
+    assert (sender.addr_spec, sender.display_name) == (SALES, f"{author.alias} ({GID}) via {DOMAIN}")
     assert reply["Reply-To"].addresses[0].addr_spec == SALES
     assert BOB in reply["To"]
     assert first["Message-ID"] in reply["References"]

@@ -96,6 +96,8 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(config->retry.longest_ms, 4 * 3600 * 1000);
     assert_int_equal(config->retry.give_up_ms, INT64_C(7) * 86400 * 1000);
     assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
+    assert_string_equal(config->mail.from_name, "{alias} via {domain}");
+    assert_int_equal(config->dkim_count, 0);
     assert_string_equal(config->postfix.socketmap, "127.0.0.1:2527");
     assert_string_equal(config->postfix.policy, "unix:/run/p");
     assert_int_equal(config->postfix.policy_match, CONFIG_MATCH_DOMAIN);
@@ -114,6 +116,18 @@ struct mistake {
 };
 
 static const struct mistake mistakes[] = {
+    { "domain = \"d.example\"\nmail { from_name = \"Acme\" }\n" GOOD_REST, 2, "expected a name such as" },
+    { "domain = \"d.example\"\nmail { from_name = \"{alias}@{domain}\" }\n" GOOD_REST, 2, "without \"@\"" },
+    { "domain = \"d.example\"\ndkim { selector = \"a b\" }\n" GOOD_REST, 2, "expected letters, digits and \"-\"" },
+    { "domain = \"d.example\"\ndkim { selector = \"-\" }\n" GOOD_REST, 2, "expected letters, digits and \"-\"" },
+    { "domain = \"d.example\"\ndkim { key = \"key.pem\" }\n" GOOD_REST, 2, "expected an absolute path" },
+    { "domain = \"d.example\"\ndkim { key = \"/nowhere/key.pem\" }\n" GOOD_REST, 2, "/nowhere/key.pem can't be read" },
+    { "domain = \"d.example\"\ndkim { key = \"/dev/null\" }\n" GOOD_REST, 2, "not a regular file" },
+    { "domain = \"d.example\"\ndkim { selector = \"s\" }\n" GOOD_REST, 0, "selector and key are needed" },
+    { "domain = \"d.example\"\ndkim { domain = \"e.d.example\" }\n" GOOD_REST, 0, "or a domain above it" },
+    { "domain = \"d.example\"\ndkim { domain = \"ample\" }\n" GOOD_REST, 0, "or a domain above it" },
+    { "domain = \"d.example\"\ndkim { selector = \"s\" }\ndkim { selector = \"s\" }\n" GOOD_REST, 0,
+      "two keys have the selector s" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { proof = spf }\n", 6, "expected dmarc, dkim or none" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  max_message = \"many\"\n}\n", 7, "expected a size" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n# why\n  max_message = \"2G\"\n}\n", 8,

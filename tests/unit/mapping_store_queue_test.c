@@ -345,8 +345,8 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     store_outbound_free(&found);
 
     int64_t mail = add_content(db, "the whole mail");
-    assert_int_equal(store_outbound_set_mail(db, id, mail, 14, true, false), 1);
-    assert_int_equal(store_outbound_set_mail(db, id, mail, 14, true, false), 0);
+    assert_int_equal(store_outbound_set_mail(db, id, mail, 14, true, false, "X: 1\r\n"), 1);
+    assert_int_equal(store_outbound_set_mail(db, id, mail, 14, true, false, ""), 0);
     assert_false(has_content(db, body));
     assert_int_equal(
         store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_WAITING, "mx.test:25", "450 later"), 1);
@@ -364,6 +364,7 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     assert_int_equal(found.state, STORE_QUEUE_ROUTED);
     assert_string_equal(found.head, "");
     assert_int_equal(found.content_id, mail);
+    assert_string_equal(found.signature, "X: 1\r\n");
     assert_int_equal(found.size, 14);
     assert_true(found.is_8bit);
     assert_false(found.is_smtputf8);
@@ -739,7 +740,7 @@ static void what_runs_for_each_message_finds_its_rows_by_index(void **state)
                          1);
         assert_int_equal(store_outbound_add_recipient(db, out, people.bob, 0), 1);
         assert_int_equal(store_inbound_route(db, in, people.thread, "x"), 1);
-        assert_int_equal(store_outbound_set_mail(db, out, add_content(db, "mail"), 4, false, false), 1);
+        assert_int_equal(store_outbound_set_mail(db, out, add_content(db, "mail"), 4, false, false, ""), 1);
         add_message(db, people.thread, "unrelated@example.com", in);
         assert_int_equal(store_message_set_tmtp_msgid(db, in, "m"), 1);
         assert_int_equal(store_trace_add(db, STORE_QUEUE_IN, in, NOW, "posted", "x"), 1);

@@ -183,7 +183,7 @@ static void report_goes_through_the_outbound_queue(void **state)
     int64_t size;
     assert_int_equal(store_outbound_add(db, &row, &id), 1);
     assert_int_equal(store_outbound_add_address(db, id, "b17@bounces.example.net"), 1);
-    assert_int_equal(store_outbound_set_mail(db, id, content, 10, true, false), 1);
+    assert_int_equal(store_outbound_set_mail(db, id, content, 10, true, false, ""), 1);
     assert_int_equal(store_outbound_find(db, id, &found), 1);
     assert_int_equal(found.kind, STORE_OUTBOUND_REPORT);
     assert_int_equal(found.state, STORE_QUEUE_ROUTED);
