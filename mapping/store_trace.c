@@ -54,14 +54,41 @@ int store_trace_add(struct store_db *db, enum store_queue queue, int64_t queue_i
                : 1;
 }
 
-int store_trace_list(struct store_db *db, enum store_queue queue, int64_t queue_id, store_trace_each *each, void *ctx)
+/* The rows from one id to another. */
+static int list_range(struct store_db *db, int64_t from, int64_t until, store_trace_each *each, void *ctx)
 {
     struct store_query query;
     int result;
     store_query_begin(&query, db, "SELECT at, event, detail FROM trace WHERE id BETWEEN ? AND ? ORDER BY id",
-                      STORE_VALUES(bind_int(first_id(queue, queue_id)), bind_int(last_id(queue, queue_id))));
+                      STORE_VALUES(bind_int(from), bind_int(until)));
     while ((result = store_query_next(&query)) == 1)
         each(store_query_int(&query, 0), store_query_text(&query, 1), store_query_text(&query, 2), ctx);
     store_query_end(&query);
     return result < 0 ? -1 : 1;
+}
+
+int store_trace_list(struct store_db *db, enum store_queue queue, int64_t queue_id, store_trace_each *each, void *ctx)
+{
+    return list_range(db, first_id(queue, queue_id), last_id(queue, queue_id), each, ctx);
+}
+
+/* They are numbered without gaps. */
+int store_trace_count(struct store_db *db, enum store_queue queue, int64_t queue_id, int64_t *count_out)
+{
+    int64_t first = first_id(queue, queue_id);
+    return store_fetch_int(db, "SELECT coalesce(max(id), ?1 - 1) - ?1 + 1 FROM trace WHERE id BETWEEN ?1 AND ?2",
+                           STORE_VALUES(bind_int(first), bind_int(last_id(queue, queue_id))), count_out);
+}
+
+int store_trace_list_ends(struct store_db *db, enum store_queue queue, int64_t queue_id, unsigned first, unsigned last,
+                          store_trace_each *each, void *ctx)
+{
+    int64_t count, begin = first_id(queue, queue_id);
+    if (store_trace_count(db, queue, queue_id, &count) != 1)
+        return -1;
+    if (count <= (int64_t)first + last)
+        return store_trace_list(db, queue, queue_id, each, ctx);
+    return list_range(db, begin, begin + first - 1, each, ctx) == 1
+               ? list_range(db, begin + count - last, begin + count - 1, each, ctx)
+               : -1;
 }

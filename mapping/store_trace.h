@@ -13,3 +13,8 @@ typedef void store_trace_each(int64_t at, const char *event, const char *detail,
 /* In the order of adding. */
 int store_trace_list(struct store_db *db, enum store_queue queue, int64_t queue_id, store_trace_each *each, void *ctx)
     __attribute__((warn_unused_result));
+int store_trace_count(struct store_db *db, enum store_queue queue, int64_t queue_id, int64_t *count_out)
+    __attribute__((warn_unused_result));
+/* The first `first` and the last `last` events, each once. Costs as much as these. */
+int store_trace_list_ends(struct store_db *db, enum store_queue queue, int64_t queue_id, unsigned first, unsigned last,
+                          store_trace_each *each, void *ctx) __attribute__((warn_unused_result));
