@@ -1,60 +1,122 @@
-/* admin_queue.c - queue list, show, retry, hold, drop; why */
+/* admin_queue.c - queue show; why */
+#include "gateway/admin_queue.h"
+
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
-#include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
 #include "gateway/gateway.h"
-#include "gateway/parts.h"
 #include "gateway/queue.h"
-#include "gateway/report.h"
-#include "mapping/store_queue.h"
+#include "mapping/store_queue_list.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 
-enum { LIST_MAX = 1000, REASON_MAX = 1000 };
+enum { AGE_SIZE = 64 };
+enum { TRACE_FIRST = 100, TRACE_LAST = 900 }; /* events shown of a story; five days of attempts have 40 */
 
-/* One row of a list, from either queue. */
+int admin_queue_entry_argument(struct admin_request *request, enum store_queue *which, int64_t *id)
+{
+    if (queue_id_parse(request->argv[0], which, id) == 1)
+        return 1;
+    admin_misused(request, "\"%s\" is not an entry of the queue; expected something like in17 or out5",
+                  request->argv[0]);
+    return -1;
+}
 
-static void add_common(struct admin_output *out, enum store_queue which, int64_t id, enum store_queue_state state)
+/* What is being done about it: static text; NULL when it has ended. */
+static const char *doing(const struct admin_request *request, const struct store_queue_summary *summary)
+{
+    if (summary->state == STORE_QUEUE_SETTLED || summary->state == STORE_QUEUE_DROPPED)
+        return NULL;
+    if (gateway_is_under_way(request->gateway, summary->queue, summary->id))
+        return "under way";
+    if (summary->state == STORE_QUEUE_HELD)
+        return "held";
+    return summary->next_attempt_at > admin_now(request) ? "deferred" : "due";
+}
+
+/* For people: "2 d 3 h". */
+static void format_age(int64_t ms, char out[static AGE_SIZE])
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "min" }, { 1000, "s" } };
+    enum { UNIT_COUNT = sizeof units / sizeof units[0] };
+    size_t i = 0;
+    while (i + 1 < UNIT_COUNT && ms < units[i].ms)
+        i++;
+    int64_t big = ms > 0 ? ms / units[i].ms : 0, rest = ms > 0 ? ms % units[i].ms : 0;
+    if (i + 1 < UNIT_COUNT && rest >= units[i + 1].ms)
+        snprintf(out, AGE_SIZE, "%" PRId64 " %s %" PRId64 " %s", big, units[i].unit, rest / units[i + 1].ms,
+                 units[i + 1].unit);
+    else
+        snprintf(out, AGE_SIZE, "%" PRId64 " %s", big, units[i].unit);
+}
+
+static void add_recipient_names(struct admin_output *out, const struct store_queue_summary *summary)
+{
+    struct strbuf names;
+    strbuf_init(&names, 4000);
+    strbuf_add_str(&names, summary->to);
+    if (summary->recipient_count > STORE_QUEUE_NAMES_MAX)
+        strbuf_add_fmt(&names, " and %" PRId64 " more", summary->recipient_count - STORE_QUEUE_NAMES_MAX);
+    admin_output_string(out, "to", names.data);
+    strbuf_free(&names);
+}
+
+static void add_entry_name(struct admin_output *out, const char *key, enum store_queue which, int64_t id)
 {
     char name[24];
     queue_id_format(which, id, name);
-    admin_output_string(out, "id", name);
-    admin_output_string(out, "state", store_queue_state_name(state));
+    admin_output_string(out, key, id ? name : NULL);
 }
 
-static void add_schedule(struct admin_output *out, int64_t size, int64_t received_at, unsigned attempts,
-                         int64_t next_attempt_at, const char *last_error)
+static enum store_queue other_queue(enum store_queue which)
 {
-    admin_output_int(out, "size", size);
-    admin_output_time(out, "received", received_at);
-    admin_output_int(out, "attempts", attempts);
-    admin_output_time(out, "next_attempt", next_attempt_at);
-    admin_output_string(out, "last_error", last_error[0] ? last_error : NULL);
+    return which == STORE_QUEUE_IN ? STORE_QUEUE_OUT : STORE_QUEUE_IN;
 }
 
-static char *inbound_recipients(const struct store_inbound *row)
+/* The gateway's own words have no author. */
+static const char *author_of(const struct store_queue_summary *summary)
 {
-    struct strbuf text;
-    strbuf_init(&text, 4000);
-    for (size_t i = 0; i < row->recipient_count; i++)
-        strbuf_add_fmt(&text, "%s%s", i ? ", " : "", row->recipients[i].alias);
-    return strbuf_detach(&text);
+    bool is_own = strcmp(summary->kind, "notice") == 0 || strcmp(summary->kind, "report") == 0;
+    return is_own ? "(gateway)" : summary->from;
 }
 
-static char *outbound_recipients(const struct store_outbound *row)
+void admin_queue_add_summary(struct admin_request *request, const struct store_queue_summary *summary, bool more)
 {
-    struct strbuf text;
-    strbuf_init(&text, 4000);
-    for (size_t i = 0; i < row->recipient_count; i++)
-        strbuf_add_fmt(&text, "%s%s", i ? ", " : "", row->recipients[i].address);
-    return strbuf_detach(&text);
+    struct admin_output *out = request->output;
+    bool is_live = summary->state != STORE_QUEUE_SETTLED && summary->state != STORE_QUEUE_DROPPED;
+    char age[AGE_SIZE];
+    format_age(admin_now(request) - summary->received_at, age);
+    add_entry_name(out, "id", summary->queue, summary->id);
+    admin_output_string(out, "kind", summary->kind);
+    admin_output_string(out, "state", store_queue_state_name(summary->state));
+    admin_output_string(out, "doing", doing(request, summary));
+    admin_output_string(out, "age", age);
+    admin_output_string(out, "from", author_of(summary));
+    add_recipient_names(out, summary);
+    int64_t open = summary->recipient_count - summary->delivered_count - summary->failed_count;
+    admin_output_int(out, "waiting", is_live ? open : 0);
+    admin_output_int(out, "delivered", summary->delivered_count);
+    admin_output_int(out, "failed", summary->failed_count);
+    admin_output_int(out, "size", summary->size);
+    admin_output_time(out, "received", summary->received_at);
+    admin_output_int(out, "attempts", summary->attempts);
+    admin_output_time(out, "next_attempt", is_live ? summary->next_attempt_at : 0);
+    if (more) {
+        admin_output_string(out, "message_id", summary->message_id[0] ? summary->message_id : NULL);
+        add_entry_name(out, "about", other_queue(summary->queue), summary->about_id);
+    }
+    admin_output_string(out, "last_error", summary->last_error[0] ? summary->last_error : NULL);
 }
+
+/* What else there is to know, and who was to get it, with what became of that. 1, 0 no such entry, -1. */
 
 static int add_inbound(struct admin_request *request, int64_t id)
 {
@@ -63,14 +125,32 @@ static int add_inbound(struct admin_request *request, int64_t id)
     int found = store_inbound_find(admin_reader(request), id, &row);
     if (found != 1)
         return found;
-    char *to = inbound_recipients(&row);
-    add_common(out, STORE_QUEUE_IN, id, row.state);
-    admin_output_string(out, "from", row.kind == STORE_INBOUND_NOTICE ? "(gateway)" : row.from_address);
-    admin_output_string(out, "to", to);
-    add_schedule(out, row.size, row.received_at, row.attempts, row.next_attempt_at, row.last_error);
-    free(to);
+    admin_output_string(out, "subject", row.subject);
+    admin_output_list(out, "recipients");
+    for (size_t i = 0; i < row.recipient_count; i++) {
+        const struct store_inbound_recipient *recipient = &row.recipients[i];
+        bool posted = row.state == STORE_QUEUE_SETTLED && !recipient->is_skipped;
+        admin_output_row(out);
+        admin_output_string(out, "alias", recipient->alias);
+        admin_output_string(out, "address", recipient->address);
+        admin_output_string(out, "state", posted ? "posted" : recipient->is_skipped ? "left out" : "waiting");
+        admin_output_end(out);
+    }
+    admin_output_end(out);
     store_inbound_free(&row);
     return 1;
+}
+
+static void add_outbound_recipient(struct admin_output *out, const struct store_outbound_recipient *recipient,
+                                   bool is_dropped)
+{
+    bool given_up = is_dropped && recipient->state == STORE_RECIPIENT_WAITING;
+    admin_output_row(out);
+    admin_output_string(out, "address", recipient->address);
+    admin_output_string(out, "state", given_up ? "dropped" : store_recipient_state_name(recipient->state));
+    admin_output_string(out, "relay", recipient->relay[0] ? recipient->relay : NULL);
+    admin_output_string(out, "reply", recipient->reply[0] ? recipient->reply : NULL);
+    admin_output_end(out);
 }
 
 static int add_outbound(struct admin_request *request, int64_t id)
@@ -80,67 +160,53 @@ static int add_outbound(struct admin_request *request, int64_t id)
     int found = store_outbound_find(admin_reader(request), id, &row);
     if (found != 1)
         return found;
-    char *to = outbound_recipients(&row);
-    add_common(out, STORE_QUEUE_OUT, id, row.state);
-    admin_output_string(out, "from", row.kind == STORE_OUTBOUND_REPORT ? "(gateway)" : row.author_alias);
-    admin_output_string(out, "to", to);
-    add_schedule(out, row.size, row.received_at, row.attempts, row.next_attempt_at, row.last_error);
-    free(to);
+    admin_output_string(out, "silo_message", row.tmtp_msgid[0] ? row.tmtp_msgid : NULL);
+    admin_output_bool(out, "wants_reports", row.wants_reports);
+    admin_output_time(out, "warned", row.warned_at);
+    admin_output_list(out, "recipients");
+    for (size_t i = 0; i < row.recipient_count; i++)
+        add_outbound_recipient(out, &row.recipients[i], row.state == STORE_QUEUE_DROPPED);
+    admin_output_end(out);
     store_outbound_free(&row);
     return 1;
 }
 
-static int add_entry(struct admin_request *request, enum store_queue which, int64_t id)
-{
-    return which == STORE_QUEUE_IN ? add_inbound(request, id) : add_outbound(request, id);
-}
-
-struct listing {
+/* What tells something about it: notices to its author, reports to its sender. */
+struct related {
     struct admin_request *request;
-    enum store_queue which;
+    enum store_queue which; /* theirs */
     int result;
 };
 
-static void list_one(int64_t id, int64_t next_attempt_at, void *ctx)
+static void add_related_row(int64_t id, int64_t next_attempt_at, void *ctx)
 {
-    struct listing *listing = ctx;
+    struct related *related = ctx;
+    struct admin_output *out = related->request->output;
+    struct store_queue_summary summary;
     (void)next_attempt_at;
-    admin_output_row(listing->request->output);
-    if (add_entry(listing->request, listing->which, id) < 0)
-        listing->result = -1;
-    admin_output_end(listing->request->output);
+    int found = store_queue_summarise(admin_reader(related->request), related->which, id, &summary);
+    if (found < 0)
+        related->result = -1;
+    if (found != 1)
+        return;
+    admin_output_row(out);
+    add_entry_name(out, "id", related->which, id);
+    admin_output_string(out, "kind", summary.kind);
+    admin_output_string(out, "state", store_queue_state_name(summary.state));
+    admin_output_time(out, "received", summary.received_at);
+    admin_output_string(out, "to", summary.to);
+    admin_output_end(out);
+    store_queue_summary_free(&summary);
 }
 
-void admin_queue_list(struct admin_request *request)
+static int add_related(struct admin_request *request, enum store_queue which, int64_t id)
 {
-    static const enum store_queue_state live[] = { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED, STORE_QUEUE_HELD };
-    const char *direction = admin_option(request, "--direction"), *state_name = admin_option(request, "--state");
-    enum store_queue_state state;
-    if (direction && strcmp(direction, "in") != 0 && strcmp(direction, "out") != 0) {
-        admin_misused(request, "--direction takes in or out");
-        return;
-    }
-    if (state_name && !store_queue_state_parse(state_name, &state)) {
-        admin_misused(request, "--state takes waiting, routed, held, settled or dropped");
-        return;
-    }
-    struct listing listing = { .request = request, .result = 1 };
-    admin_output_list(request->output, "queue");
-    for (int which = STORE_QUEUE_IN; which <= STORE_QUEUE_OUT; which++) {
-        listing.which = (enum store_queue)which;
-        if (direction && strcmp(direction, which == STORE_QUEUE_IN ? "in" : "out") != 0)
-            continue;
-        for (size_t i = 0; i < sizeof live / sizeof live[0]; i++)
-            if ((!state_name || i == 0) &&
-                store_queue_list(admin_reader(request), listing.which, state_name ? state : live[i], LIST_MAX, list_one,
-                                 &listing) < 0)
-                listing.result = -1;
-    }
+    struct related related = { .request = request, .which = other_queue(which), .result = 1 };
+    admin_output_list(request->output, "related");
+    if (store_queue_list_about(admin_reader(request), which, id, add_related_row, &related) < 0)
+        related.result = -1;
     admin_output_end(request->output);
-    if (listing.result < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    return related.result;
 }
 
 static void add_trace_row(int64_t at, const char *event, const char *detail, void *ctx)
@@ -153,14 +219,32 @@ static void add_trace_row(int64_t at, const char *event, const char *detail, voi
     admin_output_end(out);
 }
 
-/* The entry and its story. */
+static int add_trace(struct admin_request *request, enum store_queue which, int64_t id)
+{
+    struct admin_output *out = request->output;
+    struct store_db *db = admin_reader(request);
+    int64_t count;
+    if (store_trace_count(db, which, id, &count) != 1)
+        return -1;
+    int64_t left_out = count > TRACE_FIRST + TRACE_LAST ? count - TRACE_FIRST - TRACE_LAST : 0;
+    admin_output_int(out, "trace_left_out", left_out); /* between the first and the last ones */
+    admin_output_list(out, "trace");
+    int result = store_trace_list_ends(db, which, id, TRACE_FIRST, TRACE_LAST, add_trace_row, out);
+    admin_output_end(out);
+    return result;
+}
+
+/* The entry, its recipients, what is about it, and its story. */
 static void show(struct admin_request *request, enum store_queue which, int64_t id)
 {
-    int found = add_entry(request, which, id);
+    struct store_queue_summary summary;
+    int found = store_queue_summarise(admin_reader(request), which, id, &summary);
     if (found == 1) {
-        admin_output_list(request->output, "trace");
-        found = store_trace_list(admin_reader(request), which, id, add_trace_row, request->output) < 0 ? -1 : 1;
-        admin_output_end(request->output);
+        admin_queue_add_summary(request, &summary, true);
+        store_queue_summary_free(&summary);
+        found = which == STORE_QUEUE_IN ? add_inbound(request, id) : add_outbound(request, id);
+        if (found != 1 || add_related(request, which, id) != 1 || add_trace(request, which, id) != 1)
+            found = -1;
     }
     if (found == 1)
         admin_finish(request);
@@ -170,20 +254,11 @@ static void show(struct admin_request *request, enum store_queue which, int64_t 
         admin_database_error(request);
 }
 
-static int entry_argument(struct admin_request *request, enum store_queue *which, int64_t *id)
-{
-    if (queue_id_parse(request->argv[0], which, id) == 1)
-        return 1;
-    admin_misused(request, "\"%s\" is not an entry of the queue; expected something like in17 or out5",
-                  request->argv[0]);
-    return -1;
-}
-
 void admin_queue_show(struct admin_request *request)
 {
     enum store_queue which;
     int64_t id;
-    if (entry_argument(request, &which, &id) == 1)
+    if (admin_queue_entry_argument(request, &which, &id) == 1)
         show(request, which, id);
 }
 
@@ -217,153 +292,4 @@ void admin_why(struct admin_request *request)
         admin_refuse(request,
                      "nothing is known of \"%s\" (expected an id such as in17, a Message-ID, or a silo message id)",
                      request->argv[0]);
-}
-
-/* Changes. */
-enum change_kind { CHANGE_RETRY, CHANGE_HOLD, CHANGE_DROP };
-struct change {
-    struct admin_request *request;
-    enum change_kind kind;
-    enum store_queue which;
-    int64_t id, now; /* id 0: all */
-    bool reported;   /* to the sender */
-    const char *reason;
-    const char *refusal; /* static */
-};
-
-/* State of the entry, and whether it was past its first step (routed, or written). -1 error, 0 none. */
-static int entry_state(struct store_db *db, const struct change *change, enum store_queue_state *state_out,
-                       bool *routed_out)
-{
-    struct store_inbound in;
-    struct store_outbound out;
-    int found = change->which == STORE_QUEUE_IN ? store_inbound_find(db, change->id, &in)
-                                                : store_outbound_find(db, change->id, &out);
-    if (found != 1)
-        return found;
-    if (change->which == STORE_QUEUE_IN) {
-        *state_out = in.state;
-        *routed_out = in.thread_id != 0;
-        store_inbound_free(&in);
-    } else {
-        *state_out = out.state;
-        *routed_out = out.head[0] == 0;
-        store_outbound_free(&out);
-    }
-    return 1;
-}
-
-static int set_state(struct store_db *db, const struct change *change, enum store_queue_state state, const char *error)
-{
-    return change->which == STORE_QUEUE_IN ? store_inbound_set_state(db, change->id, state, error)
-                                           : store_outbound_set_state(db, change->id, state, error);
-}
-
-static int drop(struct store_db *db, struct change *change)
-{
-    struct store_inbound row;
-    if (change->which == STORE_QUEUE_OUT)
-        return store_outbound_finish(db, change->id, STORE_QUEUE_DROPPED);
-    if (store_inbound_find(db, change->id, &row) != 1)
-        return -1;
-    const struct reporter *reporter = gateway_parts(change->request->gateway)->reporter;
-    int result = report_add_of_entry(db, reporter, &row, true, change->now, &change->reported);
-    store_inbound_free(&row);
-    return result == 1 ? store_inbound_finish(db, change->id, STORE_QUEUE_DROPPED) : -1;
-}
-
-static int apply_to_one(struct store_db *db, struct change *change)
-{
-    enum store_queue_state state;
-    bool routed;
-    const char *event = "retried";
-    int result = entry_state(db, change, &state, &routed);
-    change->refusal = "there is no such entry";
-    if (result != 1)
-        return result;
-    change->refusal = "it is settled or dropped already";
-    if (state == STORE_QUEUE_SETTLED || state == STORE_QUEUE_DROPPED)
-        return 0;
-    if (change->kind == CHANGE_HOLD) {
-        event = "held";
-        result = set_state(db, change, STORE_QUEUE_HELD, "held by an administrator");
-    } else if (change->kind == CHANGE_DROP) {
-        event = "dropped";
-        result = drop(db, change);
-    } else {
-        if (state == STORE_QUEUE_HELD)
-            result = set_state(db, change, routed ? STORE_QUEUE_ROUTED : STORE_QUEUE_WAITING, "");
-        if (result == 1)
-            result = store_queue_set_due(db, change->which, change->id, change->now);
-    }
-    if (result != 1)
-        return -1;
-    return store_trace_add(db, change->which, change->id, change->now, event, "by %s%s%s", change->request->actor,
-                           change->reason[0] ? ": " : "", change->reason);
-}
-
-static int do_change(struct store_db *db, void *arg)
-{
-    struct change *change = arg;
-    if (change->id != 0)
-        return apply_to_one(db, change);
-    if (store_queue_set_due(db, STORE_QUEUE_IN, 0, change->now) < 0 ||
-        store_queue_set_due(db, STORE_QUEUE_OUT, 0, change->now) < 0)
-        return -1;
-    return 1;
-}
-
-static void changed(int result, void *arg)
-{
-    struct change *change = arg;
-    struct admin_request *request = change->request;
-    static const char *const done[] = {
-        [CHANGE_RETRY] = "retrying", [CHANGE_HOLD] = "held", [CHANGE_DROP] = "dropped"
-    };
-    if (result == 1) {
-        log_info("queue.changed", "entry=%s change=%s actor=%s reason=%s", request->argv[0], done[change->kind],
-                 request->actor, change->reason);
-        gateway_poke_queues(request->gateway);
-        admin_output_string(request->output, done[change->kind], request->argv[0]);
-        if (change->kind == CHANGE_DROP && change->which == STORE_QUEUE_IN)
-            admin_output_bool(request->output, "sender_told", change->reported);
-        admin_finish(request);
-    } else if (result == 0) {
-        admin_refuse(request, "%s: %s", request->argv[0], change->refusal);
-    } else {
-        admin_database_error(request);
-    }
-    free(change);
-}
-
-static void begin_change(struct admin_request *request, enum change_kind kind)
-{
-    struct change *change = xcalloc(1, sizeof *change);
-    const char *reason = admin_option(request, "--reason");
-    *change =
-        (struct change){ .request = request, .kind = kind, .now = admin_now(request), .reason = reason ? reason : "" };
-    bool all = kind == CHANGE_RETRY && strcmp(request->argv[0], "all") == 0;
-    if (kind == CHANGE_DROP && (!change->reason[0] || strlen(change->reason) > REASON_MAX)) {
-        free(change);
-        admin_misused(request, "dropping mail needs a reason of at most 1000 bytes: --reason TEXT");
-    } else if (!all && entry_argument(request, &change->which, &change->id) < 0) {
-        free(change); /* answered */
-    } else {
-        store_submit(gateway_parts(request->gateway)->store, do_change, changed, change);
-    }
-}
-
-void admin_queue_retry(struct admin_request *request)
-{
-    begin_change(request, CHANGE_RETRY);
-}
-
-void admin_queue_hold(struct admin_request *request)
-{
-    begin_change(request, CHANGE_HOLD);
-}
-
-void admin_queue_drop(struct admin_request *request)
-{
-    begin_change(request, CHANGE_DROP);
 }

@@ -33,7 +33,8 @@ enum { WORD_COUNT = sizeof words / sizeof words[0] };
 static const char *state_words(const struct store_member *member)
 {
     return member->wants_reports
-               ? "Delivery reports are on. For each message that you write from now on you are told, in its thread, when "
+               ? "Delivery reports are on. For each message that you write from now on you are told, in its thread, "
+                 "when "
                  "the other side's mail server reports that it has been delivered, or that it gives no such reports."
                : "Delivery reports are off. You are told only when a message of yours is late, or could not be "
                  "delivered.";

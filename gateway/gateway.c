@@ -728,6 +728,12 @@ void gateway_poke_silo(struct gateway *gateway)
     silo_link_poke(gateway->link);
 }
 
+bool gateway_is_under_way(const struct gateway *gateway, enum store_queue which, int64_t id)
+{
+    return which == STORE_QUEUE_IN ? poster_has_under_way(gateway->poster, id)
+                                   : relay_has_under_way(gateway->relay, id);
+}
+
 void gateway_poke_queues(struct gateway *gateway)
 {
     poster_poke(gateway->poster);

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mapping/store_queue.h"
+
 struct config;
 struct gateway;
 struct parts;
@@ -54,3 +56,5 @@ struct silo_link *gateway_silo(const struct gateway *gateway);
 const struct parts *gateway_parts(const struct gateway *gateway);
 void gateway_poke_silo(struct gateway *gateway);   /* members or mappings changed */
 void gateway_poke_queues(struct gateway *gateway); /* queue rows changed */
+/* Is this entry being posted, or handed on, right now? */
+bool gateway_is_under_way(const struct gateway *gateway, enum store_queue which, int64_t id);

@@ -700,6 +700,11 @@ void poster_poke(struct poster *poster)
     queue_poke(poster->queue);
 }
 
+bool poster_has_under_way(const struct poster *poster, int64_t id)
+{
+    return queue_has_under_way(poster->queue, id);
+}
+
 unsigned poster_under_way(const struct poster *poster)
 {
     return queue_under_way(poster->queue);

@@ -27,5 +27,6 @@ void poster_poke(struct poster *poster); /* something was added or changed in th
 void poster_on_result(struct poster *poster, const struct tmtp_client_result *result);
 void poster_on_echo(struct poster *poster, const char *queue_key, const char *msgid, const char *posted,
                     const char *threadid);
+bool poster_has_under_way(const struct poster *poster, int64_t id); /* of the queue */
 unsigned poster_under_way(const struct poster *poster);
 uint64_t poster_posted(const struct poster *poster); /* since start */

@@ -131,6 +131,11 @@ void queue_finished(struct queue *queue, int64_t id)
     assert(!"finished an entry that was not under way");
 }
 
+bool queue_has_under_way(const struct queue *queue, int64_t id)
+{
+    return is_under_way(queue, id);
+}
+
 unsigned queue_under_way(const struct queue *queue)
 {
     return queue->count;

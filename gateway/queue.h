@@ -28,6 +28,7 @@ void queue_poke(struct queue *queue);            /* something may have become du
  * under way at a time, where a look is dear, a few milliseconds later, together with others'. */
 void queue_finished(struct queue *queue, int64_t id);
 unsigned queue_under_way(const struct queue *queue);
+bool queue_has_under_way(const struct queue *queue, int64_t id);
 
 /* "in17" / "out5" and back. -1: not such an id. */
 void queue_id_format(enum store_queue which, int64_t id, char out[static 24]);

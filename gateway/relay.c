@@ -321,6 +321,11 @@ void relay_poke(struct relay *relay)
     queue_poke(relay->queue);
 }
 
+bool relay_has_under_way(const struct relay *relay, int64_t id)
+{
+    return queue_has_under_way(relay->queue, id);
+}
+
 unsigned relay_under_way(const struct relay *relay)
 {
     return queue_under_way(relay->queue);

@@ -20,6 +20,7 @@ struct relay *relay_new(const struct parts *parts, void (*on_notice)(void *ctx),
 void relay_free(struct relay **relay);
 void relay_open(struct relay *relay, bool open);
 void relay_poke(struct relay *relay);
+bool relay_has_under_way(const struct relay *relay, int64_t id); /* of the queue */
 unsigned relay_under_way(const struct relay *relay);
 uint64_t relay_delivered(const struct relay *relay);     /* recipients, since start */
 const char *relay_last_error(const struct relay *relay); /* "" when the last attempt went well */
