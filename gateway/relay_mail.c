@@ -37,6 +37,7 @@ struct relay_mail {
     char **references; /* oldest first, up to our own id */
     size_t reference_count;
     bool past_own_id;
+    char *parent; /* what it answers; NULL: see references */
     char *thread_subject, *subject, *message_id, *loop_mark;
     int content_fd;
     struct relay_quotes *quotes; /* of a forward, or of files that follow one; NULL */
@@ -216,6 +217,8 @@ static const char *gather_thread(struct relay_mail *mail, const struct store_out
         return "its thread can't be read from the database";
     if (row->kind == STORE_OUTBOUND_FORWARD) /* who gets it has none of the thread's mails */
         return NULL;
+    if (store_message_find_shared(db, row->thread_id, row->id, &mail->parent) < 0)
+        return "its thread can't be read from the database";
     if (store_message_list_ids(db, row->thread_id, CONVERT_REFERENCES_MAX + 1, add_reference, mail) < 0)
         return "its thread can't be read from the database";
     return NULL;
@@ -288,7 +291,9 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
     request->message_id = mail->message_id;
     request->references = (const char *const *)mail->references;
     request->reference_count = mail->reference_count;
-    request->in_reply_to = mail->reference_count ? mail->references[mail->reference_count - 1] : NULL;
+    request->in_reply_to = mail->parent;
+    if (!mail->parent && mail->reference_count)
+        request->in_reply_to = mail->references[mail->reference_count - 1];
     request->date_ms = row->posted_at;
     request->loop_mark = mail->loop_mark;
     request->is_automatic = row->kind == STORE_OUTBOUND_FILES; /* nobody wrote it: their client sent it again */
@@ -310,6 +315,7 @@ void relay_mail_free(struct relay_mail **mail_in)
     for (size_t i = 0; i < mail->reference_count; i++)
         free(mail->references[i]);
     free(mail->references);
+    free(mail->parent);
     free(mail->thread_subject);
     free(mail->subject);
     free(mail->message_id);

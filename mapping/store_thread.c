@@ -157,6 +157,27 @@ int store_message_list_ids(struct store_db *db, int64_t thread_id, unsigned limi
     return result < 0 ? -1 : 1;
 }
 
+int store_message_find_shared(struct store_db *db, int64_t thread_id, int64_t outbound_id, char **message_id_out)
+{
+    struct store_query query;
+    *message_id_out = NULL;
+    store_query_begin(&query, db,
+                      "SELECT message_id FROM message AS earlier WHERE thread_id = ? AND message_id IS NOT NULL"
+                      " AND id < coalesce((SELECT min(id) FROM message WHERE thread_id = ? AND outbound_id = ?), ?)"
+                      " AND (inbound_id IS NOT NULL OR (outbound_id IS NOT NULL AND NOT EXISTS ("
+                      "  SELECT 1 FROM outbound_recipient AS wanted WHERE wanted.outbound_id = ? AND NOT EXISTS ("
+                      "   SELECT 1 FROM outbound_recipient AS had WHERE had.outbound_id = earlier.outbound_id"
+                      "   AND had.correspondent_id = wanted.correspondent_id))))"
+                      " ORDER BY id DESC LIMIT 1",
+                      STORE_VALUES(bind_int(thread_id), bind_int(thread_id), bind_int(outbound_id), bind_int(INT64_MAX),
+                                   bind_int(outbound_id)));
+    int result = store_query_next(&query);
+    if (result == 1)
+        *message_id_out = store_query_copy(&query, 0);
+    store_query_end(&query);
+    return result;
+}
+
 /* A mail that is not routed yet is in no thread, nor is a report ever: they are found in their queues. */
 int store_message_find_queue_ids(struct store_db *db, const char *message_id_or_msgid, int64_t *inbound_id_out,
                                  int64_t *outbound_id_out)

@@ -59,6 +59,11 @@ typedef void store_message_id_each(const char *message_id, void *ctx);
  * References. */
 int store_message_list_ids(struct store_db *db, int64_t thread_id, unsigned limit, store_message_id_each *each,
                            void *ctx) __attribute__((warn_unused_result));
+/* The newest Message-ID of the thread, before that of an outbound entry, of a mail that every recipient of the entry has:
+ * because it was sent to them, or came from outside (whom else its author has sent it to is not known). 0: none. The result
+ * is the caller's. */
+int store_message_find_shared(struct store_db *db, int64_t thread_id, int64_t outbound_id, char **message_id_out)
+    __attribute__((warn_unused_result));
 /* The newest queue entries that have this Message-ID or TMTP msgid, for `why`. Each id is 0 for none; 0 for neither. */
 int store_message_find_queue_ids(struct store_db *db, const char *message_id_or_msgid, int64_t *inbound_id_out,
                                  int64_t *outbound_id_out) __attribute__((warn_unused_result));
