@@ -14,7 +14,7 @@ from documents import adapt, block
 from mail import ALICE, BOB, make_mail
 from postern import DOMAIN
 from procs import PATIENCE, free_port, wait_until
-from test_outages import SmtpSink
+from sink import Sink
 
 # Prints the result of each signature; the message is on standard input, the records are a JSON object in the argument.
 MAIL_DKIM = r"""
@@ -165,8 +165,9 @@ def test_a_reload_signs_what_is_written_from_then_on(signing, alice, folder):
                    check=True, capture_output=True, timeout=PATIENCE)
     assert "the keys that sign mail" in signing.ctl("reload")
     alice.post(BOB, "After", subject="After")
-    with SmtpSink(f"{folder}/sink", port) as sink:
-        mails = wait_until("both leave", lambda: raw_mails(sink.folder) if len(sink.mails()) == 2 else None)
+    with Sink(folder, port) as sink:
+        dumps = wait_until("both leave", lambda: sink.dumps() if len(sink.dumps()) == 2 else None)
+    mails = [re.sub(rb"\r?\n", b"\r\n", dump.content) for dump in dumps]
     before, after = sorted(mails, key=lambda raw: b"Subject: After" in raw)
     new = make_records(folder)
     assert verify(before, was) == BOTH and "pass" not in " ".join(verify(before, new))
