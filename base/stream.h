@@ -62,7 +62,7 @@ struct stream_target {
     const char *pin;            /* for TLS_VERIFY_PIN; NULL: accept any, see stream_peer_pin() */
     int64_t connect_timeout_ms; /* all addresses together; 0: 30 s */
 };
-/* Tries each address in turn. Never NULL; failure arrives as on_end. Copies what it needs. What is written before
+/* Tries each address in turn, each but the last for its share of the time and 5 s at most. Never NULL; failure arrives as on_end. Copies what it needs. What is written before
  * on_connected goes out afterwards. */
 struct stream *stream_new_connecting(struct loop *loop, const struct stream_settings *settings,
                                      const struct stream_target *target);

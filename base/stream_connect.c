@@ -15,6 +15,7 @@
 
 enum {
     DETAIL_MAX = 400,
+    CANDIDATE_MS = 5 * 1000, /* for an address with others behind it; most answer within a second or never */
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 15,
     KEEPALIVE_PROBES = 4,
@@ -155,7 +156,10 @@ static void try_next(struct stream *stream)
     struct stream_connect *connect = stream->connect;
     while (connect->next < connect->count) {
         /* An address that swallows packets must leave time for the others. */
-        int64_t share = left_ms(stream) / (int64_t)(connect->count - connect->next);
+        size_t untried = connect->count - connect->next;
+        int64_t share = left_ms(stream) / (int64_t)untried;
+        if (untried > 1 && share > CANDIDATE_MS)
+            share = CANDIDATE_MS;
         int result = try_candidate(stream, &connect->candidates[connect->next++]);
         if (result == 1) {
             connected(stream);
