@@ -30,6 +30,7 @@ static struct smtp_client *new_client(const struct parts *parts, char **error_ou
         .tls = config->relay.tls,
         .ca_file = config->relay.ca_file,
         .helo = config->relay.helo ? config->relay.helo : config->hostname,
+        .background = parts->background,
     };
     return smtp_client_new(&settings, error_out);
 }

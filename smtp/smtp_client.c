@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/stream.h"
@@ -17,9 +18,13 @@ enum {
     REPLY_LINE_MAX = 2048, /* RFC 5321 section 4.5.3.1.5 says 512; some write more */
     CONNECT_TIMEOUT_MS = 30 * 1000,
     COMMAND_TIMEOUT_MS = 5 * 60 * 1000,
+    INITIATION_TIMEOUT_MS = 2 * 60 * 1000,
     DATA_TIMEOUT_MS = 3 * 60 * 1000,
     FINAL_TIMEOUT_MS = 10 * 60 * 1000,
     KEEP_MS = 10 * 1000,
+    /* A relay of several machines shares its load among them when we connect. */
+    CONNECTION_MESSAGES_MAX = 100,
+    CONNECTION_AGE_MAX_MS = 10 * 60 * 1000,
 };
 
 static const char unasked[] = "sent a reply before it was asked";
@@ -40,23 +45,30 @@ static const struct {
     [SMTP_CLIENT_GREETING] = { "greeting", SMTP_STAGE_GREETING, BIT(SMTP_CLIENT_EHLO) | BIT(SMTP_CLIENT_CLOSED),
                                smtp_client_on_greeting },
     [SMTP_CLIENT_EHLO] = { "ehlo", SMTP_STAGE_HELLO,
-                           BIT(SMTP_CLIENT_HELO) | BIT(SMTP_CLIENT_STARTTLS) | BIT(SMTP_CLIENT_ENVELOPE) |
-                               BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
+                           BIT(SMTP_CLIENT_HELO) | BIT(SMTP_CLIENT_STARTTLS) | BIT(SMTP_CLIENT_AUTH_WORK) |
+                               BIT(SMTP_CLIENT_AUTH) | BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_READY) |
+                               BIT(SMTP_CLIENT_CLOSED),
                            smtp_client_on_ehlo },
     [SMTP_CLIENT_HELO] = { "helo", SMTP_STAGE_HELLO,
                            BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
                            smtp_client_on_helo },
     [SMTP_CLIENT_STARTTLS] = { "starttls", SMTP_STAGE_STARTTLS,
-                               BIT(SMTP_CLIENT_HANDSHAKE) | BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_READY) |
-                                   BIT(SMTP_CLIENT_CLOSED),
+                               BIT(SMTP_CLIENT_HANDSHAKE) | BIT(SMTP_CLIENT_AUTH_WORK) | BIT(SMTP_CLIENT_AUTH) |
+                                   BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
                                smtp_client_on_starttls },
     [SMTP_CLIENT_HANDSHAKE] = { "handshake", SMTP_STAGE_TLS, BIT(SMTP_CLIENT_EHLO) | BIT(SMTP_CLIENT_CLOSED), NULL },
+    [SMTP_CLIENT_AUTH_WORK] = { "auth", SMTP_STAGE_AUTH, BIT(SMTP_CLIENT_AUTH) | BIT(SMTP_CLIENT_CLOSED), NULL },
+    [SMTP_CLIENT_AUTH] = { "auth", SMTP_STAGE_AUTH,
+                           BIT(SMTP_CLIENT_AUTH_WORK) | BIT(SMTP_CLIENT_AUTH) | BIT(SMTP_CLIENT_ENVELOPE) |
+                               BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
+                           smtp_client_on_auth },
     [SMTP_CLIENT_READY] = { "ready", SMTP_STAGE_CONNECT, BIT(SMTP_CLIENT_ENVELOPE) | BIT(SMTP_CLIENT_CLOSED), NULL },
     [SMTP_CLIENT_ENVELOPE] = { "envelope", SMTP_STAGE_MAIL,
                                BIT(SMTP_CLIENT_CONTENT) | BIT(SMTP_CLIENT_FINAL) | BIT(SMTP_CLIENT_READY) |
                                    BIT(SMTP_CLIENT_CLOSED),
                                smtp_client_on_envelope },
-    [SMTP_CLIENT_CONTENT] = { "content", SMTP_STAGE_CONTENT, BIT(SMTP_CLIENT_FINAL) | BIT(SMTP_CLIENT_CLOSED),
+    [SMTP_CLIENT_CONTENT] = { "content", SMTP_STAGE_CONTENT,
+                              BIT(SMTP_CLIENT_FINAL) | BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
                               smtp_client_on_premature },
     [SMTP_CLIENT_FINAL] = { "final", SMTP_STAGE_FINAL, BIT(SMTP_CLIENT_READY) | BIT(SMTP_CLIENT_CLOSED),
                             smtp_client_on_final },
@@ -107,12 +119,18 @@ void smtp_client_settle_rest(struct smtp_client *client, enum smtp_stage stage, 
     }
 }
 
+static void quit(struct smtp_client *client);
+
 void smtp_client_finish(struct smtp_client *client)
 {
     if (client->stream != NULL) {
         client->is_used = true;
         smtp_client_set_state(client, SMTP_CLIENT_READY);
-        timer_start(client->timer, client->keep_ms);
+        int64_t age = clock_monotonic_ms(loop_clock(client->loop)) - client->connected_at_ms;
+        if (++client->message_count >= CONNECTION_MESSAGES_MAX || age >= CONNECTION_AGE_MAX_MS)
+            quit(client);
+        else
+            timer_start(client->timer, client->keep_ms);
     }
     timer_start(client->completion, 0);
 }
@@ -126,6 +144,8 @@ void smtp_client_drop(struct smtp_client *client)
     timer_stop(client->timer);
     stream_free(&client->stream);
     client->is_used = false;
+    client->message_count = 0;
+    smtp_sasl_free(&client->sasl);
     memset(&client->reply, 0, sizeof client->reply);
     memset(&client->extensions, 0, sizeof client->extensions);
     smtp_client_set_state(client, SMTP_CLIENT_CLOSED);
@@ -183,7 +203,13 @@ void smtp_client_write_command(struct smtp_client *client, const struct strbuf *
         return;
     }
     stream_write(client->stream, text->data, text->len);
-    timer_start(client->timer, client->command_timeout_ms);
+    smtp_client_await_reply(client);
+}
+
+void smtp_client_await_reply(struct smtp_client *client)
+{
+    bool is_data = current_stage(client) == SMTP_STAGE_DATA;
+    timer_start(client->timer, is_data ? client->initiation_timeout_ms : client->command_timeout_ms);
 }
 
 static void on_timer(void *arg)
@@ -202,8 +228,9 @@ static void on_connected(struct stream *stream, void *ctx)
 {
     (void)stream;
     struct smtp_client *client = ctx;
+    client->connected_at_ms = clock_monotonic_ms(loop_clock(client->loop));
     smtp_client_set_state(client, SMTP_CLIENT_GREETING);
-    timer_start(client->timer, client->command_timeout_ms);
+    smtp_client_await_reply(client);
 }
 
 static void on_tls(struct stream *stream, void *ctx)
@@ -245,7 +272,8 @@ static int read_reply_line(struct smtp_client *client)
     }
     const char *line;
     size_t len;
-    int result = stream_read_line(client->stream, REPLY_LINE_MAX, true, &line, &len, NULL);
+    size_t max = client->state == SMTP_CLIENT_AUTH ? SMTP_SASL_LINE_MAX : REPLY_LINE_MAX;
+    int result = stream_read_line(client->stream, max, true, &line, &len, NULL);
     if (result == 0)
         return 0;
     if (result == -1) {
@@ -260,6 +288,8 @@ static int read_reply_line(struct smtp_client *client)
     }
     if (client->state == SMTP_CLIENT_EHLO && !is_first)
         smtp_client_note_extension(client, line, len);
+    if (client->state == SMTP_CLIENT_AUTH)
+        smtp_client_note_challenge(client, line, len);
     if (last == 1) {
         struct smtp_reply reply = client->reply;
         memset(&client->reply, 0, sizeof client->reply);
@@ -338,6 +368,11 @@ static char *host_of_address(const char *address)
     return xstrndup(address, len);
 }
 
+static char *copy_or_empty(const char *text)
+{
+    return xstrdup(text == NULL ? "" : text);
+}
+
 static int64_t or_default(int64_t value, int64_t otherwise)
 {
     return value > 0 ? value : otherwise;
@@ -359,6 +394,10 @@ struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings,
     client->address = xstrdup(settings->address);
     client->tls_name = host_of_address(settings->address);
     client->helo = xstrdup(settings->helo);
+    client->user = settings->user == NULL ? NULL : xstrdup(settings->user);
+    client->password = copy_or_empty(settings->password);
+    client->background = settings->background;
+    strbuf_init(&client->challenge, SMTP_SASL_LINE_MAX);
     client->pin = settings->pin == NULL ? NULL : xstrdup(settings->pin);
     client->lmtp = settings->lmtp;
     client->implicit_tls = settings->implicit_tls;
@@ -366,6 +405,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings,
     client->tls_context = tls_context;
     client->connect_timeout_ms = or_default(settings->connect_timeout_ms, CONNECT_TIMEOUT_MS);
     client->command_timeout_ms = or_default(settings->command_timeout_ms, COMMAND_TIMEOUT_MS);
+    client->initiation_timeout_ms = or_default(settings->initiation_timeout_ms, INITIATION_TIMEOUT_MS);
     client->data_timeout_ms = or_default(settings->data_timeout_ms, DATA_TIMEOUT_MS);
     client->final_timeout_ms = or_default(settings->final_timeout_ms, FINAL_TIMEOUT_MS);
     client->keep_ms = or_default(settings->keep_ms, KEEP_MS);
@@ -383,6 +423,10 @@ static void release(void *arg)
     free(client->tls_name);
     free(client->helo);
     free(client->pin);
+    free(client->user);
+    explicit_bzero(client->password, strlen(client->password));
+    free(client->password);
+    strbuf_free(&client->challenge);
     free(client);
 }
 
@@ -407,11 +451,6 @@ bool smtp_client_is_idle(const struct smtp_client *client)
     return client->transaction == NULL;
 }
 
-static char *copy_or_empty(const char *text)
-{
-    return xstrdup(text == NULL ? "" : text);
-}
-
 static struct smtp_client_transaction *transaction_new(const struct smtp_client_message *message,
                                                        smtp_client_done *done, void *ctx)
 {
@@ -425,12 +464,11 @@ static struct smtp_client_transaction *transaction_new(const struct smtp_client_
     transaction->prefix = copy_or_empty(message->prefix);
     transaction->content_size = message->content_size;
     transaction->is_8bit = message->is_8bit;
-    transaction->is_smtputf8 = message->is_smtputf8 || smtp_address_is_utf8(&message->sender);
+    transaction->needs_smtputf8 = smtp_client_needs_smtputf8(message);
     for (size_t i = 0; i < message->recipient_count; i++) {
         const struct smtp_client_recipient *recipient = &message->recipients[i];
         transaction->recipients[i] = (struct smtp_client_envelope_recipient){ recipient->address, recipient->notify,
                                                                               copy_or_empty(recipient->orcpt) };
-        transaction->is_smtputf8 = transaction->is_smtputf8 || smtp_address_is_utf8(&recipient->address);
     }
     transaction->done = done;
     transaction->ctx = ctx;

@@ -4,11 +4,21 @@
  * message for a while (then QUIT). Every recipient gets an outcome of its own. Uses PIPELINING, SIZE, 8BITMIME,
  * SMTPUTF8 and STARTTLS when offered; a message that needs what is not offered fails without being sent, with the stage
  * EXTENSIONS: PERMANENT, as far as this relay is concerned. Content goes out as it is read: memory does not grow with
- * it. Bare CR and bare LF in it leave as CRLF. All callbacks run on the loop, never from inside a call.
+ * it. Bare CR and bare LF in it leave as CRLF. An address with nothing but its domain in UTF-8 does without SMTPUTF8: the
+ * domain goes as "xn--...". All callbacks run on the loop, never from inside a call.
  *
  * TLS: with MAY, a refused STARTTLS goes on in plain, and a failed handshake is followed by one fresh connection
  * without it; with REQUIRE and VERIFY neither. With implicit TLS, VERIFY asks for a certificate too, and the others do
  * not.
+ *
+ * AUTH, when a user is given: with SCRAM-SHA-256, else PLAIN, else LOGIN, as offered, and only under TLS or through a
+ * unix socket, which nobody listens in on. When that is not possible, or refused, nothing is sent: TEMPORARY, with the
+ * stage AUTH, since it says something about the configuration and nothing about the message. Only VERIFY keeps the
+ * password from somebody who stands between us and the relay.
+ *
+ * With CHUNKING the content goes in chunks, and "the final dot" below stands for the last of them.
+ *
+ * A connection is used for 100 messages and for 10 minutes at most.
  *
  * A relay that breaks the protocol (a reply unasked for, too long, or none at all) is given up: TEMPORARY, or UNKNOWN
  * after the final dot. A kept connection that turns out dead before it has answered is replaced once, silently.
@@ -22,6 +32,7 @@
 #include "smtp/smtp_params.h"
 #include "smtp/smtp_reply.h"
 
+struct background;
 struct loop;
 struct tls_context;
 struct smtp_client;
@@ -38,13 +49,15 @@ struct smtp_client_settings {
     const char *pin;          /* VERIFY: "sha256:..." of the certificate, instead of name and CA; NULL */
     const char *user;         /* name and password for AUTH, UTF-8; NULL: no AUTH */
     const char *password;
-    const char *helo; /* our host name; not NULL */
+    struct background *background; /* where the work of AUTH is done; NULL: on the loop (tests) */
+    const char *helo;              /* our host name; not NULL */
     /* RFC 5321 section 4.5.3.2; 0: the value given here */
-    int64_t connect_timeout_ms; /* 30 s */
-    int64_t command_timeout_ms; /* 5 min: for the greeting, and for each whole reply */
-    int64_t data_timeout_ms;    /* 3 min: for a block of content to leave */
-    int64_t final_timeout_ms;   /* 10 min: for each reply after the final dot */
-    int64_t keep_ms;            /* 10 s: idle time before QUIT */
+    int64_t connect_timeout_ms;    /* 30 s */
+    int64_t command_timeout_ms;    /* 5 min: for the greeting, and for each whole reply but those below */
+    int64_t initiation_timeout_ms; /* 2 min: for the reply to DATA */
+    int64_t data_timeout_ms;       /* 3 min: for a block of content to leave */
+    int64_t final_timeout_ms;      /* 10 min: for each reply after the final dot */
+    int64_t keep_ms;               /* 10 s: idle time before QUIT */
 };
 
 enum smtp_outcome {
@@ -97,7 +110,7 @@ struct smtp_client_message {
     int content_fd;        /* whole message with CRLF line ends, not dot-stuffed; pread from 0; duplicated */
     int64_t content_size;  /* without the prefix */
     bool is_8bit;          /* content has octets > 127 */
-    bool is_smtputf8;      /* header or envelope needs SMTPUTF8 */
+    bool is_smtputf8;      /* the header needs SMTPUTF8; what the envelope needs is found out */
 };
 
 /* results: one per recipient, in order; valid during the callback. The client is idle again: the next message may be

@@ -2,10 +2,11 @@
  * SMTPUTF8 (RFC 6531), DSN (RFC 3461, RFC 6533).
  */
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "smtp/smtp_client_internal.h"
+#include "smtp/smtp_punycode.h"
 
 /* --- ORCPT --- */
 
@@ -62,6 +63,68 @@ static void add_orcpt_as_ascii(const char *orcpt, struct strbuf *out)
 
 /* --- What is needed --- */
 
+static bool is_ascii(const char *text)
+{
+    while (*text > 0)
+        text++;
+    return *text == '\0';
+}
+
+/* "local@domain" for the wire. Without SMTPUTF8 a domain in UTF-8 goes in the form of the DNS (RFC 5890: an A-label). -1:
+ * not possible. */
+static int format_path(const struct smtp_address *address, bool utf8, char out[static SMTP_ADDRESS_MAX + 2])
+{
+    if (utf8 || !smtp_address_is_utf8(address)) {
+        smtp_address_format(address, out);
+        return 1;
+    }
+    if (!is_ascii(address->local))
+        return -1;
+    struct strbuf domain;
+    strbuf_init(&domain, SMTP_DOMAIN_MAX);
+    int result = 1;
+    for (const char *label = address->domain; result == 1; label++) {
+        char encoded[SMTP_LABEL_MAX + 1];
+        size_t len = strcspn(label, ".");
+        result = smtp_punycode_encode_label(label, len, encoded);
+        strbuf_add_fmt(&domain, "%s%s", domain.len == 0 ? "" : ".", result == 1 ? encoded : "");
+        label += len;
+        if (*label == '\0')
+            break;
+    }
+    struct smtp_address ascii = *address;
+    if (!strbuf_ok(&domain) || strlen(address->local) + 1 + domain.len > SMTP_ADDRESS_MAX)
+        result = -1;
+    if (result == 1) {
+        memcpy(ascii.domain, domain.data, domain.len + 1);
+        smtp_address_format(&ascii, out);
+    }
+    strbuf_free(&domain);
+    return result;
+}
+
+static bool has_ascii_form(const struct smtp_address *address)
+{
+    char path[SMTP_ADDRESS_MAX + 2];
+    return format_path(address, false, path) == 1;
+}
+
+bool smtp_client_needs_smtputf8(const struct smtp_client_message *message)
+{
+    bool needs = message->is_smtputf8 || !has_ascii_form(&message->sender);
+    for (size_t i = 0; i < message->recipient_count && !needs; i++)
+        needs = !has_ascii_form(&message->recipients[i].address);
+    return needs;
+}
+
+static bool has_utf8(const struct smtp_client_transaction *transaction)
+{
+    bool has = transaction->needs_smtputf8 || smtp_address_is_utf8(&transaction->sender);
+    for (size_t i = 0; i < transaction->recipient_count && !has; i++)
+        has = smtp_address_is_utf8(&transaction->recipients[i].address);
+    return has;
+}
+
 int64_t smtp_client_message_size(const struct smtp_client_transaction *transaction)
 {
     return transaction->content_size + (int64_t)strlen(transaction->prefix);
@@ -69,13 +132,14 @@ int64_t smtp_client_message_size(const struct smtp_client_transaction *transacti
 
 int smtp_client_check_extensions(struct smtp_client *client)
 {
-    const struct smtp_client_transaction *transaction = client->transaction;
+    struct smtp_client_transaction *transaction = client->transaction;
     const struct smtp_client_extensions *extensions = &client->extensions;
     int64_t size = smtp_client_message_size(transaction);
+    transaction->says_smtputf8 = extensions->smtputf8 && has_utf8(transaction);
     struct smtp_reply reply;
     if (transaction->is_8bit && !extensions->eight_bit)
         reply = smtp_reply_make(554, "5.6.3", "relay %s does not take 8-bit content", client->address);
-    else if (transaction->is_smtputf8 && !extensions->smtputf8)
+    else if (transaction->needs_smtputf8 && !extensions->smtputf8)
         reply = smtp_reply_make(553, "5.6.7", "relay %s does not take internationalised addresses or headers",
                                 client->address);
     else if (extensions->size && extensions->size_max > 0 && size > extensions->size_max)
@@ -90,20 +154,27 @@ int smtp_client_check_extensions(struct smtp_client *client)
 
 /* --- The commands --- */
 
+static void add_path(const struct smtp_client *client, const struct smtp_address *address, struct strbuf *text)
+{
+    char path[SMTP_ADDRESS_MAX + 2];
+    if (format_path(address, client->transaction->says_smtputf8, path) != 1)
+        abort(); /* smtp_client_check_extensions() has seen to it */
+    strbuf_add_fmt(text, "<%s>", path);
+}
+
 void smtp_client_compose_mail(const struct smtp_client *client, struct strbuf *text)
 {
     static const char *const rets[] = {
         [SMTP_DSN_RET_NONE] = "", [SMTP_DSN_RET_FULL] = " RET=FULL", [SMTP_DSN_RET_HDRS] = " RET=HDRS"
     };
     const struct smtp_client_transaction *transaction = client->transaction;
-    char address[SMTP_ADDRESS_MAX + 2];
-    smtp_address_format(&transaction->sender, address);
-    strbuf_add_fmt(text, "MAIL FROM:<%s>", address);
+    strbuf_add_str(text, "MAIL FROM:");
+    add_path(client, &transaction->sender, text);
     if (client->extensions.size)
         strbuf_add_fmt(text, " SIZE=%" PRId64, smtp_client_message_size(transaction));
-    if (transaction->is_8bit || (transaction->is_smtputf8 && client->extensions.eight_bit))
+    if (transaction->is_8bit || (transaction->says_smtputf8 && client->extensions.eight_bit))
         strbuf_add_str(text, " BODY=8BITMIME");
-    if (transaction->is_smtputf8)
+    if (transaction->says_smtputf8)
         strbuf_add_str(text, " SMTPUTF8");
     if (client->extensions.dsn) {
         strbuf_add_str(text, rets[transaction->ret]);
@@ -137,7 +208,7 @@ static void add_orcpt(const struct smtp_client *client, const char *orcpt, struc
 {
     struct strbuf value;
     strbuf_init(&value, SMTP_ORCPT_MAX);
-    if (client->transaction->is_smtputf8)
+    if (client->transaction->says_smtputf8)
         strbuf_add_str(&value, orcpt);
     else
         add_orcpt_as_ascii(orcpt, &value);
@@ -149,9 +220,8 @@ static void add_orcpt(const struct smtp_client *client, const char *orcpt, struc
 void smtp_client_compose_rcpt(const struct smtp_client *client, size_t index, struct strbuf *text)
 {
     const struct smtp_client_envelope_recipient *recipient = &client->transaction->recipients[index];
-    char address[SMTP_ADDRESS_MAX + 2];
-    smtp_address_format(&recipient->address, address);
-    strbuf_add_fmt(text, "RCPT TO:<%s>", address);
+    strbuf_add_str(text, "RCPT TO:");
+    add_path(client, &recipient->address, text);
     if (client->extensions.dsn) {
         add_notify(recipient->notify, text);
         if (recipient->orcpt[0] != '\0')

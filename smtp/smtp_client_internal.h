@@ -1,9 +1,10 @@
 /* smtp_client_internal.h - what the files of the SMTP client share
  *
  * smtp_client.c holds the life of a client, its states and its connection; smtp_client_session.c brings a fresh
- * connection to the point where mail can be sent (greeting, EHLO, STARTTLS); smtp_client_envelope.c knows what a message
+ * connection to the point where the relay knows us (greeting, EHLO, STARTTLS), smtp_client_auth.c makes it sure that it
+ * is us; smtp_client_envelope.c knows what a message
  * needs and writes its envelope; smtp_client_transaction.c sends envelope and content and sorts the replies;
- * smtp_client_content.c prepares the content for the wire. Not for use outside of them.
+ * smtp_client_content.c reads the content and puts it on the wire. Not for use outside of them.
  */
 #pragma once
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 
 #include "base/strbuf.h"
 #include "smtp/smtp_client.h"
+#include "smtp/smtp_sasl.h"
 
 struct stream;
 struct timer;
@@ -24,6 +26,8 @@ enum smtp_client_state {
     SMTP_CLIENT_HELO,       /* EHLO was not understood; waiting for the answer to HELO */
     SMTP_CLIENT_STARTTLS,   /* waiting for leave to start TLS; nothing may be written */
     SMTP_CLIENT_HANDSHAKE,  /* TLS handshake after STARTTLS */
+    SMTP_CLIENT_AUTH_WORK,  /* finding out what to say in AUTH; nothing is asked */
+    SMTP_CLIENT_AUTH,       /* AUTH or a response is out; waiting for the answer */
     SMTP_CLIENT_READY,      /* nothing asked, nothing to say; kept for the next message, then QUIT */
     SMTP_CLIENT_ENVELOPE,   /* commands up to DATA are out, or some of them; replies come in their order */
     SMTP_CLIENT_CONTENT,    /* sending content; a reply now is premature */
@@ -32,19 +36,21 @@ enum smtp_client_state {
 
 /* What the relay said it can do; all false after HELO. */
 struct smtp_client_extensions {
-    bool pipelining, eight_bit, smtputf8, starttls, size, dsn;
-    int64_t size_max; /* with size; 0: no limit told */
+    bool pipelining, eight_bit, smtputf8, starttls, size, dsn, chunking;
+    unsigned mechanisms; /* of AUTH: enum smtp_sasl_mechanism, as bits */
+    int64_t size_max;    /* with size; 0: no limit told */
 };
 
 /* Makes lines fit for the wire: dots doubled, line ends CRLF whatever they were. A bare CR or LF that went out as it is
  * might be taken for a line end by the far side, and what stands behind it for the end of the message. */
 struct smtp_client_stuffing {
-    bool in_line;  /* not at the start of a line */
-    bool after_cr; /* the CR is not written yet */
+    bool in_line;    /* not at the start of a line */
+    bool after_cr;   /* the CR is not written yet */
+    bool keeps_dots; /* in chunks, whose size says where they end: no dots are doubled, and there is no final one */
 };
 /* Appends data, made fit, to out: at most twice its size and two octets more. */
 void smtp_client_stuff(struct smtp_client_stuffing *stuffing, const char *data, size_t len, struct strbuf *out);
-/* Appends the end: a line end when one is missing, and the final dot. */
+/* Appends the end: a line end when one is missing, and the final dot where there is one. */
 void smtp_client_stuff_end(struct smtp_client_stuffing *stuffing, struct strbuf *out);
 
 struct smtp_client_envelope_recipient {
@@ -64,7 +70,9 @@ struct smtp_client_transaction {
     char *prefix;
     int content_fd;
     int64_t content_size;
-    bool is_8bit, is_smtputf8;
+    bool is_8bit;
+    bool needs_smtputf8; /* it cannot be written without */
+    bool says_smtputf8;  /* to this relay */
     smtp_client_done *done;
     void *ctx;
 
@@ -73,6 +81,8 @@ struct smtp_client_transaction {
     size_t next_reply;   /* of the commands before next_command, the first that is not answered */
     bool is_mail_refused;
     size_t accepted_count; /* recipients whose RCPT was accepted */
+    bool uses_chunks;
+    size_t chunks_unanswered; /* sent; with the last one */
     bool is_prefix_sent;
     int64_t content_offset; /* read so far */
     struct smtp_client_stuffing stuffing;
@@ -81,11 +91,13 @@ struct smtp_client_transaction {
 struct smtp_client {
     struct loop *loop;
     char *address, *tls_name, *helo;
-    char *pin; /* NULL: name and CA count */
+    char *pin;             /* NULL: name and CA count */
+    char *user, *password; /* NULL: no AUTH */
+    struct background *background;
     bool lmtp, implicit_tls;
     enum smtp_client_tls tls;
     struct tls_context *tls_context; /* NULL: never TLS */
-    int64_t connect_timeout_ms, command_timeout_ms, data_timeout_ms, final_timeout_ms, keep_ms;
+    int64_t connect_timeout_ms, command_timeout_ms, initiation_timeout_ms, data_timeout_ms, final_timeout_ms, keep_ms;
 
     enum smtp_client_state state;
     struct stream *stream;    /* NULL when closed */
@@ -93,8 +105,15 @@ struct smtp_client {
     struct timer *completion; /* calls done from a clean stack */
     struct smtp_reply reply;  /* being read */
     struct smtp_client_extensions extensions;
-    bool avoids_tls; /* this connection stays plain: a handshake failed, and TLS is not required */
-    bool is_used;    /* this connection has carried a transaction: RSET comes before the next */
+    bool avoids_tls;        /* this connection stays plain: a handshake failed, and TLS is not required */
+    bool is_used;           /* this connection has carried a transaction: RSET comes before the next */
+    unsigned message_count; /* on this connection */
+    int64_t connected_at_ms;
+    struct smtp_sasl *sasl; /* NULL: no AUTH is under way */
+    enum smtp_sasl_mechanism mechanism;
+    bool is_auth_begun; /* AUTH was said */
+    bool is_auth_cancelled;
+    struct strbuf challenge;                     /* base64, as it came */
     struct smtp_client_transaction *transaction; /* NULL: idle */
 };
 
@@ -103,6 +122,8 @@ void smtp_client_set_state(struct smtp_client *client, enum smtp_client_state st
 /* Writes a command or several; the relay now has its time to answer. Nothing may be unread from before: what came
  * without being asked for is no answer, and the connection is given up. The state is set before. */
 void smtp_client_write_command(struct smtp_client *client, const struct strbuf *text);
+/* Something was asked, and that is how long the answer may take. */
+void smtp_client_await_reply(struct smtp_client *client);
 /* The connection is of no more use. Tries once more where that is safe and promised; otherwise the recipients without
  * an outcome get `why` (a 4xx), as TEMPORARY, or as UNKNOWN after the final dot. */
 void smtp_client_give_up(struct smtp_client *client, enum smtp_stage stage, const struct smtp_reply *why);
@@ -125,8 +146,14 @@ void smtp_client_on_ehlo(struct smtp_client *client, const struct smtp_reply *re
 void smtp_client_on_helo(struct smtp_client *client, const struct smtp_reply *reply);
 void smtp_client_on_starttls(struct smtp_client *client, const struct smtp_reply *reply);
 
+/* --- smtp_client_auth.c --- */
+void smtp_client_identify(struct smtp_client *client); /* then begins the transaction */
+void smtp_client_note_challenge(struct smtp_client *client, const char *line, size_t len); /* a line of a reply */
+void smtp_client_on_auth(struct smtp_client *client, const struct smtp_reply *reply);
+
 /* --- smtp_client_envelope.c --- */
 int64_t smtp_client_message_size(const struct smtp_client_transaction *transaction); /* with the prefix */
+bool smtp_client_needs_smtputf8(const struct smtp_client_message *message);
 /* What the relay cannot take at all need not be offered to it. 1 all well, -1 all recipients are settled. */
 int smtp_client_check_extensions(struct smtp_client *client) __attribute__((warn_unused_result));
 /* Append a command: less than 1,024 octets. */
@@ -136,7 +163,11 @@ void smtp_client_compose_rcpt(const struct smtp_client *client, size_t index, st
 /* --- smtp_client_transaction.c --- */
 enum smtp_stage smtp_client_envelope_stage(const struct smtp_client *client); /* of the reply that is awaited */
 void smtp_client_begin_transaction(struct smtp_client *client);
-void smtp_client_send_content(struct smtp_client *client); /* as much as the output may hold */
 void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply *reply);
 void smtp_client_on_premature(struct smtp_client *client, const struct smtp_reply *reply);
 void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *reply);
+
+/* --- smtp_client_content.c --- */
+void smtp_client_send_content(struct smtp_client *client); /* as much as the output may hold */
+/* Writes what ends the content: from here on it may have been taken. */
+void smtp_client_write_end(struct smtp_client *client, const struct strbuf *text);

@@ -1,10 +1,11 @@
-/* From connected to ready for mail: greeting, EHLO (RFC 5321 section 3.2), STARTTLS (RFC 3207). */
+/* From connected to known: greeting, EHLO (RFC 5321 section 3.2), STARTTLS (RFC 3207). */
 #include <string.h>
 #include <strings.h>
 
 #include "base/log.h"
 #include "base/stream.h"
 #include "smtp/smtp_client_internal.h"
+#include "smtp/smtp_sasl.h"
 
 enum { HELLO_MAX = 1024, SIZE_DIGITS_MAX = 18, OFFER_STARTTLS_CODE = 220 };
 
@@ -76,6 +77,7 @@ void smtp_client_note_extension(struct smtp_client *client, const char *line, si
         { "STARTTLS", &extensions->starttls },
         { "SIZE", &extensions->size },
         { "DSN", &extensions->dsn },
+        { "CHUNKING", &extensions->chunking },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strlen(known[i].keyword) == keyword_len && strncasecmp(known[i].keyword, keyword, keyword_len) == 0)
@@ -83,6 +85,8 @@ void smtp_client_note_extension(struct smtp_client *client, const char *line, si
     }
     if (keyword_len == 4 && strncasecmp(keyword, "SIZE", 4) == 0 && space != NULL)
         extensions->size_max = parse_size(space + 1, rest - keyword_len - 1);
+    if (keyword_len == 4 && strncasecmp(keyword, "AUTH", 4) == 0 && space != NULL)
+        extensions->mechanisms |= smtp_sasl_known(space + 1, rest - keyword_len - 1);
 }
 
 /* The relay knows us. TLS first, where it is wanted and not there yet; then the message. */
@@ -98,7 +102,7 @@ static void greeted(struct smtp_client *client)
         smtp_client_give_up(client, SMTP_STAGE_STARTTLS, &reply);
         return;
     }
-    smtp_client_begin_transaction(client);
+    smtp_client_identify(client);
 }
 
 void smtp_client_on_ehlo(struct smtp_client *client, const struct smtp_reply *reply)
@@ -129,7 +133,7 @@ void smtp_client_on_starttls(struct smtp_client *client, const struct smtp_reply
             smtp_client_protocol_error(client, "sent something in plain behind its leave to start TLS");
     } else if (client->tls == SMTP_CLIENT_TLS_MAY) {
         log_info("smtp.client.plain", "relay=%s code=%d reason=%s", client->address, reply->code, reply->text);
-        smtp_client_begin_transaction(client);
+        smtp_client_identify(client);
     } else {
         refused(client, SMTP_STAGE_STARTTLS, "STARTTLS", reply);
     }

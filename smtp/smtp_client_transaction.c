@@ -2,30 +2,27 @@
  * pipelining, RFC 2033 for LMTP).
  */
 #include <assert.h>
-#include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/loop.h"
 #include "base/stream.h"
-#include "base/xmalloc.h"
 #include "smtp/smtp_client_internal.h"
 
-enum {
-    COMMAND_MAX = 1024,
-    PIECE_SIZE = 32 * 1024,
-    OUTPUT_ENOUGH = 64 * 1024, /* what may wait in the output; more is read when it has gone */
-};
+enum { COMMAND_MAX = 1024 };
 
 /* The commands of an envelope are numbered: RSET (only on a connection that was used before), MAIL, one RCPT for each
- * recipient, DATA. So a reply is known by its place. */
+ * recipient, DATA. So a reply is known by its place. Chunks need no DATA. Nor are they sent before the replies to RCPT are
+ * in, though pipelining would allow it: the data follows its command at once, and would be sent for nobody, or for others
+ * than we think. */
 enum { COMMAND_RSET, COMMAND_MAIL, COMMAND_RCPT };
 
 static size_t data_command(const struct smtp_client_transaction *transaction)
 {
     return COMMAND_RCPT + transaction->recipient_count;
+}
+
+static size_t last_command(const struct smtp_client_transaction *transaction)
+{
+    return data_command(transaction) - (transaction->uses_chunks ? 1 : 0);
 }
 
 /* --- The envelope --- */
@@ -56,7 +53,7 @@ static void compose_command(const struct smtp_client *client, size_t command, st
 static void send_commands(struct smtp_client *client)
 {
     struct smtp_client_transaction *transaction = client->transaction;
-    size_t last = client->extensions.pipelining ? data_command(transaction) : transaction->next_command;
+    size_t last = client->extensions.pipelining ? last_command(transaction) : transaction->next_command;
     struct strbuf text;
     strbuf_init(&text, (last - transaction->next_command + 1) * COMMAND_MAX);
     while (transaction->next_command <= last)
@@ -75,6 +72,8 @@ void smtp_client_begin_transaction(struct smtp_client *client)
             smtp_client_finish(client);
         return;
     }
+    transaction->uses_chunks = client->extensions.chunking;
+    transaction->stuffing.keeps_dots = transaction->uses_chunks;
     transaction->next_command = client->is_used ? COMMAND_RSET : COMMAND_MAIL;
     transaction->next_reply = transaction->next_command;
     smtp_client_set_state(client, SMTP_CLIENT_ENVELOPE);
@@ -115,13 +114,6 @@ static void settle_all_by(struct smtp_client *client, enum smtp_stage stage, con
         settle_one(client, i, stage, reply);
 }
 
-static void write_end(struct smtp_client *client, const struct strbuf *text)
-{
-    stream_write(client->stream, text->data, text->len);
-    timer_start(client->timer, client->final_timeout_ms);
-    smtp_client_set_state(client, SMTP_CLIENT_FINAL);
-}
-
 /* DATA was accepted though no recipient was: pipelining makes that possible, and a lone dot ends it (RFC 2920 section
  * 3.1). Where it makes no sense, nothing is sent: a relay that disagrees on who was refused might take it for a
  * message. */
@@ -135,8 +127,14 @@ static void end_without_recipients(struct smtp_client *client)
     struct strbuf text;
     strbuf_init(&text, COMMAND_MAX);
     smtp_client_stuff_end(&client->transaction->stuffing, &text);
-    write_end(client, &text);
+    smtp_client_write_end(client, &text);
     strbuf_free(&text);
+}
+
+static void begin_content(struct smtp_client *client)
+{
+    smtp_client_set_state(client, SMTP_CLIENT_CONTENT);
+    smtp_client_send_content(client);
 }
 
 static void on_data_reply(struct smtp_client *client, const struct smtp_reply *reply)
@@ -150,8 +148,7 @@ static void on_data_reply(struct smtp_client *client, const struct smtp_reply *r
     } else if (client->transaction->accepted_count == 0) {
         end_without_recipients(client);
     } else {
-        smtp_client_set_state(client, SMTP_CLIENT_CONTENT);
-        smtp_client_send_content(client);
+        begin_content(client);
     }
 }
 
@@ -191,83 +188,51 @@ void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply
     if (command != COMMAND_RSET)
         note_reply(client, command, reply);
     if (transaction->next_reply < transaction->next_command) {
-        timer_start(client->timer, client->command_timeout_ms);
+        smtp_client_await_reply(client);
         return;
     }
-    bool is_hopeless = transaction->is_mail_refused ||
-                       (transaction->next_command == data_command(transaction) && transaction->accepted_count == 0);
-    if (is_hopeless)
+    bool are_all_known = transaction->next_command == data_command(transaction);
+    if (transaction->is_mail_refused || (are_all_known && transaction->accepted_count == 0))
         smtp_client_finish(client);
+    else if (are_all_known && transaction->uses_chunks)
+        begin_content(client);
     else
         send_commands(client);
 }
 
-/* --- The content --- */
+/* --- The end of the content --- */
 
-static void content_unreadable(struct smtp_client *client, const char *reason)
-{
-    /* Without the final dot the relay throws away what it has. */
-    struct smtp_reply reply = smtp_reply_make(451, "4.3.0", "the content cannot be read: %s", reason);
-    smtp_client_give_up(client, SMTP_STAGE_CONTENT, &reply);
-}
-
-/* Reads the next piece. Its size, 0 at the end, -1 when there is none (and the connection was given up). */
-static ssize_t read_piece(struct smtp_client *client, char *piece)
+/* To a chunk before the last. */
+static void on_chunk_reply(struct smtp_client *client, const struct smtp_reply *reply)
 {
     struct smtp_client_transaction *transaction = client->transaction;
-    int64_t rest = transaction->content_size - transaction->content_offset;
-    if (rest <= 0)
-        return 0;
-    ssize_t got;
-    do {
-        got = pread(transaction->content_fd, piece, rest < PIECE_SIZE ? (size_t)rest : PIECE_SIZE,
-                    transaction->content_offset);
-    } while (got < 0 && errno == EINTR);
-    if (got <= 0) {
-        content_unreadable(client, got == 0 ? "it is shorter than announced" : strerrordesc_np(errno));
-        return -1;
+    int class = reply->code / 100;
+    if (class == 3 || transaction->chunks_unanswered == 0) {
+        smtp_client_protocol_error(client, "answered a chunk that was not sent, or asked for more");
+    } else if (class == 2) {
+        transaction->chunks_unanswered--;
+        if (client->state == SMTP_CLIENT_CONTENT)
+            smtp_client_send_content(client);
+        else
+            timer_start(client->timer, client->final_timeout_ms);
+    } else {
+        /* A failed chunk is the end of the transaction (RFC 3030 section 2), but what is on its way behind it is still
+         * going to be answered. */
+        settle_all_by(client, SMTP_STAGE_CONTENT, reply);
+        if (transaction->chunks_unanswered > 1 || stream_pending_output(client->stream) > 0)
+            smtp_client_drop(client);
+        smtp_client_finish(client);
     }
-    transaction->content_offset += got;
-    return got;
-}
-
-static void send_piece(struct smtp_client *client, const char *piece, size_t len, struct strbuf *text)
-{
-    strbuf_clear(text);
-    smtp_client_stuff(&client->transaction->stuffing, piece, len, text);
-    assert(strbuf_ok(text));
-    stream_write(client->stream, text->data, text->len);
-}
-
-void smtp_client_send_content(struct smtp_client *client)
-{
-    char *piece = xmalloc(PIECE_SIZE);
-    struct strbuf text;
-    strbuf_init(&text, 2 * (PIECE_SIZE + strlen(client->transaction->prefix)) + 8);
-    ssize_t got = 1;
-    timer_start(client->timer, client->data_timeout_ms);
-    if (!client->transaction->is_prefix_sent) {
-        send_piece(client, client->transaction->prefix, strlen(client->transaction->prefix), &text);
-        client->transaction->is_prefix_sent = true;
-    }
-    while (got > 0 && stream_pending_output(client->stream) < OUTPUT_ENOUGH) {
-        got = read_piece(client, piece);
-        if (got > 0) {
-            send_piece(client, piece, (size_t)got, &text);
-        } else if (got == 0) {
-            strbuf_clear(&text);
-            smtp_client_stuff_end(&client->transaction->stuffing, &text);
-            write_end(client, &text);
-        }
-    }
-    strbuf_free(&text);
-    free(piece);
 }
 
 /* A reply before the final dot. A refusal is believed, for there is no point in sending the rest; anything else cannot
  * be about this message. Either way the dot must not be sent any more. */
 void smtp_client_on_premature(struct smtp_client *client, const struct smtp_reply *reply)
 {
+    if (client->transaction->uses_chunks) {
+        on_chunk_reply(client, reply);
+        return;
+    }
     if (reply->code / 100 < 4) {
         smtp_client_protocol_error(client, "answered before the end of the content");
         return;
@@ -280,6 +245,10 @@ void smtp_client_on_premature(struct smtp_client *client, const struct smtp_repl
 void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *reply)
 {
     struct smtp_client_transaction *transaction = client->transaction;
+    if (transaction->uses_chunks && transaction->chunks_unanswered > 1) {
+        on_chunk_reply(client, reply);
+        return;
+    }
     if (reply->code / 100 == 3) {
         smtp_client_protocol_error(client, "asked for more after the end of the content");
         return;

@@ -3,7 +3,8 @@
  * A script plays the relay, the owner and the clock. Each is played twice: with consecutive relay lines in one packet, and with
  * every byte in a packet of its own; nothing but the timing may differ. Lines ('#' begins a comment):
  *
- *   set NAME VALUE     a member of struct smtp_client_settings (see do_set()), before the first `send`
+ *   set NAME VALUE     a member of struct smtp_client_settings (see do_set()), escapes as below, before the first `send`
+ *   tcp                the relay listens on TCP, not on a unix socket; likewise
  *   whole packets      not to be played byte by byte
  *   from ADDRESS       of the next message; "from" alone is the null path
  *   to ADDRESS ...     its recipients
@@ -24,7 +25,11 @@
  *   repeat N TEXT      the relay sends a line N times
  *   C: TEXT            the client's next line is this; '*' at the end stands for any rest
  *   quiet              the client has sent nothing more
- *   C-pattern N        the client has sent `pattern N`
+ *   C-pattern N [M]    the client has sent `pattern N`, or N octets of it from the Mth
+ *   scram ITERATIONS PASSWORD  the relay does SCRAM with this password
+ *   C-scram TEXT       the client's next line is this and a SCRAM message, which the relay takes
+ *   S-scram            the relay says "334" and what it answers
+ *   lying              the client has shown that it does not know the password
  *   closed             the client has sent nothing more, and closed the connection
  *   cut                the relay closes the connection
  *   tls TEXT           the relay sends a line and starts TLS
@@ -32,8 +37,7 @@
  *   wait MS            time passes
  *   result N OUTCOME REPLY   what was reported for recipient N; REPLY is "CODE ENHANCED TEXT", '*' as above
  *   stage N NAME       where that was decided
- *   dsn N              delivered, and the relay has taken over what is to be reported
- *   no dsn N           it has not
+ *   dsn N yes|no       whether the relay has delivered, and taken over what is to be reported
  *   pending            nothing was reported yet
  *   free               the owner frees the client
  */
@@ -60,6 +64,7 @@
 #include "base/xmalloc.h"
 #include "smtp/smtp_client.h"
 #include "tests/dialogue/script_text.h"
+#include "tests/dialogue/smtp_relay.h"
 
 #define SCRIPTS POSTERN_SOURCE_DIR "/tests/dialogue/smtp_client"
 
@@ -77,7 +82,9 @@ struct play {
     struct tls_context *tls;
 
     struct smtp_client_settings settings;
-    char address[200], ca_file[200];
+    char address[200], ca_file[200], user[200], password[200], pin[100];
+    struct relay_scram *scram;
+    char *scram_answer;
     struct smtp_client *client;
     struct smtp_address sender;
     struct smtp_client_recipient recipients[RECIPIENTS_MAX];
@@ -258,12 +265,52 @@ static void do_expect_pattern(struct play *play, const char *text)
 {
     struct strbuf pattern;
     strbuf_init(&pattern, TEXT_MAX);
-    add_pattern(&pattern, strtoul(text, NULL, 10));
-    if (play->received.len - play->matched < pattern.len ||
-        memcmp(play->received.data + play->matched, pattern.data, pattern.len) != 0)
+    char *rest;
+    size_t size = strtoul(text, &rest, 10), skipped = strtoul(rest, NULL, 10);
+    add_pattern(&pattern, skipped + size);
+    if (play->received.len - play->matched < size ||
+        memcmp(play->received.data + play->matched, pattern.data + skipped, size) != 0)
         FAIL(play, "the pattern has not come: %zu bytes are there", play->received.len - play->matched);
-    play->matched += pattern.len;
+    play->matched += size;
     strbuf_free(&pattern);
+}
+
+static void do_scram(struct play *play, const char *text)
+{
+    char iterations[20];
+    size_t len = strcspn(text, " ");
+    snprintf(iterations, sizeof iterations, "%.*s", (int)len, text);
+    relay_scram_free(&play->scram);
+    play->scram = relay_scram_new(text + len + 1, iterations);
+}
+
+static void do_expect_scram(struct play *play, const char *before)
+{
+    const char *line = play->received.data + play->matched;
+    const char *end = strstr(line, "\r\n");
+    size_t len = strlen(before);
+    if (end == NULL || strncmp(line, before, len) != 0 || (len > 0 && line[len++] != ' '))
+        FAIL(play, "expected \"%s\" and a SCRAM message, got \"%s\"", before, line);
+    char *said = xstrndup(line + len, (size_t)(end - line) - len);
+    free(play->scram_answer);
+    play->scram_answer = relay_scram_step(play->scram, said);
+    free(said);
+    play->matched += (size_t)(end - line) + 2;
+}
+
+static void do_say_scram(struct play *play, const char *text)
+{
+    (void)text;
+    if (play->scram_answer == NULL)
+        FAIL(play, "the relay finds the client lying");
+    strbuf_add_fmt(&play->packet, "334 %s\r\n", play->scram_answer);
+}
+
+static void do_lying(struct play *play, const char *text)
+{
+    (void)text;
+    if (play->scram_answer != NULL)
+        FAIL(play, "the relay does not find the client lying");
 }
 
 static void do_quiet(struct play *play, const char *text)
@@ -317,6 +364,14 @@ static enum smtp_client_tls tls_by_name(const char *name)
     return (enum smtp_client_tls)i;
 }
 
+static const char wrong_pin[] = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+static const char *copy_into(char out[static 200], const char *value)
+{
+    snprintf(out, 200, "%s", value);
+    return out;
+}
+
 static void do_set(struct play *play, const char *text)
 {
     char name[32];
@@ -324,7 +379,12 @@ static void do_set(struct play *play, const char *text)
     assert_true(len < sizeof name && text[len] == ' ');
     memcpy(name, text, len);
     name[len] = '\0';
-    const char *value = text + len + 1;
+    struct strbuf unescaped;
+    strbuf_init(&unescaped, LINE_SIZE);
+    add_unescaped(play, &unescaped, text + len + 1);
+    char value[200];
+    assert_true(snprintf(value, sizeof value, "%s", unescaped.data) < 200);
+    strbuf_free(&unescaped);
     int64_t number = strtoll(value, NULL, 10);
     if (strcmp(name, "lmtp") == 0)
         play->settings.lmtp = is_yes(value);
@@ -336,8 +396,23 @@ static void do_set(struct play *play, const char *text)
         play->settings.ca_file = is_yes(value) ? play->ca_file : NULL;
     else if (strcmp(name, "keep_ms") == 0)
         play->settings.keep_ms = number;
+    else if (strcmp(name, "user") == 0)
+        play->settings.user = copy_into(play->user, value);
+    else if (strcmp(name, "password") == 0)
+        play->settings.password = copy_into(play->password, value);
+    else if (strcmp(name, "pin") == 0)
+        play->settings.pin = is_yes(value) ? play->pin : wrong_pin;
     else
         FAIL(play, "unknown setting %s", name);
+}
+
+static void do_tcp(struct play *play, const char *text)
+{
+    (void)text;
+    loop_listener_free(&play->listener);
+    snprintf(play->address, sizeof play->address, "127.0.0.1:0");
+    listen_for_client(play);
+    snprintf(play->address, sizeof play->address, "%s", loop_listener_address(play->listener));
 }
 
 static void do_from(struct play *play, const char *text)
@@ -407,14 +482,12 @@ static void do_announce(struct play *play, const char *text)
 
 static void do_8bit(struct play *play, const char *text)
 {
-    (void)text;
-    play->is_8bit = true;
+    play->is_8bit = text[0] == '\0';
 }
 
 static void do_utf8(struct play *play, const char *text)
 {
-    (void)text;
-    play->is_utf8 = true;
+    play->is_utf8 = text[0] == '\0';
 }
 
 static void free_client(struct play *play, const char *text)
@@ -505,15 +578,8 @@ static void do_stage(struct play *play, const char *text)
 static void do_dsn(struct play *play, const char *text)
 {
     char *rest;
-    if (!result_of(play, text, &rest)->dsn)
-        FAIL(play, "the relay has not taken the reports over");
-}
-
-static void do_no_dsn(struct play *play, const char *text)
-{
-    char *rest;
-    if (result_of(play, text, &rest)->dsn)
-        FAIL(play, "the relay has taken the reports over");
+    if (result_of(play, text, &rest)->dsn != is_yes(rest + 1))
+        FAIL(play, "expected the opposite of \"dsn %s\"", text);
 }
 
 static void do_result(struct play *play, const char *text)
@@ -575,6 +641,11 @@ static const struct {
     { "repeat", do_repeat, true },
     { "C:", do_expect, false },
     { "C-pattern", do_expect_pattern, false },
+    { "tcp", do_tcp, false },
+    { "scram", do_scram, false },
+    { "C-scram", do_expect_scram, false },
+    { "S-scram", do_say_scram, true },
+    { "lying", do_lying, false },
     { "quiet", do_quiet, false },
     { "closed", do_closed, false },
     { "cut", do_cut, false },
@@ -584,7 +655,6 @@ static const struct {
     { "result", do_result, false },
     { "stage", do_stage, false },
     { "dsn", do_dsn, false },
-    { "no dsn", do_no_dsn, false },
     { "pending", do_pending, false },
     { "free", do_free, false },
 };
@@ -619,6 +689,7 @@ static void play_setup(struct play *play)
     play->announced = -1;
     assert_true(snprintf(play->address, sizeof play->address, "unix:%s/relay", play->folder) < 200);
     assert_true(snprintf(play->ca_file, sizeof play->ca_file, "%s/cert.pem", play->folder) < 200);
+    relay_read_pin(play->ca_file, play->pin);
     char key_file[200];
     assert_true(snprintf(key_file, sizeof key_file, "%s/key.pem", play->folder) < 200);
     char *error = NULL;
@@ -636,6 +707,8 @@ static void play_teardown(struct play *play)
 {
     smtp_client_free(&play->client);
     turn(play, TURNS);
+    relay_scram_free(&play->scram);
+    free(play->scram_answer);
     loop_listener_free(&play->listener);
     stream_free(&play->relay);
     stream_free(&play->waiting);
@@ -673,38 +746,14 @@ static bool play_script(const char *path, const char *folder, bool is_bytewise)
     return is_for_us;
 }
 
-static void make_folder(char folder[static 64])
-{
-    char certificate[128];
-    char key[128];
-    char *error = NULL;
-    snprintf(folder, 64, "/tmp/postern-smtp-client-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
-    snprintf(key, sizeof key, "%s/key.pem", folder);
-    if (tls_make_self_signed("localhost", certificate, key, &error) != 1)
-        fail_msg("%s", error);
-}
-
-static void remove_folder(const char *folder)
-{
-    static const char *const names[] = { "cert.pem", "key.pem", "relay" };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    assert_int_equal(rmdir(folder), 0);
-}
-
 static void play_case(void **state)
 {
     const char *path = *state;
     char folder[64];
-    make_folder(folder);
+    relay_make_folder(folder);
     play_script(path, folder, false);
     play_script(path, folder, true);
-    remove_folder(folder);
+    relay_remove_folder(folder);
 }
 
 static void no_log(enum log_level level, const char *line, void *ctx)

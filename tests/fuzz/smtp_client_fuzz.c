@@ -1,8 +1,9 @@
 /* Fuzzing smtp_client with a hostile relay.
  *
- * The first octet chooses LMTP, STARTTLS, recipients and how the relay talks; the rest is what it says: a line each time the
+ * The first octet chooses LMTP, STARTTLS, AUTH, recipients and how the relay talks; the rest is what it says: a line each time the
  * client has gone silent, or everything at once. Whatever it says, the owner hears exactly once of each message, in
- * codes that fit the outcomes, and nothing is delivered that was not sent to its end.
+ * codes that fit the outcomes and stages, and nothing is delivered that was not sent to its end, nor to a relay that was to
+ * prove that it knows the password.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +27,9 @@ enum flag {
     FLAG_AT_ONCE = 4,
     FLAG_TWO_RECIPIENTS = 8,
     FLAG_8BIT = 16,
-    FLAG_TWO_MESSAGES = 32
+    FLAG_TWO_MESSAGES = 32,
+    FLAG_AUTH = 64,
+    FLAG_UTF8 = 128
 };
 
 static const char content[] = "Subject: Lunch\r\n\r\n.At noon?\r\n";
@@ -40,6 +43,7 @@ struct scene {
     const uint8_t *words; /* what the relay has not said yet */
     size_t left;
     unsigned done;
+    bool authenticates;
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -81,6 +85,11 @@ static void on_accept(int fd, const char *peer, void *arg)
     strbuf_clear(&scene->received);
 }
 
+static bool has_received(const struct scene *scene, const char *text)
+{
+    return memmem(scene->received.data, scene->received.len, text, strlen(text)) != NULL;
+}
+
 static void on_done(const struct smtp_recipient_result *results, size_t count, void *ctx)
 {
     struct scene *scene = ctx;
@@ -90,14 +99,18 @@ static void on_done(const struct smtp_recipient_result *results, size_t count, v
         switch (results[i].outcome) {
         case SMTP_OUTCOME_DELIVERED:
             require(class == 2);
-            require(memmem(scene->received.data, scene->received.len, "\r\n..At noon?\r\n.\r\n", 17) != NULL);
+            require(has_received(scene, "\r\n..At noon?\r\n.\r\n") ||
+                    has_received(scene, "BDAT 29 LAST\r\nSubject: Lunch\r\n\r\n.At noon?\r\n"));
+            require(!scene->authenticates || has_received(scene, "AUTH PLAIN") || has_received(scene, "AUTH LOGIN"));
+            require(results[i].stage == SMTP_STAGE_FINAL);
             break;
         case SMTP_OUTCOME_TEMPORARY:
         case SMTP_OUTCOME_UNKNOWN:
             require(class == 4);
+            require(results[i].outcome == SMTP_OUTCOME_TEMPORARY || results[i].stage == SMTP_STAGE_FINAL);
             break;
         case SMTP_OUTCOME_PERMANENT:
-            require(class == 5);
+            require(class == 5 && results[i].stage >= SMTP_STAGE_EXTENSIONS);
             break;
         }
     }
@@ -120,13 +133,21 @@ static void relay_speaks(struct scene *scene, bool at_once)
 
 static void play(struct scene *scene, struct smtp_client *client, unsigned flags)
 {
-    struct smtp_client_recipient recipients[2] = { { .address = { "bob", "example.com" } },
+    const char *domain = (flags & FLAG_UTF8) != 0 ? "b\xc3\xbc"
+                                                    "cher.example"
+                                                  : "example.com";
+    char orcpt[SMTP_ORCPT_MAX + 1];
+    struct smtp_client_recipient recipients[2] = { { .address = { "bob", "" }, .notify = 7, .orcpt = orcpt },
                                                    { .address = { "carol", "example.com" } } };
+    snprintf(recipients[0].address.domain, sizeof recipients[0].address.domain, "%s", domain);
+    require(smtp_client_format_orcpt(&recipients[0].address, orcpt));
     int fd = memfd_create("content", MFD_CLOEXEC);
     require(write(fd, content, sizeof content - 1) == sizeof content - 1);
     struct smtp_client_message message = {
         .sender = { "alice.member", "silo.example.org" },
         .recipients = recipients,
+        .envid = "out17",
+        .ret = SMTP_DSN_RET_HDRS,
         .recipient_count = (flags & FLAG_TWO_RECIPIENTS) != 0 ? 2 : 1,
         .content_fd = fd,
         .content_size = sizeof content - 1,
@@ -157,7 +178,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     log_set_sink(no_log, NULL);
     unsigned flags = data[0];
-    struct scene scene = { .clock = clock_new_fake(0, 0), .words = data + 1, .left = size - 1 };
+    struct scene scene = {
+        .clock = clock_new_fake(0, 0), .words = data + 1, .left = size - 1, .authenticates = (flags & FLAG_AUTH) != 0
+    };
     char address[64];
     snprintf(address, sizeof address, "unix:/tmp/postern-fuzz-relay-%ld", (long)getpid());
     const char *error = NULL;
@@ -171,6 +194,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .lmtp = (flags & FLAG_LMTP) != 0,
         .tls = (flags & FLAG_TLS) != 0 ? SMTP_CLIENT_TLS_MAY : SMTP_CLIENT_TLS_NONE,
         .helo = "gw.example.org",
+        .user = scene.authenticates ? "alice" : NULL,
+        .password = "open sesame",
     };
     char *client_error = NULL;
     struct smtp_client *client = smtp_client_new(&settings, &client_error);
