@@ -45,7 +45,8 @@ struct store_inbound_recipient {
     char *address;      /* as the sender has written it; NULL for a notice */
     unsigned notify;    /* enum store_notify */
     char *orcpt;        /* value of ORCPT, still xtext; NULL */
-    bool is_skipped;    /* not among those that it was last posted to: the mapping was revoked since */
+    bool is_skipped;    /* not among those that it was last posted to: see gateway/trouble.h for why */
+    bool is_gone;       /* a member who was removed */
 };
 struct store_inbound_recipient_new {
     struct store_target target;
@@ -271,7 +272,7 @@ struct store_inbound_same {
     struct store_target target;
     int64_t since;
 };
-/* The entry that it was accepted as. 0: it was not. */
+/* The entry that it was accepted as. 0: it was not, or was not delivered to this target in the end. */
 int store_inbound_find_same(struct store_db *db, const struct store_inbound_same *same, int64_t *id_out)
     __attribute__((warn_unused_result));
 /* Of a mail that is, or was, taken for others as this entry: it is refused for same->target, and its sender is told in a

@@ -76,6 +76,9 @@ int store_inbound_add_recipient(struct store_db *db, int64_t inbound_id,
         STORE_VALUES(bind_int(inbound_id), bind_id(recipient->target.member_id), bind_id(recipient->target.group_id),
                      bind_id(recipient->mapping_id), bind_text(recipient->address),
                      bind_text(format_notify(recipient->notify, notify)), bind_text(recipient->orcpt)));
+    if (result >= 0 && recipient->notify & STORE_NOTIFY_DELAY)
+        result =
+            store_execute(db, "UPDATE inbound SET delay_awaited = 1 WHERE id = ?", STORE_VALUES(bind_int(inbound_id)));
     return result < 0 ? -1 : 1;
 }
 
@@ -116,7 +119,7 @@ static int read_recipients(struct store_db *db, struct store_inbound *inbound)
                       "  CASE WHEN group_.state = 'joined' THEN group_.gid END),"
                       " coalesce(inbound_recipient.alias, member.alias, group_.gid),"
                       " coalesce(member.local_part, group_.local_part),"
-                      " inbound_recipient.address, notify, orcpt, is_skipped"
+                      " inbound_recipient.address, notify, orcpt, is_skipped, coalesce(member.removed, 0)"
                       " FROM inbound_recipient LEFT JOIN member ON member.id = inbound_recipient.member_id"
                       " LEFT JOIN group_ ON group_.id = inbound_recipient.group_id"
                       " WHERE inbound_id = ? ORDER BY inbound_recipient.id",
@@ -134,6 +137,7 @@ static int read_recipients(struct store_db *db, struct store_inbound *inbound)
             .notify = parse_notify(store_query_text(&query, 7)),
             .orcpt = store_query_copy_or_null(&query, 8),
             .is_skipped = store_query_int(&query, 9) != 0,
+            .is_gone = store_query_int(&query, 10) != 0,
         };
     }
     store_query_end(&query);

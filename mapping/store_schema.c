@@ -8,6 +8,7 @@
 /* The conditions of the partial indexes are written with OR, word for word as in the statements that use them: that is
  * what the query planner recognises. Settled entries are in none of these indexes. */
 #define UNSETTLED "(state = 'waiting' OR state = 'routed' OR state = 'held' OR state = 'dropped')"
+#define LIVE      "(state = 'waiting' OR state = 'routed' OR state = 'held')"
 #define SCHEDULED "(state = 'waiting' OR state = 'routed')"
 
 #define VERSION_1_PEOPLE                                                                                               \
@@ -187,10 +188,12 @@
     "  received_at INTEGER NOT NULL,"                                                                                  \
     "  next_attempt_at INTEGER NOT NULL,"                                                                              \
     "  attempts INTEGER NOT NULL DEFAULT 0,"                                                                           \
+    "  delay_awaited INTEGER NOT NULL DEFAULT 0," /* NOTIFY=DELAY, and the sender has not been told of one */          \
     "  last_error TEXT NOT NULL DEFAULT ''"                                                                            \
     ") STRICT;"                                                                                                        \
     "CREATE INDEX inbound_due ON inbound (next_attempt_at, id) WHERE " SCHEDULED ";"                                   \
     "CREATE INDEX inbound_live ON inbound (state, id) WHERE " UNSETTLED ";"                                            \
+    "CREATE INDEX inbound_delay ON inbound (received_at) WHERE delay_awaited = 1 AND " LIVE ";"                        \
     "CREATE INDEX inbound_message_id ON inbound (message_id, digest) WHERE message_id IS NOT NULL;"                    \
     "CREATE INDEX inbound_from ON inbound (correspondent_id, received_at) WHERE correspondent_id IS NOT NULL;"         \
     "CREATE INDEX inbound_about ON inbound (about_outbound_id) WHERE about_outbound_id IS NOT NULL;"                   \
@@ -265,6 +268,7 @@
     "  UNIQUE (outbound_id, correspondent_id),"                                                                        \
     "  CHECK ((correspondent_id IS NULL) <> (address IS NULL))"                                                        \
     ") STRICT;"                                                                                                        \
+    "CREATE INDEX outbound_recipient_address ON outbound_recipient (address) WHERE address IS NOT NULL;"               \
     "CREATE TABLE forward_message ("                                                                                   \
     "  outbound_id INTEGER NOT NULL REFERENCES outbound (id),"                                                         \
     "  seq INTEGER NOT NULL,"                                                                                          \

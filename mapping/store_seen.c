@@ -14,7 +14,7 @@ int store_seen_tmtp_known(struct store_db *db, const char *msgid)
                            &seen_at);
 }
 
-/* By the index of Message-IDs: one of digests would be a page more to write for each mail, anywhere in the file. */
+/* Who did not get it in the end may get it now: the sender has heard that it failed, and tries again. By the index of Message-IDs: one of digests would be a page more to write for each mail, anywhere in the file. */
 int store_inbound_find_same(struct store_db *db, const struct store_inbound_same *same, int64_t *id_out)
 {
     *id_out = 0;
@@ -23,7 +23,8 @@ int store_inbound_find_same(struct store_db *db, const struct store_inbound_same
                            " JOIN inbound_recipient ON inbound_recipient.inbound_id = inbound.id"
                            " WHERE inbound.message_id = ? AND inbound.digest = ? AND inbound.sender = ?"
                            " AND inbound.received_at >= ? AND inbound_recipient.member_id IS NOT DISTINCT FROM ?"
-                           " AND inbound_recipient.group_id IS NOT DISTINCT FROM ? LIMIT 1",
+                           " AND inbound_recipient.group_id IS NOT DISTINCT FROM ?"
+                           " AND NOT (inbound_recipient.is_skipped AND inbound.state = 'settled') LIMIT 1",
                            STORE_VALUES(bind_text(same->message_id), bind_blob(same->digest, STORE_DIGEST_SIZE),
                                         bind_text(same->sender), bind_int(same->since), bind_id(same->target.member_id),
                                         bind_id(same->target.group_id)),
