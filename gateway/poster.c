@@ -18,6 +18,8 @@
 #include "gateway/config.h"
 #include "gateway/outcome.h"
 #include "gateway/parts.h"
+#include "gateway/poster_overdue.h"
+#include "gateway/poster_return.h"
 #include "gateway/poster_settle.h"
 #include "gateway/queue.h"
 #include "gateway/report.h"
@@ -32,7 +34,13 @@
 #include "tmtp/tmtp_client.h"
 #include "tmtp/tmtp_message.h"
 
-enum { POSTER_CONCURRENCY = 48, PAUSE_MS = 1000, PUT_OFF_MIN_MS = 1000, PUT_OFF_MAX_MS = 60 * 1000 };
+enum {
+    POSTER_CONCURRENCY = 48,
+    PAUSE_MS = 1000,
+    PUT_OFF_MIN_MS = 1000,
+    PUT_OFF_MAX_MS = 60 * 1000,
+    RETURN_LATER_MS = 600 * 1000
+};
 static const int64_t content_budget =
     INT64_C(1) << 30; /* bytes of mail with a converted copy on disk at the same time; one mail may exceed it alone */
 
@@ -81,8 +89,11 @@ struct job {
     bool reported;           /* settling it has put a report to its sender into the other queue */
     char *echo_msgid;        /* to be acked when settled */
     char *error;             /* why it is put off */
+    char *words;             /* of the silo, which has refused it; NULL */
     int64_t next_attempt_at;
-    bool counts, give_up; /* of putting off: was it an attempt, is it the last */
+    bool counts, give_up;     /* of putting off: was it an attempt, is it the last */
+    bool is_for_a_person;     /* then: only they can do something */
+    struct poster_return end; /* else: what becomes of it */
     int64_t now;
     struct timer *pause;
 };
@@ -91,6 +102,7 @@ struct poster {
     const struct parts *parts;
     struct tmtp_client *client;
     struct queue *queue;
+    struct poster_overdue *overdue;
     struct job *jobs;
     uint64_t posted;
 };
@@ -122,6 +134,7 @@ static void job_free(struct job *job)
     free(job->skipped);
     free(job->echo_msgid);
     free(job->error);
+    free(job->words);
     free(job);
 }
 
@@ -151,11 +164,26 @@ static void end_after_pause(struct job *job)
 
 /* Putting off: the row gets a later due time, and its story a line (unless it would only repeat the last one). */
 
+/* Given up; but so many reports have gone to its sender that this one has to wait. */
+static int commit_return(struct store_db *db, struct job *job)
+{
+    job->end.id = job->row.id;
+    job->end.now = job->now;
+    job->end.why = job->error;
+    if (poster_return(db, job->poster->parts->reporter, &job->end) != 1)
+        return -1;
+    if (job->end.done != POSTER_NOT_YET)
+        return 1;
+    return store_queue_postpone(db, STORE_QUEUE_IN, job->row.id, job->now + RETURN_LATER_MS, job->error) < 0 ? -1 : 1;
+}
+
 static int commit_put_off(struct store_db *db, void *arg)
 {
-    const struct job *job = arg;
+    struct job *job = arg;
     int64_t id = job->row.id;
     int result;
+    if (job->give_up && !job->is_for_a_person)
+        return commit_return(db, job);
     if (job->give_up)
         result = store_inbound_set_state(db, id, STORE_QUEUE_HELD, job->error);
     else if (job->counts)
@@ -174,6 +202,8 @@ static void put_off_done(int result, void *arg)
 {
     struct job *job = arg;
     if (result == 1) {
+        if (job->end.reported)
+            reporter_poke(job->poster->parts->reporter);
         job_end(job);
         return;
     }
@@ -189,7 +219,7 @@ static void submit_put_off(struct job *job, const char *error)
     store_submit(job->poster->parts->store, commit_put_off, put_off_done, job);
 }
 
-/* It can't be done now, for a reason of ours: tried again soon, the later the older it is. Held when that has no
+/* It can't be done now, for a reason of ours: tried again soon, the later the older it is. Given up when that has no
  * end. */
 static void put_off(struct job *job, const char *why)
 {
@@ -200,12 +230,13 @@ static void put_off(struct job *job, const char *why)
         delay = PUT_OFF_MIN_MS;
     job->counts = false;
     job->give_up = age >= config->retry.give_up_ms;
+    job->end.trouble = TROUBLE_OURS;
     job->next_attempt_at = job->now + (delay < PUT_OFF_MAX_MS ? delay : PUT_OFF_MAX_MS);
     submit_put_off(job, why);
 }
 
-/* The silo said no. */
-static void refused(struct job *job, const char *error)
+/* The silo said no, or (words NULL) something of ours is broken. */
+static void refused(struct job *job, const char *error, const char *words)
 {
     const struct config *config = job->poster->parts->config;
     job->now = clock_wall_ms(job->poster->parts->clock);
@@ -223,6 +254,8 @@ static void refused(struct job *job, const char *error)
     job->counts = true;
     job->give_up = outcome.action == OUTCOME_GIVE_UP;
     job->next_attempt_at = outcome.next_attempt_at;
+    job->end.trouble = words ? TROUBLE_REFUSED : TROUBLE_OURS;
+    job->end.words = words ? job->words = xstrdup(words) : NULL;
     log_warning("post.refused", "id=in%" PRId64 " attempt=%u final=%d reason=%s", job->row.id, facts.attempts,
                 job->give_up, error);
     submit_put_off(job, error);
@@ -343,7 +376,7 @@ void poster_on_result(struct poster *poster, const struct tmtp_client_result *re
     if (result->lost)
         job_end(job); /* due as before; looked at again when online, after all echoes */
     else if (result->error)
-        refused(job, result->error);
+        refused(job, result->error, result->error);
     else
         begin_settling(job, result->msgid, result->posted);
 }
@@ -396,7 +429,7 @@ static void post(struct job *job)
     char key[POSTER_KEY_SIZE];
     set_state(job, JOB_POSTING);
     if (find_thread(job, &thread) != 1) {
-        refused(job, "its thread can't be read from the database");
+        refused(job, "its thread can't be read from the database", NULL);
         return;
     }
     poster_key_format(job->row.id, job->row.received_at, key);
@@ -526,6 +559,13 @@ static void skip_recipient(struct job *job, size_t index)
     row->recipients[index] = row->recipients[--row->recipient_count];
 }
 
+/* An old mail waits for nobody: it goes to those who can get it. */
+static bool is_last_attempt(const struct job *job)
+{
+    int64_t age = clock_wall_ms(job->poster->parts->clock) - job->row.received_at;
+    return age >= job->poster->parts->config->retry.give_up_ms;
+}
+
 /* Who may still get it: an administrator may have changed their mind since it was accepted. Those who may not any
  * more are removed. NULL: go on; else why not now. */
 static const char *check_recipients(struct job *job)
@@ -533,26 +573,19 @@ static const char *check_recipients(struct job *job)
     struct store_db *db = store_reader(job->poster->parts->store);
     struct strbuf note;
     const char *wait = NULL;
+    bool is_last = is_last_attempt(job);
     strbuf_init(&note, 1000);
     for (size_t i = job->row.recipient_count; i-- > 0;) {
         const struct store_inbound_recipient *recipient = &job->row.recipients[i];
-        struct store_mapping mapping;
-        int found = recipient->mapping_id ? store_mapping_find(db, recipient->mapping_id, &mapping) : 0;
-        /* a notice needs no mapping */
-        enum store_mapping_state state = found == 1 ? mapping.state : STORE_MAPPING_APPROVED;
-        if (found == 1)
-            store_mapping_free(&mapping);
-        if (found < 0) {
+        enum trouble trouble;
+        if (trouble_find(db, recipient, TROUBLE_OURS, &trouble) < 0) {
             wait = "a mapping can't be read from the database";
-        } else if (state == STORE_MAPPING_REVOKED || state == STORE_MAPPING_DENIED) {
-            strbuf_add_fmt(&note, "%snot for %s: the mapping was %s since", note.len ? "; " : "", recipient->alias,
-                           store_mapping_state_name(state));
+        } else if (trouble_is_final(trouble) || (trouble_is_own(trouble) && is_last && recipient->address)) {
+            strbuf_add_fmt(&note, "%snot for %s: %s", note.len ? "; " : "", recipient->alias,
+                           trouble_words(trouble)->story);
             skip_recipient(job, i);
-        } else if (state == STORE_MAPPING_SUSPENDED) {
-            wait = "a mapping is suspended";
-        } else if (!recipient->uid) {
-            wait = recipient->target.group_id ? "the gateway is not in the group (any more)"
-                                              : "a recipient's uid is not known";
+        } else if (trouble_is_own(trouble)) {
+            wait = trouble_words(trouble)->story;
         }
     }
     for (size_t i = 0; i < job->row.recipient_count; i++)
@@ -603,12 +636,12 @@ static void open_content(void *arg)
     int found = store_content_open(store_reader(poster->parts->store), job->row.content_id, &fd, &size);
     if (found == 0) { /* for an administrator, who may have a copy of it */
         job->now = clock_wall_ms(poster->parts->clock);
-        job->give_up = true;
+        job->give_up = job->is_for_a_person = true;
         submit_put_off(job, "its content is missing from state_dir");
         return;
     }
     if (found < 0) {
-        refused(job, "its content can't be read");
+        refused(job, "its content can't be read", NULL);
         return;
     }
     if (job->row.kind == STORE_INBOUND_NOTICE) { /* a notice of our own: the content is the text */
@@ -624,6 +657,18 @@ static void open_content(void *arg)
         set_state(job, JOB_CONVERTING);
     else
         put_off(job, "the convert workers are busy");
+}
+
+static void give_up_without_recipients(struct job *job)
+{
+    struct strbuf why;
+    strbuf_init(&why, 1100);
+    strbuf_add_fmt(&why, "nobody is left who can get it: %.1000s", job->note);
+    job->now = clock_wall_ms(job->poster->parts->clock);
+    job->give_up = true;
+    job->end.trouble = TROUBLE_OURS; /* each of them has one of their own */
+    submit_put_off(job, why.data);
+    strbuf_free(&why);
 }
 
 static void start(int64_t id, void *ctx)
@@ -643,10 +688,8 @@ static void start(int64_t id, void *ctx)
         return;
     }
     const char *why = check_recipients(job);
-    if (job->row.recipient_count == 0) { /* for an administrator to drop, or to take back the revocation */
-        job->now = clock_wall_ms(poster->parts->clock);
-        job->give_up = true;
-        submit_put_off(job, "every mapping that it came in by was revoked");
+    if (job->row.recipient_count == 0) {
+        give_up_without_recipients(job);
         return;
     }
     if (!why)
@@ -668,6 +711,7 @@ struct poster *poster_new(const struct parts *parts)
     };
     poster->parts = parts;
     poster->queue = queue_new(&settings);
+    poster->overdue = poster_overdue_new(parts);
     return poster;
 }
 
@@ -681,6 +725,7 @@ void poster_free(struct poster **poster_in)
         job_free(job);
     }
     queue_free(&poster->queue);
+    poster_overdue_free(&poster->overdue);
     free(poster);
     *poster_in = NULL;
 }
@@ -693,6 +738,7 @@ void poster_set_client(struct poster *poster, struct tmtp_client *client)
 void poster_set_online(struct poster *poster, bool online)
 {
     queue_open(poster->queue, online);
+    poster_overdue_set_online(poster->overdue, online);
 }
 
 void poster_poke(struct poster *poster)

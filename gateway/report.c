@@ -22,6 +22,7 @@
 #include "gateway/signer.h"
 #include "mapping/store_content.h"
 #include "mapping/store_draft.h"
+#include "mapping/store_overdue.h"
 #include "mapping/store_trace.h"
 #include "smtp/smtp_params.h"
 
@@ -29,6 +30,7 @@ enum {
     RETURN_MAX = STORE_BLOB_MAX,  /* a larger mail is not returned whole */
     RECIPIENTS_MAX = 1000,        /* of one report: more get several */
     REPORT_MAX = 8 * 1024 * 1024, /* more than these make */
+    HOUR_MS = 3600 * 1000,
     BOUNDARY_SIZE = 33,
 };
 
@@ -92,6 +94,8 @@ enum due {
     DUE_AUTOMATIC, /* of a failure, which automatic mail has not asked for */
     DUE_NO_SENDER,
     DUE_UNPROVEN,
+    DUE_CROWDED, /* nobody has asked for it, and too many have gone there lately */
+    DUE_COUNT,
 };
 /* For the story; NULL: not worth a word. */
 static const char *const due_words[] = {
@@ -101,11 +105,14 @@ static const char *const due_words[] = {
     [DUE_AUTOMATIC] = "the mail is automatic and has not asked for any",
     [DUE_NO_SENDER] = "the mail has a null sender",
     [DUE_UNPROVEN] = "the envelope sender is not proven",
+    [DUE_CROWDED] = "too many reports to this address within an hour",
 };
 
 static enum due is_due(const struct report *report, const struct report_recipient *recipient)
 {
     if (recipient->action == SMTP_DSN_DELIVERED && !(recipient->notify & STORE_NOTIFY_SUCCESS))
+        return DUE_UNASKED;
+    if (recipient->action == SMTP_DSN_DELAYED && !(recipient->notify & STORE_NOTIFY_DELAY))
         return DUE_UNASKED;
     if (recipient->action == SMTP_DSN_FAILED && recipient->notify && !(recipient->notify & STORE_NOTIFY_FAILURE))
         return DUE_UNWANTED;
@@ -113,13 +120,27 @@ static enum due is_due(const struct report *report, const struct report_recipien
         return DUE_NO_SENDER;
     if (!report->is_sender_proven)
         return DUE_UNPROVEN;
-    return recipient->notify == 0 && report->is_automatic ? DUE_AUTOMATIC : DUE_REPORT;
+    if (recipient->notify != 0)
+        return DUE_REPORT; /* one for each mail in which it was asked for: there are no more than those */
+    return report->is_automatic ? DUE_AUTOMATIC : report->is_crowded ? DUE_CROWDED : DUE_REPORT;
+}
+
+static bool is_missed(enum due due)
+{
+    return due != DUE_REPORT && due != DUE_UNASKED && due != DUE_UNWANTED;
+}
+
+int report_find_crowd(struct store_db *db, const char *sender, int64_t now, bool *is_crowded_out)
+{
+    int64_t count;
+    int result = store_overdue_count_reports(db, sender, now - HOUR_MS, REPORT_PER_HOUR, &count);
+    *is_crowded_out = result == 1 && count >= REPORT_PER_HOUR;
+    return result == 1 ? 1 : -1;
 }
 
 bool report_would_miss(const struct report *report, const struct report_recipient *recipient)
 {
-    enum due due = is_due(report, recipient);
-    return due != DUE_REPORT && due != DUE_UNASKED && due != DUE_UNWANTED;
+    return is_missed(is_due(report, recipient));
 }
 
 unsigned report_join_notify(unsigned a, unsigned b)
@@ -210,6 +231,7 @@ static int compose(const struct reporter *reporter, const struct report *report,
             .explanation = recipient->explanation,
             .diagnostic = recipient->diagnostic,
             .last_attempt_at = now,
+            .will_retry_until = recipient->will_retry_until,
         };
     }
     dsn.return_all = any_failed && report->ret == STORE_RET_FULL; /* RFC 3461 section 4.3 */
@@ -281,7 +303,7 @@ static int trace(struct store_db *db, const struct report *report, int64_t repor
     struct strbuf list;
     int result = 1;
     strbuf_init(&list, 1500);
-    for (int due = DUE_REPORT; due <= DUE_UNPROVEN && result == 1; due++) {
+    for (int due = DUE_REPORT; due < DUE_COUNT && result == 1; due++) {
         strbuf_clear(&list);
         if (!list_due(report, (enum due)due, &list))
             continue;
@@ -333,10 +355,11 @@ static int add_one(struct store_db *db, const struct reporter *reporter, const s
 int report_add(struct store_db *db, const struct reporter *reporter, const struct report *report, int64_t now,
                bool *added_out)
 {
-    int result = 1;
+    struct report known = *report;
     *added_out = false;
+    int result = report_find_crowd(db, report->sender, now, &known.is_crowded);
     for (size_t done = 0; done < report->recipient_count && result == 1; done += RECIPIENTS_MAX) {
-        struct report part = *report;
+        struct report part = known;
         part.recipients += done;
         part.recipient_count -= done;
         if (part.recipient_count > RECIPIENTS_MAX)
@@ -348,31 +371,9 @@ int report_add(struct store_db *db, const struct reporter *reporter, const struc
 
 /* Of an entry. */
 
-static struct report_recipient of_recipient(const struct store_inbound_recipient *recipient, bool dropped)
+static struct report of_row(const struct store_inbound *row)
 {
-    struct report_recipient result = {
-        .address = recipient->address,
-        .orcpt = recipient->orcpt,
-        .notify = recipient->notify,
-        .action = SMTP_DSN_DELIVERED,
-        .status = "2.1.5",
-    };
-    if (dropped) {
-        result.action = SMTP_DSN_FAILED;
-        result.status = "5.0.0";
-        result.explanation = "an administrator has decided not to deliver it";
-    } else if (recipient->is_skipped) {
-        result.action = SMTP_DSN_FAILED;
-        result.status = "5.7.1";
-        result.explanation = "you are no longer authorised to write to this address";
-    }
-    return result;
-}
-
-int report_add_of_entry(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
-                        bool dropped, int64_t now, bool *added_out)
-{
-    struct report report = {
+    return (struct report){
         .inbound_id = row->id,
         .sender = row->sender,
         .is_sender_proven = row->is_sender_proven,
@@ -383,28 +384,167 @@ int report_add_of_entry(struct store_db *db, const struct reporter *reporter, co
         .received_at = row->received_at,
         .content_fd = -1,
     };
+}
+
+/* With the original. Of most mail there is nothing to say, and then it is not touched. */
+static int add_with_original(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                             struct report *report, int64_t now, bool *added_out)
+{
     bool any = false;
+    for (size_t i = 0; i < report->recipient_count; i++)
+        any = any || is_due(report, &report->recipients[i]) != DUE_UNASKED;
+    if (!any)
+        return 1;
+    if (store_content_open(db, row->content_id, &report->content_fd, &report->content_size) != 1)
+        report->content_fd = -1;
+    int result = report_add(db, reporter, report, now, added_out);
+    if (report->content_fd >= 0)
+        close(report->content_fd);
+    report->content_fd = -1;
+    return result;
+}
+
+/* What becomes of each recipient of an entry. */
+struct fates {
+    struct report_recipient *list;
+    size_t count;
+    char *explanation; /* that is not static; NULL */
+};
+
+static void add_fate(struct fates *fates, const struct store_inbound_recipient *recipient, enum smtp_dsn_action action,
+                     const char *status, const char *explanation)
+{
+    fates->list[fates->count++] = (struct report_recipient){
+        .address = recipient->address,
+        .orcpt = recipient->orcpt,
+        .notify = recipient->notify,
+        .action = action,
+        .status = status,
+        .explanation = explanation,
+    };
+}
+
+static void fates_free(struct fates *fates)
+{
+    free(fates->list);
+    free(fates->explanation);
+}
+
+/* Posted, to those who were not skipped; or dropped. */
+static int find_outcomes(struct store_db *db, const struct store_inbound *row, bool dropped, struct fates *fates)
+{
+    for (size_t i = 0; i < row->recipient_count; i++) {
+        const struct store_inbound_recipient *recipient = &row->recipients[i];
+        enum trouble trouble = TROUBLE_DROPPED;
+        if (!recipient->address)
+            continue;
+        if (!dropped && !recipient->is_skipped) {
+            add_fate(fates, recipient, SMTP_DSN_DELIVERED, "2.1.5", NULL);
+            continue;
+        }
+        /* skipped for what may have passed since */
+        if (!dropped && trouble_find(db, recipient, TROUBLE_REVOKED, &trouble) < 0)
+            return -1;
+        add_fate(fates, recipient, SMTP_DSN_FAILED, trouble_words(trouble)->failed_status,
+                 trouble_words(trouble)->failed);
+    }
+    return 1;
+}
+
+int report_add_of_entry(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                        bool dropped, int64_t now, bool *added_out)
+{
+    struct report report = of_row(row);
     *added_out = false;
     if (row->kind != STORE_INBOUND_MAIL)
         return 1;
-    struct report_recipient *recipients = xcalloc(row->recipient_count + 1, sizeof *recipients);
-    report.recipients = recipients;
+    struct fates fates = { .list = xcalloc(row->recipient_count + 1, sizeof *fates.list) };
+    int result = find_outcomes(db, row, dropped, &fates);
+    report.recipients = fates.list;
+    report.recipient_count = fates.count;
+    if (result == 1)
+        result = add_with_original(db, reporter, row, &report, now, added_out);
+    fates_free(&fates);
+    return result;
+}
+
+/* Never posted, or not yet. */
+static int find_troubles(struct store_db *db, const struct store_inbound *row, enum trouble of_all,
+                         enum smtp_dsn_action action, const char *words, struct fates *fates)
+{
+    struct strbuf explanation;
+    strbuf_init(&explanation, 1000);
+    if (words)
+        strbuf_add_fmt(&explanation, "%s: %.400s", trouble_words(of_all)->failed, words);
+    fates->explanation = strbuf_detach(&explanation);
     for (size_t i = 0; i < row->recipient_count; i++) {
-        struct report_recipient *recipient = &recipients[report.recipient_count];
-        if (!row->recipients[i].address)
+        const struct store_inbound_recipient *recipient = &row->recipients[i];
+        enum trouble trouble;
+        if (!recipient->address)
             continue;
-        *recipient = of_recipient(&row->recipients[i], dropped);
-        any = any || is_due(&report, recipient) != DUE_UNASKED;
-        report.recipient_count++;
+        if (trouble_find(db, recipient, of_all, &trouble) < 0)
+            return -1;
+        const struct trouble_words *known = trouble_words(trouble);
+        if (action == SMTP_DSN_FAILED)
+            add_fate(fates, recipient, action, known->failed_status,
+                     words && trouble == of_all ? fates->explanation : known->failed);
+        else if (known->delayed)
+            add_fate(fates, recipient, action, known->delayed_status, known->delayed);
     }
-    int result = 1;
-    if (any) { /* of most mail there is nothing to say */
-        if (store_content_open(db, row->content_id, &report.content_fd, &report.content_size) != 1)
-            report.content_fd = -1;
-        result = report_add(db, reporter, &report, now, added_out);
-        if (report.content_fd >= 0)
-            close(report.content_fd);
+    return 1;
+}
+
+/* The worst: who is never told counts more than who is told later. */
+static enum report_result find_missed(const struct report *report, const char **why_out)
+{
+    enum report_result result = REPORT_TOLD;
+    for (size_t i = 0; i < report->recipient_count; i++) {
+        enum due due = is_due(report, &report->recipients[i]);
+        if (!is_missed(due) || (due == DUE_CROWDED && result == REPORT_UNTOLD))
+            continue;
+        *why_out = due_words[due];
+        result = due == DUE_CROWDED ? REPORT_LATER : REPORT_UNTOLD;
     }
-    free(recipients);
+    return result;
+}
+
+enum report_result report_add_of_return(struct store_db *db, const struct reporter *reporter,
+                                        const struct store_inbound *row, enum trouble trouble, const char *words,
+                                        int64_t now, bool *added_out, const char **why_out)
+{
+    struct report report = of_row(row);
+    *added_out = false;
+    *why_out = "it is the gateway's own";
+    if (row->kind != STORE_INBOUND_MAIL)
+        return REPORT_UNTOLD;
+    struct fates fates = { .list = xcalloc(row->recipient_count + 1, sizeof *fates.list) };
+    int found = find_troubles(db, row, trouble, SMTP_DSN_FAILED, words, &fates);
+    report.recipients = fates.list;
+    report.recipient_count = fates.count;
+    enum report_result result = REPORT_ERROR;
+    if (found == 1 && report_find_crowd(db, row->sender, now, &report.is_crowded) == 1)
+        result = find_missed(&report, why_out);
+    if (result == REPORT_TOLD && add_with_original(db, reporter, row, &report, now, added_out) != 1)
+        result = REPORT_ERROR;
+    fates_free(&fates);
+    return result;
+}
+
+int report_add_of_delay(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                        enum trouble trouble, int64_t will_retry_until, int64_t now, bool *added_out)
+{
+    struct report report = of_row(row);
+    *added_out = false;
+    if (row->kind != STORE_INBOUND_MAIL)
+        return 1;
+    struct fates fates = { .list = xcalloc(row->recipient_count + 1, sizeof *fates.list) };
+    int result = find_troubles(db, row, trouble, SMTP_DSN_DELAYED, NULL, &fates);
+    for (size_t i = 0; i < fates.count; i++)
+        fates.list[i].will_retry_until = will_retry_until;
+    report.recipients = fates.list;
+    report.recipient_count = fates.count;
+    if (result == 1)
+        result = add_with_original(db, reporter, row, &report, now, added_out);
+    fates_free(&fates);
     return result;
 }

@@ -4,9 +4,11 @@
  *
  *   delivered  told when NOTIFY asks for SUCCESS
  *   failed     told unless NOTIFY says otherwise; of automatic mail (RFC 3834) only when NOTIFY asks for FAILURE
+ *   delayed    told when NOTIFY asks for DELAY
  *
  * and never to the null path, nor to an envelope sender who is not proven (policy.h): a report must not hit somebody who
- * has written nothing. A report is mail with a null return path, an entry of the outbound queue of its own kind; nobody
+ * has written nothing. Of what nobody has asked for by NOTIFY, an address gets a bounded number in an hour, whatever goes
+ * round in circles. A report is mail with a null return path, an entry of the outbound queue of its own kind; nobody
  * is told when it can't be delivered. What is decided here is told in the story of the mail that it is about.
  */
 #pragma once
@@ -14,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/trouble.h"
 #include "mapping/store_queue.h"
 #include "smtp/smtp_dsn.h"
 
@@ -34,13 +37,15 @@ void reporter_poke(const struct reporter *reporter);
 struct report_recipient {
     const char *address, *orcpt;
     unsigned notify;             /* enum store_notify */
-    enum smtp_dsn_action action; /* SMTP_DSN_DELIVERED or SMTP_DSN_FAILED */
+    enum smtp_dsn_action action; /* SMTP_DSN_DELIVERED, SMTP_DSN_FAILED or SMTP_DSN_DELAYED */
     const char *status, *explanation, *diagnostic;
+    int64_t will_retry_until; /* of DELAYED; 0: not said */
 };
 struct report {
     int64_t inbound_id; /* the mail, or an earlier entry of the same mail */
     const char *sender; /* envelope */
     bool is_sender_proven, is_automatic;
+    bool is_crowded; /* report_find_crowd(); report_add() finds out by itself */
     enum store_ret ret;
     const char *envid, *message_id; /* NULL */
     int64_t received_at;
@@ -53,6 +58,11 @@ struct report {
 /* Is there no way to tell this recipient's failure, while the sender may count on hearing of it? Then the mail must be
  * refused as long as it can be. */
 bool report_would_miss(const struct report *report, const struct report_recipient *recipient);
+
+/* Have so many reports gone to this address within the hour that no more go there unasked? 1, or -1 database error. */
+enum { REPORT_PER_HOUR = 60 };
+int report_find_crowd(struct store_db *db, const char *sender, int64_t now, bool *is_crowded_out)
+    __attribute__((warn_unused_result));
 
 /* Of one recipient who was named by two addresses: NOTIFY (STORE_NOTIFY_*, 0 not said) that asks for what both ask for; and
  * how much is to be heard of each address, a number to compare. */
@@ -68,3 +78,22 @@ int report_add(struct store_db *db, const struct reporter *reporter, const struc
  * administrator; else it was posted, to all but the recipients that were skipped. A notice has no sender to tell. */
 int report_add_of_entry(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
                         bool dropped, int64_t now, bool *added_out) __attribute__((warn_unused_result));
+
+/* Writer only. About a mail that will never be posted, to any of its recipients: the trouble is of all who have none of
+ * their own; words: the silo's, NULL. The content must still be there. */
+enum report_result {
+    REPORT_ERROR = -1, /* of the database */
+    REPORT_UNTOLD = 0, /* somebody would not be told who may count on it: nothing was added */
+    REPORT_TOLD = 1,   /* or the sender wants to hear nothing */
+    REPORT_LATER = 2,  /* too many went to this address lately: nothing was added */
+};
+/* *why_out: of UNTOLD and LATER, static words. */
+enum report_result report_add_of_return(struct store_db *db, const struct reporter *reporter,
+                                        const struct store_inbound *row, enum trouble trouble, const char *words,
+                                        int64_t now, bool *added_out, const char **why_out)
+    __attribute__((warn_unused_result));
+/* Writer only. About a mail that waits. will_retry_until: 0 if nobody can say. Recipients for whom there is nothing to wait
+ * for are left out. */
+int report_add_of_delay(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                        enum trouble trouble, int64_t will_retry_until, int64_t now, bool *added_out)
+    __attribute__((warn_unused_result));

@@ -32,6 +32,8 @@ class FakeSilo(threading.Thread):
         self.on_alias = lambda alias: None
         self.on_register = lambda request: None   # None, or the text of a quit
         self.on_login = lambda session: None
+        self.on_ping = lambda session, head: None
+        self.on_post = lambda head: None          # None, or the text of a refusal
         self.stopping = False
         self.error = None
         self.ids = 0
@@ -158,6 +160,9 @@ class Session:
         self.say({"op": "ack", "id": head["id"], **({"error": refusal} if refusal else {})})
 
     def op7(self, head, data):
+        if refusal := self.silo.on_post(head):
+            self.say({"op": "ack", "id": head["id"], "error": refusal})
+            return
         self.say({"op": "ack", "id": head["id"], "msgid": f"{self.silo.ids + 1:016x}", "posted": "2026-11-23T01:00:00.000Z"})
         if any(to["id"] == UID for to in head["for"]):
             self.push({"op": "delivery", "datahead": head["datahead"]}, data)
@@ -168,6 +173,7 @@ class Session:
         self.silo.pings.append((head["from"], head["to"]))
         self.say({"op": "ack", "id": head["id"], "msgid": f"{self.silo.ids + 1:016x}", "posted": "2026-11-23T01:00:00.000Z"})
         self.silo.ids += 1
+        self.silo.on_ping(self, head)
 
     def op12(self, head, data):
         self.quit("logout ok")
