@@ -92,13 +92,13 @@ int outbound_tell_author(struct taking *taking, const char *what)
     struct arrival *arrival = taking->arrival;
     const struct outbound_author *author = &taking->author;
     int64_t told_at;
-    if (!author->uid[0])
-        return 1; /* the silo always says who; without it there is nobody to tell */
+    if (!author->uid[0] || arrival->message.queue_key)
+        return 1; /* the silo always says who, else there is nobody to tell; another gateway's post, even a member's */
     if (!author->member_id && taking->groups.count == 0) {
         int told = store_inbound_person_told_at(taking->db, author->uid, &told_at);
         if (told < 0)
             return -1;
-        if (arrival->message.queue_key || (told == 1 && arrival->now - told_at < stranger_told_ms))
+        if (told == 1 && arrival->now - told_at < stranger_told_ms)
             return 1;
     }
     struct strbuf text;

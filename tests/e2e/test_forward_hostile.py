@@ -483,6 +483,19 @@ def test_stranger_is_told_once_a_day_and_another_gateway_never(door, silo):
             assert sum(b"not sent" in data for _, data in wire.pushes) == count
 
 
+def test_another_gateway_is_not_told_even_as_a_member(door, mallory, silo):
+    """Two gateways that are members of each other wrote notices about each other's notices without end."""
+    uid = gateway_uid(door)
+    with as_member(silo, mallory) as wire:
+        for head in ({"PosternKey": "in1-1"}, {}):
+            ack = wire.post([uid], {"Alias": mallory.alias, "ThreadId": "", "Subject": "For nobody", **head}, "Hello")
+            wait_until("it is decided", lambda: "outcome=refused" in decision(door, ack["msgid"]))
+    notice = told(mallory, "nobody outside")
+    assert notice
+    mallory.receive(wait=1)
+    assert sum("nobody outside" in item["body"] for item in mallory.mails()) == 1
+
+
 def test_large_file_for_two_forwards(door, mallory, silo):
     """It is kept as a file of its own, for one of them; the next confirmation is for the other."""
     data = "x" * 400000
