@@ -16,10 +16,10 @@
 #include "mapping/store_queue_list.h"
 
 enum {
-    LIMIT = 1000,      /* shown, unless --limit says otherwise, */
-    LIMIT_MAX = 20000, /* and at most */
-    PAGE = 1000,       /* entries looked at in one operation */
-    PART_MAX = 320,    /* octets of --to and --from */
+    LIMIT = 1000,     /* shown, unless --limit says otherwise, */
+    LIMIT_MAX = 5000, /* and at most */
+    PAGE = 1000,      /* entries looked at in one operation */
+    PART_MAX = 320,   /* octets of --to and --from */
     STEPS_MAX = 2 * (STORE_QUEUE_DROPPED + 1),
 };
 
@@ -194,7 +194,7 @@ static const char *read_limit(const struct admin_request *request, struct listin
         return NULL;
     size_t len = strlen(text);
     listing->limit = len > 0 && len < 7 && strspn(text, "0123456789") == len ? strtoul(text, NULL, 10) : 0;
-    return listing->limit == 0 || listing->limit > LIMIT_MAX ? "--limit takes a number from 1 to 20000" : NULL;
+    return listing->limit == 0 || listing->limit > LIMIT_MAX ? "--limit takes a number from 1 to 5000" : NULL;
 }
 
 static const char *read_options(const struct admin_request *request, struct listing *listing,

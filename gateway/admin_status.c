@@ -1,4 +1,5 @@
 /* admin_status.c - status, version, reload, stop */
+#include <limits.h>
 #include <string.h>
 
 #include "base/strbuf.h"
@@ -6,7 +7,22 @@
 #include "gateway/admin_output.h"
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
-#include "mapping/store_queue.h"
+#include "mapping/store_queue_list.h"
+
+/* What is due and what is put off, of what waits or is routed; and since when the oldest is there. 1 or -1. */
+static int add_schedule(struct admin_request *request, enum store_queue which)
+{
+    struct store_db *db = admin_reader(request);
+    int64_t due, waiting, routed, oldest;
+    if (store_queue_count_due(db, which, admin_now(request), UINT_MAX, &due) < 0 ||
+        store_queue_count(db, which, STORE_QUEUE_WAITING, &waiting) < 0 ||
+        store_queue_count(db, which, STORE_QUEUE_ROUTED, &routed) < 0 || store_queue_oldest(db, which, &oldest) < 0)
+        return -1;
+    admin_output_int(request->output, "due", due);
+    admin_output_int(request->output, "deferred", waiting + routed - due);
+    admin_output_time(request->output, "oldest", oldest);
+    return 1;
+}
 
 /* How many are in each state; -1 on a database error. */
 static int add_queue(struct admin_request *request, enum store_queue which, const char *name, unsigned under_way)
@@ -22,6 +38,8 @@ static int add_queue(struct admin_request *request, enum store_queue which, cons
         admin_output_int(request->output, store_queue_state_name(states[i]), count);
     }
     admin_output_int(request->output, "under_way", under_way);
+    if (result == 1)
+        result = add_schedule(request, which);
     admin_output_end(request->output);
     return result;
 }

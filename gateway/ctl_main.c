@@ -25,7 +25,9 @@ static void print_usage(FILE *to)
           "  -c FILE    configuration that names the control socket (default " DEFAULT_CONFIG ")\n"
           "  -s SOCKET  the control socket itself\n"
           "  --json     one JSON document instead of tables\n"
-          "The verbs: status, member, mapping, queue, why, reload, stop, version. A verb alone shows how it is used.\n",
+          "The verbs: status, member, group, mapping, silo, queue, why, reload, stop, version. A verb alone shows how "
+          "it is\n"
+          "used.\n",
           to);
 }
 

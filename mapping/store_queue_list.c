@@ -130,6 +130,20 @@ void store_queue_summary_free(struct store_queue_summary *summary)
     *summary = (struct store_queue_summary){ .id = 0 };
 }
 
+/* Of each state the one with the lowest id. */
+#define OLDEST_OF(table)                                                                                               \
+    "SELECT received_at FROM " table " WHERE id IN ("                                                                  \
+    "SELECT * FROM (SELECT id FROM " table " WHERE state = 'waiting' ORDER BY id LIMIT 1) AS first"                    \
+    " UNION ALL SELECT * FROM (SELECT id FROM " table " WHERE state = 'routed' ORDER BY id LIMIT 1) AS second)"        \
+    " ORDER BY received_at LIMIT 1"
+
+int store_queue_oldest(struct store_db *db, enum store_queue queue, int64_t *received_at_out)
+{
+    static const char *const sql[QUEUE_COUNT] = { OLDEST_OF("inbound"), OLDEST_OF("outbound") };
+    *received_at_out = 0;
+    return store_fetch_int(db, sql[queue], NULL, received_at_out);
+}
+
 #define LAST_OF_PAGE(table, state)                                                                                     \
     "SELECT max(id), count(*) FROM (SELECT id FROM " table " WHERE state = '" state                                    \
     "' AND id > ? ORDER BY id LIMIT ?) AS page"

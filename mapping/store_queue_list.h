@@ -41,6 +41,10 @@ int store_queue_summarise(struct store_db *db, enum store_queue queue, int64_t i
     __attribute__((warn_unused_result));
 void store_queue_summary_free(struct store_queue_summary *summary);
 
+/* When the oldest one came that is WAITING or ROUTED. 0: there is none. */
+int store_queue_oldest(struct store_db *db, enum store_queue queue, int64_t *received_at_out)
+    __attribute__((warn_unused_result));
+
 /* Writer only. Makes what waits for later due at `at`: of one state (WAITING or ROUTED), `limit` entries looked at. As
  * store_queue_search(); *changed grows by how many there were. */
 int store_queue_hasten(struct store_db *db, enum store_queue queue, enum store_queue_state state, int64_t at,

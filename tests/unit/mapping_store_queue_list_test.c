@@ -91,10 +91,22 @@ static void long_queues_are_looked_through_in_pages(void **state)
     assert_int_equal(found.count, MANY);
     for (size_t i = 0; i < MANY; i++)
         assert_int_equal(found.ids[i], first + (int64_t)i);
+    int64_t oldest = -1;
+    assert_int_equal(store_queue_oldest(db, STORE_QUEUE_IN, &oldest), 0);
+    assert_int_equal(store_queue_oldest(db, STORE_QUEUE_OUT, &oldest), 1);
+    assert_int_equal(oldest, NOW);
+    assert_int_equal(store_outbound_set_state(db, first, STORE_QUEUE_ROUTED, NULL), 1);
+    assert_int_equal(store_outbound_set_state(db, first + 1, STORE_QUEUE_HELD, NULL), 1);
+    assert_int_equal(store_queue_oldest(db, STORE_QUEUE_OUT, &oldest), 1);
+    assert_int_equal(oldest, NOW);
+    assert_int_equal(store_outbound_finish(db, first, STORE_QUEUE_SETTLED), 1);
+    assert_int_equal(store_queue_oldest(db, STORE_QUEUE_OUT, &oldest), 1);
+    assert_int_equal(oldest, NOW + 2);
+    assert_int_equal(store_outbound_set_state(db, first + 1, STORE_QUEUE_WAITING, NULL), 1);
     search.received_until = NOW + 11;
-    assert_found(db, &search, 12, first);
+    assert_found(db, &search, 11, first + 1);
 
-    for (int64_t id = first; id <= last; id++)
+    for (int64_t id = first + 1; id <= last; id++)
         assert_int_equal(store_outbound_finish(db, id, id % 2 ? STORE_QUEUE_SETTLED : STORE_QUEUE_DROPPED), 1);
     search.received_until = INT64_MAX;
     assert_found(db, &search, 0, 0);
