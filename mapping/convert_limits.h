@@ -28,6 +28,7 @@ enum {
     /* Reports and bounces; what a result holds: convert_report.h. */
     CONVERT_REPORT_STATUS_PART_MAX = 1024 * 1024, /* octets of a report's fields that are read */
     CONVERT_REPORT_PART_MAX = 256 * 1024,         /* octets of a text part, in its transfer encoding, that are read */
+    CONVERT_REPORT_TEXT_PARTS_MAX = 20,           /* text parts that are read */
     CONVERT_REPORT_LOOKED_AT = 64 * 1024,         /* octets of all text parts in which a bounce is looked for */
     CONVERT_REPORT_FIELD_MAX = 16 * 1024,         /* octets of From and X-Failed-Recipients */
 

@@ -83,6 +83,7 @@ struct parts {
     const struct convert_part *returned; /* the original, or its header */
     bool is_receipt;                     /* a part says that this is a report of another kind */
     struct strbuf plain, html;           /* text for people */
+    unsigned text_parts;                 /* that were read for these */
 };
 
 static bool is_any(const struct convert_part *part, const char *const types[][2], size_t count)
@@ -174,7 +175,8 @@ static void add_text_part(struct parts *parts, const struct convert_part *part)
 {
     bool is_html = convert_part_is(part, "text", "html");
     struct strbuf *out = is_html ? &parts->html : &parts->plain;
-    if (part->about.is_attachment || out->len >= CONVERT_REPORT_LOOKED_AT)
+    if (part->about.is_attachment || out->len >= CONVERT_REPORT_LOOKED_AT ||
+        ++parts->text_parts > CONVERT_REPORT_TEXT_PARTS_MAX)
         return;
     struct strbuf text;
     strbuf_init(&text, (size_t)CONVERT_REPORT_PART_MAX * 4);
@@ -246,7 +248,7 @@ static bool is_mailer(const char *from)
     static const char *const names[] = { "mailer-daemon", "mailerdaemon", "mail-daemon",      "maildaemon",
                                          "mdaemon",       "postmaster",   "microsoftexchange" };
     const char *open = strrchr(from, '<');
-    const char *local = open ? open + 1 : from;
+    const char *local = open && open[1] != '>' ? open + 1 : from; /* "MAILER-DAEMON <>" */
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         size_t len = strlen(names[i]);
         if (strncasecmp(local, names[i], len) != 0)

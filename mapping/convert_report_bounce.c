@@ -13,6 +13,7 @@
 
 enum {
     OPENERS_MAX = 100,   /* places in a text */
+    BLANKS_MAX = 200,    /* that stand for one: a text of blanks must not be read from each of them to its end */
     WORDS_MAX = 2000,    /* octets that are collected about a recipient */
     REASONS_MAX = 20,    /* recipients for whom the text is searched for a reply that names them */
     NAME_LINE_MAX = 300, /* octets of a line that names a recipient behind a display name */
@@ -26,10 +27,11 @@ static const char *match(const char *text, const char *phrase)
 {
     for (; *phrase; phrase++) {
         if (*phrase == ' ') {
-            size_t blanks = strspn(text, " \t\n");
-            if (blanks == 0)
+            const char *start = text;
+            while (text - start < BLANKS_MAX && (*text == ' ' || *text == '\t' || *text == '\n'))
+                text++;
+            if (text == start)
                 return NULL;
-            text += blanks;
         } else if (*phrase == '\'' && strncmp(text, "\xE2\x80\x99", 3) == 0) {
             text += 3;
         } else if (tolower((unsigned char)*text) == *phrase) {
@@ -41,7 +43,7 @@ static const char *match(const char *text, const char *phrase)
     return text;
 }
 
-/* The end of a phrase's first place in the text; NULL. */
+/* The end of a phrase's first occurrence in the text; NULL. */
 static const char *find(const char *text, const char *phrase)
 {
     for (; *text; text++) {
@@ -77,13 +79,16 @@ static const struct opener {
     { "couldn't be delivered to", BY_WORDS, false },
     { "cannot be delivered to", BY_WORDS, false },
     { "could not deliver your message to", BY_WORDS, false },
+    { "failed to deliver to", FAILED, false },
     { "failed to deliver your message to", BY_WORDS, false },
     { "unable to deliver your message to", BY_WORDS, false },
     { "unable to deliver message to", BY_WORDS, false },
     { "unable to deliver mail to", BY_WORDS, false },
     { "wasn't able to deliver your message to", FAILED, false },
-    { "your message to the following recipients", BY_WORDS, false },
+    { "the following recipients cannot be delivered", BY_WORDS, false },
+    { "the following recipients could not be delivered", BY_WORDS, false },
     { "trying to deliver the mail to the following recipients", FAILED, false },
+    { "the following message to", BY_WORDS, true },
     /* Exim */
     { "the following address(es) failed", FAILED, false },
     { "the following addresses failed", FAILED, false },
@@ -110,8 +115,14 @@ static const struct opener {
     { "temporary problem delivering your message to", DELAYED, false },
     { "problem delivering your message to", BY_WORDS, false },
     { "your message to", BY_WORDS, true },
-    { "the following message to", BY_WORDS, true },
-    /* Lotus Notes, MDaemon, IMail */
+    /* OpenSMTPD, DragonFly Mail Agent, GMX, InterMail */
+    { "to deliver a message for the following list of recipients", FAILED, false },
+    { "for the following list of recipients", BY_WORDS, false },
+    { "error delivering your mail to", FAILED, false },
+    { "each of the following recipients was rejected", FAILED, false },
+    { "the following recipients did not receive", FAILED, false },
+    { "the following recipients haven't received", BY_WORDS, false },
+    /* Lotus Notes, MDaemon, IMail, GroupWise */
     { "was not delivered to", FAILED, false },
     { "the attached message had permanent fatal delivery errors", FAILED, false },
     { "unknown user:", FAILED, false },
@@ -128,12 +139,23 @@ static const char *const address_verbs[] = {
 
 /* What the original begins with, behind dashes and the like. */
 static const char *const original_marks[] = {
-    "below this line is",   "this is a copy of",     "original message",
-    "original header",      "unsent message",        "message header",
-    "returned message",     "enclosed is a",         "the header of the original",
-    "the text you sent",    "a copy of your",        "received:",
-    "return-path:",         "your original message", "forwarded message",
+    "below this line is",
+    "this is a copy of",
+    "original message",
+    "original header",
+    "unsent message",
+    "message header",
+    "returned message",
+    "enclosed is a",
+    "the header of the original",
+    "the text you sent",
+    "a copy of your",
+    "received:",
+    "return-path:",
+    "your original message",
+    "forwarded message",
     "your message follows",
+    "non-delivered information",
 };
 
 static const char *const delay_words[] = {
@@ -170,6 +192,7 @@ static const char *const reason_marks[] = {
     "technical details of permanent failure:",
     "technical details of temporary failure:",
     "remote server returned",
+    "the reason for the problem:",
     "because:",
     "reason:",
 };
@@ -255,7 +278,7 @@ static size_t find_reply(const char *words)
 /* The host that is named in front of a reply. */
 static char *find_host(const char *words)
 {
-    static const char *const marks[] = { "host ", "while talking to ", "connected to " };
+    static const char *const marks[] = { "host ", "host: ", "while talking to ", "connected to " };
     static const char *const verbs[] = { " does not like recipient", " failed after" }; /* qmail: the host is first */
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         size_t len = strcspn(words, " ");
@@ -407,12 +430,14 @@ static bool is_good_rest(const char *rest, const char *end)
 /* "Bob Example (bob@example.com)", "Bob Example<mailto:bob@example.com>": the mailbox at a line's end. */
 static char *take_last_mailbox(const char *line, const char *end)
 {
-    while (end > line && isspace((unsigned char)end[-1]))
-        end--;
-    if (end - line < 3 || end - line > NAME_LINE_MAX || (end[-1] != ')' && end[-1] != '>'))
+    size_t len = (size_t)(end - line);
+    while (len > 0 && isspace((unsigned char)line[len - 1]))
+        len--;
+    end = line + len;
+    if (len < 3 || len > NAME_LINE_MAX || (end[-1] != ')' && end[-1] != '>'))
         return xstrdup("");
     bool is_link = end[-1] == '>';
-    const char *open = memrchr(line, is_link ? '<' : '(', (size_t)(end - line));
+    const char *open = memrchr(line, is_link ? '<' : '(', len);
     const char *scheme = open ? match(open + 1, "mailto:") : NULL;
     if (!open || (is_link && (!scheme || scheme > end)))
         return xstrdup("");
@@ -451,8 +476,24 @@ static void end_recipient(struct list *list)
     strbuf_clear(&list->words);
 }
 
+/* "(reason: 550 no)" without what is around it. Parentheses that name another address are read later. */
+static void unwrap(const char **text, const char **end)
+{
+    const char *at = *text;
+    bool is_wrapped = *end - at > 2 && *at == '(' && (*end)[-1] == ')' && !memchr(at + 1, '(', (size_t)(*end - at) - 1);
+    if (is_wrapped && !match(at, "(generated from ") && !match(at, "(expanded from ")) {
+        ++*text;
+        --*end;
+    }
+    const char *reason = match(*text, "reason:"); /* sendmail, MailEnable */
+    if (reason && reason < *end)
+        *text = reason + strspn(reason, " \t");
+}
+
 static void add_words(struct list *list, const char *text, const char *end)
 {
+    if (list->words.len == 0)
+        unwrap(&text, &end);
     size_t len = (size_t)(end - text);
     if (list->words.len > 0)
         strbuf_add_char(&list->words, ' ');
@@ -488,10 +529,7 @@ static void read_rest(struct list *list, const char *rest, const char *end)
     if (match(rest, "on ") || rest >= end) /* a date */
         return;
     rest += strspn(rest, ".- ");
-    const char *reason = match(rest, "(reason:"); /* sendmail */
-    if (reason && reason < end && end[-1] == ')')
-        add_words(list, reason, end - 1);
-    else if (rest < end)
+    if (rest < end)
         add_words(list, rest, end);
 }
 
@@ -587,7 +625,7 @@ static void read_sentence(struct bounce *bounce, const struct place *place)
 static size_t paragraph_len(const char *text)
 {
     size_t len = 0;
-    while (text[len] && len < WORDS_MAX) {
+    while (len < WORDS_MAX && text[len]) {
         size_t n = strcspn(text + len, "\n");
         len += n;
         if (text[len] == '\0' || ends_words(text + len + 1, text + len + 1 + strcspn(text + len + 1, "\n")))
