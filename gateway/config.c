@@ -45,9 +45,7 @@ void config_problem(struct config_report *report, int line, const char *fmt, ...
 /* Keys that the documentation of later versions has: somebody may have read it. */
 static bool is_of_later_version(const char *message)
 {
-    static const char *const keys[] = {
-        "'hold_for'", "'admins'", "'password_file'", "'verify'", "'metrics'", "'http'"
-    };
+    static const char *const keys[] = { "'hold_for'", "'admins'", "'verify'", "'metrics'", "'http'" };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strstr(message, keys[i]))
             return true;
@@ -337,14 +335,13 @@ void config_free(struct config **config_in)
                       config->user,           config->silo.address,
                       config->silo.alias,     config->silo.pin,
                       config->silo.ca_file,   config->silo.oidc_token_file,
-                      config->relay.url,      config->relay.target,
-                      config->relay.ca_file,  config->relay.helo,
                       config->admin.socket,   config->postfix.socketmap,
                       config->postfix.policy, config->postfix.recipients_db };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
     free_list(config->postfix.clients);
     config_free_mail(config);
+    config_free_relays(config);
     free(config->listeners);
     free(config);
     *config_in = NULL;

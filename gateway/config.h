@@ -39,10 +39,14 @@ struct config_relay {
     enum config_relay_kind kind;
     char *target; /* maildir: directory; else host:port or unix:path */
     enum smtp_client_tls tls;
-    char *ca_file; /* NULL: the system's */
-    char *helo;    /* NULL: hostname */
+    char *ca_file;       /* NULL: the system's */
+    char *fingerprint;   /* "sha256:..." of its certificate, instead of name and CA; NULL */
+    char *user;          /* NULL: no AUTH */
+    char *password_file; /* with user; gateway/relay_password.h */
+    char *helo;          /* NULL: hostname */
     unsigned max_connections;
 };
+enum { CONFIG_RELAYS_MAX = 16 };
 
 /* How much of the envelope sender must match a mapping when Postfix asks at RCPT. */
 enum config_match {
@@ -73,7 +77,8 @@ struct config {
     int64_t session_memory; /* bytes that the sessions of all listeners may hold together */
     struct config_listener *listeners;
     size_t listener_count;
-    struct config_relay relay;
+    struct config_relay *relays; /* one at least, in the order in which they are tried */
+    size_t relay_count;
     struct {
         char *from_name; /* what authors are called; see display_name.h */
     } mail;

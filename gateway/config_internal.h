@@ -1,4 +1,4 @@
-/* config_internal.h - what config.c (parsing, reporting) and config_schema.c (keys, values) share */
+/* config_internal.h - what config.c (parsing, reporting), config_schema.c (keys, values) and config_relay.c share */
 #pragma once
 #include "gateway/config.h"
 #include <confuse.h>
@@ -24,6 +24,12 @@ void config_value_problem(cfg_t *cfg, const char *fmt, ...) __attribute__((forma
 /* A list's validator is called after each entry and once more at the end of the list: false that last time. */
 bool config_list_grew(const cfg_opt_t *opt, unsigned size);
 
+/* A word and what it stands for; a list ends with a NULL word. */
+struct config_keyword {
+    const char *word;
+    int value;
+};
+
 cfg_t *config_schema_new(void);
 
 /* config_mail.c */
@@ -34,3 +40,17 @@ void config_take_mail(cfg_t *cfg, struct config *config, struct config_report *r
 void config_free_mail(struct config *config);
 
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report);
+
+/* Of the schema. */
+char *config_copy_string(cfg_t *cfg, const char *key); /* NULL when it is not set */
+int config_word(cfg_t *cfg, const struct config_keyword *words, const char *key);
+bool config_is_address(const char *text); /* host:port, [ipv6]:port or unix:/path */
+bool config_is_local_address(const char *address);
+
+/* config_relay.c */
+extern const struct config_keyword config_relay_tls[];
+int config_check_relay_url(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_relay_user(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_password_file(cfg_t *cfg, cfg_opt_t *opt);
+void config_take_relays(cfg_t *cfg, struct config *config, struct config_report *report);
+void config_free_relays(struct config *config);

@@ -15,46 +15,29 @@
 #include "smtp/smtp_address.h"
 #include "tmtp/tmtp_alias.h"
 
-/* A word and what it stands for. */
-struct keyword {
-    const char *word;
-    int value;
-};
-
-static const struct keyword tls_policies[] = { { "none", SMTP_TLS_NONE },
-                                               { "may", SMTP_TLS_MAY },
-                                               { "require", SMTP_TLS_REQUIRE },
-                                               { "implicit", SMTP_TLS_IMPLICIT },
-                                               { 0 } };
-static const struct keyword relay_tls[] = { { "none", SMTP_CLIENT_TLS_NONE },
-                                            { "may", SMTP_CLIENT_TLS_MAY },
-                                            { "require", SMTP_CLIENT_TLS_REQUIRE },
-                                            { "verify", SMTP_CLIENT_TLS_VERIFY },
-                                            { 0 } };
-static const struct keyword protocols[] = { { "smtp", false }, { "lmtp", true }, { 0 } };
-static const struct keyword group_invites[] = { { "members", CONFIG_INVITES_MEMBERS },
-                                                { "nobody", CONFIG_INVITES_NOBODY },
-                                                { NULL, 0 } };
-static const struct keyword proofs[] = {
+static const struct config_keyword tls_policies[] = { { "none", SMTP_TLS_NONE },
+                                                      { "may", SMTP_TLS_MAY },
+                                                      { "require", SMTP_TLS_REQUIRE },
+                                                      { "implicit", SMTP_TLS_IMPLICIT },
+                                                      { 0 } };
+static const struct config_keyword protocols[] = { { "smtp", false }, { "lmtp", true }, { 0 } };
+static const struct config_keyword group_invites[] = { { "members", CONFIG_INVITES_MEMBERS },
+                                                       { "nobody", CONFIG_INVITES_NOBODY },
+                                                       { NULL, 0 } };
+static const struct config_keyword proofs[] = {
     { "dmarc", CONFIG_PROOF_DMARC }, { "dkim", CONFIG_PROOF_DKIM }, { "none", CONFIG_PROOF_NONE }, { 0 }
 };
-static const struct keyword log_levels[] = { { "debug", LOG_LEVEL_DEBUG },
-                                             { "info", LOG_LEVEL_INFO },
-                                             { "warning", LOG_LEVEL_WARNING },
-                                             { "error", LOG_LEVEL_ERROR },
-                                             { 0 } };
-static const struct keyword unknown_senders[] = { { "reject", 0 }, { 0 } };
-static const struct keyword log_targets[] = { { "stderr", 0 }, { 0 } };
-static const struct keyword policy_matches[] = {
+static const struct config_keyword log_levels[] = { { "debug", LOG_LEVEL_DEBUG },
+                                                    { "info", LOG_LEVEL_INFO },
+                                                    { "warning", LOG_LEVEL_WARNING },
+                                                    { "error", LOG_LEVEL_ERROR },
+                                                    { 0 } };
+static const struct config_keyword unknown_senders[] = { { "reject", 0 }, { 0 } };
+static const struct config_keyword log_targets[] = { { "stderr", 0 }, { 0 } };
+static const struct config_keyword policy_matches[] = {
     { "address", CONFIG_MATCH_ADDRESS }, { "domain", CONFIG_MATCH_DOMAIN }, { "none", CONFIG_MATCH_NONE }, { NULL, 0 }
 };
-static const struct keyword relay_schemes[] = { { "maildir:", CONFIG_RELAY_MAILDIR },
-                                                { "smtp://", CONFIG_RELAY_SMTP },
-                                                { "lmtp://", CONFIG_RELAY_LMTP },
-                                                { "smtps://", CONFIG_RELAY_SMTPS },
-                                                { 0 } };
-
-static const struct keyword *find_keyword(const struct keyword *words, const char *word)
+static const struct config_keyword *find_keyword(const struct config_keyword *words, const char *word)
 {
     for (; words->word; words++)
         if (strcmp(words->word, word) == 0)
@@ -62,15 +45,15 @@ static const struct keyword *find_keyword(const struct keyword *words, const cha
     return NULL;
 }
 
-static int keyword_value(const struct keyword *words, const char *word)
+static int keyword_value(const struct config_keyword *words, const char *word)
 {
-    const struct keyword *found = find_keyword(words, word);
+    const struct config_keyword *found = find_keyword(words, word);
     return found ? found->value : 0;
 }
 
-static void list_keywords(const struct keyword *words, struct strbuf *out)
+static void list_keywords(const struct config_keyword *words, struct strbuf *out)
 {
-    for (const struct keyword *w = words; w->word; w++)
+    for (const struct config_keyword *w = words; w->word; w++)
         strbuf_add_fmt(out, "%s%s", w == words ? "" : w[1].word ? ", " : " or ", w->word);
 }
 
@@ -151,14 +134,14 @@ static bool is_host_port(const char *text)
     return strlen(colon + 1) <= 5 && port <= 65535 && !bare_v6;
 }
 
-static bool is_address(const char *text)
+bool config_is_address(const char *text)
 {
     return strncmp(text, "unix:/", 6) == 0 || is_host_port(text);
 }
 
 static int check_address(cfg_t *cfg, cfg_opt_t *opt)
 {
-    if (!is_address(value_of(opt)))
+    if (!config_is_address(value_of(opt)))
         config_value_problem(cfg, "%s = \"%s\": expected host:port, [ipv6]:port or unix:/path", opt->name,
                              value_of(opt));
     return 0;
@@ -299,31 +282,14 @@ static int check_peers(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
-static int check_relay_url(cfg_t *cfg, cfg_opt_t *opt)
-{
-    const char *value = value_of(opt);
-    for (const struct keyword *scheme = relay_schemes; scheme->word; scheme++) {
-        size_t len = strlen(scheme->word);
-        if (strncmp(value, scheme->word, len) != 0)
-            continue;
-        if (scheme->value == CONFIG_RELAY_MAILDIR ? value[len] == '/' : is_address(value + len))
-            return 0;
-    }
-    config_value_problem(cfg,
-                         "%s = \"%s\": expected maildir:/DIR, smtp://host:port, lmtp://host:port, lmtp://unix:/path or "
-                         "smtps://host:port",
-                         opt->name, value);
-    return 0;
-}
-
 /* Which words a key takes; looked up by the validator, which libconfuse gives no context either. */
 static const struct {
     const char *path;
-    const struct keyword *words;
+    const struct config_keyword *words;
 } word_keys[] = {
     { "listen|protocol", protocols },
     { "listen|tls", tls_policies },
-    { "relay|tls", relay_tls },
+    { "relay|tls", config_relay_tls },
     { "policy|unknown_senders", unknown_senders },
     { "policy|proof", proofs },
     { "policy|group_invites", group_invites },
@@ -386,8 +352,11 @@ static const struct {
     { "session_memory", check_memory },
     { "listen|max_sessions", check_count },
     { "listen|max_sessions_per_client", check_count },
-    { "relay|url", check_relay_url },
+    { "relay|url", config_check_relay_url },
     { "relay|ca_file", check_readable_file },
+    { "relay|fingerprint", check_pin },
+    { "relay|user", config_check_relay_user },
+    { "relay|password_file", config_check_password_file },
     { "relay|max_connections", check_count },
     { "relay|helo", check_domain },
     { "mail|from_name", config_check_from_name },
@@ -438,9 +407,15 @@ cfg_t *config_schema_new(void)
                            CFG_STR("trust_authserv_id", NULL, CFGF_NODEFAULT),
                            CFG_BOOL("assume_authenticated", cfg_false, CFGF_NONE),
                            CFG_END() };
-    cfg_opt_t relay[] = { CFG_STR("url", NULL, CFGF_NODEFAULT),     CFG_STR("tls", "may", CFGF_NONE),
-                          CFG_STR("ca_file", NULL, CFGF_NODEFAULT), CFG_STR("helo", NULL, CFGF_NODEFAULT),
-                          CFG_INT("max_connections", 4, CFGF_NONE), CFG_END() };
+    cfg_opt_t relay[] = { CFG_STR("url", NULL, CFGF_NODEFAULT),
+                          CFG_STR("tls", "may", CFGF_NONE),
+                          CFG_STR("ca_file", NULL, CFGF_NODEFAULT),
+                          CFG_STR("fingerprint", NULL, CFGF_NODEFAULT),
+                          CFG_STR("user", NULL, CFGF_NODEFAULT),
+                          CFG_STR("password_file", NULL, CFGF_NODEFAULT),
+                          CFG_STR("helo", NULL, CFGF_NODEFAULT),
+                          CFG_INT("max_connections", 4, CFGF_NONE),
+                          CFG_END() };
     cfg_opt_t mail[] = { CFG_STR("from_name", "{alias} via {domain}", CFGF_NONE), CFG_END() };
     cfg_opt_t dkim[] = { CFG_STR("selector", NULL, CFGF_NODEFAULT), CFG_STR("key", NULL, CFGF_NODEFAULT),
                          CFG_STR("domain", NULL, CFGF_NODEFAULT), CFG_END() };
@@ -463,7 +438,7 @@ cfg_t *config_schema_new(void)
                         CFG_STR("session_memory", "256M", CFGF_NONE),
                         CFG_SEC("silo", silo, CFGF_NONE),
                         CFG_SEC("listen", listen, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-                        CFG_SEC("relay", relay, CFGF_NONE),
+                        CFG_SEC("relay", relay, CFGF_MULTI),
                         CFG_SEC("mail", mail, CFGF_NONE),
                         CFG_SEC("dkim", dkim, CFGF_MULTI),
                         CFG_SEC("policy", policy, CFGF_NONE),
@@ -482,7 +457,7 @@ cfg_t *config_schema_new(void)
 
 /* From here on single values are known to be good (or were reported); what is left is what must fit together. */
 
-static char *copy_string(cfg_t *cfg, const char *key)
+char *config_copy_string(cfg_t *cfg, const char *key)
 {
     const char *value = cfg_getstr(cfg, key);
     return value ? xstrdup(value) : NULL;
@@ -506,12 +481,12 @@ static int64_t duration(cfg_t *cfg, const char *key)
     return config_parse_duration(cfg_getstr(cfg, key), &ms) == 1 ? ms : 0;
 }
 
-static int word(cfg_t *cfg, const struct keyword *words, const char *key)
+int config_word(cfg_t *cfg, const struct config_keyword *words, const char *key)
 {
     return keyword_value(words, cfg_getstr(cfg, key));
 }
 
-static bool is_local_address(const char *address)
+bool config_is_local_address(const char *address)
 {
     return strncmp(address, "unix:", 5) == 0 || strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
 }
@@ -554,7 +529,7 @@ static void check_address_is_free(const struct config *config, size_t index, str
 static bool lets_everybody_in(const struct config_listener *listener)
 {
     return listener->address && !listener->clients &&
-           (listener->proxy_protocol || listener->xclient || !is_local_address(listener->address));
+           (listener->proxy_protocol || listener->xclient || !config_is_local_address(listener->address));
 }
 
 static void take_limits(cfg_t *section, struct config_listener *listener)
@@ -577,13 +552,13 @@ static void take_limits(cfg_t *section, struct config_listener *listener)
 static void take_listener(cfg_t *section, struct config_listener *listener, struct config_report *report)
 {
     listener->name = xstrdup(cfg_title(section));
-    listener->address = copy_string(section, "address");
-    listener->lmtp = word(section, protocols, "protocol");
-    listener->tls = (enum smtp_tls_policy)word(section, tls_policies, "tls");
-    listener->certificate = copy_string(section, "certificate");
-    listener->key = copy_string(section, "key");
+    listener->address = config_copy_string(section, "address");
+    listener->lmtp = config_word(section, protocols, "protocol");
+    listener->tls = (enum smtp_tls_policy)config_word(section, tls_policies, "tls");
+    listener->certificate = config_copy_string(section, "certificate");
+    listener->key = config_copy_string(section, "key");
     take_limits(section, listener);
-    listener->trust_authserv_id = copy_string(section, "trust_authserv_id");
+    listener->trust_authserv_id = config_copy_string(section, "trust_authserv_id");
     listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
     listener->clients = copy_list(section, "clients");
     listener->proxy_protocol = copy_list(section, "proxy_protocol");
@@ -620,37 +595,14 @@ static void check_proof_of_strangers(const struct config *config, struct config_
     }
 }
 
-static void take_relay(cfg_t *cfg, struct config *config, struct config_report *report)
-{
-    cfg_t *section = cfg_getsec(cfg, "relay");
-    struct config_relay *relay = &config->relay;
-    relay->url = copy_string(section, "url");
-    relay->tls = (enum smtp_client_tls)word(section, relay_tls, "tls");
-    relay->ca_file = copy_string(section, "ca_file");
-    relay->helo = copy_string(section, "helo");
-    relay->max_connections = (unsigned)cfg_getint(section, "max_connections");
-    if (!relay->url) {
-        config_problem(
-            report, 0,
-            "relay: url is missing; expected for example maildir:/var/lib/postern/out or smtp://127.0.0.1:25");
-        return;
-    }
-    for (const struct keyword *scheme = relay_schemes; scheme->word; scheme++) {
-        if (strncmp(relay->url, scheme->word, strlen(scheme->word)) != 0)
-            continue;
-        relay->kind = (enum config_relay_kind)scheme->value;
-        relay->target = xstrdup(relay->url + strlen(scheme->word));
-    }
-}
-
 static void take_silo(cfg_t *cfg, struct config *config, struct config_report *report)
 {
     cfg_t *section = cfg_getsec(cfg, "silo");
-    config->silo.address = copy_string(section, "address");
-    config->silo.alias = copy_string(section, "alias");
-    config->silo.pin = copy_string(section, "pin");
-    config->silo.ca_file = copy_string(section, "ca_file");
-    config->silo.oidc_token_file = copy_string(section, "oidc_token_file");
+    config->silo.address = config_copy_string(section, "address");
+    config->silo.alias = config_copy_string(section, "alias");
+    config->silo.pin = config_copy_string(section, "pin");
+    config->silo.ca_file = config_copy_string(section, "ca_file");
+    config->silo.oidc_token_file = config_copy_string(section, "oidc_token_file");
     config->silo.echo = cfg_getbool(section, "echo");
     config->silo.retry_longest_ms = duration(section, "retry_longest");
     if (!config->silo.address)
@@ -665,7 +617,7 @@ static void check_postfix_server(const struct config *config, const char *key, c
 {
     if (!address)
         return;
-    if (!config->postfix.clients && !is_local_address(address))
+    if (!config->postfix.clients && !config_is_local_address(address))
         config_problem(report, 0,
                        "postfix: %s = \"%s\" can be asked by everybody who can connect; say who that is with clients "
                        "= { ... }, or listen on loopback or a unix socket",
@@ -680,11 +632,11 @@ static void check_postfix_server(const struct config *config, const char *key, c
 static void take_postfix(cfg_t *cfg, struct config *config, struct config_report *report)
 {
     cfg_t *section = cfg_getsec(cfg, "postfix");
-    config->postfix.socketmap = copy_string(section, "socketmap");
-    config->postfix.policy = copy_string(section, "policy");
+    config->postfix.socketmap = config_copy_string(section, "socketmap");
+    config->postfix.policy = config_copy_string(section, "policy");
     config->postfix.clients = copy_list(section, "clients");
-    config->postfix.recipients_db = copy_string(section, "recipients_db");
-    config->postfix.policy_match = (enum config_match)word(section, policy_matches, "policy_match");
+    config->postfix.recipients_db = config_copy_string(section, "recipients_db");
+    config->postfix.policy_match = (enum config_match)config_word(section, policy_matches, "policy_match");
     check_postfix_server(config, "socketmap", config->postfix.socketmap, report);
     check_postfix_server(config, "policy", config->postfix.policy, report);
     const char *socketmap = config->postfix.socketmap, *policy = config->postfix.policy;
@@ -703,10 +655,10 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
 {
     struct config *config = xcalloc(1, sizeof *config);
     config->file = xstrdup(file);
-    config->state_dir = copy_string(cfg, "state_dir");
-    config->domain = copy_string(cfg, "domain");
-    config->hostname = copy_string(cfg, "hostname");
-    config->user = copy_string(cfg, "user");
+    config->state_dir = config_copy_string(cfg, "state_dir");
+    config->domain = config_copy_string(cfg, "domain");
+    config->hostname = config_copy_string(cfg, "hostname");
+    config->user = config_copy_string(cfg, "user");
     if (!config->domain)
         config_problem(report, 0, "domain is missing; expected the domain whose addresses this gateway serves");
     if (!config->hostname)
@@ -725,12 +677,12 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
         config_problem(
             report, 0,
             "no listen section; expected at least one, such as: listen smtp { address = \"127.0.0.1:2525\" }");
-    take_relay(cfg, config, report);
+    config_take_relays(cfg, config, report);
     config_take_mail(cfg, config, report);
 
     cfg_t *policy = cfg_getsec(cfg, "policy");
-    config->policy.proof = (enum config_proof)word(policy, proofs, "proof");
-    config->policy.group_invites = (enum config_group_invites)word(policy, group_invites, "group_invites");
+    config->policy.proof = (enum config_proof)config_word(policy, proofs, "proof");
+    config->policy.group_invites = (enum config_group_invites)config_word(policy, group_invites, "group_invites");
     if (config_parse_size(cfg_getstr(policy, "max_message"), &config->policy.max_message) < 0)
         config->policy.max_message = 0; /* was reported */
     cfg_t *retry = cfg_getsec(cfg, "retry");
@@ -741,8 +693,8 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
     if (config->retry.first_ms > config->retry.longest_ms)
         config_problem(report, 0, "retry: first is longer than longest");
     take_postfix(cfg, config, report);
-    config->admin.socket = copy_string(cfg_getsec(cfg, "admin"), "socket");
-    config->log.level = (enum log_level)word(cfg_getsec(cfg, "log"), log_levels, "level");
+    config->admin.socket = config_copy_string(cfg_getsec(cfg, "admin"), "socket");
+    config->log.level = (enum log_level)config_word(cfg_getsec(cfg, "log"), log_levels, "level");
     check_proof_of_strangers(config, report);
     return config;
 }

@@ -553,6 +553,19 @@ static bool same_listeners(const struct config *was, const struct config *is)
     return same;
 }
 
+static bool same_relays(const struct config *was, const struct config *is)
+{
+    bool same = was->relay_count == is->relay_count;
+    for (size_t i = 0; same && i < was->relay_count; i++) {
+        const struct config_relay *a = &was->relays[i], *b = &is->relays[i];
+        same = same_text(a->url, b->url) && a->tls == b->tls && same_text(a->ca_file, b->ca_file) &&
+               same_text(a->fingerprint, b->fingerprint) && same_text(a->user, b->user) &&
+               same_text(a->password_file, b->password_file) && same_text(a->helo, b->helo) &&
+               a->max_connections == b->max_connections;
+    }
+    return same;
+}
+
 /* What is used at the start only. */
 static void find_restart_changes(const struct config *was, const struct config *is, struct strbuf *message)
 {
@@ -570,11 +583,7 @@ static void find_restart_changes(const struct config *was, const struct config *
         { "silo.echo", was->silo.echo == is->silo.echo },
         { "silo.retry_longest", was->silo.retry_longest_ms == is->silo.retry_longest_ms },
         { "listen sections", same_listeners(was, is) },
-        { "relay.url", same_text(was->relay.url, is->relay.url) },
-        { "relay.tls", was->relay.tls == is->relay.tls },
-        { "relay.ca_file", same_text(was->relay.ca_file, is->relay.ca_file) },
-        { "relay.helo", same_text(was->relay.helo, is->relay.helo) },
-        { "relay.max_connections", was->relay.max_connections == is->relay.max_connections },
+        { "relay sections", same_relays(was, is) },
         { "admin.socket", same_text(was->admin.socket, is->admin.socket) },
         { "postfix.socketmap", same_text(was->postfix.socketmap, is->postfix.socketmap) },
         { "postfix.policy", same_text(was->postfix.policy, is->postfix.policy) },
@@ -678,7 +687,7 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
         .silo_hint = silo.hint,
         .silo_alias_error = silo.own_alias_error,
         .silo_next_attempt_ms = silo.next_attempt_ms,
-        .relay_url = parts->config->relay.url,
+        .relay_url = parts->config->relays[0].url,
         .relay_error = relay_last_error(gateway->relay),
         .posted = poster_posted(gateway->poster),
         .delivered = relay_delivered(gateway->relay),
@@ -721,6 +730,11 @@ struct silo_link *gateway_silo(const struct gateway *gateway)
 const struct parts *gateway_parts(const struct gateway *gateway)
 {
     return &gateway->parts;
+}
+
+struct relay *gateway_relay(const struct gateway *gateway)
+{
+    return gateway->relay;
 }
 
 void gateway_poke_silo(struct gateway *gateway)

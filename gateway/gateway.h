@@ -16,6 +16,7 @@
 struct config;
 struct gateway;
 struct parts;
+struct relay;
 struct silo_link;
 struct strbuf;
 
@@ -53,6 +54,7 @@ unsigned gateway_listener_count(const struct gateway *gateway);
 void gateway_get_listener(const struct gateway *gateway, unsigned index, const char **name_out,
                           const char **address_out, unsigned *sessions_out);
 struct silo_link *gateway_silo(const struct gateway *gateway);
+struct relay *gateway_relay(const struct gateway *gateway);
 const struct parts *gateway_parts(const struct gateway *gateway);
 void gateway_poke_silo(struct gateway *gateway);   /* members or mappings changed */
 void gateway_poke_queues(struct gateway *gateway); /* queue rows changed */

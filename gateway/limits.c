@@ -47,12 +47,14 @@ static int64_t needed_by_sessions(const struct config *config)
 
 static int64_t needed_by_others(const struct config *config)
 {
-    int64_t postfix = 0;
+    int64_t postfix = 0, relays = 0;
+    for (size_t i = 0; i < config->relay_count; i++)
+        relays += config->relays[i].max_connections;
     if (config->postfix.socketmap)
         postfix += POSTFIX_SERVER_CONNECTIONS_MAX;
     if (config->postfix.policy)
         postfix += POSTFIX_SERVER_CONNECTIONS_MAX;
-    return (int64_t)config->relay.max_connections * FILES_PER_RELAY_CONNECTION + postfix + FILES_RESERVED;
+    return relays * FILES_PER_RELAY_CONNECTION + postfix + FILES_RESERVED;
 }
 
 int64_t limits_open_files_needed(const struct config *config)

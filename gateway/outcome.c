@@ -13,25 +13,84 @@ int64_t outcome_backoff_ms(int64_t first_ms, int64_t longest_ms, unsigned attemp
 
 static struct outcome retry_or_expire(const struct outcome_facts *facts)
 {
-    if (facts->now - facts->received_at >= facts->give_up_ms)
+    int64_t age = facts->now - facts->received_at;
+    if (age >= facts->give_up_ms)
         return (struct outcome){ .action = OUTCOME_GIVE_UP, .expired = true };
     return (struct outcome){
         .action = OUTCOME_RETRY,
         .next_attempt_at =
             facts->now + outcome_backoff_ms(facts->first_ms, facts->longest_ms, facts->attempts, facts->random),
+        .warn = !facts->was_warned && age >= facts->warn_after_ms,
     };
+}
+
+enum place {
+    PLACE_RELAY,   /* between us and the relay: nothing about the message */
+    PLACE_ABILITY, /* the relay lacks what this message needs */
+    PLACE_MESSAGE, /* about the message or a recipient: every relay would hear the same */
+    PLACE_HERE,
+    PLACE_COUNT,
+};
+enum meaning { DONE, ASK_NEXT, ASK_NEXT_OR_GIVE_UP, TRY_LATER, TRY_LATER_OR_PARK, FINAL, BROKEN };
+
+static const enum place places[] = {
+    [SMTP_STAGE_CONNECT] = PLACE_RELAY,      [SMTP_STAGE_TLS] = PLACE_RELAY,       [SMTP_STAGE_GREETING] = PLACE_RELAY,
+    [SMTP_STAGE_HELLO] = PLACE_RELAY,        [SMTP_STAGE_STARTTLS] = PLACE_RELAY,  [SMTP_STAGE_AUTH] = PLACE_RELAY,
+    [SMTP_STAGE_EXTENSIONS] = PLACE_ABILITY, [SMTP_STAGE_MAIL] = PLACE_MESSAGE,    [SMTP_STAGE_RCPT] = PLACE_MESSAGE,
+    [SMTP_STAGE_DATA] = PLACE_MESSAGE,       [SMTP_STAGE_CONTENT] = PLACE_MESSAGE, [SMTP_STAGE_FINAL] = PLACE_MESSAGE,
+};
+
+static const enum meaning meanings[PLACE_COUNT][4] = {
+    [PLACE_RELAY] = { [SMTP_OUTCOME_DELIVERED] = DONE,
+                      [SMTP_OUTCOME_TEMPORARY] = ASK_NEXT,
+                      [SMTP_OUTCOME_PERMANENT] = ASK_NEXT,
+                      [SMTP_OUTCOME_UNKNOWN] = ASK_NEXT },
+    [PLACE_ABILITY] = { [SMTP_OUTCOME_DELIVERED] = DONE,
+                        [SMTP_OUTCOME_TEMPORARY] = ASK_NEXT,
+                        [SMTP_OUTCOME_PERMANENT] = ASK_NEXT_OR_GIVE_UP,
+                        [SMTP_OUTCOME_UNKNOWN] = ASK_NEXT },
+    [PLACE_MESSAGE] = { [SMTP_OUTCOME_DELIVERED] = DONE,
+                        [SMTP_OUTCOME_TEMPORARY] = TRY_LATER,
+                        [SMTP_OUTCOME_PERMANENT] = FINAL,
+                        /* It may have arrived: the repetition is byte-identical, with the same Message-ID. */
+                        [SMTP_OUTCOME_UNKNOWN] = TRY_LATER },
+    [PLACE_HERE] = { [SMTP_OUTCOME_DELIVERED] = DONE,
+                     [SMTP_OUTCOME_TEMPORARY] = TRY_LATER_OR_PARK,
+                     [SMTP_OUTCOME_PERMANENT] = BROKEN,
+                     [SMTP_OUTCOME_UNKNOWN] = TRY_LATER },
+};
+
+static struct outcome next_relay_or_wait(const struct outcome_facts *facts)
+{
+    if (facts->relay_left)
+        return (struct outcome){ .action = OUTCOME_NEXT_RELAY };
+    struct outcome outcome = retry_or_expire(facts);
+    outcome.awaits_relay = outcome.action == OUTCOME_RETRY;
+    return outcome;
 }
 
 struct outcome outcome_decide(const struct outcome_facts *facts)
 {
-    switch (facts->outcome) {
-    case SMTP_OUTCOME_DELIVERED:
+    enum place place = facts->is_ours ? PLACE_HERE : places[facts->stage];
+    switch (meanings[place][facts->outcome]) {
+    case DONE:
         return (struct outcome){ .action = OUTCOME_DELIVERED };
-    case SMTP_OUTCOME_PERMANENT:
+    case ASK_NEXT:
+        return next_relay_or_wait(facts);
+    case ASK_NEXT_OR_GIVE_UP:
+        if (facts->relay_left || facts->relay_down)
+            return next_relay_or_wait(facts);
         return (struct outcome){ .action = OUTCOME_GIVE_UP };
-    case SMTP_OUTCOME_TEMPORARY:
-    case SMTP_OUTCOME_UNKNOWN: /* may have arrived: the repetition is byte-identical, with the same Message-ID */
+    case TRY_LATER:
         break;
+    case TRY_LATER_OR_PARK:
+        if (facts->again && facts->attempts >= OUTCOME_PARK_ATTEMPTS)
+            return (struct outcome){ .action = OUTCOME_PARK };
+        break;
+    case FINAL:
+        return (struct outcome){ .action = OUTCOME_GIVE_UP };
+    case BROKEN:
+        return (struct outcome){ .action = OUTCOME_PARK };
     }
     return retry_or_expire(facts);
 }

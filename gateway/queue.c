@@ -111,6 +111,15 @@ void queue_open(struct queue *queue, bool open)
         queue_poke(queue);
 }
 
+bool queue_start(struct queue *queue, int64_t id)
+{
+    if (!queue->open || queue->count >= queue->settings.concurrency || is_under_way(queue, id))
+        return false;
+    queue->under_way[queue->count++] = id;
+    queue->settings.start(id, queue->settings.ctx);
+    return true;
+}
+
 void queue_poke(struct queue *queue)
 {
     if (queue->open)

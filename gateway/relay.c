@@ -15,8 +15,10 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
+#include "gateway/destinations.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
+#include "gateway/relay_health.h"
 #include "gateway/relay_internal.h"
 #include "gateway/relay_mail.h"
 #include "gateway/signer.h"
@@ -26,21 +28,21 @@
 #include "mapping/store_draft.h"
 #include "mapping/store_forward.h"
 #include "mapping/store_trace.h"
-#include "smtp/maildir.h"
 
 enum { COMMIT_RETRY_MS = 1000 };
 
-static const char *const job_state_names[] = { "starting", "converting",  "keeping", "relaying",
-                                               "noting",   "putting_off", "ending" };
+static const char *const job_state_names[] = { "starting", "converting", "keeping",     "lining_up",
+                                               "relaying", "noting",     "putting_off", "ending" };
 
 /* Which states may follow which. */
 static const unsigned job_successors[] = {
-    [RELAY_JOB_STARTING] = 1u << RELAY_JOB_CONVERTING | 1u << RELAY_JOB_RELAYING | 1u << RELAY_JOB_NOTING |
+    [RELAY_JOB_STARTING] = 1u << RELAY_JOB_CONVERTING | 1u << RELAY_JOB_LINING_UP | 1u << RELAY_JOB_NOTING |
                            1u << RELAY_JOB_PUTTING_OFF | 1u << RELAY_JOB_ENDING,
     [RELAY_JOB_CONVERTING] = 1u << RELAY_JOB_KEEPING | 1u << RELAY_JOB_NOTING | 1u << RELAY_JOB_PUTTING_OFF,
     [RELAY_JOB_KEEPING] =
-        1u << RELAY_JOB_RELAYING | 1u << RELAY_JOB_NOTING | 1u << RELAY_JOB_PUTTING_OFF | 1u << RELAY_JOB_ENDING,
-    [RELAY_JOB_RELAYING] = 1u << RELAY_JOB_NOTING,
+        1u << RELAY_JOB_LINING_UP | 1u << RELAY_JOB_NOTING | 1u << RELAY_JOB_PUTTING_OFF | 1u << RELAY_JOB_ENDING,
+    [RELAY_JOB_LINING_UP] = 1u << RELAY_JOB_RELAYING | 1u << RELAY_JOB_NOTING | 1u << RELAY_JOB_ENDING,
+    [RELAY_JOB_RELAYING] = 1u << RELAY_JOB_LINING_UP | 1u << RELAY_JOB_NOTING | 1u << RELAY_JOB_ENDING,
     [RELAY_JOB_NOTING] = 0,
     [RELAY_JOB_PUTTING_OFF] = 1u << RELAY_JOB_ENDING,
     [RELAY_JOB_ENDING] = 0,
@@ -95,50 +97,6 @@ void relay_end_after_pause(struct relay_job *job)
     relay_after_pause(job, relay_job_end);
 }
 
-static void on_relayed(const struct smtp_recipient_result *results, size_t count, void *ctx)
-{
-    struct relay_job *job = ctx;
-    struct relay *relay = job->relay;
-    job->client = NULL;
-    relay_set_results(job, results, count);
-    relay->last_error[0] = 0;
-    for (size_t i = 0; i < job->waiting_count; i++)
-        if (job->results[i].outcome.action != OUTCOME_DELIVERED)
-            memcpy(relay->last_error, job->results[i].reply, sizeof relay->last_error);
-    relay_note_results(job);
-}
-
-static void send_mail(struct relay_job *job)
-{
-    struct relay *relay = job->relay;
-    const struct config_relay *config = &relay->parts->config->relay;
-    struct smtp_client_recipient *recipients = xcalloc(job->waiting_count, sizeof *recipients);
-    struct smtp_client_message message = {
-        .recipients = recipients,
-        .prefix = job->row.signature,
-        .content_fd = job->mail_fd,
-        .content_size = job->mail_size,
-        .is_8bit = job->is_8bit,
-        .is_smtputf8 = job->is_smtputf8,
-    };
-    bool valid = relay_find_envelope(job, recipients, &message.recipient_count) == 1;
-    message.sender = job->sender;
-    if (!valid) {
-        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, "its envelope can't be read from the database");
-    } else if (config->kind == CONFIG_RELAY_MAILDIR) {
-        char unique[24];
-        queue_id_format(STORE_QUEUE_OUT, job->row.id, unique);
-        relay_set_state(job, RELAY_JOB_RELAYING);
-        maildir_deliver(relay->parts->background, config->target, unique, &message, on_relayed, job);
-    } else if ((job->client = relay_pool_idle_client(relay))) {
-        relay_set_state(job, RELAY_JOB_RELAYING);
-        smtp_client_send(job->client, &message, on_relayed, job);
-    } else {
-        relay_put_off(job, "all connections to the relay are in use");
-    }
-    free(recipients);
-}
-
 /* Writing the mail. */
 
 static int commit_mail(struct store_db *db, void *arg)
@@ -160,7 +118,7 @@ static void mail_committed(int result, void *arg)
     struct relay_job *job = arg;
     store_draft_free(&job->draft);
     if (result == 1)
-        send_mail(job);
+        relay_pool_send(job);
     else
         relay_end_after_pause(job);
 }
@@ -177,7 +135,7 @@ static void keep_done(void *arg)
     if (job->kept)
         store_submit(job->relay->parts->store, commit_mail, mail_committed, job);
     else
-        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY,
+        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, RELAY_FAULT_OURS,
                        "there is no room for it on disk, or the disk fails"); /* written anew */
 }
 
@@ -208,7 +166,7 @@ static void sign_done(void *arg)
     if (job->is_signed)
         keep_mail(job);
     else
-        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, "it could not be signed"); /* written anew */
+        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, RELAY_FAULT_OURS, "it could not be signed"); /* written anew */
 }
 
 static void on_converted(struct convert_out_result *result, void *ctx)
@@ -216,7 +174,8 @@ static void on_converted(struct convert_out_result *result, void *ctx)
     struct relay_job *job = ctx;
     relay_mail_free(&job->mail);
     if (!result->ok) {
-        relay_fail_all(job, result->permanent ? SMTP_OUTCOME_PERMANENT : SMTP_OUTCOME_TEMPORARY, result->error);
+        relay_fail_all(job, result->permanent ? SMTP_OUTCOME_PERMANENT : SMTP_OUTCOME_TEMPORARY, RELAY_FAULT_OURS,
+                       result->error);
         return;
     }
     job->mail_fd = fcntl(result->mail_fd, F_DUPFD_CLOEXEC, 0);
@@ -242,7 +201,7 @@ static void write_mail(struct relay_job *job)
     const char *error;
     job->mail = relay_mail_new(parts, &job->row, &error);
     if (!job->mail)
-        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, error);
+        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, RELAY_FAULT_ENTRY, error);
     else if (convert_mail_out(parts->convert, relay_mail_request(job->mail), on_converted, job) == 1)
         relay_set_state(job, RELAY_JOB_CONVERTING);
     else
@@ -263,6 +222,7 @@ static void start(int64_t id, void *ctx)
         relay_end_after_pause(job);
         return;
     }
+    job->is_early = job->row.next_attempt_at > clock_wall_ms(relay->parts->clock);
     relay_find_waiting(job);
     if (relay_has_author(job) && job->row.kind != STORE_OUTBOUND_MESSAGE && job->row.recipient_count == 0) {
         relay_await_recipients(job);
@@ -272,25 +232,28 @@ static void start(int64_t id, void *ctx)
     } else if (job->row.state == STORE_QUEUE_WAITING) {
         write_mail(job);
     } else if (store_content_open(db, job->row.content_id, &job->mail_fd, &job->mail_size) != 1) {
-        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, "its content is missing, or can't be read");
+        relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, RELAY_FAULT_ENTRY, "its content is missing, or can't be read");
     } else {
         job->is_8bit = job->row.is_8bit;
         job->is_smtputf8 = job->row.is_smtputf8;
-        send_mail(job);
+        relay_pool_send(job);
     }
 }
 
 struct relay *relay_new(const struct parts *parts, void (*on_notice)(void *ctx), void *ctx, char **error_out)
 {
-    const struct config_relay *config = &parts->config->relay;
     struct relay *relay = xcalloc(1, sizeof *relay);
     relay->parts = parts;
     relay->on_notice = on_notice;
     relay->ctx = ctx;
-    struct queue_settings settings = {
-        .parts = parts, .which = STORE_QUEUE_OUT, .concurrency = config->max_connections, .start = start, .ctx = relay
-    };
+    relay->destinations = destinations_new(parts->clock);
+    struct queue_settings settings = { .parts = parts,
+                                       .which = STORE_QUEUE_OUT,
+                                       .concurrency = relay_pool_concurrency(parts),
+                                       .start = start,
+                                       .ctx = relay };
     relay->queue = queue_new(&settings);
+    relay_probe_open(relay);
     if (relay_pool_open(relay, error_out) < 0)
         relay_free(&relay);
     return relay;
@@ -301,19 +264,24 @@ void relay_free(struct relay **relay_in)
     struct relay *relay = *relay_in;
     if (!relay)
         return;
+    relay_probe_close(relay);
     relay_pool_close(relay);
     for (struct relay_job *job = relay->jobs, *next; job; job = next) {
         next = job->next;
         job_free(job);
     }
     queue_free(&relay->queue);
+    destinations_free(&relay->destinations);
     free(relay);
     *relay_in = NULL;
 }
 
 void relay_open(struct relay *relay, bool open)
 {
+    relay->is_open = open;
     queue_open(relay->queue, open);
+    if (!open)
+        relay_pool_leave_lines(relay);
 }
 
 void relay_poke(struct relay *relay)
@@ -339,4 +307,30 @@ uint64_t relay_delivered(const struct relay *relay)
 const char *relay_last_error(const struct relay *relay)
 {
     return relay->last_error;
+}
+
+size_t relay_count(const struct relay *relay)
+{
+    return relay->hop_count;
+}
+
+void relay_get_status(const struct relay *relay, size_t index, struct relay_status *out)
+{
+    const struct relay_hop *hop = &relay->hops[index];
+    *out = (struct relay_status){
+        .url = relay->parts->config->relays[index].url,
+        .state = relay_health_state_name(relay_health_state(hop->health)),
+        .since = relay_health_since(hop->health),
+        .probe_in_ms = relay_health_probe_in(hop->health),
+        .error = relay_health_words(hop->health),
+        .connections = hop->in_use + (unsigned)hop->idle_count,
+        .under_way = hop->in_use,
+        .limit = hop->limit,
+        .delivered = hop->delivered,
+    };
+}
+
+size_t relay_set_aside(const struct relay *relay)
+{
+    return destinations_count_aside(relay->destinations);
 }

@@ -77,19 +77,20 @@ static int commit_unaddressed(struct store_db *db, void *arg)
         return 1;
     if (job->row.kind == STORE_OUTBOUND_FILES)
         return commit_unaddressed_files(db, job);
-    if (job->now - job->row.received_at < job->relay->parts->config->retry.give_up_ms)
+    if (job->now < job->give_up_at)
         return store_queue_set_due(db, STORE_QUEUE_OUT, job->row.id, job->next_attempt_at) < 0 ? -1 : 1;
     if (store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "failed",
                         "the silo never said who is new in the thread") != 1 ||
         store_outbound_finish(db, job->row.id, STORE_QUEUE_SETTLED) < 0)
         return -1;
     return relay_tell_author(db, job, "Not delivered by email", "This thread could not be forwarded by email:",
-                             "- the silo never said who is new in it; please forward it again\n");
+                             "- the silo never said who is new in it; please forward it again\n", NULL);
 }
 
 void relay_await_recipients(struct relay_job *job)
 {
     job->now = clock_wall_ms(job->relay->parts->clock);
+    job->give_up_at = job->row.received_at + job->relay->parts->config->retry.give_up_ms;
     job->next_attempt_at = job->now + OUTBOUND_NOTIFY_LOOK_MS;
     relay_set_state(job, RELAY_JOB_PUTTING_OFF);
     store_submit(job->relay->parts->store, commit_unaddressed, put_off_done, job);

@@ -1,12 +1,15 @@
 /* relay_envelope.c - who a message is for, whether they may still be written to, and in whose name it goes */
 #include "gateway/relay_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/destinations.h"
 #include "gateway/parts.h"
 #include "gateway/policy.h"
+#include "gateway/queue.h"
 #include "gateway/relay_mail.h"
 #include "mapping/store.h"
 #include "mapping/store_mapping.h"
@@ -31,7 +34,7 @@ void relay_find_waiting(struct relay_job *job)
 static struct smtp_recipient_result check_mapping(const struct relay_job *job,
                                                   const struct store_outbound_recipient *recipient)
 {
-    struct smtp_recipient_result result = { .outcome = SMTP_OUTCOME_DELIVERED };
+    struct smtp_recipient_result result = { .outcome = SMTP_OUTCOME_DELIVERED, .stage = SMTP_STAGE_RCPT };
     struct store_mapping mapping;
     const char *reason;
     if (!relay_has_author(job))
@@ -67,8 +70,10 @@ size_t relay_decide_unauthorised(struct relay_job *job)
             left++;
             continue;
         }
-        relay_set_result(job, i, &result);
-        job->results[i].decided = true;
+        relay_set_result(job, i, &result,
+                         result.outcome == SMTP_OUTCOME_PERMANENT
+                             ? "you are no longer authorised to write to this address"
+                             : "whether you may write to this address is suspended");
     }
     return left;
 }
@@ -85,15 +90,90 @@ static int find_sender(struct relay_job *job)
     return result;
 }
 
-/* The envelope of those left for the relay. -1: an address can't be read. */
-int relay_find_envelope(struct relay_job *job, struct smtp_client_recipient *recipients, size_t *count_out)
+const char *relay_domain_of(const struct relay_job *job, size_t index)
 {
-    *count_out = 0;
+    const char *at = strrchr(job->row.recipients[job->waiting[index]].address, '@');
+    return at ? at + 1 : "";
+}
+
+/* Recipients of one domain mostly stand together; of one that is asked about twice the rest waits for the next time. */
+size_t relay_decide_aside(struct relay_job *job)
+{
+    const char *last_domain = NULL, *words = NULL;
+    bool is_aside = false;
+    size_t left = 0;
+    for (size_t i = 0; i < job->waiting_count; i++) {
+        const char *domain = relay_domain_of(job, i);
+        if (job->results[i].decided)
+            continue;
+        if (!last_domain || strcmp(domain, last_domain) != 0)
+            is_aside = destinations_is_aside(job->relay->destinations, domain, &words);
+        last_domain = domain;
+        left += !is_aside;
+        if (!is_aside)
+            continue;
+        struct smtp_recipient_result result = { .outcome = SMTP_OUTCOME_TEMPORARY, .stage = SMTP_STAGE_RCPT };
+        result.reply = smtp_reply_make(451, "4.4.1", "%s has not answered in time lately: %s", domain, words);
+        relay_set_result(job, i, &result, NULL);
+    }
+    return left;
+}
+
+/* What is asked of the relay: word of what fails and what is late, and of what arrives if the author wants it. Of a report
+ * nobody is told anything (RFC 3464 section 2). */
+static unsigned find_notify(const struct relay_job *job)
+{
+    if (!relay_has_author(job))
+        return SMTP_DSN_NOTIFY_NEVER;
+    return SMTP_DSN_NOTIFY_FAILURE | SMTP_DSN_NOTIFY_DELAY | (job->row.wants_reports ? SMTP_DSN_NOTIFY_SUCCESS : 0);
+}
+
+/* NULL: too long for it. */
+static char *make_orcpt(const struct smtp_address *address)
+{
+    char text[SMTP_ORCPT_MAX + 1];
+    return smtp_client_format_orcpt(address, text) ? xstrdup(text) : NULL;
+}
+
+int relay_envelope_fill(struct relay_job *job, struct relay_envelope *envelope, struct smtp_client_message *message)
+{
+    size_t count = 0;
+    *envelope = (struct relay_envelope){ .recipients = xcalloc(job->waiting_count, sizeof *envelope->recipients),
+                                         .orcpts = xcalloc(job->waiting_count, sizeof(char *)),
+                                         .count = job->waiting_count };
     for (size_t i = 0; i < job->waiting_count; i++) {
         const char *address = job->row.recipients[job->waiting[i]].address;
-        if (!job->results[i].decided &&
-            smtp_address_parse(address, strlen(address), &recipients[(*count_out)++].address) != 1)
+        struct smtp_client_recipient *recipient = &envelope->recipients[count];
+        if (job->results[i].decided)
+            continue;
+        if (smtp_address_parse(address, strlen(address), &recipient->address) != 1)
             return -1;
+        recipient->notify = find_notify(job);
+        if (relay_has_author(job))
+            recipient->orcpt = envelope->orcpts[count] = make_orcpt(&recipient->address);
+        count++;
     }
-    return find_sender(job);
+    queue_id_format(STORE_QUEUE_OUT, job->row.id, envelope->envid);
+    *message = (struct smtp_client_message){
+        .recipients = envelope->recipients,
+        .recipient_count = count,
+        .envid = relay_has_author(job) ? envelope->envid : NULL,
+        .ret = relay_has_author(job) ? SMTP_DSN_RET_HDRS : SMTP_DSN_RET_NONE,
+        .prefix = job->row.signature,
+        .content_fd = job->mail_fd,
+        .content_size = job->mail_size,
+        .is_8bit = job->is_8bit,
+        .is_smtputf8 = job->is_smtputf8,
+    };
+    int result = find_sender(job);
+    message->sender = job->sender;
+    return result;
+}
+
+void relay_envelope_clear(struct relay_envelope *envelope)
+{
+    for (size_t i = 0; i < envelope->count; i++)
+        free(envelope->orcpts[i]);
+    free(envelope->orcpts);
+    free(envelope->recipients);
 }

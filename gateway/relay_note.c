@@ -1,8 +1,7 @@
-/* relay_note.c - the commit of what became of a message, and what its author is told */
+/* relay_note.c - what became of each recipient, and the commit that keeps it */
 #include "gateway/relay_internal.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,125 +9,95 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "gateway/config.h"
-#include "gateway/notice.h"
 #include "gateway/parts.h"
 #include "mapping/store.h"
 #include "mapping/store_trace.h"
 
-int relay_tell_author(struct store_db *db, struct relay_job *job, const char *subject, const char *intro,
-                      const char *lines)
-{
-    struct strbuf text;
-    strbuf_init(&text, 64 * 1024);
-    strbuf_add_fmt(&text, "%s\n\n%s", intro, lines);
-    struct notice notice = {
-        .to.member_id = job->row.member_id,
-        .uid = job->row.author_uid,
-        .alias = job->row.author_alias,
-        .thread_id = job->row.thread_id,
-        .subject = subject,
-        .text = text.data,
-        .about = job->row.id,
-    };
-    int result = strbuf_ok(&text) ? notice_add(db, &notice, job->now) : -1;
-    strbuf_free(&text);
-    job->noticed = true;
-    return result;
-}
+static const struct {
+    const char *event;
+    enum store_recipient_state state;
+} actions[] = {
+    [OUTCOME_DELIVERED] = { "delivered", STORE_RECIPIENT_DELIVERED },
+    [OUTCOME_NEXT_RELAY] = { "deferred", STORE_RECIPIENT_WAITING }, /* does not get here */
+    [OUTCOME_RETRY] = { "deferred", STORE_RECIPIENT_WAITING },
+    [OUTCOME_GIVE_UP] = { "failed", STORE_RECIPIENT_FAILED },
+    [OUTCOME_PARK] = { "parked", STORE_RECIPIENT_WAITING },
+};
 
-/* One recipient's outcome. Appends to failures, or to delays, what the author has to know. */
-static int commit_recipient(struct store_db *db, struct relay_job *job, size_t i, struct notice_list *failures,
-                            struct notice_list *delays)
+static int commit_recipient(struct store_db *db, const struct relay_job *job, size_t i)
 {
     const struct relay_result *result = &job->results[i];
     const struct store_outbound_recipient *recipient = &job->row.recipients[job->waiting[i]];
-    enum store_recipient_state state = STORE_RECIPIENT_WAITING;
-    const char *event = "deferred";
-    if (result->outcome.action == OUTCOME_DELIVERED) {
-        state = STORE_RECIPIENT_DELIVERED;
-        event = "delivered";
-    } else if (result->outcome.action == OUTCOME_GIVE_UP) {
-        state = STORE_RECIPIENT_FAILED;
-        event = "failed";
-        notice_list_add(failures, "%s: %s%s", recipient->address,
-                        result->outcome.expired ? "gave up trying; the last answer was: " : "", result->reply);
-    } else {
-        notice_list_add(delays, "%s: %s", recipient->address, result->reply);
+    if (store_outbound_set_recipient(db, job->row.id, recipient->correspondent_id,
+                                     actions[result->outcome.action].state, result->relay, result->reply) < 0)
+        return -1;
+    return store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, actions[result->outcome.action].event,
+                           "%s: %s%s%s%s", recipient->address, result->reply, result->is_said ? " (" : "",
+                           result->is_said ? result->relay : "", result->is_said ? ")" : "");
+}
+
+static const struct relay_result *find_action(const struct relay_job *job, enum outcome_action action)
+{
+    for (size_t i = 0; i < job->waiting_count; i++)
+        if (job->results[i].outcome.action == action)
+            return &job->results[i];
+    return NULL;
+}
+
+/* Those whose time comes first say when the entry is due. */
+static const struct relay_result *find_retry(const struct relay_job *job)
+{
+    const struct relay_result *first = NULL;
+    for (size_t i = 0; i < job->waiting_count; i++) {
+        const struct relay_result *result = &job->results[i];
+        if (result->outcome.action == OUTCOME_RETRY &&
+            (!first || result->outcome.next_attempt_at < first->outcome.next_attempt_at))
+            first = result;
     }
-    if (store_outbound_set_recipient(db, job->row.id, recipient->correspondent_id, state, "", result->reply) < 0)
-        return -1;
-    return store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, event, "%s: %s", recipient->address,
-                           result->reply);
+    return first;
 }
 
-static void find_warning(int64_t at, const char *event, const char *detail, void *ctx)
+static bool awaits_relay(const struct relay_job *job)
 {
-    bool *found = ctx;
-    (void)at;
-    (void)detail;
-    *found = *found || strcmp(event, "warned") == 0;
-}
-
-/* Once per message, when it waits longer than retry.warn_after. */
-static int warn_author(struct store_db *db, struct relay_job *job, const char *delays)
-{
-    bool warned = false;
-    if (store_trace_list(db, STORE_QUEUE_OUT, job->row.id, find_warning, &warned) < 0)
-        return -1;
-    if (warned)
-        return 1;
-    if (store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "warned", "the author was told that it is late") !=
-        1)
-        return -1;
-    return relay_tell_author(
-        db, job, "Delayed",
-        "This message could not be delivered by email yet. It is tried again; there is nothing to do.", delays);
+    bool awaits = false;
+    for (size_t i = 0; i < job->waiting_count; i++)
+        awaits = awaits || job->results[i].outcome.awaits_relay;
+    return awaits;
 }
 
 /* What is left of the entry: 0 from finish and retry means that an administrator has dropped it meanwhile, which stays
  * so. */
-static int commit_entry(struct store_db *db, struct relay_job *job)
+static int commit_entry(struct store_db *db, const struct relay_job *job)
 {
-    const struct relay_result *retry = NULL;
-    for (size_t i = 0; i < job->waiting_count; i++)
-        if (job->results[i].outcome.action == OUTCOME_RETRY)
-            retry = &job->results[i];
-    int result = retry ? store_outbound_retry(db, job->row.id, retry->outcome.next_attempt_at, false, retry->reply)
-                       : store_outbound_finish(db, job->row.id, STORE_QUEUE_SETTLED);
+    const struct relay_result *parked = find_action(job, OUTCOME_PARK), *retry = find_retry(job);
+    int result;
+    if (parked) {
+        result = store_outbound_retry(db, job->row.id, job->now, false, parked->reply);
+        if (result == 1)
+            result = store_outbound_set_state(db, job->row.id, STORE_QUEUE_HELD, parked->reply);
+    } else if (retry) {
+        result = store_outbound_retry(db, job->row.id, retry->outcome.next_attempt_at, awaits_relay(job), retry->reply);
+    } else {
+        result = store_outbound_finish(db, job->row.id, STORE_QUEUE_SETTLED);
+    }
     return result < 0 ? -1 : 1;
 }
 
 static int commit_results(struct store_db *db, void *arg)
 {
     struct relay_job *job = arg;
-    struct strbuf failed, delayed;
-    strbuf_init(&failed, 60 * 1024);
-    strbuf_init(&delayed, 60 * 1024);
-    struct notice_list failures = { .text = &failed }, delays = { .text = &delayed };
     int result = 1;
-    for (size_t i = 0; i < job->waiting_count && result == 1; i++)
-        result = commit_recipient(db, job, i, &failures, &delays);
-    notice_list_end(&failures);
-    notice_list_end(&delays);
     job->noticed = false;
-    if (result == 1 && failures.count > 0 && relay_has_author(job))
-        result = relay_tell_author(db, job, "Not delivered by email",
-                                   "This message could not be delivered by email:", failed.data);
-    if (result == 1 && delays.count > 0 && job->is_late && relay_has_author(job))
-        result = warn_author(db, job, delayed.data);
+    for (size_t i = 0; i < job->waiting_count && result == 1; i++)
+        result = commit_recipient(db, job, i);
+    if (result == 1 && relay_has_author(job))
+        result = relay_tell_results(db, job);
     if (result == 1)
         result = commit_entry(db, job);
-    strbuf_free(&failed);
-    strbuf_free(&delayed);
     return result == 1 ? 1 : -1;
 }
 
 static void submit_results(void *arg);
-
-static const char *action_name(enum outcome_action action)
-{
-    return action == OUTCOME_DELIVERED ? "delivered" : action == OUTCOME_RETRY ? "deferred" : "failed";
-}
 
 static void results_committed(int result, void *arg)
 {
@@ -140,12 +109,17 @@ static void results_committed(int result, void *arg)
         return;
     }
     for (size_t i = 0; i < job->waiting_count; i++) {
-        enum outcome_action action = job->results[i].outcome.action;
-        relay->delivered += action == OUTCOME_DELIVERED;
-        log_info("relay.result", "id=out%" PRId64 " to=%s message_id=%s outcome=%s reply=%s", job->row.id,
-                 job->row.recipients[job->waiting[i]].address, job->row.message_id, action_name(action),
-                 job->results[i].reply);
+        const struct relay_result *noted = &job->results[i];
+        relay->delivered += noted->outcome.action == OUTCOME_DELIVERED;
+        log_info("relay.result", "id=out%" PRId64 " to=%s message_id=%s outcome=%s relay=%s reply=%s", job->row.id,
+                 job->row.recipients[job->waiting[i]].address, job->row.message_id,
+                 actions[noted->outcome.action].event, noted->relay, noted->reply);
     }
+    if (find_action(job, OUTCOME_PARK))
+        log_error("relay.parked", "id=out%" PRId64 " reason=%s hint=%s", job->row.id,
+                  find_action(job, OUTCOME_PARK)->reply, "posternctl queue retry releases it");
+    if (awaits_relay(job))
+        relay_probe_schedule(relay);
     bool noticed = job->noticed;
     relay_job_end(job);
     if (noticed)
@@ -161,58 +135,106 @@ static void submit_results(void *arg)
 void relay_note_results(struct relay_job *job)
 {
     relay_set_state(job, RELAY_JOB_NOTING);
+    job->now = clock_wall_ms(job->relay->parts->clock);
     submit_results(job);
 }
 
-static struct outcome decide(const struct relay_job *job, enum smtp_outcome outcome)
+/* Deciding. */
+
+static struct outcome_facts facts_of(struct relay_job *job, const struct smtp_recipient_result *given)
 {
     const struct config *config = job->relay->parts->config;
+    job->now = clock_wall_ms(job->relay->parts->clock);
+    job->give_up_at = job->row.received_at + config->retry.give_up_ms;
     struct outcome_facts facts = {
-        .outcome = outcome,
+        .outcome = given->outcome,
+        .stage = given->stage,
         .received_at = job->row.received_at,
         .now = job->now,
         .attempts = job->row.attempts + 1,
+        .was_warned = job->row.warned_at != 0,
         .first_ms = config->retry.first_ms,
         .longest_ms = config->retry.longest_ms,
         .give_up_ms = config->retry.give_up_ms,
+        .warn_after_ms = config->retry.warn_after_ms,
     };
     random_bytes(&facts.random, sizeof facts.random);
-    return outcome_decide(&facts);
+    return facts;
 }
 
-void relay_set_result(struct relay_job *job, size_t index, const struct smtp_recipient_result *given)
+static void format_reply(const struct smtp_reply *reply, char out[static RELAY_REPLY_MAX])
 {
-    const struct parts *parts = job->relay->parts;
-    job->now = clock_wall_ms(parts->clock);
-    job->is_late = job->now - job->row.received_at >= parts->config->retry.warn_after_ms;
-    struct relay_result *result = &job->results[index];
-    result->outcome = decide(job, given->outcome);
-    struct strbuf reply;
-    strbuf_init(&reply, sizeof result->reply - 1);
-    strbuf_add_fmt(&reply, "%d %s%s%s", given->reply.code, given->reply.enhanced, given->reply.enhanced[0] ? " " : "",
-                   given->reply.text);
-    memcpy(result->reply, reply.data, reply.len + 1);
-    strbuf_free(&reply);
+    struct strbuf text;
+    strbuf_init(&text, RELAY_REPLY_MAX - 1);
+    strbuf_add_fmt(&text, "%d %s%s%s", reply->code, reply->enhanced, reply->enhanced[0] ? " " : "", reply->text);
+    memcpy(out, text.data, text.len + 1);
+    strbuf_free(&text);
 }
 
-/* results: of those that the relay was asked about, in order; when there are fewer, the last is for all the rest. */
-void relay_set_results(struct relay_job *job, const struct smtp_recipient_result *results, size_t count)
+/* relay: "" when none was asked. What the client says for itself names the relay, which does not call itself by our
+ * words for it. */
+static void take_reply(struct relay_result *result, const char *relay, const struct smtp_reply *reply)
+{
+    result->relay = relay;
+    result->is_said = relay[0] && !strstr(reply->text, relay);
+    format_reply(reply, result->reply);
+    if (reply->enhanced[0])
+        memcpy(result->code, reply->enhanced, sizeof result->code);
+    else
+        memcpy(result->code, result->reply, 3), result->code[3] = 0;
+}
+
+void relay_set_result(struct relay_job *job, size_t index, const struct smtp_recipient_result *given, const char *words)
+{
+    struct relay_result *result = &job->results[index];
+    struct outcome_facts facts = facts_of(job, given);
+    take_reply(result, "", &given->reply);
+    result->decided = true;
+    result->words = words;
+    result->outcome = outcome_decide(&facts);
+}
+
+void relay_set_results(struct relay_job *job, const struct smtp_recipient_result *results, size_t count,
+                       bool relay_left, bool relay_down)
 {
     size_t given = 0;
     for (size_t i = 0; i < job->waiting_count; i++) {
-        if (job->results[i].decided)
+        struct relay_result *result = &job->results[i];
+        if (result->decided)
             continue;
-        relay_set_result(job, i, &results[given]);
+        struct outcome_facts facts = facts_of(job, &results[given]);
+        facts.relay_left = relay_left;
+        facts.relay_down = relay_down;
+        take_reply(result, job->hop ? job->hop->name : "", &results[given].reply);
+        result->dsn = results[given].dsn;
+        result->outcome = outcome_decide(&facts);
         given += given + 1 < count;
     }
 }
 
-/* The same for everybody, when it could not even be tried. */
-void relay_fail_all(struct relay_job *job, enum smtp_outcome outcome, const char *error)
+bool relay_is_unreached(const struct relay_job *job)
 {
-    struct smtp_recipient_result result = { .outcome = outcome };
+    for (size_t i = 0; i < job->waiting_count; i++)
+        if (!job->results[i].outcome.awaits_relay)
+            return false;
+    return true;
+}
+
+void relay_fail_all(struct relay_job *job, enum smtp_outcome outcome, enum relay_fault fault, const char *error)
+{
+    struct smtp_recipient_result given = { .outcome = outcome };
     bool final = outcome == SMTP_OUTCOME_PERMANENT;
-    result.reply = smtp_reply_make(final ? 554 : 451, final ? "5.6.0" : "4.3.0", "%s", error);
-    relay_set_results(job, &result, 1);
+    given.reply = smtp_reply_make(final ? 554 : 451, final ? "5.6.0" : "4.3.0", "%s", error);
+    for (size_t i = 0; i < job->waiting_count; i++) {
+        struct relay_result *result = &job->results[i];
+        if (result->decided)
+            continue;
+        struct outcome_facts facts = facts_of(job, &given);
+        take_reply(result, "", &given.reply);
+        facts.is_ours = true;
+        facts.again = fault == RELAY_FAULT_ENTRY && strcmp(job->row.last_error, result->reply) == 0;
+        result->words = "something is wrong here, on our side";
+        result->outcome = outcome_decide(&facts);
+    }
     relay_note_results(job);
 }

@@ -370,7 +370,7 @@ def test_report_that_is_refused_is_dropped(stopped_gateway, alice):
         gateway.open_door(BOB, alice)
         send(gateway.smtp_port, make_mail("Did you get it?"), "SUCCESS")
         wait_until("the report ends", lambda: gateway.ctl_json("queue", "list", "--direction", "out", "--state", "settled")["queue"])
-        assert story(gateway, "out1")[-1] == f"failed: {BOB}: 550 5.1.1 no such mailbox"
+        assert story(gateway, "out1")[-1] == f"failed: {BOB}: 550 5.1.1 no such mailbox (127.0.0.1:{relay.server_address[1]})"
         gateway.wait_settled()
         assert gateway.ctl_json("queue", "list", "--direction", "in", "--state", "settled")["queue"][1:] == []
         alice.receive_mail("Did you get it?")

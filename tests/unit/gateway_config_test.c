@@ -88,8 +88,8 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(config->listeners[0].greet_delay_ms, 0);
     assert_int_equal(config->session_memory, 256 << 20);
     assert_string_equal(config->listeners[1].trust_authserv_id, "mx.example.org");
-    assert_int_equal(config->relay.kind, CONFIG_RELAY_MAILDIR);
-    assert_string_equal(config->relay.target, "/tmp/out");
+    assert_int_equal(config->relays[0].kind, CONFIG_RELAY_MAILDIR);
+    assert_string_equal(config->relays[0].target, "/tmp/out");
     assert_int_equal(config->policy.max_message, 2 << 20);
     assert_int_equal(config->policy.proof, CONFIG_PROOF_DKIM);
     assert_int_equal(config->retry.first_ms, 30000);

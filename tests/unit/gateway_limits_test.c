@@ -14,7 +14,8 @@ static void test_sessions_fit(void **state)
 {
     (void)state;
     struct config_listener listeners[] = { { .max_sessions = 1000 }, { .max_sessions = 100 } };
-    struct config config = { .listeners = listeners, .listener_count = 2, .relay.max_connections = 4 };
+    struct config_relay relay = { .max_connections = 4 };
+    struct config config = { .listeners = listeners, .listener_count = 2, .relays = &relay, .relay_count = 1 };
     int64_t needed = limits_open_files_needed(&config);
     assert_int_equal(needed, 2 * 1100 + 2 * 4 + 128);
     config.postfix.socketmap = config.postfix.policy = (char *)(uintptr_t) "127.0.0.1:1";
@@ -34,7 +35,8 @@ static void test_every_limit_leaves_room(void **state)
     struct config_listener listeners[] = { { .max_sessions = 100000 },
                                            { .max_sessions = 7 },
                                            { .max_sessions = 1000 } };
-    struct config config = { .listeners = listeners, .listener_count = 3, .relay.max_connections = 20 };
+    struct config_relay relays[] = { { .max_connections = 15 }, { .max_connections = 5 } };
+    struct config config = { .listeners = listeners, .listener_count = 3, .relays = relays, .relay_count = 2 };
     for (int64_t open_files = 256; open_files < 300000; open_files += 97) {
         int64_t used = 0;
         for (size_t i = 0; i < 3; i++)
