@@ -108,8 +108,11 @@ static void add_quoted(struct strbuf *out, const char *text)
 
 static void add_mailbox(struct strbuf *out, const struct convert_mailbox *mailbox)
 {
+    /* In ASCII where that is possible: not every relay takes a header in UTF-8. */
+    struct smtp_address written = mailbox->address;
+    (void)!smtp_address_to_ascii(&mailbox->address, &written);
     char address[SMTP_ADDRESS_MAX + 2];
-    smtp_address_format(&mailbox->address, address);
+    smtp_address_format(&written, address);
     const char *wanted = mailbox->name ? mailbox->name : "";
     char *name = convert_utf8_one_line(wanted, strlen(wanted), NAME_MAX_OUT);
     if (!is_plain_text(name)) {
@@ -136,13 +139,19 @@ static void add_mailboxes(struct strbuf *out, const char *field, const struct co
     }
 }
 
+static bool is_utf8_only(const struct convert_mailbox *mailbox)
+{
+    struct smtp_address ascii;
+    return smtp_address_to_ascii(&mailbox->address, &ascii) != 1;
+}
+
 bool convert_mail_header_needs_utf8(const struct convert_out_request *request)
 {
-    bool needed = smtp_address_is_utf8(&request->from.address) || smtp_address_is_utf8(&request->reply_to.address);
+    bool needed = is_utf8_only(&request->from) || is_utf8_only(&request->reply_to);
     for (size_t i = 0; i < request->to_count; i++)
-        needed = needed || smtp_address_is_utf8(&request->to[i].address);
+        needed = needed || is_utf8_only(&request->to[i]);
     for (size_t i = 0; i < request->cc_count; i++)
-        needed = needed || smtp_address_is_utf8(&request->cc[i].address);
+        needed = needed || is_utf8_only(&request->cc[i]);
     return needed;
 }
 

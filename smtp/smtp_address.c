@@ -186,6 +186,28 @@ bool smtp_address_is_utf8(const struct smtp_address *address)
     return has_octet_beyond_ascii(address->local) || has_octet_beyond_ascii(address->domain);
 }
 
+int smtp_address_to_ascii(const struct smtp_address *address, struct smtp_address *ascii_out)
+{
+    struct smtp_address ascii = *address;
+    if (has_octet_beyond_ascii(address->local))
+        return -1;
+    size_t len = 0, limit = SMTP_ADDRESS_MAX - strlen(address->local) - 1;
+    for (const char *label = address->domain; has_octet_beyond_ascii(address->domain); label++) {
+        char encoded[SMTP_LABEL_MAX + 1];
+        size_t label_len = strcspn(label, ".");
+        if (smtp_punycode_encode_label(label, label_len, encoded) != 1 || len + strlen(encoded) + 1 > limit)
+            return -1;
+        memcpy(ascii.domain + len, encoded, strlen(encoded));
+        len += strlen(encoded);
+        label += label_len;
+        ascii.domain[len++] = *label;
+        if (*label == '\0')
+            break;
+    }
+    *ascii_out = ascii;
+    return 1;
+}
+
 void smtp_address_format(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2])
 {
     out[0] = '\0';

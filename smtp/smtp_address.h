@@ -25,7 +25,12 @@ struct smtp_address {
 int smtp_address_parse(const char *text, size_t len, struct smtp_address *address_out)
     __attribute__((warn_unused_result));
 bool smtp_address_is_null(const struct smtp_address *address);
-bool smtp_address_is_utf8(const struct smtp_address *address); /* needs SMTPUTF8 */
+bool smtp_address_is_utf8(const struct smtp_address *address); /* some of it is */
+/* The form that does without SMTPUTF8: labels of the domain that are in UTF-8 as "xn--..." (RFC 5890 section 2.3.2.1),
+ * encoded as they stand. 1; -1: there is none, since the local part is in UTF-8 or the address would be too long. The two
+ * may be the same object. */
+int smtp_address_to_ascii(const struct smtp_address *address, struct smtp_address *ascii_out)
+    __attribute__((warn_unused_result));
 
 /* "local@domain" ("" for the null path) into a buffer of SMTP_ADDRESS_MAX + 2. */
 void smtp_address_format(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2]);

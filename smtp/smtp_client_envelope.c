@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "smtp/smtp_client_internal.h"
-#include "smtp/smtp_punycode.h"
 
 /* --- ORCPT --- */
 
@@ -63,50 +62,10 @@ static void add_orcpt_as_ascii(const char *orcpt, struct strbuf *out)
 
 /* --- What is needed --- */
 
-static bool is_ascii(const char *text)
-{
-    while (*text > 0)
-        text++;
-    return *text == '\0';
-}
-
-/* "local@domain" for the wire. Without SMTPUTF8 a domain in UTF-8 goes in the form of the DNS (RFC 5890: an A-label). -1:
- * not possible. */
-static int format_path(const struct smtp_address *address, bool utf8, char out[static SMTP_ADDRESS_MAX + 2])
-{
-    if (utf8 || !smtp_address_is_utf8(address)) {
-        smtp_address_format(address, out);
-        return 1;
-    }
-    if (!is_ascii(address->local))
-        return -1;
-    struct strbuf domain;
-    strbuf_init(&domain, SMTP_DOMAIN_MAX);
-    int result = 1;
-    for (const char *label = address->domain; result == 1; label++) {
-        char encoded[SMTP_LABEL_MAX + 1];
-        size_t len = strcspn(label, ".");
-        result = smtp_punycode_encode_label(label, len, encoded);
-        strbuf_add_fmt(&domain, "%s%s", domain.len == 0 ? "" : ".", result == 1 ? encoded : "");
-        label += len;
-        if (*label == '\0')
-            break;
-    }
-    struct smtp_address ascii = *address;
-    if (!strbuf_ok(&domain) || strlen(address->local) + 1 + domain.len > SMTP_ADDRESS_MAX)
-        result = -1;
-    if (result == 1) {
-        memcpy(ascii.domain, domain.data, domain.len + 1);
-        smtp_address_format(&ascii, out);
-    }
-    strbuf_free(&domain);
-    return result;
-}
-
 static bool has_ascii_form(const struct smtp_address *address)
 {
-    char path[SMTP_ADDRESS_MAX + 2];
-    return format_path(address, false, path) == 1;
+    struct smtp_address ascii;
+    return smtp_address_to_ascii(address, &ascii) == 1;
 }
 
 bool smtp_client_needs_smtputf8(const struct smtp_client_message *message)
@@ -154,11 +113,15 @@ int smtp_client_check_extensions(struct smtp_client *client)
 
 /* --- The commands --- */
 
+/* Without SMTPUTF8 a domain in UTF-8 goes in the form of the DNS; smtp_client_check_extensions() has seen to it that there
+ * is one. */
 static void add_path(const struct smtp_client *client, const struct smtp_address *address, struct strbuf *text)
 {
+    struct smtp_address written = *address;
+    if (!client->transaction->says_smtputf8 && smtp_address_to_ascii(address, &written) != 1)
+        abort();
     char path[SMTP_ADDRESS_MAX + 2];
-    if (format_path(address, client->transaction->says_smtputf8, path) != 1)
-        abort(); /* smtp_client_check_extensions() has seen to it */
+    smtp_address_format(&written, path);
     strbuf_add_fmt(text, "<%s>", path);
 }
 

@@ -215,6 +215,13 @@ static void test_references_and_refusals(void **state)
     assert_false(convert_mail_header_needs_utf8(&request));
     request.from = mailbox("", "älice", "example.org");
     assert_true(convert_mail_header_needs_utf8(&request));
+    request.from = mailbox("", "alice",
+                           "b\xc3\xbc"
+                           "cher.example"); /* the domain alone can do without */
+    assert_false(convert_mail_header_needs_utf8(&request));
+    header = header_of(&request);
+    assert_non_null(strstr(header, "From: alice@xn--bcher-kva.example\r\n"));
+    free(header);
 
     static const char *const bad[] = { "", "a b", "a\r\nX: y", "<a@b>" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -298,9 +298,48 @@ static void tells_utf8(void **state)
     assert_true(smtp_address_is_utf8(&address));
 }
 
+static const struct {
+    const char *address, *ascii; /* NULL: there is none */
+} ascii_cases[] = {
+    { "alice@example.com", "alice@example.com" },
+    { "alice@[192.0.2.1]", "alice@[192.0.2.1]" },
+    { "alice@bücher.example", "alice@xn--bcher-kva.example" },
+    { "\"al ice\"@www.Bücher.münchen", "\"al ice\"@www.xn--bcher-kva.xn--mnchen-3ya" },
+    { "älice@example.com", NULL },
+    { "älice@bücher.example", NULL },
+};
+
+static void has_an_ascii_form(void **state)
+{
+    (void)state;
+    char text[SMTP_ADDRESS_MAX + 2];
+    for (size_t i = 0; i < sizeof ascii_cases / sizeof ascii_cases[0]; i++) {
+        struct smtp_address address;
+        assert_int_equal(smtp_address_parse(ascii_cases[i].address, strlen(ascii_cases[i].address), &address), 1);
+        int wanted = ascii_cases[i].ascii == NULL ? -1 : 1;
+        assert_int_equal(smtp_address_to_ascii(&address, &address), wanted);
+        smtp_address_format(&address, text);
+        assert_string_equal(text, ascii_cases[i].ascii == NULL ? ascii_cases[i].address : ascii_cases[i].ascii);
+    }
+    struct smtp_address nobody = { "", "" };
+    assert_int_equal(smtp_address_to_ascii(&nobody, &nobody), 1);
+}
+
+/* Labels grow: 60 of two octets each, which fit, become too long. */
+static void an_ascii_form_may_be_too_long(void **state)
+{
+    (void)state;
+    struct smtp_address address = { "a", "" };
+    for (size_t i = 0; i < 60; i++)
+        memcpy(address.domain + 3 * i, i < 59 ? "ü." : "ü", i < 59 ? 3 : 2);
+    assert_int_equal(smtp_address_to_ascii(&address, &address), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(has_an_ascii_form),
+        cmocka_unit_test(an_ascii_form_may_be_too_long),
         cmocka_unit_test(parses_addresses),
         cmocka_unit_test(refuses_nul_octets),
         cmocka_unit_test(format_and_parse_are_inverse),
