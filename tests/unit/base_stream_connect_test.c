@@ -27,6 +27,7 @@ enum { TURNS = 200, FILLERS = 8, DETAIL_SIZE = 300 };
 
 static const char *const *addresses; /* numeric, NULL at the end */
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the names of the C library are reserved */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
 {
     const char *const itself[] = { node, NULL };
@@ -53,6 +54,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): likewise */
 void freeaddrinfo(struct addrinfo *info)
 {
     while (info != NULL) {
