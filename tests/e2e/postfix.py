@@ -223,3 +223,12 @@ def read_maildir(folder):
         with open(path, "rb") as file:
             mails.append(email.message_from_binary_file(file, policy=email.policy.default))
     return mails
+
+
+def read_raw_maildir(folder):
+    """The messages of a maildir as they were sent, with CRLF, behind what the delivery has added, in order of delivery."""
+    mails = []
+    for path in sorted(glob.glob(os.path.join(folder, "new", "*")), key=os.path.getmtime):
+        with open(path, "rb") as file:
+            mails.append(re.sub(rb"\r?\n", b"\r\n", file.read()))
+    return mails

@@ -1,6 +1,5 @@
 """Signatures of ours, judged by programs that are not: python3-dkim, and for RSA also Mail::DKIM (that of Debian 12 knows no Ed25519), with
 the DNS records that the manual says to make."""
-import glob
 import json
 import os
 import re
@@ -13,6 +12,7 @@ import pytest
 from documents import adapt, block
 from mail import ALICE, BOB, make_mail
 from postern import DOMAIN
+from postfix import read_raw_maildir
 from procs import PATIENCE, free_port, wait_until
 from sink import Sink
 
@@ -69,15 +69,6 @@ def verify(raw, records):
     return results
 
 
-def raw_mails(maildir):
-    """As they were sent, with CRLF, behind what the delivery has added."""
-    mails = []
-    for path in sorted(glob.glob(os.path.join(maildir, "new", "*")), key=os.path.getmtime):
-        with open(path, "rb") as file:
-            mails.append(re.sub(rb"\r?\n", b"\r\n", file.read()))
-    return mails
-
-
 BOTH = ["rsa-sha256=pass", "ed25519-sha256=pass"]
 
 
@@ -100,7 +91,7 @@ def test_two_keys_sign_what_leaves(signing, alice, folder):
     with open(f"{folder}/odd.txt", "wb") as file:
         file.write(b".\r\n trailing  \t\r\nlast line without an end" + bytes(range(256)) * 3000)
     alice.post(BOB, "Grüße,\n\n.\n..\n    code  \n\n\n**x**   \n\n\n", subject="門の図面 – “drawings”", attach=[f"{folder}/odd.txt"])
-    raw = wait_until("the mail leaves", lambda: raw_mails(signing.maildir))[0]
+    raw = wait_until("the mail leaves", lambda: read_raw_maildir(signing.maildir))[0]
     assert verify(raw, signing.records) == BOTH
     assert raw.partition(f"\r\nDelivered-To: {BOB}\r\n".encode())[2].startswith(
         b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\r\n d=silo.example.org;\r\n s=s2026;")
@@ -124,7 +115,7 @@ def test_a_large_mail_is_signed_as_it_streams(signing, alice, folder):
     with open(f"{folder}/large.bin", "wb") as file:
         file.write(os.urandom(1_000_000) * 8)
     alice.post(BOB, "Large", subject="Large", attach=[f"{folder}/large.bin"])
-    raw = wait_until("the mail leaves", lambda: raw_mails(signing.maildir))[0]
+    raw = wait_until("the mail leaves", lambda: read_raw_maildir(signing.maildir))[0]
     assert len(raw) > 10_000_000
     assert verify(raw, signing.records) == BOTH
 
@@ -133,12 +124,12 @@ def test_signatures_survive_postfix(smarthost, signing, alice):
     """With addresses in UTF-8 too, which are in the header as they are."""
     begin(signing, alice)
     alice.post(BOB, "Through Postfix. " + "Long line. " * 200, subject="To Bob")
-    raw = wait_until("the mail is delivered", lambda: raw_mails(smarthost.maildir))[0]
+    raw = wait_until("the mail is delivered", lambda: read_raw_maildir(smarthost.maildir))[0]
     assert verify(raw, signing.records) == BOTH
     other = "jürgen@bücher.example"
     signing.open_door(other, alice)
     alice.post(other, "Grüße", subject="An Jürgen")
-    raw = wait_until("the other mail is delivered", lambda: raw_mails(smarthost.maildir)[1:])[0]
+    raw = wait_until("the other mail is delivered", lambda: read_raw_maildir(smarthost.maildir)[1:])[0]
     assert other.encode() in raw and verify(raw, signing.records) == BOTH
 
 
@@ -148,7 +139,7 @@ def test_reports_are_signed(signing, alice):
     with smtplib.SMTP("127.0.0.1", signing.smtp_port, timeout=PATIENCE) as connection:
         connection.sendmail(BOB, [ALICE], with_report.as_bytes(), rcpt_options=["NOTIFY=SUCCESS"])
     alice.receive_mail("Please report")
-    raw = wait_until("the report leaves", lambda: raw_mails(signing.maildir))[0]
+    raw = wait_until("the report leaves", lambda: read_raw_maildir(signing.maildir))[0]
     assert b"MAILER-DAEMON@" + DOMAIN.encode() in raw and b"multipart/report" in raw
     assert verify(raw, signing.records) == BOTH
 
@@ -180,11 +171,11 @@ def test_a_key_that_everybody_can_read_is_refused(signing, alice, folder):
     refused = signing.ctl("reload", expect=1)
     assert "dkim-rsa.pem is open to more than its owner and group" in refused
     alice.post(BOB, "Still signed", subject="Still")
-    raw = wait_until("the mail leaves", lambda: raw_mails(signing.maildir))[0]
+    raw = wait_until("the mail leaves", lambda: read_raw_maildir(signing.maildir))[0]
     assert verify(raw, signing.records) == BOTH
 
 
 def test_without_keys_nothing_is_signed(gateway, bob_to_alice):
     bob_to_alice.post(BOB, "Plain", subject="Plain")
-    raw = wait_until("the mail leaves", lambda: raw_mails(gateway.maildir))[0]
+    raw = wait_until("the mail leaves", lambda: read_raw_maildir(gateway.maildir))[0]
     assert b"\r\nDate: " in raw and b"DKIM-Signature" not in raw
