@@ -79,7 +79,7 @@ static void formats_are_judged(void **state)
         { "{Alias}", false },
         { "{alias}@{domain}", false },
         { "{alias}\n", false },
-        { "{alias} \u202E", false },
+        { "{alias} \u202E\u202C", false },
         { "{alias} \xFF", false },
         { "{alias} "
           "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",

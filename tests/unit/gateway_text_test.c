@@ -59,7 +59,7 @@ static void test_same_subject(void **state)
         { "Offer", "Re: Offers", false },
         { "Offer", "", false },
         { "two  spaces\tand a tab", "Re: two spaces and a tab", true },
-        { "turned \u202Eround", "Re: turned round", true },
+        { "turned \u202Eround\u202C", "Re: turned round", true },
         { "(no subject)", "Re:", true },
         { "(no subject)", "", true },
         { longest, cut, true },
