@@ -107,8 +107,9 @@ static int commit_mail(struct store_db *db, void *arg)
         store_outbound_set_mail(db, job->row.id, content_id, job->mail_size, job->is_8bit, job->is_smtputf8,
                                 job->row.signature) != 1 ||
         store_forward_written(db, job->row.id) < 0 ||
-        store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "converted", "mail <%s>, %" PRId64 " octets%s%s",
-                        job->row.message_id, job->mail_size, job->note[0] ? "; " : "", job->note) != 1)
+        store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "converted", "mail <%s>, %" PRId64 " octets%s%s%s",
+                        job->row.message_id, job->mail_size, job->row.signature[0] ? ", signed" : "",
+                        job->note[0] ? "; " : "", job->note) != 1)
         return -1;
     return 1;
 }

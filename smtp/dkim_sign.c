@@ -21,7 +21,6 @@ enum { LINE_WANTED = 76, SIGNED_MAX = DKIM_SIGN_HEADER_MAX + 2 * DKIM_SIGN_FIELD
 
 struct dkim_sign {
     struct strbuf header; /* lines with CRLF, up to the empty one */
-    size_t line_start;    /* in header */
     bool in_body, after_cr, in_line;
     struct dkim_body body;
 };
