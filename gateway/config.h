@@ -88,6 +88,7 @@ struct config {
         enum config_proof proof;
         enum config_group_invites group_invites; /* whose invitations are accepted without an administrator */
         int64_t max_message;
+        unsigned automatic_per_hour; /* of a pair; 0: no limit */
     } policy;
     struct {
         int64_t first_ms, longest_ms, give_up_ms, warn_after_ms;

@@ -364,6 +364,7 @@ static const struct {
     { "dkim|key", config_check_signing_key },
     { "dkim|domain", check_domain },
     { "policy|max_message", check_size },
+    { "policy|automatic_per_hour", check_count_or_none },
     { "retry|first", check_duration },
     { "retry|longest", check_duration },
     { "retry|give_up", check_duration },
@@ -420,8 +421,8 @@ cfg_t *config_schema_new(void)
     cfg_opt_t dkim[] = { CFG_STR("selector", NULL, CFGF_NODEFAULT), CFG_STR("key", NULL, CFGF_NODEFAULT),
                          CFG_STR("domain", NULL, CFGF_NODEFAULT), CFG_END() };
     cfg_opt_t policy[] = { CFG_STR("unknown_senders", "reject", CFGF_NONE), CFG_STR("proof", "dmarc", CFGF_NONE),
-                           CFG_STR("group_invites", "members", CFGF_NONE), CFG_STR("max_message", "35M", CFGF_NONE),
-                           CFG_END() };
+                           CFG_STR("group_invites", "members", CFGF_NONE),  CFG_STR("max_message", "35M", CFGF_NONE),
+                           CFG_INT("automatic_per_hour", 60, CFGF_NONE),    CFG_END() };
     cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE), CFG_STR("longest", "4h", CFGF_NONE),
                           CFG_STR("give_up", "5d", CFGF_NONE), CFG_STR("warn_after", "4h", CFGF_NONE), CFG_END() };
     cfg_opt_t postfix[] = {
@@ -685,6 +686,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
     config->policy.group_invites = (enum config_group_invites)config_word(policy, group_invites, "group_invites");
     if (config_parse_size(cfg_getstr(policy, "max_message"), &config->policy.max_message) < 0)
         config->policy.max_message = 0; /* was reported */
+    config->policy.automatic_per_hour = (unsigned)cfg_getint(policy, "automatic_per_hour");
     cfg_t *retry = cfg_getsec(cfg, "retry");
     config->retry.first_ms = duration(retry, "first");
     config->retry.longest_ms = duration(retry, "longest");

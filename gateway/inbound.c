@@ -148,6 +148,8 @@ static struct policy_verdict judge_proof(struct mail *mail)
 static bool may_be_split(const struct mail *mail)
 {
     struct report report = inbound_describe_mail(mail);
+    if (report_find_crowd(store_reader(mail->inbound->parts->store), mail->sender, mail->now, &report.is_crowded) < 0)
+        return false;
     for (size_t i = 0; i < mail->count; i++) {
         struct report_recipient recipient = inbound_describe_refusal(&mail->recipients[i]);
         enum policy_decision decision = mail->recipients[i].verdict.decision;
@@ -340,6 +342,9 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     mail->size = spool_size(mail->content) - (int64_t)mail->received_size;
     scan_header(mail);
     smtp_address_format(smtp_transaction_sender(transaction), mail->sender);
+    mail->automatic_per_hour = inbound->parts->config->policy.automatic_per_hour;
+    if (!mail->sender[0]) /* whatever it says of itself */
+        mail->header.is_automatic = mail->header.is_generated = true;
     if (mail->header.from_state == MAIL_HEADER_FROM_OK)
         normalised(&mail->header.from, mail->from);
     const char *envid = smtp_transaction_envid(transaction);

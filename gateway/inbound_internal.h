@@ -44,10 +44,11 @@ struct mail {
     const char *envid; /* NULL */
     int64_t correspondent_id;
     bool lmtp;
-    bool is_sender_proven; /* the envelope's: may get reports */
-    bool is_split;         /* SMTP: taken for some recipients, refused for good for others, whose report goes with it */
-    bool reported;         /* such a report is in the outbound queue */
-    size_t count;          /* recipients */
+    bool is_sender_proven;       /* the envelope's: may get reports */
+    unsigned automatic_per_hour; /* of the configuration; 0: no limit */
+    bool is_split; /* SMTP: taken for some recipients, refused for good for others, whose report goes with it */
+    bool reported; /* such a report is in the outbound queue */
+    size_t count;  /* recipients */
     struct mail_recipient {
         char address[SMTP_ADDRESS_MAX + 2];
         unsigned notify;

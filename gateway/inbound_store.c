@@ -13,9 +13,10 @@
 #include "mapping/store_content.h"
 #include "mapping/store_draft.h"
 #include "mapping/store_mapping.h"
+#include "mapping/store_overdue.h"
 #include "mapping/store_trace.h"
 
-enum { DAY_MS = 24 * 3600 * 1000, DIGEST_PIECE = 64 * 1024 };
+enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS, DIGEST_PIECE = 64 * 1024 };
 static const int64_t REPETITIONS_MS = INT64_C(8) * DAY_MS; /* promise 2: a week, and a day more */
 
 /* What a report says of a recipient for whom the mail is refused. */
@@ -67,7 +68,7 @@ void inbound_find_digest(struct mail *mail)
     mail->digested = n < 0 ? DIGEST_FAILED : DIGEST_KNOWN;
 }
 
-/* But perhaps for the daily limit. */
+/* But perhaps for a limit. */
 static bool is_authorised(const struct mail_recipient *recipient)
 {
     return recipient->verdict.decision == POLICY_ACCEPT || recipient->is_over_limit;
@@ -105,17 +106,30 @@ static int mark_repeated(struct store_db *db, struct mail *mail)
     return 1;
 }
 
+static bool has_limit(const struct mail *mail, const struct mail_recipient *recipient)
+{
+    return recipient->daily || (mail->header.is_generated && mail->automatic_per_hour);
+}
+
 /* Inside the commit nobody else can be counted at the same time. */
-static int judge_daily_limit(struct store_db *db, struct mail *mail, struct mail_recipient *recipient)
+static int judge_limit(struct store_db *db, struct mail *mail, struct mail_recipient *recipient)
 {
     struct policy_mapping_facts facts = {
-        .from = mail->from, .recipient = recipient->address, .size = mail->size, .now = mail->now
+        .from = mail->from,
+        .recipient = recipient->address,
+        .size = mail->size,
+        .now = mail->now,
+        .is_generated = mail->header.is_generated,
+        .automatic_per_hour = mail->automatic_per_hour,
     };
     struct store_mapping mapping;
     if (store_mapping_find(db, recipient->mapping_id, &mapping) != 1)
         return -1;
     int result = store_inbound_count_since(db, mail->correspondent_id, recipient->target, mail->now - DAY_MS,
                                            &facts.accepted_today);
+    if (result == 1 && mail->header.is_generated)
+        result = store_overdue_count_generated(db, mail->correspondent_id, recipient->target, mail->now - HOUR_MS,
+                                               &facts.automatic_this_hour);
     facts.mapping = &mapping;
     recipient->verdict = policy_judge_mapping(&facts);
     recipient->is_over_limit = recipient->verdict.decision != POLICY_ACCEPT;
@@ -123,7 +137,7 @@ static int judge_daily_limit(struct store_db *db, struct mail *mail, struct mail
     return result;
 }
 
-/* Daily limits, of those for whom it is not a repetition. 0: refused for all (SMTP has one reply); -1 error. */
+/* Limits, of those for whom it is not a repetition. 0: refused for all (SMTP has one reply); -1 error. */
 static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_out)
 {
     bool any_refused = false;
@@ -132,7 +146,7 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
         struct mail_recipient *recipient = &mail->recipients[i];
         if (!is_authorised(recipient) || recipient->repeated)
             continue;
-        if (recipient->daily && judge_daily_limit(db, mail, recipient) < 0)
+        if (has_limit(mail, recipient) && judge_limit(db, mail, recipient) < 0)
             return -1;
         if (recipient->verdict.decision == POLICY_ACCEPT)
             ++*fresh_out;
@@ -193,19 +207,6 @@ static int add_recipients(struct store_db *db, struct mail *mail)
     return result;
 }
 
-/* 1 its report is due; 0 none is, for an earlier arrival of the same mail has brought one, or was accepted for this
- * recipient; -1 database error. */
-static int note_refusal(struct store_db *db, int64_t entry_id, const struct store_inbound_same *same)
-{
-    int64_t accepted_as;
-    if (!same->message_id)
-        return 1;
-    int found = store_inbound_find_same(db, same, &accepted_as);
-    if (found != 0)
-        return found == 1 ? 0 : -1;
-    return store_inbound_add_refusal(db, entry_id, same);
-}
-
 /* The first that was refused for the same member or group: its addresses may be several, with different wishes. */
 static size_t first_refused(const struct mail *mail, size_t index)
 {
@@ -216,19 +217,53 @@ static size_t first_refused(const struct mail *mail, size_t index)
     return first;
 }
 
-/* is_new_out: of each recipient; those that are refused and whose report is due. */
-static int find_new_refusals(struct store_db *db, const struct mail *mail, int64_t entry_id, bool *is_new_out)
+/* Does one of the addresses of this member or group say which reports are wanted? */
+static bool is_asked_for(const struct mail *mail, size_t first)
+{
+    for (size_t i = first; i < mail->count; i++)
+        if (mail->recipients[i].notify &&
+            store_target_equal(mail->recipients[i].target, mail->recipients[first].target))
+            return true;
+    return false;
+}
+
+enum refusal {
+    REFUSAL_OLD,    /* an earlier arrival of the same mail has brought its report, or was accepted for this recipient */
+    REFUSAL_NEW,    /* its report is due */
+    REFUSAL_LATELY, /* the sender was told within the hour that they may not write to this recipient */
+};
+
+/* -1 database error. */
+static int note_refusal(struct store_db *db, const struct mail *mail, size_t index, int64_t entry_id)
 {
     struct store_inbound_same same = describe_repetition(mail);
+    const struct mail_recipient *recipient = &mail->recipients[index];
+    int64_t accepted_as;
+    same.target = recipient->target;
+    int found = same.message_id ? store_inbound_find_same(db, &same, &accepted_as) : 0;
+    if (found != 0)
+        return found == 1 ? REFUSAL_OLD : -1;
+    bool is_not_authorised = strcmp(recipient->verdict.reply.enhanced, "5.7.1") == 0;
+    int told =
+        is_not_authorised && !is_asked_for(mail, index)
+            ? store_overdue_refusal_told(db, mail->correspondent_id, mail->sender, same.target, mail->now - HOUR_MS)
+            : 0;
+    if (told != 0)
+        return told == 1 ? REFUSAL_LATELY : -1;
+    int noted = store_inbound_add_refusal(db, entry_id, &same);
+    return noted < 0 ? -1 : noted == 1 ? REFUSAL_NEW : REFUSAL_OLD;
+}
+
+/* Of each recipient who is refused. */
+static int find_refusals(struct store_db *db, const struct mail *mail, int64_t entry_id, int *refusals_out)
+{
     for (size_t i = 0; i < mail->count; i++) {
         if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
             continue;
         size_t first = first_refused(mail, i);
-        same.target = mail->recipients[i].target;
-        int noted = first < i ? is_new_out[first] : note_refusal(db, entry_id, &same);
-        if (noted < 0)
+        refusals_out[i] = first < i ? refusals_out[first] : note_refusal(db, mail, i, entry_id);
+        if (refusals_out[i] < 0)
             return -1;
-        is_new_out[i] = noted == 1;
     }
     return 1;
 }
@@ -237,18 +272,22 @@ static int find_new_refusals(struct store_db *db, const struct mail *mail, int64
 static int list_refusals(struct store_db *db, const struct mail *mail, int64_t entry_id, struct report_recipient *list,
                          size_t *count_out)
 {
-    bool *is_new = xcalloc(mail->count, sizeof *is_new);
-    int result = find_new_refusals(db, mail, entry_id, is_new);
+    int *refusals = xcalloc(mail->count, sizeof *refusals);
+    int result = find_refusals(db, mail, entry_id, refusals);
     *count_out = 0;
     for (size_t i = 0; i < mail->count && result == 1; i++) {
         const struct mail_recipient *recipient = &mail->recipients[i];
-        if (!is_new[i])
+        bool is_told_lately = refusals[i] == REFUSAL_LATELY;
+        if (recipient->verdict.decision == POLICY_ACCEPT || refusals[i] == REFUSAL_OLD)
             continue;
-        list[(*count_out)++] = inbound_describe_refusal(recipient);
-        result = store_trace_add(db, STORE_QUEUE_IN, entry_id, mail->now, "refused", "for %s: %s", recipient->address,
-                                 recipient->verdict.reason);
+        if (!is_told_lately)
+            list[(*count_out)++] = inbound_describe_refusal(recipient);
+        result = store_trace_add(
+            db, STORE_QUEUE_IN, entry_id, mail->now, "refused", "for %s: %s%s", recipient->address,
+            recipient->verdict.reason,
+            is_told_lately ? "; not reported: too many reports, its sender was told within the hour" : "");
     }
-    free(is_new);
+    free(refusals);
     return result;
 }
 

@@ -185,6 +185,14 @@ static struct policy_verdict not_authorised(const struct policy_mapping_facts *f
                                                   facts->from, facts->recipient, why));
 }
 
+/* Two programs that answer each other keep one message going round. Put off, it would be sent again, and go on at the pace
+ * of this limit for ever, with a growing queue behind it at the other side; refused for good, it ends there, and somebody
+ * hears of it. */
+static bool is_looping(const struct policy_mapping_facts *facts)
+{
+    return facts->is_generated && facts->automatic_per_hour && facts->automatic_this_hour >= facts->automatic_per_hour;
+}
+
 struct policy_verdict policy_judge_mapping(const struct policy_mapping_facts *facts)
 {
     const struct store_mapping *mapping = facts->mapping;
@@ -200,6 +208,10 @@ struct policy_verdict policy_judge_mapping(const struct policy_mapping_facts *fa
     if (mapping->daily && facts->accepted_today >= mapping->daily)
         return verdict(POLICY_DEFER,
                        smtp_reply_make(452, "4.2.1", "<%s> has reached the daily limit of messages to <%s>",
+                                       facts->from, facts->recipient));
+    if (is_looping(facts))
+        return verdict(POLICY_REJECT,
+                       smtp_reply_make(554, "5.4.6", "too many automatic messages from <%s> to <%s> (mail loop)",
                                        facts->from, facts->recipient));
     char when[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(mapping->decided_at ? mapping->decided_at : mapping->created_at, when);

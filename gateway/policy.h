@@ -62,6 +62,9 @@ struct policy_mapping_facts {
     const struct store_mapping *mapping; /* of the pair; NULL: none */
     int64_t size;                        /* octets of the message */
     int64_t accepted_today;              /* messages of the pair in the last 24 hours */
+    bool is_generated;                   /* a program wrote it */
+    unsigned automatic_per_hour;         /* 0: no limit */
+    int64_t automatic_this_hour;         /* of the pair; people's mail is not counted */
     int64_t now;
     bool database_failed;
 };

@@ -27,7 +27,7 @@ int store_overdue_list_delayed(struct store_db *db, int64_t received_by, unsigne
                                void *ctx)
 {
     return list(db,
-                "SELECT id, received_at FROM inbound WHERE delay_awaited = 1 AND " LIVE
+                "SELECT id, received_at FROM inbound INDEXED BY inbound_delay WHERE delay_awaited = 1 AND " LIVE
                 " AND received_at <= ? ORDER BY received_at LIMIT ?",
                 received_by, limit, each, ctx);
 }
@@ -70,4 +70,18 @@ int store_overdue_refusal_told(struct store_db *db, int64_t correspondent_id, co
                            STORE_VALUES(bind_int(correspondent_id), bind_int(since), bind_text(sender),
                                         bind_id(target.member_id), bind_id(target.group_id)),
                            &one);
+}
+
+int store_overdue_count_generated(struct store_db *db, int64_t correspondent_id, struct store_target target,
+                                  int64_t since, int64_t *count_out)
+{
+    return store_fetch_int(
+        db,
+        "SELECT count(*) FROM inbound"
+        " JOIN inbound_recipient ON inbound_recipient.inbound_id = inbound.id"
+        " WHERE inbound.correspondent_id = ? AND inbound.received_at >= ? AND inbound.is_generated = 1"
+        " AND inbound_recipient.member_id IS NOT DISTINCT FROM ?"
+        " AND inbound_recipient.group_id IS NOT DISTINCT FROM ?",
+        STORE_VALUES(bind_int(correspondent_id), bind_int(since), bind_id(target.member_id), bind_id(target.group_id)),
+        count_out);
 }

@@ -21,6 +21,9 @@ int store_overdue_skip_all(struct store_db *db, int64_t inbound_id) __attribute_
 /* Reports of ours to an address, as it stands in them, made at or after a time; no more than limit are counted. */
 int store_overdue_count_reports(struct store_db *db, const char *address, int64_t since, unsigned limit,
                                 int64_t *count_out) __attribute__((warn_unused_result));
+/* Mail that a program wrote, of a correspondent to a target, accepted at or after a time. */
+int store_overdue_count_generated(struct store_db *db, int64_t correspondent_id, struct store_target target,
+                                  int64_t since, int64_t *count_out) __attribute__((warn_unused_result));
 /* Of mail that was taken for others at or after a time: was this envelope sender told already that it is refused for this
  * target? 1 yes, 0 no. */
 int store_overdue_refusal_told(struct store_db *db, int64_t correspondent_id, const char *sender,

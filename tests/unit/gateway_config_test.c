@@ -92,6 +92,7 @@ static void test_defaults_and_values(void **state)
     assert_string_equal(config->relays[0].target, "/tmp/out");
     assert_int_equal(config->policy.max_message, 2 << 20);
     assert_int_equal(config->policy.proof, CONFIG_PROOF_DKIM);
+    assert_int_equal(config->policy.automatic_per_hour, 60);
     assert_int_equal(config->retry.first_ms, 30000);
     assert_int_equal(config->retry.longest_ms, 4 * 3600 * 1000);
     assert_int_equal(config->retry.give_up_ms, INT64_C(7) * 86400 * 1000);
@@ -130,6 +131,7 @@ static const struct mistake mistakes[] = {
       "two keys have the selector s" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { proof = spf }\n", 6, "expected dmarc, dkim or none" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  max_message = \"many\"\n}\n", 7, "expected a size" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy {\n  automatic_per_hour = -1\n}\n", 7, "or 0 for no limit" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n# why\n  max_message = \"2G\"\n}\n", 8,
       "expected a size" }, /* SQLite's blobs end below 1 GiB */
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"5\" }\n", 6, "expected a duration" },

@@ -338,6 +338,36 @@ static void test_every_mapping(void **state)
     assert_string_equal(verdict.reply.text, "<bob@example.com> is not authorised to write to <alice@silo.example.org>");
 }
 
+/* Programs that answer each other; what people write is never counted. */
+static void test_automatic_mail_is_limited(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_generated;
+        unsigned per_hour;
+        int64_t so_far;
+        bool is_refused;
+    } cases[] = {
+        { true, 3, 2, false }, { true, 3, 3, true }, { true, 3, 9, true }, { true, 0, 9, false }, { false, 3, 9, false }
+    };
+    struct store_mapping mapping = { .state = STORE_MAPPING_APPROVED,
+                                     .direction = STORE_DIRECTION_IN,
+                                     .created_by = (char *)(uintptr_t) "root",
+                                     .decided_by = (char *)(uintptr_t) "" };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct policy_mapping_facts facts = { .from = "bob@example.com",
+                                              .recipient = "alice@silo.example.org",
+                                              .mapping = &mapping,
+                                              .is_generated = cases[i].is_generated,
+                                              .automatic_per_hour = cases[i].per_hour,
+                                              .automatic_this_hour = cases[i].so_far };
+        struct policy_verdict verdict = policy_judge_mapping(&facts);
+        assert_int_equal(verdict.decision, cases[i].is_refused ? POLICY_REJECT : POLICY_ACCEPT);
+        if (cases[i].is_refused)
+            assert_string_equal(verdict.reply.enhanced, "5.4.6");
+    }
+}
+
 static void test_outbound(void **state)
 {
     (void)state;
@@ -368,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_author),
         cmocka_unit_test(test_loops),
         cmocka_unit_test(test_every_mapping),
+        cmocka_unit_test(test_automatic_mail_is_limited),
         cmocka_unit_test(test_outbound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
