@@ -81,11 +81,13 @@ static enum store_queue other_queue(enum store_queue which)
     return which == STORE_QUEUE_IN ? STORE_QUEUE_OUT : STORE_QUEUE_IN;
 }
 
-/* The gateway's own words have no author. */
+/* The gateway's own words have no author; nor has mail with a null path and no address in its header. */
 static const char *author_of(const struct store_queue_summary *summary)
 {
     bool is_own = strcmp(summary->kind, "notice") == 0 || strcmp(summary->kind, "report") == 0;
-    return is_own ? "(gateway)" : summary->from;
+    if (is_own)
+        return "(gateway)";
+    return summary->from[0] || summary->queue == STORE_QUEUE_OUT ? summary->from : "<>";
 }
 
 void admin_queue_add_summary(struct admin_request *request, const struct store_queue_summary *summary, bool more)

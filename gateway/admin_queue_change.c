@@ -158,7 +158,8 @@ static int change_inbound(struct store_db *db, struct change *change, const stru
 
 static int change_outbound(struct store_db *db, struct change *change, const struct store_outbound *row)
 {
-    bool was_held = row->state == STORE_QUEUE_HELD;
+    bool was_held =
+        row->state == STORE_QUEUE_HELD; /* by hand, or because it fails by itself: its author knows of either */
     bool by_hand = was_held && strncmp(row->last_error, held_by_hand, sizeof held_by_hand - 1) == 0;
     bool tell = true;
     int result = -1;
@@ -167,7 +168,7 @@ static int change_outbound(struct store_db *db, struct change *change, const str
         tell = !by_hand;
     } else if (change->kind == CHANGE_RETRY) {
         result = retry(db, change, row->state, row->head[0] == 0);
-        tell = by_hand;
+        tell = was_held;
     } else {
         result = store_outbound_finish(db, change->id, STORE_QUEUE_DROPPED);
     }
