@@ -16,6 +16,7 @@
 #include "gateway/notice.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
+#include "gateway/relay.h"
 #include "gateway/report.h"
 #include "mapping/store_queue_list.h"
 #include "mapping/store_trace.h"
@@ -208,6 +209,8 @@ static void changed(int result, void *arg)
     if (result == 1) {
         log_info("queue.changed", "entry=%s change=%s actor=%s reason=%s", request->argv[0], words[change->kind].done,
                  request->actor, change->reason);
+        if (change->kind == CHANGE_RETRY && change->which == STORE_QUEUE_OUT)
+            relay_probe_now(gateway_relay(request->gateway)); /* else it would only wait for that */
         gateway_poke_queues(request->gateway);
         admin_output_string(request->output, words[change->kind].done, request->argv[0]);
         admin_output_bool(request->output, "under_way", change->under_way);
@@ -298,6 +301,7 @@ static void batch_done(int result, void *arg)
         store_submit(gateway_parts(sweep->request->gateway)->store, do_batch, batch_done, sweep);
         return;
     }
+    relay_probe_now(gateway_relay(sweep->request->gateway));
     gateway_poke_queues(sweep->request->gateway);
     if (result == 1)
         swept(sweep);

@@ -7,6 +7,7 @@
 #include "gateway/admin_output.h"
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
+#include "gateway/relay.h"
 #include "mapping/store_queue_list.h"
 
 /* What is due and what is put off, of what waits or is routed; and since when the oldest is there. 1 or -1. */
@@ -64,6 +65,32 @@ static void add_numbers(struct admin_output *out, const struct gateway_status *s
     admin_output_int(out, "worker_crashes", (int64_t)status->worker_crashes);
 }
 
+/* In the order of the configuration. */
+static void add_relays(struct admin_output *out, const struct relay *relay)
+{
+    admin_output_int(out, "domains_set_aside", (int64_t)relay_set_aside(relay));
+    admin_output_list(out, "relays");
+    for (size_t i = 0; i < relay_count(relay); i++) {
+        struct relay_status status;
+        relay_get_status(relay, i, &status);
+        admin_output_row(out);
+        admin_output_string(out, "relay", status.url);
+        admin_output_string(out, "state", status.state);
+        admin_output_time(out, "since", status.since);
+        if (status.probe_in_ms >= 0)
+            admin_output_int(out, "probe_in_s", (status.probe_in_ms + 999) / 1000);
+        else
+            admin_output_string(out, "probe_in_s", NULL);
+        admin_output_int(out, "connections", status.connections);
+        admin_output_int(out, "under_way", status.under_way);
+        admin_output_int(out, "limit", status.limit);
+        admin_output_int(out, "delivered", (int64_t)status.delivered);
+        admin_output_string(out, "error", status.error[0] ? status.error : NULL);
+        admin_output_end(out);
+    }
+    admin_output_end(out);
+}
+
 /* Only what is configured. */
 static void add_postfix(struct admin_output *out, const struct postfix_statistics *postfix)
 {
@@ -106,6 +133,7 @@ void admin_status(struct admin_request *request)
     admin_output_string(out, "paused_because", status.busy ? status.busy_reason : NULL);
     add_numbers(out, &status);
     add_postfix(out, &status.postfix);
+    add_relays(out, gateway_relay(request->gateway));
     admin_output_list(out, "queues");
     bool ok = add_queue(request, STORE_QUEUE_IN, "in", status.in_under_way) == 1;
     ok = ok && add_queue(request, STORE_QUEUE_OUT, "out", status.out_under_way) == 1;

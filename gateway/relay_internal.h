@@ -175,6 +175,9 @@ int relay_tell_author(struct store_db *db, struct relay_job *job, const char *su
                       const char *lines, const char *end) __attribute__((warn_unused_result));
 /* Everything that this attempt has to tell. */
 int relay_tell_results(struct store_db *db, struct relay_job *job) __attribute__((warn_unused_result));
+/* Of an entry that an administrator has dropped while it was under way: its author was told so, and hears what was delivered
+ * all the same. */
+int relay_tell_dropped(struct store_db *db, struct relay_job *job) __attribute__((warn_unused_result));
 
 /* relay_await.c */
 /* Not counted as an attempt at the relay: something here is busy. */

@@ -65,8 +65,7 @@ static bool awaits_relay(const struct relay_job *job)
     return awaits;
 }
 
-/* What is left of the entry: 0 from finish and retry means that an administrator has dropped it meanwhile, which stays
- * so. */
+/* What is left of the entry. 1 done; 0: an administrator has dropped it meanwhile, which stays so; -1. */
 static int commit_entry(struct store_db *db, const struct relay_job *job)
 {
     const struct relay_result *parked = find_action(job, OUTCOME_PARK), *retry = find_retry(job);
@@ -80,7 +79,7 @@ static int commit_entry(struct store_db *db, const struct relay_job *job)
     } else {
         result = store_outbound_finish(db, job->row.id, STORE_QUEUE_SETTLED);
     }
-    return result < 0 ? -1 : 1;
+    return result;
 }
 
 static int commit_results(struct store_db *db, void *arg)
@@ -90,11 +89,11 @@ static int commit_results(struct store_db *db, void *arg)
     job->noticed = false;
     for (size_t i = 0; i < job->waiting_count && result == 1; i++)
         result = commit_recipient(db, job, i);
-    if (result == 1 && relay_has_author(job))
-        result = relay_tell_results(db, job);
     if (result == 1)
         result = commit_entry(db, job);
-    return result == 1 ? 1 : -1;
+    if (result >= 0 && relay_has_author(job))
+        result = result == 1 ? relay_tell_results(db, job) : relay_tell_dropped(db, job);
+    return result >= 0 ? 1 : -1;
 }
 
 static void submit_results(void *arg);

@@ -198,3 +198,23 @@ int relay_tell_results(struct store_db *db, struct relay_job *job)
     }
     return result;
 }
+
+static bool is_delivered(const struct relay_job *job, const struct relay_result *result)
+{
+    (void)job;
+    return result->outcome.action == OUTCOME_DELIVERED;
+}
+
+int relay_tell_dropped(struct store_db *db, struct relay_job *job)
+{
+    struct strbuf lines;
+    int result = 1;
+    strbuf_init(&lines, LINES_SIZE);
+    if (list_those(job, &lines, is_delivered) > 0)
+        result = relay_tell_author(db, job, "Delivered all the same",
+                                   "An administrator has stopped this message, but it was being handed on just then. "
+                                   "It was delivered all the same:",
+                                   lines.data, NULL);
+    strbuf_free(&lines);
+    return result;
+}

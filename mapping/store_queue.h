@@ -118,7 +118,7 @@ int store_inbound_awaits_routing(struct store_db *db, const char *message_id, in
 /* WAITING -> ROUTED; 0 from any other state. */
 int store_inbound_route(struct store_db *db, int64_t id, int64_t thread_id, const char *subject)
     __attribute__((warn_unused_result));
-/* Counts an attempt; the state stays. */
+/* Counts an attempt; the state stays, and why it is HELD. */
 int store_inbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)
     __attribute__((warn_unused_result));
 /* To WAITING, ROUTED or HELD. error NULL: none. */

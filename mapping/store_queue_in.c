@@ -216,7 +216,8 @@ int store_inbound_route(struct store_db *db, int64_t id, int64_t thread_id, cons
 int store_inbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, const char *error)
 {
     return store_execute(db,
-                         "UPDATE inbound SET attempts = attempts + 1, next_attempt_at = ?, last_error = ?"
+                         "UPDATE inbound SET attempts = attempts + 1, next_attempt_at = ?,"
+                         " last_error = CASE state WHEN 'held' THEN last_error ELSE ? END"
                          " WHERE id = ? AND state IN ('waiting', 'routed', 'held')",
                          STORE_VALUES(bind_int(next_attempt_at), bind_text(error ? error : ""), bind_int(id)));
 }

@@ -226,7 +226,8 @@ int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_a
 {
     return store_execute(
         db,
-        "UPDATE outbound SET attempts = attempts + 1, next_attempt_at = ?, awaits_relay = ?, last_error = ?"
+        "UPDATE outbound SET attempts = attempts + 1, next_attempt_at = ?, awaits_relay = ?,"
+        " last_error = CASE state WHEN 'held' THEN last_error ELSE ? END"
         " WHERE id = ? AND state IN ('waiting', 'routed', 'held')",
         STORE_VALUES(bind_int(next_attempt_at), bind_int(awaits_relay), bind_text(error ? error : ""), bind_int(id)));
 }

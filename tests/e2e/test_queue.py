@@ -15,11 +15,12 @@ class Relay(socketserver.ThreadingTCPServer):
     """A relay that takes everything, but for the recipients in `refused`, and waits before the last reply while `gate` is closed."""
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Session)
+    def __init__(self, port=0):
+        super().__init__(("127.0.0.1", port), Session)
         self.gate = threading.Event()
         self.gate.set()
         self.refused = {}     # address -> reply
+        self.last_reply = "250 2.0.0 taken"
         self.waiting = threading.Event()
         self.mails = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -55,7 +56,7 @@ class Session(socketserver.StreamRequestHandler):
         self.server.waiting.set()
         self.server.gate.wait()
         self.server.mails.append(content)
-        self.say("250 2.0.0 taken")
+        self.say(self.server.last_reply)
 
 
 @pytest.fixture
@@ -201,6 +202,7 @@ def test_what_is_dropped_while_it_is_handed_on(door, relay, alice):
     assert shown["state"] == "dropped"
     events = [row["event"] for row in shown["trace"]]
     assert events.index("dropped") < events.index("delivered")
+    assert BOB in notice(alice, "Delivered all the same")
 
 
 def test_what_is_held_while_it_is_handed_on(door, relay, alice):
@@ -210,6 +212,34 @@ def test_what_is_held_while_it_is_handed_on(door, relay, alice):
     door.ctl("queue", "hold", "out1")
     relay.gate.set()
     assert wait_for(door, "out1", state="settled")["delivered"] == 1
+
+
+def test_what_is_held_while_it_is_put_off_stays_held(door, relay, alice):
+    """And it is not forgotten by whom."""
+    relay.gate.clear()
+    relay.last_reply = "451 4.3.0 not now"
+    alice.post(BOB, "Hello\n", subject="Too late")
+    assert relay.waiting.wait(20)
+    door.ctl("queue", "hold", "out1", "--reason", "wait for the contract")
+    relay.gate.set()
+    shown = wait_for(door, "out1", attempts=1)
+    assert (shown["doing"], shown["last_error"]) == ("held", "held by an administrator: wait for the contract")
+    assert "not now" in shown["recipients"][0]["reply"]
+
+
+def test_a_relay_that_is_down_is_probed_by_a_retry(door, relay, alice):
+    relay.shutdown()
+    relay.server_close()
+    alice.post(BOB, "Hello\n", subject="Plans")
+    wait_for(door, "out1", doing="deferred")
+    down = door.ctl_json("status")["relays"][0]
+    assert (down["relay"], down["state"]) == (relay.url, "down") and down["error"]
+    queue = next(row for row in door.ctl_json("status")["queues"] if row["queue"] == "out")
+    assert (queue["deferred"], queue["due"]) == (1, 0) and queue["oldest"]
+    with Relay(relay.server_address[1]):
+        door.ctl("queue", "retry", "out1")
+        wait_for(door, "out1", state="settled")
+    assert door.ctl_json("status")["relays"][0]["state"] == "up"
 
 
 def test_why_leads_from_one_entry_to_the_others(door, relay, alice):
