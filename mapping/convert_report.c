@@ -313,8 +313,7 @@ static void read_parts(const struct parts *parts, const struct header *header, s
     bool from_mailer = is_mailer(header->from) && !header->is_list;
     if (parts->returned)
         read_returned(parts, result);
-    if (parts->status && !parts->is_receipt && (parts->is_in_report || from_mailer) &&
-        read_status_part(parts, shown->data, result)) {
+    if (parts->status && (parts->is_in_report || from_mailer) && read_status_part(parts, shown->data, result)) {
         result->kind = CONVERT_REPORT_DSN;
         return;
     }

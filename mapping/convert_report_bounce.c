@@ -249,9 +249,8 @@ static void find_places(struct bounce *bounce)
 {
     char *at = bounce->text;
     while (*at && bounce->count < OPENERS_MAX) {
-        const char *end = at + 1;
-        bool is_word_start = at == bounce->text || !isalnum((unsigned char)at[-1]);
-        const struct opener *opener = is_word_start ? match_opener(at, &end) : NULL;
+        const char *end;
+        const struct opener *opener = match_opener(at, &end);
         if (opener)
             bounce->places[bounce->count++] = (struct place){ opener, at, end };
         else if (bounce->count > 0 && is_line_start(bounce->text, at) && begins_original(at))

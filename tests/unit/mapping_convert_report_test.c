@@ -71,6 +71,7 @@ static void test_addresses(void **state)
         { "rfc822;", "" },
         { "", "" },
         { "rfc822; <bob@example.com", "" },
+        { "utf-8; \\x{00000FC}@example.com", "" },
         { "utf-8; \\x{202E}bob@example.com", "" }, /* would turn the text around it */
     };
     check_values(cases, COUNT(cases), convert_report_address);
@@ -132,6 +133,7 @@ static void test_statuses_of_diagnostics(void **state)
         { "more than 550 messages", "" },
         { "4.4.1 (timeout), later 550 5.1.1 unknown", "5.1.1" }, /* a reply's code speaks louder */
         { "450 5.1.1 odd", "5.1.1" },
+        { "550 4.2.2 odd, 552 5.2.2 full", "5.2.2" },
         { "", "" },
     };
     check_values(cases, COUNT(cases), convert_report_status_from);
@@ -417,6 +419,37 @@ static void test_corpus(void **state)
     assert_int_equal(complaints, 0);
 }
 
+/* What a gateway writes, another one must read. */
+static void test_reports_of_our_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *address;
+        size_t count;
+    } cases[] = {
+        { "delivered", "alice@silo.example.org", 1 },
+        { "mixed", "alice@silo.example.org", 3 },
+        { "original-gone", "alice@silo.example.org", 1 },
+        { "utf8-recipient", "j\xC3\xB6rg@silo.example.org", 1 }, /* in the 7-bit form */
+        { "utf8-sender", "j\xC3\xB6rg@silo.example.org", 1 },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct convert_report_result report;
+        struct strbuf path, mail;
+        strbuf_init(&path, 4096);
+        strbuf_add_fmt(&path, "%s/tests/corpora/report/%s.eml", POSTERN_SOURCE_DIR, cases[i].name);
+        assert_true(load(path.data, &mail));
+        read_report(mail.data, mail.len, &report);
+        assert_int_equal(report.kind, CONVERT_REPORT_DSN);
+        assert_int_equal(report.count, cases[i].count);
+        assert_string_equal(report.recipients[0].address, cases[i].address);
+        assert_string_equal(report.reporting_mta, "gw.example.org");
+        convert_report_free(&report);
+        strbuf_free(&path);
+        strbuf_free(&mail);
+    }
+}
+
 /* ---- limits ---- */
 
 static void test_many_recipients_are_cut(void **state)
@@ -471,6 +504,46 @@ static void test_long_fields_are_cut(void **state)
     assert_int_equal(complaints, 0);
     convert_report_free(&report);
     strbuf_free(&mail);
+}
+
+/* What stands behind as many text parts as are read is no bounce. */
+static void test_many_texts(void **state)
+{
+    (void)state;
+    for (int before = CONVERT_REPORT_TEXT_PARTS_MAX - 1; before <= CONVERT_REPORT_TEXT_PARTS_MAX; before++) {
+        struct convert_report_result report;
+        struct strbuf mail;
+        strbuf_init(&mail, (size_t)1 << 20);
+        strbuf_add_str(&mail, "From: postmaster@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n");
+        for (int i = 0; i < before; i++)
+            strbuf_add_str(&mail, "\r\n--b\r\n\r\nText\r\n");
+        strbuf_add_str(&mail, "\r\n--b\r\n\r\nUnknown user: bob@example.com\r\n--b--\r\n");
+        read_report(mail.data, mail.len, &report);
+        assert_int_equal(report.count, before < CONVERT_REPORT_TEXT_PARTS_MAX ? 1 : 0);
+        convert_report_free(&report);
+        strbuf_free(&mail);
+    }
+}
+
+/* With many recipients, what the text says elsewhere is not looked for. */
+static void test_many_reasons(void **state)
+{
+    (void)state;
+    for (int count = 20; count <= 21; count++) {
+        struct convert_report_result report;
+        struct strbuf mail;
+        strbuf_init(&mail, (size_t)1 << 20);
+        strbuf_add_str(&mail, "From: postmaster@example.com\r\n\r\nCould not be delivered to the following:\r\n\r\n");
+        for (int i = 0; i < count; i++)
+            strbuf_add_fmt(&mail, "bob%02d@example.com\r\n", i);
+        strbuf_add_str(&mail, "\r\nReply: 550 5.1.1 bob07@example.com: unknown\r\n");
+        read_report(mail.data, mail.len, &report);
+        assert_int_equal(report.count, count);
+        assert_string_equal(report.recipients[7].status, count == 20 ? "5.1.1" : "");
+        assert_string_equal(report.recipients[8].status, "");
+        convert_report_free(&report);
+        strbuf_free(&mail);
+    }
 }
 
 /* A worker that was taken over is not believed: each of these is refused. */
@@ -529,8 +602,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_corpus),
+        cmocka_unit_test(test_reports_of_our_own),
         cmocka_unit_test(test_many_recipients_are_cut),
         cmocka_unit_test(test_long_fields_are_cut),
+        cmocka_unit_test(test_many_texts),
+        cmocka_unit_test(test_many_reasons),
         cmocka_unit_test(test_wire_refuses),
     };
     int failed = argc > 1 ? print_file(argv[1]) : cmocka_run_group_tests(tests, NULL, NULL);
