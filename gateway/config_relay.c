@@ -72,7 +72,8 @@ static void take_url(struct config_relay *relay)
 static void check_login(const struct config_relay *relay, struct config_report *report)
 {
     bool is_local = relay->target && config_is_local_address(relay->target);
-    bool is_encrypted = relay->tls >= SMTP_CLIENT_TLS_REQUIRE || relay->kind == CONFIG_RELAY_SMTPS;
+    bool is_encrypted = relay->tls >= SMTP_CLIENT_TLS_REQUIRE || relay->kind == CONFIG_RELAY_SMTPS ||
+                        (relay->target && strncmp(relay->target, "unix:", 5) == 0); /* nobody listens in on it */
     if (!relay->user != !relay->password_file)
         config_problem(report, 0, "relay %s: user and password_file go together", relay->url);
     else if (!relay->user)

@@ -56,13 +56,14 @@ static void test_several_relays_in_order(void **state)
                    "relay { url = \"smtps://mx1.example:465\" tls = verify fingerprint = \"" PIN "\" user = \"gw\"\n"
                    "  password_file = \"%s\" max_connections = 7 }\n"
                    "relay { url = \"smtp://[::1]:25\" helo = \"other.example\" }\n"
-                   "relay { url = \"maildir:/var/out\" }\n",
-                   password);
+                   "relay { url = \"maildir:/var/out\" }\n"
+                   "relay { url = \"lmtp://unix:/l\" tls = none user = \"x\" password_file = \"%s\" }\n",
+                   password, password);
     struct config *config = load(text.data, &problems);
     unlink(password);
     assert_string_equal(problems.data, "");
     assert_non_null(config);
-    assert_int_equal(config->relay_count, 3);
+    assert_int_equal(config->relay_count, 4);
     assert_int_equal(config->relays[0].kind, CONFIG_RELAY_SMTPS);
     assert_int_equal(config->relays[0].tls, SMTP_CLIENT_TLS_VERIFY);
     assert_string_equal(config->relays[0].target, "mx1.example:465");
@@ -106,7 +107,6 @@ static void test_mistakes(void **state)
           "a relay that proves who it is" },
         { "relay { url = \"smtps://a:465\" user = \"x\" password_file = \"%s\" }", "a relay that proves who it is" },
         { "relay { url = \"smtp://127.0.0.1:25\" user = \"x\" password_file = \"%s\" }", "over TLS only" },
-        { "relay { url = \"lmtp://unix:/l\" tls = none user = \"x\" password_file = \"%s\" }", "over TLS only" },
         { "relay { url = \"maildir:/m\" user = \"x\" password_file = \"%s\" }", "a maildir knows no user" },
         { "relay { url = \"smtp://a:25\" tls = verify user = \"x\" password_file = \"secret\" }", "absolute path" },
         { "relay { url = \"smtp://a:25\" tls = verify user = \"x\" password_file = \"/nowhere/p\" }", "can't be read" },
