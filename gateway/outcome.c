@@ -11,16 +11,27 @@ int64_t outcome_backoff_ms(int64_t first_ms, int64_t longest_ms, unsigned attemp
     return delay - delay / 4 + (int64_t)(random % (uint64_t)(delay / 4 + 1));
 }
 
+/* Not later than this, if it is still to come. */
+static int64_t not_beyond(int64_t next, int64_t now, int64_t deadline)
+{
+    return deadline > now && next > deadline ? deadline : next;
+}
+
+/* The attempt at which the author is to be told something is made when it is time for that, however far off the next one would be. */
 static struct outcome retry_or_expire(const struct outcome_facts *facts)
 {
     int64_t age = facts->now - facts->received_at;
     if (age >= facts->give_up_ms)
         return (struct outcome){ .action = OUTCOME_GIVE_UP, .expired = true };
+    bool warn = age >= facts->warn_after_ms;
+    int64_t next = facts->now + outcome_backoff_ms(facts->first_ms, facts->longest_ms, facts->attempts, facts->random);
+    next = not_beyond(next, facts->now, facts->received_at + facts->give_up_ms);
+    if (!facts->was_warned)
+        next = not_beyond(next, facts->now, facts->received_at + facts->warn_after_ms);
     return (struct outcome){
         .action = OUTCOME_RETRY,
-        .next_attempt_at =
-            facts->now + outcome_backoff_ms(facts->first_ms, facts->longest_ms, facts->attempts, facts->random),
-        .warn = !facts->was_warned && age >= facts->warn_after_ms,
+        .next_attempt_at = next,
+        .warn = warn && !facts->was_warned,
     };
 }
 

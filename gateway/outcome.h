@@ -48,7 +48,7 @@ struct outcome_facts {
 };
 struct outcome {
     enum outcome_action action;
-    int64_t next_attempt_at; /* RETRY */
+    int64_t next_attempt_at; /* RETRY; at the latest when the author is to be warned, or it is to be given up */
     bool awaits_relay;       /* RETRY: because no relay could be asked; sooner when one can be */
     bool warn;               /* RETRY: tell the author that it is late */
     bool expired;            /* GIVE_UP: because of time, not because of a final refusal */
