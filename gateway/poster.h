@@ -6,7 +6,7 @@
  *   ROUTED   --post; ack or echo, whichever comes first; one commit-->  SETTLED
  *   either   --refused by the silo-->  the same state, due later; after retry.give_up: SETTLED, with a report to its
  *            sender, or HELD, for a person (poster_return.h)
- *   WAITING  --the silo is away for longer than retry.give_up-->  likewise (poster_overdue.h)
+ *   WAITING  --the silo is away for longer than retry.give_up-->  SETTLED, likewise (poster_overdue.h)
  *
  * Whether a post was accepted is never guessed: it carries the entry's id as its queue key and is echoed (see
  * tmtp_client.h). While the link is not ONLINE nothing is posted; by the time it is, every echo has been seen and

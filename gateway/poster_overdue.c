@@ -123,7 +123,7 @@ static void submit(struct poster_overdue *overdue, int64_t id, bool is_delay, in
                  .now = now,
                  .trouble = TROUBLE_SILO_AWAY,
                  .why = trouble_words(TROUBLE_SILO_AWAY)->story,
-                 .only_waiting = true },
+                 .is_silo_away = true },
     };
     overdue->under_way++;
     store_submit(overdue->parts->store, commit, committed, op);
@@ -131,17 +131,19 @@ static void submit(struct poster_overdue *overdue, int64_t id, bool is_delay, in
 
 struct found {
     int64_t ids[BATCH];
-    unsigned count; /* that are old enough */
+    unsigned count; /* that something is to be done about */
     unsigned listed;
+    bool any_old;
     int64_t received_by, last_id;
 };
 
-static void collect(int64_t id, int64_t received_at, void *ctx)
+static void collect(int64_t id, int64_t received_at, bool is_tellable, void *ctx)
 {
     struct found *found = ctx;
     found->listed++;
     found->last_id = id;
-    if (received_at <= found->received_by)
+    found->any_old = found->any_old || received_at <= found->received_by;
+    if (received_at <= found->received_by && is_tellable)
         found->ids[found->count++] = id;
 }
 
@@ -165,7 +167,7 @@ static void look_for_expired(struct poster_overdue *overdue, int64_t now)
         log_error("queue.unreadable", "queue=in");
     for (unsigned i = 0; i < found.count; i++)
         submit(overdue, found.ids[i], false, now);
-    bool goes_on = found.listed == BATCH && found.count > 0;
+    bool goes_on = found.listed == BATCH && found.any_old;
     overdue->after_id = goes_on ? found.last_id : 0;
     overdue->has_more = overdue->has_more || goes_on;
 }

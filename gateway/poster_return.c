@@ -32,23 +32,18 @@ static int hold(struct store_db *db, struct poster_return *end, const struct sto
 static int end_row(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
                    struct poster_return *end)
 {
-    bool may_be_posted = row->state == STORE_QUEUE_WAITING || (row->state == STORE_QUEUE_ROUTED && !end->only_waiting);
-    end->done = POSTER_ENDED;
-    if (!may_be_posted)
+    bool is_scheduled = row->state == STORE_QUEUE_WAITING || row->state == STORE_QUEUE_ROUTED;
+    bool may_be_posted = row->state == STORE_QUEUE_ROUTED && end->is_silo_away;
+    end->done = is_scheduled ? POSTER_NOT_YET : POSTER_ENDED;
+    if (!is_scheduled || may_be_posted)
         return 1;
-    switch (
-        report_add_of_return(db, reporter, row, end->trouble, end->words, end->now, &end->reported, &end->held_for)) {
-    case REPORT_TOLD:
+    enum report_result told =
+        report_add_of_return(db, reporter, row, end->trouble, end->words, end->now, &end->reported, &end->held_for);
+    if (told == REPORT_TOLD)
         return settle(db, end) == 1 ? 1 : -1;
-    case REPORT_UNTOLD:
+    if (told == REPORT_UNTOLD && !end->is_silo_away)
         return hold(db, end, row);
-    case REPORT_LATER:
-        end->done = POSTER_NOT_YET;
-        return 1;
-    case REPORT_ERROR:
-        break;
-    }
-    return -1;
+    return told == REPORT_ERROR ? -1 : 1;
 }
 
 int poster_return(struct store_db *db, const struct reporter *reporter, struct poster_return *end)

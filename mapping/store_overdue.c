@@ -6,28 +6,32 @@
 /* In the words of the partial indexes (store_schema.c). */
 #define LIVE "(state = 'waiting' OR state = 'routed' OR state = 'held')"
 
-static int list(struct store_db *db, const char *sql, int64_t key, unsigned limit, store_queue_each *each, void *ctx)
+static int list(struct store_db *db, const char *sql, int64_t key, unsigned limit, store_overdue_each *each, void *ctx)
 {
     struct store_query query;
     int result;
     store_query_begin(&query, db, sql, STORE_VALUES(bind_int(key), bind_int(limit)));
     while ((result = store_query_next(&query)) == 1)
-        each(store_query_int(&query, 0), store_query_int(&query, 1), ctx);
+        each(store_query_int(&query, 0), store_query_int(&query, 1), store_query_int(&query, 2) != 0, ctx);
     store_query_end(&query);
     return result < 0 ? -1 : 1;
 }
 
-int store_overdue_list_waiting(struct store_db *db, int64_t after_id, unsigned limit, store_queue_each *each, void *ctx)
-{
-    return list(db, "SELECT id, received_at FROM inbound WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?",
-                after_id, limit, each, ctx);
-}
-
-int store_overdue_list_delayed(struct store_db *db, int64_t received_by, unsigned limit, store_queue_each *each,
+int store_overdue_list_waiting(struct store_db *db, int64_t after_id, unsigned limit, store_overdue_each *each,
                                void *ctx)
 {
     return list(db,
-                "SELECT id, received_at FROM inbound INDEXED BY inbound_delay WHERE delay_awaited = 1 AND " LIVE
+                "SELECT id, received_at, kind = 'mail' AND is_sender_proven AND (NOT is_automatic OR EXISTS (SELECT 1"
+                " FROM inbound_recipient WHERE inbound_id = inbound.id AND notify IS NOT NULL))"
+                " FROM inbound WHERE state = 'waiting' AND id > ? ORDER BY id LIMIT ?",
+                after_id, limit, each, ctx);
+}
+
+int store_overdue_list_delayed(struct store_db *db, int64_t received_by, unsigned limit, store_overdue_each *each,
+                               void *ctx)
+{
+    return list(db,
+                "SELECT id, received_at, 1 FROM inbound INDEXED BY inbound_delay WHERE delay_awaited = 1 AND " LIVE
                 " AND received_at <= ? ORDER BY received_at LIMIT ?",
                 received_by, limit, each, ctx);
 }

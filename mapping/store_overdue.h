@@ -5,13 +5,14 @@
 #pragma once
 #include "mapping/store_queue.h"
 
-/* Mail and notices that WAIT, with ids above this one, lowest first: mostly in the order of their arrival, which each() is
- * given in place of a due time. */
-int store_overdue_list_waiting(struct store_db *db, int64_t after_id, unsigned limit, store_queue_each *each, void *ctx)
-    __attribute__((warn_unused_result));
+/* is_tellable: it has a sender to whom it could be reported, as far as can be seen at once. */
+typedef void store_overdue_each(int64_t id, int64_t received_at, bool is_tellable, void *ctx);
+/* Mail and notices that WAIT, with ids above this one, lowest first: mostly in the order of their arrival. */
+int store_overdue_list_waiting(struct store_db *db, int64_t after_id, unsigned limit, store_overdue_each *each,
+                               void *ctx) __attribute__((warn_unused_result));
 /* Mail that has not ended, was received at or before a time, and whose sender awaits to hear of a delay (NOTIFY=DELAY, RFC
  * 3461 section 4.1); oldest first. */
-int store_overdue_list_delayed(struct store_db *db, int64_t received_by, unsigned limit, store_queue_each *each,
+int store_overdue_list_delayed(struct store_db *db, int64_t received_by, unsigned limit, store_overdue_each *each,
                                void *ctx) __attribute__((warn_unused_result));
 /* Nothing is awaited any more. 0: nothing was. */
 int store_overdue_take_delay(struct store_db *db, int64_t inbound_id) __attribute__((warn_unused_result));

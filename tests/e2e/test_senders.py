@@ -105,17 +105,34 @@ def automatic(mail):
     return mail
 
 
-@pytest.mark.parametrize("mail, sender, why", [
+CASES = pytest.mark.parametrize("mail, sender, why", [
     (make_mail("Replayed"), STRANGER, "the envelope sender is not proven"),
     (automatic(make_mail("I am away")), BOB, "the mail is automatic and has not asked for any"),
 ], ids=["unproven", "automatic"])
-def test_mail_whose_sender_may_not_be_told_is_held_for_a_person(impatient, mail, sender, why):
+
+
+@CASES
+def test_mail_whose_sender_may_not_be_told_waits_for_the_silo(impatient, silo, bob_to_alice, mail, sender, why):
+    send(impatient.smtp_port, make_mail("Told"))
     send(impatient.smtp_port, mail, sender=sender)
-    wait_ended(impatient, "in1", "held")
-    [entry] = impatient.queue("in")
+    wait_report(impatient.maildir)
+    time.sleep(2.5)   # another look
+    assert [row["state"] for row in impatient.queue("in")] == ["waiting"], why
+    silo.start()
+    impatient.ctl("silo", "connect")
+    bob_to_alice.receive_mail(mail["Subject"])
+    impatient.wait_settled()
+    assert len(reports_in(impatient.maildir)) == 1
+
+
+@CASES
+def test_mail_whose_sender_may_not_be_told_is_held_for_a_person(refusing, mail, sender, why):
+    send(refusing.smtp_port, mail, sender=sender)
+    wait_ended(refusing, "in1", "held")
+    [entry] = refusing.queue("in")
     assert entry["state"] == "held"
-    assert entry["last_error"] == f"the silo could not be reached; its sender is not told: {why}"
-    assert reports_in(impatient.maildir) == [] and impatient.queue("out") == []
+    assert entry["last_error"] == f"no room for Alice; its sender is not told: {why}"
+    assert reports_in(refusing.maildir) == [] and refusing.queue("out") == []
 
 
 def test_automatic_mail_that_asks_is_reported(impatient):
