@@ -15,7 +15,7 @@
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 
-enum { AGE_SIZE = 64 };
+enum { AGE_SIZE = 64, RELATED_MAX = 100 };
 enum { TRACE_FIRST = 100, TRACE_LAST = 900 }; /* events shown of a story; five days of attempts have 40 */
 
 int admin_queue_entry_argument(struct admin_request *request, enum store_queue *which, int64_t *id)
@@ -177,6 +177,7 @@ static int add_outbound(struct admin_request *request, int64_t id)
 struct related {
     struct admin_request *request;
     enum store_queue which; /* theirs */
+    int64_t count;
     int result;
 };
 
@@ -186,6 +187,8 @@ static void add_related_row(int64_t id, int64_t next_attempt_at, void *ctx)
     struct admin_output *out = related->request->output;
     struct store_queue_summary summary;
     (void)next_attempt_at;
+    if (++related->count > RELATED_MAX)
+        return;
     int found = store_queue_summarise(admin_reader(related->request), related->which, id, &summary);
     if (found < 0)
         related->result = -1;
@@ -208,6 +211,8 @@ static int add_related(struct admin_request *request, enum store_queue which, in
     if (store_queue_list_about(admin_reader(request), which, id, add_related_row, &related) < 0)
         related.result = -1;
     admin_output_end(request->output);
+    admin_output_int(request->output, "related_left_out",
+                     related.count > RELATED_MAX ? related.count - RELATED_MAX : 0); /* the later ones */
     return related.result;
 }
 

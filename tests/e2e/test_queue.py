@@ -242,6 +242,18 @@ def test_a_relay_that_is_down_is_probed_by_a_retry(door, relay, alice):
     assert door.ctl_json("status")["relays"][0]["state"] == "up"
 
 
+def test_why_has_each_attempt_with_the_relay_and_its_words(door, relay, alice):
+    name = deferred(door, relay, alice)
+    relay.refused = {BOB: "550 5.1.1 no such user"}
+    door.ctl("queue", "retry", name)
+    wait_for(door, name, state="settled")
+    address = relay.url.partition("//")[2]
+    attempts = [row["detail"] for row in door.ctl_json("why", name)["trace"] if row["event"] in ("deferred", "failed")]
+    assert [f"{BOB}: 450 4.2.1 mailbox busy" in attempts[0], f"{BOB}: 550 5.1.1 no such user" in attempts[1]] == [True, True]
+    assert all(address in attempt for attempt in attempts), attempts
+    assert entry(door, name)["recipients"][0]["relay"] == address
+
+
 def test_why_leads_from_one_entry_to_the_others(door, relay, alice):
     relay.refused = {BOB: "550 5.1.1 no such user"}
     alice.post(BOB, "Hello\n", subject="Anybody there?")
