@@ -49,33 +49,42 @@ static void flush(struct dkim_body *body)
     body->len = 0;
 }
 
-static void put(struct dkim_body *body, char c)
+static void put(struct dkim_body *body, const char *text, size_t len)
 {
-    if (body->len == sizeof body->pending)
+    if (len > sizeof body->pending - body->len)
         flush(body);
-    body->pending[body->len++] = c;
+    if (len > sizeof body->pending) {
+        digest_add(body->digest, text, len);
+        return;
+    }
+    memcpy(body->pending + body->len, text, len);
+    body->len += len;
 }
 
 static void put_line_end(struct dkim_body *body)
 {
-    put(body, '\r');
-    put(body, '\n');
+    put(body, "\r\n", 2);
 }
 
 void dkim_body_add(struct dkim_body *body, const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == ' ' || text[i] == '\t') {
+    for (size_t i = 0; i < len;) {
+        size_t n = 0;
+        while (i + n < len && text[i + n] != ' ' && text[i + n] != '\t')
+            n++;
+        if (n == 0) {
             body->has_space = true;
+            i++;
             continue;
         }
         for (; body->line_ends > 0; body->line_ends--)
             put_line_end(body);
         if (body->has_space)
-            put(body, ' ');
-        put(body, text[i]);
+            put(body, " ", 1);
+        put(body, text + i, n);
         body->has_space = false;
         body->has_text = true;
+        i += n;
     }
 }
 

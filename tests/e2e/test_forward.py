@@ -96,6 +96,7 @@ def test_thread_is_one_mail_and_goes_on(door, folder, alice, carol):
     attached = {part.get_filename(): part.get_content() for part in files.iter_attachments()}
     assert attached in ({"report.txt": "figures\n"}, {"report.txt": b"figures\n"})
     assert (files["Subject"], files["In-Reply-To"]) == ("Re: Budget", first["Message-ID"])
+    assert (first["Auto-Submitted"], files["Auto-Submitted"]) == (None, "auto-generated"), "nobody wrote the latter"
     assert "Alice Member wrote on 20" in plain_text(files) and "What do you" not in plain_text(files)
     again = thread.run("confirm", BOB)
     wait_until("the second is decided", lambda: "outcome=confirmation" in door.read_log())

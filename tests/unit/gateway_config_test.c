@@ -464,6 +464,54 @@ static void test_scaled_values(void **state)
         assert_int_equal(config_parse_size(bad_sizes[i], &value), -1);
 }
 
+/* Domains of signatures are those of the DNS: our own, or one above it. */
+static void test_signing_keys(void **state)
+{
+    (void)state;
+    static const char pem[] = "-----BEGIN PRIVATE KEY-----\n"
+                              "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+                              "-----END PRIVATE KEY-----\n";
+    static const struct row {
+        const char *own, *wanted, *found; /* found: NULL when it is refused */
+    } rows[] = {
+        { "silo.example.org", NULL, "silo.example.org" },
+        { "Silo.Example.Org", NULL, "silo.example.org" },
+        { "silo.example.org", "example.org", "example.org" },
+        { "silo.b\u00FCcher.example", "b\u00FCcher.example", "xn--bcher-kva.example" },
+        { "silo.xn--bcher-kva.example", "b\u00FCcher.example", "xn--bcher-kva.example" },
+        { "silo.example.org", "lo.example.org", NULL },
+        { "silo.example.org", "example.com", NULL },
+    };
+    char key_path[] = "/tmp/postern-key-XXXXXX", path[32];
+    int fd = mkstemp(key_path);
+    assert_int_equal(write(fd, pem, sizeof pem - 1), (ssize_t)sizeof pem - 1);
+    close(fd);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf text, problems;
+        strbuf_init(&text, 10000);
+        strbuf_init(&problems, 10000);
+        strbuf_add_fmt(&text, "domain = \"%s\"\n" GOOD_REST "dkim { selector = \"s\" key = \"%s\"", rows[i].own,
+                       key_path);
+        if (rows[i].wanted)
+            strbuf_add_fmt(&text, " domain = \"%s\"", rows[i].wanted);
+        strbuf_add_fmt(&text, " }\ndkim { selector = \"t\" key = \"%s\" }\nmail { from_name = \"{alias}\" }\n",
+                       key_path);
+        struct config *config = load(text.data, &problems, path);
+        assert_int_equal(config != NULL, rows[i].found != NULL);
+        if (config) {
+            assert_int_equal(config->dkim_count, 2);
+            assert_string_equal(config->dkim[0].domain, rows[i].found);
+            assert_string_equal(config->dkim[1].selector, "t");
+            assert_string_equal(config->dkim[1].key, key_path);
+            assert_string_equal(config->mail.from_name, "{alias}");
+        }
+        config_free(&config);
+        strbuf_free(&text);
+        strbuf_free(&problems);
+    }
+    unlink(key_path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_scaled_values),
         cmocka_unit_test(test_each_bad_network_is_told_once),
         cmocka_unit_test(test_certificate_and_key),
+        cmocka_unit_test(test_signing_keys),
         cmocka_unit_test(test_socket_is_found_in_a_file_with_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

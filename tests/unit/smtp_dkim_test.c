@@ -128,6 +128,27 @@ static void bodies_are_relaxed(void **state)
     signing_key_free(&key);
 }
 
+/* Longer than what is held back on the way into the digest. */
+static void long_lines_are_one_text(void **state)
+{
+    (void)state;
+    struct signing_key *key = load(ed25519_pem);
+    struct strbuf mail;
+    strbuf_init(&mail, 100000);
+    strbuf_add_str(&mail, "From: a@d.example\r\n\r\n");
+    for (size_t i = 0; i < 20000; i++)
+        strbuf_add_char(&mail, i % 5000 == 4999 ? ' ' : (char)('a' + i % 26));
+    char *whole = body_hash_of(mail.data, mail.len, mail.len, key);
+    for (size_t step = 1; step < 10000; step = step * 3 + 1) {
+        char *pieces = body_hash_of(mail.data, mail.len, step, key);
+        assert_string_equal(pieces, whole);
+        free(pieces);
+    }
+    free(whole);
+    strbuf_free(&mail);
+    signing_key_free(&key);
+}
+
 #define FOOTBALL                                                                                                       \
     "From: Joe SixPack <joe@football.example.com>\r\n"                                                                 \
     "To: Suzie Q <suzie@shopping.example.net>\r\n"                                                                     \
@@ -262,9 +283,9 @@ static void refuses_what_it_cannot_sign(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fields_are_relaxed),          cmocka_unit_test(bodies_are_relaxed),
-        cmocka_unit_test(signs_as_rfc_8463_has_it),    cmocka_unit_test(writes_fields_for_two_keys),
-        cmocka_unit_test(refuses_what_it_cannot_sign),
+        cmocka_unit_test(fields_are_relaxed),         cmocka_unit_test(bodies_are_relaxed),
+        cmocka_unit_test(long_lines_are_one_text),    cmocka_unit_test(signs_as_rfc_8463_has_it),
+        cmocka_unit_test(writes_fields_for_two_keys), cmocka_unit_test(refuses_what_it_cannot_sign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
