@@ -111,7 +111,7 @@ static void submit(void *arg)
     if (arrival->outbound->busy)
         timer_start(arrival->pause, RETRY_MS);
     else
-        store_submit(arrival->outbound->parts->store, arrival->take, committed, arrival);
+        store_submit_repeatable(arrival->outbound->parts->store, arrival->take, committed, arrival);
 }
 
 static void keep(void *arg)

@@ -134,7 +134,7 @@ static void keep_done(void *arg)
 {
     struct relay_job *job = arg;
     if (job->kept)
-        store_submit(job->relay->parts->store, commit_mail, mail_committed, job);
+        store_submit_patient(job->relay->parts->store, commit_mail, mail_committed, job);
     else
         relay_fail_all(job, SMTP_OUTCOME_TEMPORARY, RELAY_FAULT_OURS,
                        "there is no room for it on disk, or the disk fails"); /* written anew */
@@ -147,7 +147,7 @@ static void keep_mail(struct relay_job *job)
     if (store_draft_is_large(job->draft))
         background_submit(parts->background, keep, keep_done, NULL, job);
     else
-        store_submit(parts->store, commit_mail, mail_committed, job);
+        store_submit_patient(parts->store, commit_mail, mail_committed, job);
 }
 
 /* The whole mail is read for it, and an RSA key takes its time. */

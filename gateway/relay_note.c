@@ -128,7 +128,7 @@ static void results_committed(int result, void *arg)
 static void submit_results(void *arg)
 {
     struct relay_job *job = arg;
-    store_submit(job->relay->parts->store, commit_results, results_committed, job);
+    store_submit_patient(job->relay->parts->store, commit_results, results_committed, job);
 }
 
 void relay_note_results(struct relay_job *job)

@@ -295,12 +295,17 @@ const char *store_content_directory(const struct store *store)
 
 void store_submit(struct store *store, store_operation *operation, store_done *done, void *arg)
 {
-    store_committer_submit(store->committer, operation, done, arg, false);
+    store_committer_submit(store->committer, operation, done, arg, false, false);
 }
 
 void store_submit_repeatable(struct store *store, store_operation *operation, store_done *done, void *arg)
 {
-    store_committer_submit(store->committer, operation, done, arg, true);
+    store_committer_submit(store->committer, operation, done, arg, true, false);
+}
+
+void store_submit_patient(struct store *store, store_operation *operation, store_done *done, void *arg)
+{
+    store_committer_submit(store->committer, operation, done, arg, true, true);
 }
 
 unsigned store_pending(const struct store *store)

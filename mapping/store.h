@@ -57,6 +57,9 @@ void store_submit(struct store *store, store_operation *operation, store_done *d
  * did to arg must not make a difference to the second. While all that is waiting is of this kind it costs less, for none has
  * a savepoint unless one of them fails. */
 void store_submit_repeatable(struct store *store, store_operation *operation, store_done *done, void *arg);
+/* Repeatable, too, and nobody outside waits for it: in a row of other operations it goes with the next of them, up to 5 ms later,
+ * instead of making that wait for a commit of its own. */
+void store_submit_patient(struct store *store, store_operation *operation, store_done *done, void *arg);
 unsigned store_pending(const struct store *store); /* submitted, done not called yet */
 
 struct store_statistics {

@@ -22,6 +22,7 @@ enum {
     IDLE_MS = 250,                        /* without anything to do: a moment to tidy up */
     TIDY_BUSY_MS = 1000,                  /* when somebody was reading */
     TIDY_RETRY_MS = 10000,                /* when that failed */
+    PATIENCE_US = 5000,                   /* after the last urgent operation: its sender comes with the next */
 };
 
 struct operation {
@@ -29,7 +30,7 @@ struct operation {
     store_operation *run;
     store_done *done;
     void *arg;
-    bool is_repeatable;
+    bool is_repeatable, is_patient;
     int result;
 };
 
@@ -49,6 +50,8 @@ struct store_committer {
     pthread_mutex_t mutex; /* guards all that follows */
     pthread_cond_t something_to_do, something_done;
     struct operation_list waiting, finished;
+    unsigned urgent;   /* of those waiting, not patient */
+    int64_t urgent_us; /* when the last one of them was through */
     bool stopping;
     struct store_statistics statistics;
 };
@@ -269,14 +272,10 @@ static int64_t tidy_up(struct store_db *db)
     return IDLE_MS;
 }
 
-static struct timespec after_ms(int64_t ms)
+/* Of now_us(). */
+static struct timespec time_at(int64_t us)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += ms % 1000 * 1000000;
-    at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
+    return (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
 }
 
 /* With the mutex. Returns when there is something to do. */
@@ -288,7 +287,7 @@ static void wait_for_work(struct store_committer *committer)
             pthread_cond_wait(&committer->something_to_do, &committer->mutex);
             continue;
         }
-        struct timespec until = after_ms(idle_ms);
+        struct timespec until = time_at(now_us() + idle_ms * 1000);
         if (pthread_cond_timedwait(&committer->something_to_do, &committer->mutex, &until) == ETIMEDOUT &&
             !committer->waiting.first && !committer->stopping) {
             pthread_mutex_unlock(&committer->mutex);
@@ -296,6 +295,38 @@ static void wait_for_work(struct store_committer *committer)
             pthread_mutex_lock(&committer->mutex);
         }
     }
+}
+
+/* With the mutex. Patient operations wait for an urgent one while the next is likely to come: a silo sends its next message
+ * when the one before is acknowledged, so in a row of messages the commits for those before would each be waited for. */
+static void wait_for_company(struct store_committer *committer)
+{
+    int64_t until_us = committer->urgent_us + PATIENCE_US;
+    struct timespec until = time_at(until_us);
+    while (committer->urgent == 0 && !committer->stopping && now_us() < until_us)
+        pthread_cond_timedwait(&committer->something_to_do, &committer->mutex, &until);
+}
+
+/* With the mutex. Returns whether somebody in it is urgent. */
+static bool take_batch(struct store_committer *committer, struct operation_list *batch)
+{
+    unsigned urgent = 0;
+    for (unsigned i = 0; i < BATCH_MAX && committer->waiting.first; i++) {
+        struct operation *operation = list_pop(&committer->waiting);
+        urgent += !operation->is_patient;
+        list_push(batch, operation);
+    }
+    committer->urgent -= urgent;
+    return urgent > 0;
+}
+
+/* With the mutex. What did not fit goes first. */
+static void give_back(struct store_committer *committer, struct operation_list *batch)
+{
+    for (const struct operation *operation = batch->first; operation; operation = operation->next)
+        committer->urgent += !operation->is_patient;
+    list_append(batch, &committer->waiting);
+    list_append(&committer->waiting, batch);
 }
 
 static void *thread_main(void *arg)
@@ -310,8 +341,8 @@ static void *thread_main(void *arg)
         wait_for_work(committer);
         if (!committer->waiting.first)
             break; /* stopping, and nothing is left */
-        for (unsigned i = 0; i < BATCH_MAX && committer->waiting.first; i++)
-            list_push(&batch, list_pop(&committer->waiting));
+        wait_for_company(committer);
+        bool is_urgent = take_batch(committer, &batch);
         pthread_mutex_unlock(&committer->mutex);
 
         run_batch(committer->db, &batch, &ran, &outcome);
@@ -320,8 +351,9 @@ static void *thread_main(void *arg)
         pthread_mutex_lock(&committer->mutex);
         count_batch(&committer->statistics, length, &outcome);
         list_append(&committer->finished, &ran);
-        list_append(&batch, &committer->waiting); /* what did not fit goes first */
-        list_append(&committer->waiting, &batch);
+        give_back(committer, &batch);
+        if (is_urgent)
+            committer->urgent_us = now_us();
         pthread_cond_signal(&committer->something_done);
         pthread_mutex_unlock(&committer->mutex);
         loop_notify(committer->notifier); /* without the mutex: the loop would wake up only to wait for it */
@@ -386,14 +418,17 @@ struct store_committer *store_committer_new(struct loop *loop, struct store_db *
 }
 
 void store_committer_submit(struct store_committer *committer, store_operation *operation, store_done *done, void *arg,
-                            bool is_repeatable)
+                            bool is_repeatable, bool is_patient)
 {
     struct operation *new = xcalloc(1, sizeof *new);
-    *new = (struct operation){ .run = operation, .done = done, .arg = arg, .is_repeatable = is_repeatable };
+    *new = (struct operation){
+        .run = operation, .done = done, .arg = arg, .is_repeatable = is_repeatable, .is_patient = is_patient
+    };
     committer->pending++;
     pthread_mutex_lock(&committer->mutex);
     assert(!committer->stopping);
     list_push(&committer->waiting, new);
+    committer->urgent += !is_patient;
     pthread_mutex_unlock(&committer->mutex);
     pthread_cond_signal(&committer->something_to_do); /* without the mutex: the thread needs it first of all */
 }

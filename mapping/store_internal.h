@@ -150,6 +150,6 @@ struct store_committer *store_committer_new(struct loop *loop, struct store_db *
 /* Finishes what was submitted, also what done functions submit meanwhile. */
 void store_committer_free(struct store_committer **committer);
 void store_committer_submit(struct store_committer *committer, store_operation *operation, store_done *done, void *arg,
-                            bool is_repeatable);
+                            bool is_repeatable, bool is_patient);
 unsigned store_committer_pending(const struct store_committer *committer);
 void store_committer_get_statistics(struct store_committer *committer, struct store_statistics *out);
