@@ -138,6 +138,15 @@ int report_find_crowd(struct store_db *db, const char *sender, int64_t now, bool
     return result == 1 ? 1 : -1;
 }
 
+/* Only what nobody has asked for is bounded. */
+static int learn_crowd(struct store_db *db, struct report *report, int64_t now)
+{
+    bool any_unasked = false;
+    for (size_t i = 0; i < report->recipient_count; i++)
+        any_unasked = any_unasked || report->recipients[i].notify == 0;
+    return any_unasked ? report_find_crowd(db, report->sender, now, &report->is_crowded) : 1;
+}
+
 bool report_would_miss(const struct report *report, const struct report_recipient *recipient)
 {
     return is_missed(is_due(report, recipient));
@@ -357,7 +366,7 @@ int report_add(struct store_db *db, const struct reporter *reporter, const struc
 {
     struct report known = *report;
     *added_out = false;
-    int result = report_find_crowd(db, report->sender, now, &known.is_crowded);
+    int result = learn_crowd(db, &known, now);
     for (size_t done = 0; done < report->recipient_count && result == 1; done += RECIPIENTS_MAX) {
         struct report part = known;
         part.recipients += done;
@@ -522,7 +531,7 @@ enum report_result report_add_of_return(struct store_db *db, const struct report
     report.recipients = fates.list;
     report.recipient_count = fates.count;
     enum report_result result = REPORT_ERROR;
-    if (found == 1 && report_find_crowd(db, row->sender, now, &report.is_crowded) == 1)
+    if (found == 1 && learn_crowd(db, &report, now) == 1)
         result = find_missed(&report, why_out);
     if (result == REPORT_TOLD && add_with_original(db, reporter, row, &report, now, added_out) != 1)
         result = REPORT_ERROR;
