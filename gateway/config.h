@@ -92,6 +92,7 @@ struct config {
     } policy;
     struct {
         int64_t first_ms, longest_ms, give_up_ms, warn_after_ms;
+        int64_t reports_ms; /* after that, how long reports about a message are taken */
     } retry;
     struct {
         char *socketmap, *policy; /* addresses of the two servers; NULL: none */

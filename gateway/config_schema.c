@@ -369,6 +369,7 @@ static const struct {
     { "retry|longest", check_duration },
     { "retry|give_up", check_duration },
     { "retry|warn_after", check_duration },
+    { "retry|reports", check_duration },
     { "admin|socket", check_socket_path },
     { "postfix|socketmap", check_address },
     { "postfix|policy", check_address },
@@ -423,8 +424,9 @@ cfg_t *config_schema_new(void)
     cfg_opt_t policy[] = { CFG_STR("unknown_senders", "reject", CFGF_NONE), CFG_STR("proof", "dmarc", CFGF_NONE),
                            CFG_STR("group_invites", "members", CFGF_NONE),  CFG_STR("max_message", "35M", CFGF_NONE),
                            CFG_INT("automatic_per_hour", 60, CFGF_NONE),    CFG_END() };
-    cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE), CFG_STR("longest", "4h", CFGF_NONE),
-                          CFG_STR("give_up", "5d", CFGF_NONE), CFG_STR("warn_after", "4h", CFGF_NONE), CFG_END() };
+    cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE),    CFG_STR("longest", "4h", CFGF_NONE),
+                          CFG_STR("give_up", "5d", CFGF_NONE),  CFG_STR("warn_after", "4h", CFGF_NONE),
+                          CFG_STR("reports", "21d", CFGF_NONE), CFG_END() };
     cfg_opt_t postfix[] = {
         CFG_STR("socketmap", NULL, CFGF_NODEFAULT),     CFG_STR("policy", NULL, CFGF_NODEFAULT),
         CFG_STR("policy_match", "address", CFGF_NONE),  CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
@@ -692,6 +694,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
     config->retry.longest_ms = duration(retry, "longest");
     config->retry.give_up_ms = duration(retry, "give_up");
     config->retry.warn_after_ms = duration(retry, "warn_after");
+    config->retry.reports_ms = duration(retry, "reports");
     if (config->retry.first_ms > config->retry.longest_ms)
         config_problem(report, 0, "retry: first is longer than longest");
     take_postfix(cfg, config, report);

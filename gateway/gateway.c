@@ -25,6 +25,7 @@
 #include "gateway/postfix.h"
 #include "gateway/relay.h"
 #include "gateway/report.h"
+#include "gateway/returns.h"
 #include "gateway/service.h"
 #include "gateway/signed_id.h"
 #include "gateway/signer.h"
@@ -55,6 +56,7 @@ struct gateway {
     struct silo_link *link;
     struct poster *poster;
     struct relay *relay;
+    struct returns *returns;
     struct admin_socket *admin;
     struct postfix *postfix;
     struct smtp_listener **listeners; /* one per listen section, in its order */
@@ -76,6 +78,13 @@ static void inbound_accepted(void *ctx)
 {
     struct gateway *gateway = ctx;
     poster_poke(gateway->poster);
+}
+
+static void mail_accepted(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    poster_poke(gateway->poster);
+    returns_poke(gateway->returns);
 }
 
 static void outbound_accepted(void *ctx)
@@ -267,7 +276,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
         gateway_free(&gateway);
         return NULL;
     }
-    gateway->inbound = inbound_new(&gateway->parts, inbound_accepted, gateway);
+    gateway->inbound = inbound_new(&gateway->parts, mail_accepted, gateway);
     gateway->budget = smtp_budget_new(config->session_memory);
     gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
     while (gateway->listener_count < config->listener_count) {
@@ -433,6 +442,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     reporter_sign_with(gateway->parts.reporter, parts->signer);
     gateway->outbound = outbound_new(parts, &outbound_callbacks, gateway);
     gateway->poster = poster_new(parts);
+    gateway->returns = returns_new(parts, inbound_accepted, gateway);
     gateway->relay = relay_new(parts, inbound_accepted, gateway, error_out);
     if (!gateway->relay)
         return -1;
@@ -443,6 +453,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     silo_link_start(gateway->link);
     postfix_start(gateway->postfix);
     relay_open(gateway->relay, true);
+    returns_open(gateway->returns, true);
 
     gateway->stop_timer = timer_new(parts->loop, look_whether_done, gateway);
     gateway->housekeeping = timer_new(parts->loop, housekeeping, gateway);
@@ -476,6 +487,7 @@ void gateway_stop(struct gateway *gateway)
     service_notify("STOPPING=1");
     poster_set_online(gateway->poster, false);
     relay_open(gateway->relay, false);
+    returns_open(gateway->returns, false);
     gateway->stop_deadline = clock_monotonic_ms(gateway->parts.clock) + RELAY_PATIENCE_MS;
     gateway->draining = gateway->listener_count;
     for (unsigned i = 0; i < gateway->listener_count; i++)
@@ -506,6 +518,7 @@ void gateway_free(struct gateway **gateway_in)
     silo_link_free(&gateway->link);
     poster_free(&gateway->poster);
     relay_free(&gateway->relay);
+    returns_free(&gateway->returns);
     outbound_free(&gateway->outbound);
     inbound_free(&gateway->inbound);
     reporter_free(&gateway->parts.reporter);
@@ -753,4 +766,5 @@ void gateway_poke_queues(struct gateway *gateway)
 {
     poster_poke(gateway->poster);
     relay_poke(gateway->relay);
+    returns_poke(gateway->returns);
 }

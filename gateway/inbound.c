@@ -49,14 +49,27 @@ static void normalised(const struct smtp_address *address, char out[static SMTP_
     smtp_address_format(&copy, out);
 }
 
+/* What comes to a return address is about one message, and SMTP has one reply: so it has one recipient. */
+static bool fits_the_others(const struct smtp_transaction *transaction, const struct recipient *recipient)
+{
+    if (smtp_transaction_recipient_count(transaction) == 0)
+        return true;
+    return !recipient->about.outbound_id && !signed_id_is_return(smtp_transaction_recipient(transaction, 0));
+}
+
 static void on_recipient(struct smtp_transaction *transaction, size_t index, void *ctx)
 {
     struct inbound *inbound = ctx;
     char sender[SMTP_ADDRESS_MAX + 2];
-    struct store_target target;
+    struct recipient found;
     smtp_address_format(smtp_transaction_sender(transaction), sender);
     struct policy_verdict verdict =
-        recipient_judge(inbound->parts, sender, smtp_transaction_recipient(transaction, index), &target);
+        recipient_judge(inbound->parts, sender, smtp_transaction_recipient(transaction, index), &found);
+    if (verdict.decision == POLICY_ACCEPT && !fits_the_others(transaction, &found)) {
+        verdict.decision = POLICY_DEFER;
+        verdict.reply =
+            smtp_reply_make(452, "4.5.3", "a return address is the only recipient of a message; send it again");
+    }
     if (verdict.decision == POLICY_REJECT)
         inbound->statistics.rejected++;
     else if (verdict.decision == POLICY_DEFER)
@@ -85,11 +98,12 @@ static void scan_header(struct mail *mail)
     }
 }
 
-/* Facts and verdict for one recipient, but for the daily limit; fills target and mapping id. */
-static void judge_recipient(struct mail *mail, struct mail_recipient *recipient, const struct smtp_address *address)
+/* May the author write to this target (found_target: as target_find_by_address() returns)? But for the daily limit. Fills
+ * target and mapping id. */
+static void judge_pair(struct mail *mail, struct mail_recipient *recipient, struct store_target target,
+                       int found_target)
 {
     struct store_db *db = store_reader(mail->inbound->parts->store);
-    struct target target;
     struct store_correspondent correspondent = { 0 };
     struct store_mapping mapping = { 0 };
     struct policy_mapping_facts facts = {
@@ -98,13 +112,12 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
         .size = mail->size,
         .now = mail->now,
     };
-    int found_target = target_find_by_address(db, address, &target);
     int found_author = store_correspondent_find_by_address(db, mail->from, &correspondent);
     int found_mapping = 0;
     if (found_target == 1 && found_author == 1) {
-        recipient->target = target.id;
+        recipient->target = target;
         mail->correspondent_id = correspondent.id;
-        found_mapping = store_mapping_find_pair(db, correspondent.id, target.id, &mapping);
+        found_mapping = store_mapping_find_pair(db, correspondent.id, target, &mapping);
         if (found_mapping == 1) {
             recipient->mapping_id = mapping.id;
             recipient->daily = mapping.daily;
@@ -120,8 +133,15 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
         store_mapping_free(&mapping);
 }
 
-/* Also whether the envelope sender is. */
-static struct policy_verdict judge_proof(struct mail *mail)
+/* Facts and verdict for one recipient. */
+static void judge_recipient(struct mail *mail, struct mail_recipient *recipient, const struct smtp_address *address)
+{
+    struct target target;
+    int found = target_find_by_address(store_reader(mail->inbound->parts->store), address, &target);
+    judge_pair(mail, recipient, target.id, found);
+}
+
+static struct policy_message_facts gather_facts(const struct mail *mail)
 {
     const struct config *config = mail->inbound->parts->config;
     const char *listener = smtp_transaction_session(mail->transaction)->listener;
@@ -137,9 +157,56 @@ static struct policy_verdict judge_proof(struct mail *mail)
             facts.trust_authserv_id = config->listeners[i].trust_authserv_id;
         }
     }
+    return facts;
+}
+
+/* Also whether the envelope sender is. */
+static struct policy_verdict judge_proof(struct mail *mail)
+{
+    struct policy_message_facts facts = gather_facts(mail);
     struct policy_verdict verdict = policy_judge_message(&facts);
     mail->is_sender_proven = verdict.decision == POLICY_ACCEPT &&
                              policy_sender_is_proven(&facts, smtp_transaction_sender(mail->transaction));
+    return verdict;
+}
+
+/* What comes to a return address may be no report but an automatic answer (RFC 3834 section 4 has them sent there). May whoever
+ * has written it write to the author of what it answers? Asked now, while it is known what proves them. */
+static void judge_answer(struct mail *mail)
+{
+    struct store_outbound row;
+    struct policy_message_facts facts = gather_facts(mail);
+    if (policy_judge_message(&facts).decision != POLICY_ACCEPT ||
+        store_outbound_find(store_reader(mail->inbound->parts->store), mail->about.outbound_id, &row) != 1)
+        return;
+    for (size_t i = 0; i < row.recipient_count; i++) {
+        const struct store_outbound_recipient *recipient = &row.recipients[i];
+        struct store_target author = { .member_id = recipient->group_id ? 0 : row.member_id,
+                                       .group_id = recipient->group_id };
+        struct mail_recipient answer = { .daily = 0 };
+        if (strcmp(recipient->address, mail->from) != 0)
+            continue;
+        judge_pair(mail, &answer, author, author.member_id || author.group_id);
+        if (answer.verdict.decision == POLICY_ACCEPT)
+            mail->answer_mapping_id = answer.mapping_id;
+        break;
+    }
+    store_outbound_free(&row);
+}
+
+/* Of mail to a return address, which is its only recipient. The address is the proof; judged again, for its time may have run
+ * out meanwhile. */
+static struct policy_verdict judge_returned(struct mail *mail)
+{
+    struct recipient found;
+    struct policy_message_facts facts = gather_facts(mail);
+    struct policy_verdict verdict =
+        recipient_judge(mail->inbound->parts, mail->sender, smtp_transaction_recipient(mail->transaction, 0), &found);
+    if (verdict.decision == POLICY_ACCEPT)
+        verdict = policy_judge_returned(&facts);
+    mail->about = found.about;
+    if (verdict.decision == POLICY_ACCEPT)
+        judge_answer(mail);
     return verdict;
 }
 
@@ -376,12 +443,13 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
 {
     struct inbound *inbound = ctx;
     struct mail *mail = mail_new(inbound, transaction);
-    struct policy_verdict proof = judge_proof(mail);
+    bool is_returned = signed_id_is_return(smtp_transaction_recipient(transaction, 0));
+    struct policy_verdict proof = is_returned ? judge_returned(mail) : judge_proof(mail);
     bool any_accepted = false, any_refused = false;
     store_begin_reading(store_reader(inbound->parts->store));
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
-        if (proof.decision == POLICY_ACCEPT)
+        if (proof.decision == POLICY_ACCEPT && !is_returned)
             judge_recipient(mail, recipient, smtp_transaction_recipient(transaction, i));
         else
             recipient->verdict = proof;

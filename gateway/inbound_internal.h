@@ -8,6 +8,7 @@
 #include "gateway/inbound.h"
 #include "gateway/policy.h"
 #include "gateway/report.h"
+#include "gateway/signed_id.h"
 #include "mapping/store_queue.h"
 #include "smtp/mail_header.h"
 
@@ -46,6 +47,10 @@ struct mail {
     bool lmtp;
     bool is_sender_proven;       /* the envelope's: may get reports */
     unsigned automatic_per_hour; /* of the configuration; 0: no limit */
+    /* Of mail to a return address: what it would be about (outbound_id 0: other mail), and the mapping that lets its author
+     * write to that message's author, should it be an answer and no report (0: none does). */
+    struct signed_return about;
+    int64_t answer_mapping_id;
     bool is_split; /* SMTP: taken for some recipients, refused for good for others, whose report goes with it */
     bool reported; /* such a report is in the outbound queue */
     size_t count;  /* recipients */

@@ -14,6 +14,7 @@
 #include "mapping/store_draft.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_overdue.h"
+#include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 
 enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS, DIGEST_PIECE = 64 * 1024 };
@@ -81,6 +82,7 @@ static struct store_inbound_same describe_repetition(const struct mail *mail)
         .message_id = mail->header.message_id,
         .sender = mail->sender,
         .digest = mail->digest,
+        .about_outbound_id = mail->about.outbound_id,
         .since = mail->now - REPETITIONS_MS,
     };
 }
@@ -106,8 +108,11 @@ static int mark_repeated(struct store_db *db, struct mail *mail)
     return 1;
 }
 
+/* What came back is for nobody yet, and is bounded by what it is about (returns.h). */
 static bool has_limit(const struct mail *mail, const struct mail_recipient *recipient)
 {
+    if (mail->about.outbound_id)
+        return false;
     return recipient->daily || (mail->header.is_generated && mail->automatic_per_hour);
 }
 
@@ -192,6 +197,13 @@ static int add_recipient(struct store_db *db, const struct mail *mail, const str
                            recipient->verdict.reason);
 }
 
+/* It has no recipient yet: who is told what is decided when it has been read (returns.h). */
+static int trace_return(struct store_db *db, const struct mail *mail)
+{
+    return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "returned", "to the return address of out%" PRId64,
+                           mail->about.outbound_id);
+}
+
 static int add_recipients(struct store_db *db, struct mail *mail)
 {
     int result = 1;
@@ -201,6 +213,8 @@ static int add_recipients(struct store_db *db, struct mail *mail)
             result = store_trace_add(db, STORE_QUEUE_IN, recipient->repeated, mail->now, "repeated",
                                      "came again for %s, %s; accepted, not delivered again", recipient->address,
                                      mail->session);
+        else if (mail->id && mail->about.outbound_id)
+            result = trace_return(db, mail);
         else if (mail->id && recipient->verdict.decision == POLICY_ACCEPT)
             result = add_recipient(db, mail, recipient);
     }
@@ -321,6 +335,25 @@ static char *join_references(const struct mail_header_facts *header)
     return strbuf_detach(&joined);
 }
 
+/* An id that only we can have made, of a message that the database has no memory of: it is older than a backup, or a database
+ * before it. That explains why an answer begins a new thread. */
+static int trace_references(struct store_db *db, const struct mail *mail)
+{
+    const struct signed_id *ids = mail->inbound->parts->ids;
+    for (size_t i = 0; i < mail->header.reference_count; i++) {
+        const char *id = mail->header.references[i];
+        int64_t inbound_id, outbound_id;
+        if (signed_id_judge_message_id(ids, id) != SIGNED_ID_OURS)
+            continue;
+        int found = store_message_find_queue_ids(db, id, &inbound_id, &outbound_id);
+        if (found != 0)
+            return found;
+        return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "answers",
+                               "a message that was sent from here, but of which the database knows nothing: <%s>", id);
+    }
+    return 1;
+}
+
 static int add_mail(struct store_db *db, struct mail *mail)
 {
     int64_t content_id;
@@ -328,7 +361,7 @@ static int add_mail(struct store_db *db, struct mail *mail)
         return -1;
     char *references = join_references(&mail->header);
     struct store_inbound_new row = {
-        .kind = STORE_INBOUND_MAIL,
+        .kind = mail->about.outbound_id ? STORE_INBOUND_RETURNED : STORE_INBOUND_MAIL,
         .sender = mail->sender,
         .from_address = mail->from,
         .correspondent_id = mail->correspondent_id,
@@ -342,11 +375,14 @@ static int add_mail(struct store_db *db, struct mail *mail)
         .envid = mail->envid,
         .content_id = content_id,
         .size = mail->size,
+        .about_outbound_id = mail->about.outbound_id,
+        .about_place = mail->about.place,
+        .answer_mapping_id = mail->answer_mapping_id,
         .now = mail->now,
     };
     int result = store_inbound_add(db, &row, &mail->id);
     free(references);
-    if (result != 1 ||
+    if (result != 1 || trace_references(db, mail) != 1 ||
         store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "received",
                         "%s; sender <%s>, author <%s>, Message-ID <%s>, %" PRId64 " octets", mail->session,
                         mail->sender, mail->from, mail->header.message_id ? mail->header.message_id : "",

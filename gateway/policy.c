@@ -34,12 +34,31 @@ static struct policy_verdict database_trouble(void)
     return verdict(POLICY_DEFER, smtp_reply_make(451, "4.3.0", "local error, please try again later"));
 }
 
+/* NULL: it is good. */
+static const char *const return_problems[] = {
+    [POLICY_RETURN_NONE] = NULL,
+    [POLICY_RETURN_FORGED] = "this is not the return address of a message from here",
+    [POLICY_RETURN_EXPIRED] = "reports about this message are no longer accepted",
+    [POLICY_RETURN_UNKNOWN] = "the message that this would be a report about is not known here",
+    [POLICY_RETURN_GOOD] = NULL,
+};
+
+static struct policy_verdict judge_return(const struct policy_recipient_facts *facts)
+{
+    const char *problem = return_problems[facts->return_state];
+    if (problem)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: %s", facts->recipient, problem));
+    return accept_because("it is a return address of ours");
+}
+
 struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts *facts)
 {
     if (facts->database_failed)
         return database_trouble();
     if (!smtp_domain_equal(facts->domain, facts->our_domain))
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: relaying denied", facts->recipient));
+    if (facts->return_state != POLICY_RETURN_NONE)
+        return judge_return(facts);
     if (!facts->recipient_exists)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.1.1", "<%s>: no such recipient", facts->recipient));
     if (facts->sender && !facts->sender[0])
@@ -117,7 +136,8 @@ static struct policy_verdict judge_proof(const struct policy_message_facts *fact
                                                   auth_result_name(result), facts->from_domain));
 }
 
-struct policy_verdict policy_judge_message(const struct policy_message_facts *facts)
+/* What nobody's mail may be. */
+static struct policy_verdict judge_form(const struct policy_message_facts *facts)
 {
     const struct mail_header_facts *header = facts->header;
     for (size_t i = 0; i < header->loop_mark_count; i++)
@@ -128,6 +148,20 @@ struct policy_verdict policy_judge_message(const struct policy_message_facts *fa
         return verdict(POLICY_REJECT, smtp_reply_make(554, "5.4.6", "too many hops (mail loop)"));
     if (header->too_long)
         return verdict(POLICY_REJECT, smtp_reply_make(552, "5.3.4", "the header section is too long"));
+    return accept_because("it has come to a return address that only we can have made");
+}
+
+struct policy_verdict policy_judge_returned(const struct policy_message_facts *facts)
+{
+    return judge_form(facts);
+}
+
+struct policy_verdict policy_judge_message(const struct policy_message_facts *facts)
+{
+    const struct mail_header_facts *header = facts->header;
+    struct policy_verdict form = judge_form(facts);
+    if (form.decision != POLICY_ACCEPT)
+        return form;
     if (header->from_state == MAIL_HEADER_FROM_MISSING)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the message has no From field"));
     if (header->from_state != MAIL_HEADER_FROM_OK)

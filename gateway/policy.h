@@ -24,6 +24,15 @@ struct policy_verdict {
     char reason[200];        /* for the trace: also says what let it in */
 };
 
+/* A return address of ours (signed_id.h): mail to it may come from anybody, for nobody but us can have made it. */
+enum policy_return {
+    POLICY_RETURN_NONE,    /* another address */
+    POLICY_RETURN_FORGED,  /* one like ours, but not made here */
+    POLICY_RETURN_EXPIRED, /* reports about that message are no longer taken */
+    POLICY_RETURN_UNKNOWN, /* the message is not known here: a database from before it */
+    POLICY_RETURN_GOOD,
+};
+
 /* At RCPT: is this one of ours, and could anybody at all write to it? */
 struct policy_recipient_facts {
     const char *sender;    /* envelope, "" for the null path; NULL: not known */
@@ -35,6 +44,7 @@ struct policy_recipient_facts {
     bool is_reachable; /* a member's uid is known (their answer is their consent); the gateway is in the group */
     bool any_inbound_mapping;
     bool database_failed;
+    enum policy_return return_state;
 };
 struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts *facts);
 
@@ -48,6 +58,9 @@ struct policy_message_facts {
     const char *from_domain; /* "" unless header->from_state is OK */
 };
 struct policy_verdict policy_judge_message(const struct policy_message_facts *facts);
+
+/* Of mail to a return address: a report needs no proof of its author, and its From field may be anything. */
+struct policy_verdict policy_judge_returned(const struct policy_message_facts *facts);
 
 /* Of a message that was accepted: may a delivery report be sent to its envelope sender? What was proven is the author, and
  * only whoever has written something may get a report. So the sender must be the author's own address (with the author's

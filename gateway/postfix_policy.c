@@ -131,21 +131,21 @@ static struct policy_verdict judge_pair(const struct parts *parts, const struct 
 static struct policy_verdict judge(const struct parts *parts, const struct postfix_request *request)
 {
     struct smtp_address sender = { .local = "" }, recipient;
-    struct store_target target;
+    struct recipient found;
     char text[SMTP_ADDRESS_MAX + 2];
     bool is_asked = strcmp(request->kind, "smtpd_access_policy") == 0 && strcmp(request->protocol_state, "RCPT") == 0;
     if (!is_asked || parse_unquoted(request->recipient, &recipient) != 1 ||
         !smtp_domain_equal(recipient.domain, parts->config->domain))
         return pass();
     smtp_address_format(&recipient, text);
-    struct policy_verdict verdict = recipient_judge(parts, request->sender, &recipient, &target);
-    bool is_known = target.member_id || target.group_id;
+    struct policy_verdict verdict = recipient_judge(parts, request->sender, &recipient, &found);
+    bool is_known = found.target.member_id || found.target.group_id; /* else a return address: for anybody */
     if (verdict.decision != POLICY_ACCEPT || !request->sender[0] || !is_known ||
         parts->config->postfix.policy_match == CONFIG_MATCH_NONE)
         return verdict;
     if (parse_unquoted(request->sender, &sender) != 1)
         sender = (struct smtp_address){ .local = "" }; /* has no forms: nobody is authorised by it */
-    return judge_pair(parts, request, &sender, target, text);
+    return judge_pair(parts, request, &sender, found.target, text);
 }
 
 /* One line of text: the sender is as some client wrote it. */

@@ -17,12 +17,12 @@ struct map {
 static int look_up_recipient(const struct parts *parts, const char *key, size_t len, struct strbuf *answer)
 {
     struct smtp_address address;
-    struct store_target target;
+    struct recipient recipient;
     if (smtp_address_parse(key, len, &address) != 1) {
         strbuf_add_str(answer, "NOTFOUND ");
         return 0;
     }
-    struct policy_verdict verdict = recipient_judge(parts, NULL, &address, &target);
+    struct policy_verdict verdict = recipient_judge(parts, NULL, &address, &recipient);
     if (verdict.decision == POLICY_ACCEPT)
         strbuf_add_fmt(answer, "OK %s@%s", address.local, address.domain);
     else if (verdict.decision == POLICY_DEFER)

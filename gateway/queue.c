@@ -20,6 +20,8 @@ enum {
     LOOK_SOON_MS = 5, /* but none stays free for long */
 };
 
+static const char *const queue_names[] = { "in", "out", "returned" };
+
 struct queue {
     struct queue_settings settings;
     bool open;
@@ -74,7 +76,7 @@ static void look(void *arg)
     int64_t now = clock_wall_ms(parts->clock);
     struct due due = { .queue = queue, .ids = xcalloc(limit, sizeof(int64_t)) };
     if (store_queue_list_due(store_reader(parts->store), queue->settings.which, now, limit, collect_due, &due) < 0)
-        log_error("queue.unreadable", "queue=%s", queue->settings.which == STORE_QUEUE_IN ? "in" : "out");
+        log_error("queue.unreadable", "queue=%s", queue_names[queue->settings.which]);
     for (unsigned i = 0; i < due.count && queue->count < queue->settings.concurrency; i++) {
         queue->under_way[queue->count++] = due.ids[i];
         queue->settings.start(due.ids[i], queue->settings.ctx);

@@ -6,34 +6,62 @@
 #include "gateway/parts.h"
 #include "gateway/target.h"
 #include "mapping/store_mapping.h"
+#include "mapping/store_queue.h"
 
-struct policy_verdict recipient_judge(const struct parts *parts, const char *sender,
-                                      const struct smtp_address *recipient, struct store_target *target_out)
+static enum policy_return look_at_return(const struct parts *parts, const struct smtp_address *address,
+                                         struct signed_return *about_out, bool *database_failed_out)
+{
+    struct signed_return about;
+    if (!signed_id_is_return(address))
+        return POLICY_RETURN_NONE;
+    if (signed_id_read_return(parts->ids, address, &about) != 1)
+        return POLICY_RETURN_FORGED;
+    if (about.expires_at <= clock_wall_ms(parts->clock))
+        return POLICY_RETURN_EXPIRED;
+    int64_t queued_at;
+    int found = store_outbound_find_queued_at(store_reader(parts->store), about.outbound_id, &queued_at);
+    *database_failed_out = found < 0;
+    if (found != 1 || !signed_id_is_about(&about, queued_at))
+        return POLICY_RETURN_UNKNOWN;
+    *about_out = about;
+    return POLICY_RETURN_GOOD;
+}
+
+static void look_at_target(const struct parts *parts, const struct smtp_address *address,
+                           struct policy_recipient_facts *facts, struct store_target *target_out)
 {
     struct store_db *db = store_reader(parts->store);
-    char address[SMTP_ADDRESS_MAX + 2];
-    smtp_address_format(recipient, address);
-    *target_out = (struct store_target){ 0 };
+    struct target target;
+    store_begin_reading(db);
+    int found = target_find_by_address(db, address, &target);
+    int open = found == 1 ? store_mapping_any_inbound(db, target.id, clock_wall_ms(parts->clock)) : 0;
+    store_end_reading(db);
+    facts->database_failed = found < 0 || open < 0;
+    facts->recipient_exists = found == 1;
+    facts->is_group = target.id.group_id;
+    facts->is_reachable = target.is_reachable;
+    facts->any_inbound_mapping = open == 1;
+    if (found == 1)
+        *target_out = target.id;
+}
+
+struct policy_verdict recipient_judge(const struct parts *parts, const char *sender, const struct smtp_address *address,
+                                      struct recipient *recipient_out)
+{
+    char text[SMTP_ADDRESS_MAX + 2];
+    smtp_address_format(address, text);
+    *recipient_out = (struct recipient){ .target = { .member_id = 0 } };
 
     struct policy_recipient_facts facts = {
         .sender = sender,
-        .recipient = address,
-        .domain = recipient->domain,
+        .recipient = text,
+        .domain = address->domain,
         .our_domain = parts->config->domain,
     };
     if (smtp_domain_equal(facts.domain, facts.our_domain)) {
-        struct target target;
-        store_begin_reading(db);
-        int found = target_find_by_address(db, recipient, &target);
-        int open = found == 1 ? store_mapping_any_inbound(db, target.id, clock_wall_ms(parts->clock)) : 0;
-        store_end_reading(db);
-        facts.database_failed = found < 0 || open < 0;
-        facts.recipient_exists = found == 1;
-        facts.is_group = target.id.group_id;
-        facts.is_reachable = target.is_reachable;
-        facts.any_inbound_mapping = open == 1;
-        if (found == 1)
-            *target_out = target.id;
+        facts.return_state = look_at_return(parts, address, &recipient_out->about, &facts.database_failed);
+        if (facts.return_state == POLICY_RETURN_NONE)
+            look_at_target(parts, address, &facts, &recipient_out->target);
     }
     return policy_judge_recipient(&facts);
 }

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/strbuf.h"
+#include "base/clock.h"
 #include "base/xmalloc.h"
+#include "gateway/config.h"
 #include "gateway/destinations.h"
 #include "gateway/parts.h"
 #include "gateway/policy.h"
 #include "gateway/queue.h"
-#include "gateway/relay_mail.h"
+#include "gateway/signed_id.h"
 #include "mapping/store.h"
 #include "mapping/store_mapping.h"
 
@@ -78,16 +79,21 @@ size_t relay_decide_unauthorised(struct relay_job *job)
     return left;
 }
 
-/* Of a report: the null path. */
-static int find_sender(struct relay_job *job)
+/* Of a report: the null path. Else an address of ours that what comes back is known by: until an attempt could be the last, and
+ * as long after it as reports are taken. place: of the only recipient, from 1; 0: there are several. */
+static void find_sender(struct relay_job *job, unsigned place)
 {
+    const struct parts *parts = job->relay->parts;
     if (!relay_has_author(job))
-        return 1;
-    struct strbuf name;
-    strbuf_init(&name, 1000);
-    int result = relay_mail_find_sender(job->relay->parts, &job->row, &job->sender, &name);
-    strbuf_free(&name);
-    return result;
+        return;
+    int64_t now = clock_wall_ms(parts->clock), last = job->row.received_at + parts->config->retry.give_up_ms;
+    struct signed_return about = {
+        .outbound_id = job->row.id,
+        .queued_at = job->row.received_at,
+        .place = place,
+        .expires_at = (last > now ? last : now) + parts->config->retry.reports_ms,
+    };
+    signed_id_make_return(parts->ids, &about, &job->sender);
 }
 
 const char *relay_domain_of(const struct relay_job *job, size_t index)
@@ -138,6 +144,7 @@ static char *make_orcpt(const struct smtp_address *address)
 int relay_envelope_fill(struct relay_job *job, struct relay_envelope *envelope, struct smtp_client_message *message)
 {
     size_t count = 0;
+    unsigned place = 0;
     *envelope = (struct relay_envelope){ .recipients = xcalloc(job->waiting_count, sizeof *envelope->recipients),
                                          .orcpts = xcalloc(job->waiting_count, sizeof(char *)),
                                          .count = job->waiting_count };
@@ -151,6 +158,7 @@ int relay_envelope_fill(struct relay_job *job, struct relay_envelope *envelope, 
         recipient->notify = find_notify(job);
         if (relay_has_author(job))
             recipient->orcpt = envelope->orcpts[count] = make_orcpt(&recipient->address);
+        place = (unsigned)job->waiting[i] + 1;
         count++;
     }
     queue_id_format(STORE_QUEUE_OUT, job->row.id, envelope->envid);
@@ -165,9 +173,9 @@ int relay_envelope_fill(struct relay_job *job, struct relay_envelope *envelope, 
         .is_8bit = job->is_8bit,
         .is_smtputf8 = job->is_smtputf8,
     };
-    int result = find_sender(job);
+    find_sender(job, count == 1 ? place : 0);
     message->sender = job->sender;
-    return result;
+    return 1;
 }
 
 void relay_envelope_clear(struct relay_envelope *envelope)

@@ -9,7 +9,11 @@
 #include "mapping/store_content.h"
 #include "mapping/store_internal.h"
 
-enum { STATE_COUNT = STORE_QUEUE_DROPPED + 1, QUEUE_COUNT = STORE_QUEUE_OUT + 1 };
+enum {
+    STATE_COUNT = STORE_QUEUE_DROPPED + 1,
+    QUEUE_COUNT = STORE_QUEUE_OUT + 1,
+    SCHEDULE_COUNT = STORE_QUEUE_RETURNED + 1
+};
 
 static const char *const state_names[STATE_COUNT] = { "waiting", "routed", "held", "settled", "dropped" };
 static const char *const queue_names[QUEUE_COUNT] = { "in", "out" };
@@ -27,6 +31,13 @@ static const char *const queue_names[QUEUE_COUNT] = { "in", "out" };
 #define FOR_BOTH_BY_TIME(before, after)                                                                                \
     {                                                                                                                  \
         before "inbound INDEXED BY inbound_due" after, before "outbound INDEXED BY outbound_due" after                 \
+    }
+/* Likewise, for those who take what is due: what came back is not for the silo. */
+#define FOR_SCHEDULES(before, after)                                                                                   \
+    {                                                                                                                  \
+        before "inbound INDEXED BY inbound_due WHERE kind <> 'returned' AND" after,                                    \
+            before "outbound INDEXED BY outbound_due WHERE" after,                                                     \
+            before "inbound INDEXED BY inbound_returned_due WHERE kind = 'returned' AND" after                         \
     }
 #define FOR_EACH_STATE(before, after)                                                                                  \
     {                                                                                                                  \
@@ -70,24 +81,23 @@ static int list(struct store_db *db, const char *sql, const struct store_value *
 int store_queue_list_due(struct store_db *db, enum store_queue queue, int64_t now, unsigned limit,
                          store_queue_each *each, void *ctx)
 {
-    static const char *const sql[QUEUE_COUNT] =
-        FOR_BOTH_BY_TIME("SELECT id, next_attempt_at FROM ",
-                         " WHERE " SCHEDULED " AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ?");
+    static const char *const sql[SCHEDULE_COUNT] =
+        FOR_SCHEDULES("SELECT id, next_attempt_at FROM ",
+                      " " SCHEDULED " AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ?");
     return list(db, sql[queue], STORE_VALUES(bind_int(now), bind_int(limit)), each, ctx);
 }
 
 int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t now, int64_t *at_out)
 {
-    static const char *const sql[QUEUE_COUNT] =
-        FOR_BOTH_BY_TIME("SELECT next_attempt_at FROM ",
-                         " WHERE " SCHEDULED " AND next_attempt_at > ? ORDER BY next_attempt_at LIMIT 1");
+    static const char *const sql[SCHEDULE_COUNT] = FOR_SCHEDULES(
+        "SELECT next_attempt_at FROM ", " " SCHEDULED " AND next_attempt_at > ? ORDER BY next_attempt_at LIMIT 1");
     return store_fetch_int(db, sql[queue], STORE_VALUES(bind_int(now)), at_out);
 }
 
 int store_queue_count_due(struct store_db *db, enum store_queue queue, int64_t now, unsigned most, int64_t *count_out)
 {
-    static const char *const sql[QUEUE_COUNT] =
-        FOR_BOTH("SELECT count(*) FROM (SELECT 1 FROM ", " WHERE " SCHEDULED " AND next_attempt_at <= ? LIMIT ?)");
+    static const char *const sql[SCHEDULE_COUNT] =
+        FOR_SCHEDULES("SELECT count(*) FROM (SELECT 1 FROM ", " " SCHEDULED " AND next_attempt_at <= ? LIMIT ?)");
     return store_fetch_int(db, sql[queue], STORE_VALUES(bind_int(now), bind_int(most)), count_out);
 }
 

@@ -23,7 +23,11 @@ bool store_queue_state_parse(const char *text, enum store_queue_state *state_out
 
 enum { STORE_DIGEST_SIZE = 16 }; /* octets of a SHA-256 that are kept: nobody finds two mails with the same ones */
 
-enum store_inbound_kind { STORE_INBOUND_MAIL, STORE_INBOUND_NOTICE };
+enum store_inbound_kind {
+    STORE_INBOUND_MAIL,
+    STORE_INBOUND_NOTICE,
+    STORE_INBOUND_RETURNED, /* came to the return address of a member's message, mostly a report about it: no recipients */
+};
 
 /* Which reports the sender wants (NOTIFY, RFC 3461 section 4.1), or-ed; 0: not said. NEVER stands alone. */
 enum store_notify {
@@ -75,6 +79,8 @@ struct store_inbound {
     char *threadid;            /* of a notice in a thread that is not ours: as its reader named it; NULL */
     char *subject;             /* of the post, once routed; NULL */
     int64_t about_outbound_id; /* the entry that it tells something about; 0 */
+    unsigned about_place;      /* RETURNED: the recipient of that entry, from 1; 0: not said */
+    int64_t answer_mapping_id; /* RETURNED: that lets it in for the entry's author, if it is no report; 0 */
     int64_t received_at, next_attempt_at;
     unsigned attempts;
     char *last_error;                           /* "" */
@@ -94,6 +100,8 @@ struct store_inbound_new {
     const char *threadid; /* NULL */
     const char *subject;
     int64_t about_outbound_id;
+    unsigned about_place;
+    int64_t answer_mapping_id;
     int64_t now;
 };
 int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
@@ -204,6 +212,9 @@ int store_outbound_release_files(struct store_db *db, int64_t forward_id, int64_
 /* With recipients. */
 int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *out)
     __attribute__((warn_unused_result));
+/* Of an entry that somebody may report about: no REPORT. */
+int store_outbound_find_queued_at(struct store_db *db, int64_t id, int64_t *received_at_out)
+    __attribute__((warn_unused_result));
 /* The mail is written: replaces the content (the old one is erased), WAITING -> ROUTED; 0 from any other state. */
 int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
                             bool is_smtputf8, const char *signature) __attribute__((warn_unused_result));
@@ -227,10 +238,11 @@ int store_outbound_finish(struct store_db *db, int64_t id, enum store_queue_stat
     __attribute__((warn_unused_result));
 void store_outbound_free(struct store_outbound *outbound);
 
-/* Either queue, by its table. */
-enum store_queue { STORE_QUEUE_IN, STORE_QUEUE_OUT };
+/* Either queue, by its table. RETURNED entries of the inbound queue have a schedule of their own, which only those functions
+ * know that say so. */
+enum store_queue { STORE_QUEUE_IN, STORE_QUEUE_OUT, STORE_QUEUE_RETURNED };
 typedef void store_queue_each(int64_t id, int64_t next_attempt_at, void *ctx);
-/* WAITING and ROUTED ones that are due, earliest first. */
+/* WAITING and ROUTED ones that are due, earliest first. IN without RETURNED, in these three. */
 int store_queue_list_due(struct store_db *db, enum store_queue queue, int64_t now, unsigned limit,
                          store_queue_each *each, void *ctx) __attribute__((warn_unused_result));
 /* The first due time after now. 0: nothing waits for later. */
@@ -270,6 +282,7 @@ struct store_inbound_same {
     const char *message_id, *sender;
     const uint8_t *digest; /* STORE_DIGEST_SIZE octets */
     struct store_target target;
+    int64_t about_outbound_id; /* a RETURNED one, about this entry; 0 */
     int64_t since;
 };
 /* The entry that it was accepted as. 0: it was not, or was not delivered to this target in the end. */

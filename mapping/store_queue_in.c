@@ -8,6 +8,7 @@
 #include "mapping/store_internal.h"
 
 /* Words, as everything that a shell on the database may show. */
+static const char *const kind_names[] = { "mail", "notice", "returned" };
 static const char *const ret_names[] = { NULL, "full", "hdrs" };
 static const struct {
     unsigned bit;
@@ -39,6 +40,14 @@ static unsigned parse_notify(const char *text)
     return notify;
 }
 
+static enum store_inbound_kind parse_kind(const char *text)
+{
+    int kind = STORE_INBOUND_RETURNED;
+    while (kind > STORE_INBOUND_MAIL && strcmp(text, kind_names[kind]) != 0)
+        kind--;
+    return (enum store_inbound_kind)kind;
+}
+
 static enum store_ret parse_ret(const char *text)
 {
     return text[0] == 'f' ? STORE_RET_FULL : text[0] == 'h' ? STORE_RET_HDRS : STORE_RET_NONE;
@@ -51,17 +60,18 @@ int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbou
         "INSERT INTO inbound (kind, state, sender, from_address, correspondent_id, message_id, digest, reference_ids,"
         " is_automatic, is_generated, is_sender_proven, ret, envid, content_id, size, thread_id, threadid, subject,"
         " received_at,"
-        " next_attempt_at, about_outbound_id)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        STORE_VALUES(
-            bind_text(inbound->kind == STORE_INBOUND_NOTICE ? "notice" : "mail"), bind_text(inbound->sender),
-            bind_text(inbound->from_address), bind_id(inbound->correspondent_id), bind_text(inbound->message_id),
-            inbound->digest ? bind_blob(inbound->digest, STORE_DIGEST_SIZE) : bind_text(NULL),
-            bind_text(inbound->references ? inbound->references : ""), bind_int(inbound->is_automatic),
-            bind_int(inbound->is_generated), bind_int(inbound->is_sender_proven), bind_text(ret_names[inbound->ret]),
-            bind_text(inbound->envid), bind_id(inbound->content_id), bind_int(inbound->size),
-            bind_id(inbound->thread_id), bind_text(inbound->threadid), bind_text(inbound->subject),
-            bind_int(inbound->now), bind_int(inbound->now), bind_id(inbound->about_outbound_id)),
+        " next_attempt_at, about_outbound_id, about_place, answer_mapping_id)"
+        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        STORE_VALUES(bind_text(kind_names[inbound->kind]), bind_text(inbound->sender), bind_text(inbound->from_address),
+                     bind_id(inbound->correspondent_id), bind_text(inbound->message_id),
+                     inbound->digest ? bind_blob(inbound->digest, STORE_DIGEST_SIZE) : bind_text(NULL),
+                     bind_text(inbound->references ? inbound->references : ""), bind_int(inbound->is_automatic),
+                     bind_int(inbound->is_generated), bind_int(inbound->is_sender_proven),
+                     bind_text(ret_names[inbound->ret]), bind_text(inbound->envid), bind_id(inbound->content_id),
+                     bind_int(inbound->size), bind_id(inbound->thread_id), bind_text(inbound->threadid),
+                     bind_text(inbound->subject), bind_int(inbound->now), bind_int(inbound->now),
+                     bind_id(inbound->about_outbound_id), bind_int(inbound->about_place),
+                     bind_id(inbound->answer_mapping_id)),
         id_out);
 }
 
@@ -148,7 +158,7 @@ static void read_inbound(const struct store_query *query, struct store_inbound *
 {
     *out = (struct store_inbound){
         .id = store_query_int(query, 0),
-        .kind = strcmp(store_query_text(query, 1), "notice") == 0 ? STORE_INBOUND_NOTICE : STORE_INBOUND_MAIL,
+        .kind = parse_kind(store_query_text(query, 1)),
         .sender = store_query_copy(query, 3),
         .from_address = store_query_copy(query, 4),
         .correspondent_id = store_query_int(query, 5),
@@ -169,6 +179,8 @@ static void read_inbound(const struct store_query *query, struct store_inbound *
         .envid = store_query_copy_or_null(query, 20),
         .is_generated = store_query_int(query, 21) != 0,
         .about_outbound_id = store_query_int(query, 22),
+        .about_place = (unsigned)store_query_int(query, 23),
+        .answer_mapping_id = store_query_int(query, 24),
     };
     bool known = store_queue_state_parse(store_query_text(query, 2), &out->state);
     assert(known); /* the schema's CHECK */
@@ -183,7 +195,8 @@ int store_inbound_find(struct store_db *db, int64_t id, struct store_inbound *ou
         &query, db,
         "SELECT id, kind, state, sender, from_address, correspondent_id, message_id, reference_ids,"
         " is_automatic, content_id, size, thread_id, threadid, subject, received_at, next_attempt_at, attempts,"
-        " last_error, is_sender_proven, ret, envid, is_generated, about_outbound_id FROM inbound WHERE id = ?",
+        " last_error, is_sender_proven, ret, envid, is_generated, about_outbound_id,"
+        " about_place, answer_mapping_id FROM inbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {

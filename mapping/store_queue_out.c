@@ -186,6 +186,12 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
     return result;
 }
 
+int store_outbound_find_queued_at(struct store_db *db, int64_t id, int64_t *received_at_out)
+{
+    return store_fetch_int(db, "SELECT received_at FROM outbound WHERE id = ? AND kind <> 'report'",
+                           STORE_VALUES(bind_int(id)), received_at_out);
+}
+
 int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
                             bool is_smtputf8, const char *signature)
 {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "mapping/store_address.h"
 #include "mapping/store_internal.h"
 
 enum { PATH_TEXT_MAX = 4096, FILE_MODE = 0644 };
@@ -54,25 +55,30 @@ static void say(struct store_recipients_result *result, const char *what, const 
     result->error = strbuf_detach(&text);
 }
 
+static int want(struct publication *publication, struct strbuf *address, const char *local_part, int64_t expires_at)
+{
+    strbuf_clear(address);
+    strbuf_add_fmt(address, "%s@%s", local_part, publication->domain);
+    publication->result->count++;
+    return store_execute(&publication->target, "INSERT INTO wanted (address, expires_at) VALUES (?, ?)",
+                         STORE_VALUES(bind_text(address->data), bind_int(expires_at)));
+}
+
 /* Copies what is open into a table of the target's connection that no file has. */
 static int collect(struct publication *publication)
 {
     struct store_query open;
     struct strbuf address;
-    int more, result = 1;
+    int more, result;
     if (run(&publication->target,
             "CREATE TEMP TABLE wanted (address TEXT NOT NULL PRIMARY KEY COLLATE NOCASE, expires_at INTEGER NOT NULL)"
             " WITHOUT ROWID") < 0)
         return -1;
     strbuf_init(&address, 1000);
+    result = want(publication, &address, STORE_ADDRESS_BOUNCES, 0); /* which token is right is RCPT's to say */
     store_query_begin(&open, &publication->source, "SELECT local_part, expires_at FROM open_recipient", NULL);
-    while ((more = store_query_next(&open)) == 1 && result == 1) {
-        strbuf_clear(&address);
-        strbuf_add_fmt(&address, "%s@%s", store_query_text(&open, 0), publication->domain);
-        result = store_execute(&publication->target, "INSERT INTO wanted (address, expires_at) VALUES (?, ?)",
-                               STORE_VALUES(bind_text(address.data), bind_int(store_query_int(&open, 1))));
-        publication->result->count++;
-    }
+    while ((more = store_query_next(&open)) == 1 && result == 1)
+        result = want(publication, &address, store_query_text(&open, 0), store_query_int(&open, 1));
     store_query_end(&open);
     strbuf_free(&address);
     return more < 0 ? -1 : result;

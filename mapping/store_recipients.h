@@ -7,6 +7,8 @@
  *   postfix_recipient (address TEXT, expires_at INTEGER)   one row for each address that RCPT would accept now from
  *                                                          somebody; expires_at in milliseconds since 1970, NULL: never
  *
+ * and always one for "bounces@domain", which stands for the return addresses "bounces+...@domain" (gateway/signed_id.h).
+ *
  * Postfix keeps the file open, for as long as a process of its lives. So a new file under the old name would not be seen;
  * what has changed is changed in the file, by one transaction: whoever reads sees all of it or nothing. It writes only
  * the rows that differ, and does not wait for the disk while it holds the lock (a reader that meets the lock fails): what

@@ -166,7 +166,7 @@
 #define VERSION_1_QUEUES                                                                                               \
     "CREATE TABLE inbound ("                                                                                           \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  kind TEXT NOT NULL CHECK (kind IN ('mail', 'notice')),"                                                         \
+    "  kind TEXT NOT NULL CHECK (kind IN ('mail', 'notice', 'returned')),"                                             \
     "  state TEXT NOT NULL CHECK (state IN ('waiting', 'routed', 'held', 'settled', 'dropped')),"                      \
     "  sender TEXT NOT NULL,"                                                                                          \
     "  from_address TEXT NOT NULL,"                                                                                    \
@@ -185,6 +185,9 @@
     "  threadid TEXT," /* of a notice in a thread that is not ours: as its reader named it */                          \
     "  subject TEXT,"                                                                                                  \
     "  about_outbound_id INTEGER REFERENCES outbound (id),"                                                            \
+    "  about_place INTEGER NOT NULL DEFAULT 0,"            /* of what came back: the recipient of that, from 1 */      \
+    "  answer_mapping_id INTEGER REFERENCES mapping (id)," /* that lets it in as an answer */                          \
+    "  is_answer INTEGER NOT NULL DEFAULT 0,"              /* and no report; its author was told, or has it */         \
     "  received_at INTEGER NOT NULL,"                                                                                  \
     "  next_attempt_at INTEGER NOT NULL,"                                                                              \
     "  attempts INTEGER NOT NULL DEFAULT 0,"                                                                           \
@@ -192,6 +195,7 @@
     "  last_error TEXT NOT NULL DEFAULT ''"                                                                            \
     ") STRICT;"                                                                                                        \
     "CREATE INDEX inbound_due ON inbound (next_attempt_at, id) WHERE " SCHEDULED ";"                                   \
+    "CREATE INDEX inbound_returned_due ON inbound (next_attempt_at, id) WHERE kind = 'returned' AND " SCHEDULED ";"    \
     "CREATE INDEX inbound_live ON inbound (state, id) WHERE " UNSETTLED ";"                                            \
     "CREATE INDEX inbound_delay ON inbound (received_at) WHERE delay_awaited = 1 AND " LIVE ";"                        \
     "CREATE INDEX inbound_message_id ON inbound (message_id, digest) WHERE message_id IS NOT NULL;"                    \
@@ -269,6 +273,14 @@
     "  CHECK ((correspondent_id IS NULL) <> (address IS NULL))"                                                        \
     ") STRICT;"                                                                                                        \
     "CREATE INDEX outbound_recipient_address ON outbound_recipient (address) WHERE address IS NOT NULL;"               \
+    "CREATE TABLE recipient_report (" /* what came back about a recipient: each told once */                           \
+    "  recipient_id INTEGER NOT NULL REFERENCES outbound_recipient (id),"                                              \
+    "  action TEXT NOT NULL CHECK (action IN ('failed', 'delayed', 'delivered', 'relayed', 'expanded')),"              \
+    "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
+    "  status TEXT NOT NULL,"                                                                                          \
+    "  reported_at INTEGER NOT NULL,"                                                                                  \
+    "  PRIMARY KEY (recipient_id, action)"                                                                             \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
     "CREATE TABLE forward_message ("                                                                                   \
     "  outbound_id INTEGER NOT NULL REFERENCES outbound (id),"                                                         \
     "  seq INTEGER NOT NULL,"                                                                                          \

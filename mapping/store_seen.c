@@ -18,6 +18,14 @@ int store_seen_tmtp_known(struct store_db *db, const char *msgid)
 int store_inbound_find_same(struct store_db *db, const struct store_inbound_same *same, int64_t *id_out)
 {
     *id_out = 0;
+    if (same->about_outbound_id)
+        return store_fetch_int(db,
+                               "SELECT id FROM inbound WHERE message_id = ? AND digest = ? AND sender = ?"
+                               " AND received_at >= ? AND about_outbound_id = ? LIMIT 1",
+                               STORE_VALUES(bind_text(same->message_id), bind_blob(same->digest, STORE_DIGEST_SIZE),
+                                            bind_text(same->sender), bind_int(same->since),
+                                            bind_int(same->about_outbound_id)),
+                               id_out);
     return store_fetch_int(db,
                            "SELECT inbound.id FROM inbound"
                            " JOIN inbound_recipient ON inbound_recipient.inbound_id = inbound.id"

@@ -14,6 +14,7 @@
 #include "gateway/postfix_request.h"
 #include "gateway/postfix_socketmap.h"
 #include "gateway/recipient.h"
+#include "gateway/signed_id.h"
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
@@ -110,6 +111,8 @@ static void add_people(struct world *world)
     assert_int_equal(store_fixture_return(world->fixture, 1), 1);
 }
 
+static const uint8_t secret[32] = "a secret of thirty-two octets...";
+
 static int open_world(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
@@ -120,6 +123,7 @@ static int open_world(void **state)
                                    .config = &world->config,
                                    .store = world->fixture->store };
     world->now = clock_wall_ms(world->fixture->clock);
+    world->parts.ids = signed_id_new(secret, DOMAIN, "gw." DOMAIN);
     add_people(world);
     *state = world;
     return 0;
@@ -129,6 +133,7 @@ static int close_world(void **state)
 {
     struct world *world = *state;
     store_fixture_teardown((void **)&world->fixture);
+    signed_id_free(&world->parts.ids);
     free(world);
     return 0;
 }
@@ -168,10 +173,10 @@ static void test_map_says_what_rcpt_says(void **state)
     struct world *world = *state;
     for (size_t i = 0; i < PEOPLE; i++) {
         struct smtp_address address;
-        struct store_target target;
+        struct recipient found;
         char request[200];
         assert_int_equal(smtp_address_parse(people[i].address, strlen(people[i].address), &address), 1);
-        assert_int_equal(recipient_judge(&world->parts, "somebody@example.net", &address, &target).reply.code,
+        assert_int_equal(recipient_judge(&world->parts, "somebody@example.net", &address, &found).reply.code,
                          people[i].code);
         snprintf(request, sizeof request, "recipient %s", people[i].address);
         const char *answer = look_up(world, request);
@@ -292,9 +297,9 @@ static void test_null_sender_is_answered_as_rcpt_does(void **state)
 {
     struct world *world = *state;
     struct smtp_address alice;
-    struct store_target target;
+    struct recipient found;
     assert_int_equal(smtp_address_parse("alice@" DOMAIN, strlen("alice@" DOMAIN), &alice), 1);
-    struct policy_verdict verdict = recipient_judge(&world->parts, "", &alice, &target);
+    struct policy_verdict verdict = recipient_judge(&world->parts, "", &alice, &found);
     char expected[600] = "DUNNO";
     if (verdict.decision != POLICY_ACCEPT)
         snprintf(expected, sizeof expected, "%d %s %s", verdict.reply.code, verdict.reply.enhanced, verdict.reply.text);
@@ -346,6 +351,71 @@ static void test_broken_database_defers(void **state)
                         "451 4.3.0 local error, please try again later");
 }
 
+/* Reports come back to addresses that only the gateway can have made, of messages that it knows, for a time. */
+
+static int64_t add_outbound(struct world *world, enum store_outbound_kind kind, int64_t now)
+{
+    struct store_outbound_new row = { .kind = kind,
+                                      .tmtp_msgid = "0011223344556677",
+                                      .author_uid = "uid",
+                                      .author_alias = "Alice",
+                                      .message_id = "x@y",
+                                      .now = now };
+    int64_t id;
+    struct store_db *db = store_fixture_borrow(world->fixture);
+    assert_int_equal(store_outbound_add(db, &row, &id), 1);
+    assert_int_equal(store_fixture_return(world->fixture, 1), 1);
+    return id;
+}
+
+static void test_return_addresses_are_judged_by_their_token(void **state)
+{
+    struct world *world = *state;
+    int64_t id = add_outbound(world, STORE_OUTBOUND_MESSAGE, 5000);
+    int64_t report = add_outbound(world, STORE_OUTBOUND_REPORT, 5000);
+    struct signed_id *others = signed_id_new((const uint8_t *)"another one, of as many octets..", DOMAIN, "gw." DOMAIN);
+    int64_t later = world->now + 1000 * 3600, day = INT64_C(24) * 3600 * 1000;
+    const struct {
+        const struct signed_id *ids;
+        struct signed_return about;
+        const char *reply; /* NULL: it is good */
+    } rows[] = {
+        { world->parts.ids, { .outbound_id = id, .queued_at = 5000, .expires_at = later }, NULL },
+        { world->parts.ids, { .outbound_id = id, .queued_at = 5000, .expires_at = world->now }, NULL },
+        { world->parts.ids,
+          { .outbound_id = id, .queued_at = 5000, .expires_at = world->now - day },
+          "reports about this message are no longer accepted" },
+        { world->parts.ids, { .outbound_id = id, .queued_at = 5001, .expires_at = later }, "is not known here" },
+        { world->parts.ids, { .outbound_id = id + 9, .queued_at = 5000, .expires_at = later }, "is not known here" },
+        { world->parts.ids, { .outbound_id = report, .queued_at = 5000, .expires_at = later }, "is not known here" },
+        { others, { .outbound_id = id, .queued_at = 5000, .expires_at = later }, "is not the return address" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct smtp_address address;
+        struct recipient found;
+        char text[SMTP_ADDRESS_MAX + 2], request[SMTP_ADDRESS_MAX + 20];
+        signed_id_make_return(rows[i].ids, &rows[i].about, &address);
+        smtp_address_format(&address, text);
+        snprintf(request, sizeof request, "recipient %s", text);
+        static const char *const senders[] = { "", "anybody@example.net", NULL };
+        for (size_t s = 0; s < 3; s++) {
+            struct policy_verdict verdict = recipient_judge(&world->parts, senders[s], &address, &found);
+            assert_int_equal(verdict.reply.code, rows[i].reply ? 550 : 250);
+            assert_int_equal(found.about.outbound_id, rows[i].reply ? 0 : id);
+            if (rows[i].reply) {
+                assert_string_equal(verdict.reply.enhanced, "5.7.1");
+                assert_non_null(strstr(verdict.reply.text, rows[i].reply));
+            }
+        }
+        assert_memory_equal(look_up(world, request), rows[i].reply ? "NOT" : "OK ", 3);
+        const char *action = ask(world, CONFIG_MATCH_ADDRESS, "", text, "");
+        assert_true(rows[i].reply ? strstr(action, rows[i].reply) != NULL : strcmp(action, "DUNNO") == 0);
+    }
+    assert_memory_equal(look_up(world, "recipient bounces@" DOMAIN), "NOTFOUND", 8);
+    assert_memory_equal(look_up(world, "recipient bounces+alice@" DOMAIN), "NOTFOUND", 8);
+    signed_id_free(&others);
+}
+
 /* The published file. */
 
 static struct store_recipients_result publish(struct world *world, const char *path)
@@ -382,13 +452,14 @@ static void test_file_says_what_rcpt_says(void **state)
     struct store_recipients_result result = publish(world, path);
     umask(mask);
     assert_true(result.made_anew);
-    assert_int_equal(result.count, 4); /* alice, expired, expiring, sales.team */
+    assert_int_equal(result.count, 5); /* alice, expired, expiring, sales.team; bounces */
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 07777, 0644);
     assert_int_equal(store_db_open(&reader, path, false), 1);
     for (size_t i = 0; i < PEOPLE; i++)
         if (in_file(&reader, people[i].address) != (people[i].code == 250))
             fail_msg("%s", people[i].address);
+    assert_int_equal(in_file(&reader, "bounces@" DOMAIN), 1); /* which of them is right only RCPT can say */
     int64_t columns;
     assert_int_equal(store_fetch_int(&reader,
                                      "SELECT count(*) FROM pragma_table_xinfo('postfix_recipient')"
@@ -544,6 +615,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_null_sender_is_answered_as_rcpt_does, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_only_rcpt_is_judged, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_broken_database_defers, open_world, close_world),
+        cmocka_unit_test_setup_teardown(test_return_addresses_are_judged_by_their_token, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_file_says_what_rcpt_says, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_open_handle_sees_what_has_changed, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_only_what_matters_counts_as_a_change, open_world, close_world),

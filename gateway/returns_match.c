@@ -1,0 +1,35 @@
+/* returns_match.c - see returns_match.h */
+#include "gateway/returns_match.h"
+
+#include <string.h>
+
+#include "smtp/smtp_address.h"
+
+static bool is_same(const char *a, const char *b)
+{
+    struct smtp_address left, right;
+    return smtp_address_parse(a, strlen(a), &left) == 1 && smtp_address_parse(b, strlen(b), &right) == 1 &&
+           smtp_address_equal(&left, &right);
+}
+
+static int find(const struct store_outbound *row, const char *address)
+{
+    for (size_t i = 0; address[0] && i < row->recipient_count; i++)
+        if (is_same(row->recipients[i].address, address))
+            return (int)i;
+    return -1;
+}
+
+int returns_match(const struct store_outbound *row, unsigned place, const struct convert_report_recipient *reported)
+{
+    if (place > 0)
+        return place <= row->recipient_count ? (int)place - 1 : -1;
+    int found = find(row, reported->original);
+    return found >= 0 ? found : find(row, reported->address);
+}
+
+bool returns_match_is_elsewhere(const struct store_outbound_recipient *recipient,
+                                const struct convert_report_recipient *reported)
+{
+    return reported->address[0] && !is_same(recipient->address, reported->address);
+}
