@@ -33,7 +33,9 @@ static void say(struct smtp_client *client, const char *before, const char *resp
 static void on_response(const char *response, void *ctx)
 {
     struct smtp_client *client = ctx;
-    if (response == NULL) {
+    if (response == NULL && !client->is_auth_begun) {
+        fail(client, "4.7.8", "cannot be told user and password");
+    } else if (response == NULL) {
         client->is_auth_cancelled = true;
         say(client, "*", ""); /* RFC 4954 section 4: the relay answers 501 */
     } else if (client->is_auth_begun) {
@@ -69,11 +71,17 @@ static void begin_with(struct smtp_client *client, enum smtp_sasl_mechanism mech
     strbuf_free(&command);
 }
 
+static bool can_use(const struct smtp_client *client, enum smtp_sasl_mechanism mechanism)
+{
+    return (client->extensions.mechanisms & 1U << mechanism) != 0 &&
+           smtp_sasl_suits(mechanism, client->user, client->password);
+}
+
 /* With the strongest mechanism that is left. */
 static void begin(struct smtp_client *client)
 {
     unsigned mechanism = 0;
-    while (mechanism < SMTP_SASL_MECHANISMS && (client->extensions.mechanisms & 1U << mechanism) == 0)
+    while (mechanism < SMTP_SASL_MECHANISMS && !can_use(client, (enum smtp_sasl_mechanism)mechanism))
         mechanism++;
     if (mechanism == SMTP_SASL_MECHANISMS)
         fail(client, "4.7.4", "offers no AUTH with SCRAM-SHA-256, PLAIN or LOGIN: user and password are of no use");

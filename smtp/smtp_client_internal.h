@@ -105,6 +105,7 @@ struct smtp_client {
     struct timer *completion; /* calls done from a clean stack */
     struct smtp_reply reply;  /* being read */
     struct smtp_client_extensions extensions;
+    bool avoids_chunks;     /* the relay has offered CHUNKING and then did not know BDAT */
     bool avoids_tls;        /* this connection stays plain: a handshake failed, and TLS is not required */
     bool is_used;           /* this connection has carried a transaction: RSET comes before the next */
     unsigned message_count; /* on this connection */

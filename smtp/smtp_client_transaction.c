@@ -72,7 +72,7 @@ void smtp_client_begin_transaction(struct smtp_client *client)
             smtp_client_finish(client);
         return;
     }
-    transaction->uses_chunks = client->extensions.chunking;
+    transaction->uses_chunks = client->extensions.chunking && !client->avoids_chunks;
     transaction->stuffing.keeps_dots = transaction->uses_chunks;
     transaction->next_command = client->is_used ? COMMAND_RSET : COMMAND_MAIL;
     transaction->next_reply = transaction->next_command;
@@ -202,11 +202,28 @@ void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply
 
 /* --- The end of the content --- */
 
+/* 500 to 504 are about the command and not about the message (RFC 5321 section 4.2.2): something in between knows no BDAT,
+ * whatever was offered. It goes without the next time. */
+static bool is_chunking_unknown(struct smtp_client *client, const struct smtp_reply *reply)
+{
+    enum { SYNTAX_FIRST = 500, SYNTAX_LAST = 504 };
+    if (!client->transaction->uses_chunks || reply->code < SYNTAX_FIRST || reply->code > SYNTAX_LAST)
+        return false;
+    client->avoids_chunks = true;
+    struct smtp_reply ours = smtp_reply_make(451, "4.5.0", "relay %s offers CHUNKING and refuses BDAT: %d %s %s",
+                                             client->address, reply->code, reply->enhanced, reply->text);
+    smtp_client_settle_rest(client, SMTP_STAGE_CONTENT, SMTP_OUTCOME_TEMPORARY, &ours);
+    smtp_client_give_up(client, SMTP_STAGE_CONTENT, &ours);
+    return true;
+}
+
 /* To a chunk before the last. */
 static void on_chunk_reply(struct smtp_client *client, const struct smtp_reply *reply)
 {
     struct smtp_client_transaction *transaction = client->transaction;
     int class = reply->code / 100;
+    if (is_chunking_unknown(client, reply))
+        return;
     if (class == 3 || transaction->chunks_unanswered == 0) {
         smtp_client_protocol_error(client, "answered a chunk that was not sent, or asked for more");
     } else if (class == 2) {
@@ -249,6 +266,8 @@ void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *r
         on_chunk_reply(client, reply);
         return;
     }
+    if (is_chunking_unknown(client, reply))
+        return;
     if (reply->code / 100 == 3) {
         smtp_client_protocol_error(client, "asked for more after the end of the content");
         return;

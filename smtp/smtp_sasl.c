@@ -15,10 +15,11 @@ static const struct {
     const char *name;
     bool speaks_first;
     bool is_costly; /* a step may take long */
+    bool prepares;
 } mechanisms[SMTP_SASL_MECHANISMS] = {
-    [SMTP_SASL_SCRAM_SHA_256] = { "SCRAM-SHA-256", true, true },
-    [SMTP_SASL_PLAIN] = { "PLAIN", true, false },
-    [SMTP_SASL_LOGIN] = { "LOGIN", false, false },
+    [SMTP_SASL_SCRAM_SHA_256] = { "SCRAM-SHA-256", true, true, true },
+    [SMTP_SASL_PLAIN] = { "PLAIN", true, false, false },
+    [SMTP_SASL_LOGIN] = { "LOGIN", false, false, false },
 };
 
 /* The library's side of an exchange. While a step is under way on the helper thread it belongs to that step. */
@@ -60,6 +61,21 @@ unsigned smtp_sasl_known(const char *list, size_t len)
         list += word + 1;
     }
     return known;
+}
+
+static bool can_be_prepared(const char *text)
+{
+    char *prepared = NULL;
+    if (gsasl_saslprep(text, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
+        return false;
+    explicit_bzero(prepared, strlen(prepared));
+    gsasl_free(prepared);
+    return true;
+}
+
+bool smtp_sasl_suits(enum smtp_sasl_mechanism mechanism, const char *user, const char *password)
+{
+    return !mechanisms[mechanism].prepares || (can_be_prepared(user) && can_be_prepared(password));
 }
 
 /* --- The exchange --- */

@@ -32,7 +32,10 @@ unsigned smtp_sasl_known(const char *list, size_t len);
  * the password. Valid during the call, and to be kept out of any log. */
 typedef void smtp_sasl_done(const char *response, void *ctx);
 
-/* user and password: UTF-8; copied. background: NULL: work is done on the loop (tests). */
+/* SCRAM is for what SASLprep takes: UTF-8 without control characters. The others carry any octets. */
+bool smtp_sasl_suits(enum smtp_sasl_mechanism mechanism, const char *user, const char *password);
+
+/* user and password: that suit; copied. background: NULL: work is done on the loop (tests). */
 struct smtp_sasl *smtp_sasl_new(struct loop *loop, struct background *background, enum smtp_sasl_mechanism mechanism,
                                 const char *user, const char *password, smtp_sasl_done *done, void *ctx);
 /* May be called from done, or while it is awaited: then it is not called. What was copied is wiped. */
