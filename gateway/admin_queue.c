@@ -12,6 +12,7 @@
 #include "gateway/gateway.h"
 #include "gateway/queue.h"
 #include "mapping/store_queue_list.h"
+#include "mapping/store_returned.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 
@@ -155,6 +156,19 @@ static void add_outbound_recipient(struct admin_output *out, const struct store_
     admin_output_end(out);
 }
 
+/* What the other side has said about a recipient, after the mail was handed on. */
+static void add_report_row(const struct store_report *report, void *ctx)
+{
+    struct admin_output *out = ctx;
+    admin_output_row(out);
+    admin_output_string(out, "address", report->address);
+    admin_output_string(out, "action", report->action);
+    admin_output_string(out, "status", report->status[0] ? report->status : NULL);
+    admin_output_time(out, "time", report->reported_at);
+    add_entry_name(out, "said_by", STORE_QUEUE_IN, report->inbound_id);
+    admin_output_end(out);
+}
+
 static int add_outbound(struct admin_request *request, int64_t id)
 {
     struct admin_output *out = request->output;
@@ -170,7 +184,10 @@ static int add_outbound(struct admin_request *request, int64_t id)
         add_outbound_recipient(out, &row.recipients[i], row.state == STORE_QUEUE_DROPPED);
     admin_output_end(out);
     store_outbound_free(&row);
-    return 1;
+    admin_output_list(out, "reports");
+    int result = store_report_list(admin_reader(request), id, add_report_row, out);
+    admin_output_end(out);
+    return result;
 }
 
 /* What tells something about it: notices to its author, reports to its sender. */

@@ -758,8 +758,9 @@ void gateway_poke_silo(struct gateway *gateway)
 
 bool gateway_is_under_way(const struct gateway *gateway, enum store_queue which, int64_t id)
 {
-    return which == STORE_QUEUE_IN ? poster_has_under_way(gateway->poster, id)
-                                   : relay_has_under_way(gateway->relay, id);
+    if (which == STORE_QUEUE_OUT)
+        return relay_has_under_way(gateway->relay, id);
+    return poster_has_under_way(gateway->poster, id) || returns_has_under_way(gateway->returns, id);
 }
 
 void gateway_poke_queues(struct gateway *gateway)

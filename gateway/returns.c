@@ -216,6 +216,11 @@ struct returns *returns_new(const struct parts *parts, void (*on_added)(void *ct
     return returns;
 }
 
+bool returns_has_under_way(const struct returns *returns, int64_t id)
+{
+    return queue_has_under_way(returns->queue, id);
+}
+
 void returns_free(struct returns **returns)
 {
     if (!*returns)

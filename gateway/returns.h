@@ -14,6 +14,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 struct parts;
 struct returns;
@@ -22,4 +23,5 @@ struct returns;
 struct returns *returns_new(const struct parts *parts, void (*on_added)(void *ctx), void *ctx);
 void returns_free(struct returns **returns);
 void returns_open(struct returns *returns, bool open); /* closed: nothing more is begun */
-void returns_poke(struct returns *returns);            /* something has come back */
+bool returns_has_under_way(const struct returns *returns, int64_t id);
+void returns_poke(struct returns *returns); /* something has come back */

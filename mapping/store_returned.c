@@ -23,6 +23,30 @@ int store_report_add(struct store_db *db, const struct store_report_new *report)
                                       bind_int((int64_t)report->place - 1)));
 }
 
+int store_report_list(struct store_db *db, int64_t outbound_id, store_report_each *each, void *ctx)
+{
+    struct store_query query;
+    int result;
+    store_query_begin(
+        &query, db,
+        "SELECT coalesce(correspondent.address, recipient.address), action, status, reported_at, inbound_id"
+        " FROM outbound_recipient AS recipient"
+        " JOIN recipient_report ON recipient_report.recipient_id = recipient.id"
+        " LEFT JOIN correspondent ON correspondent.id = recipient.correspondent_id"
+        " WHERE recipient.outbound_id = ? ORDER BY recipient.id, reported_at",
+        STORE_VALUES(bind_int(outbound_id)));
+    while ((result = store_query_next(&query)) == 1) {
+        struct store_report report = { .address = store_query_text(&query, 0),
+                                       .action = store_query_text(&query, 1),
+                                       .status = store_query_text(&query, 2),
+                                       .reported_at = store_query_int(&query, 3),
+                                       .inbound_id = store_query_int(&query, 4) };
+        each(&report, ctx);
+    }
+    store_query_end(&query);
+    return result < 0 ? -1 : 1;
+}
+
 int store_returned_count(struct store_db *db, int64_t outbound_id, int64_t inbound_id, int64_t *count_out)
 {
     return store_fetch_int(db,

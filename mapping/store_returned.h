@@ -25,6 +25,16 @@ struct store_report_new {
 /* 1: noted; 0: this action was noted for this recipient before, or there is no such recipient. */
 int store_report_add(struct store_db *db, const struct store_report_new *report) __attribute__((warn_unused_result));
 
+struct store_report {
+    const char *address, *action; /* of the recipient; as in the table */
+    const char *status;           /* "" */
+    int64_t reported_at, inbound_id;
+};
+typedef void store_report_each(const struct store_report *report, void *ctx);
+/* What was noted about the recipients of an outbound entry, in their order; at most five for each. */
+int store_report_list(struct store_db *db, int64_t outbound_id, store_report_each *each, void *ctx)
+    __attribute__((warn_unused_result));
+
 /* How many came back about an outbound entry, this one included and none after it. */
 int store_returned_count(struct store_db *db, int64_t outbound_id, int64_t inbound_id, int64_t *count_out)
     __attribute__((warn_unused_result));

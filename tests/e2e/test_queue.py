@@ -11,6 +11,33 @@ from procs import wait_until
 CAROL, EVE = "carol@example.net", "eve@elsewhere.example"
 
 
+REPORT = """\
+From: MAILER-DAEMON@mx.example.com
+To: {to}
+Subject: Undelivered
+Message-ID: <r1@mx.example.com>
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="B"
+
+--B
+Content-Type: text/plain
+
+It did not work.
+
+--B
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.com
+
+Final-Recipient: rfc822; {address}
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+
+--B--
+"""
+
+
 class Relay(socketserver.ThreadingTCPServer):
     """A relay that takes everything, but for the recipients in `refused`, and waits before the last reply while `gate` is closed."""
     allow_reuse_address = daemon_threads = True
@@ -23,6 +50,7 @@ class Relay(socketserver.ThreadingTCPServer):
         self.last_reply = "250 2.0.0 taken"
         self.waiting = threading.Event()
         self.mails = []
+        self.senders = []     # of MAIL
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -38,7 +66,10 @@ class Session(socketserver.StreamRequestHandler):
         self.say("220 relay.test")
         for line in self.rfile:
             verb = line[:4].upper()
-            if verb == b"RCPT":
+            if verb == b"MAIL":
+                self.server.senders.append(re.search(rb"<(.*?)>", line).group(1).decode())
+                self.say("250 ok")
+            elif verb == b"RCPT":
                 address = re.search(rb"<(.*?)>", line).group(1).decode()
                 self.say(self.server.refused.get(address, "250 ok"))
             elif verb == b"DATA":
@@ -264,6 +295,19 @@ def test_why_leads_from_one_entry_to_the_others(door, relay, alice):
     message_id = entry(door, "out1")["message_id"]
     for key in (message_id, f"<{message_id}>"):
         assert door.ctl_json("why", key)["id"] == "out1"
+
+
+def test_why_has_what_came_back(door, relay, alice):
+    alice.post(BOB, "Hello\n", subject="Anybody there?")
+    wait_for(door, "out1", state="settled")
+    report = REPORT.format(to=relay.senders[0], address=BOB).replace("\n", "\r\n").encode()
+    send(door.smtp_port, report, sender="", recipients=(relay.senders[0],))
+    notice(alice, "Not delivered by email")
+    story = wait_until("it is noted", lambda: (lambda shown: shown if shown["reports"] else None)(entry(door, "out1")))
+    assert [(row["address"], row["action"], row["status"], row["said_by"]) for row in story["reports"]] == [(BOB, "failed", "5.1.1", "in1")]
+    assert {("in1", "returned"), ("in2", "notice")} <= {(row["id"], row["kind"]) for row in story["related"]}
+    assert door.ctl_json("why", "in1")["about"] == "out1"
+    assert door.ctl_json("queue", "list", "--state", "settled", "--direction", "in")["queue"][-1]["from"]
 
 
 def test_why_finds_reports(gateway, bob_to_alice, silo):
