@@ -119,7 +119,7 @@ struct relay {
 
 /* relay.c */
 void relay_set_state(struct relay_job *job, enum relay_job_state state);
-void relay_job_end(void *job);
+void relay_job_end(void *arg); /* a job */
 void relay_after_pause(struct relay_job *job, void (*next)(void *arg));
 void relay_end_after_pause(struct relay_job *job); /* ends without a change to the row, which is due as before */
 

@@ -190,6 +190,7 @@ static void answer_from_memory(struct relay_job *job)
 {
     struct relay *relay = job->relay;
     const struct relay_hop *hop = NULL;
+    assert(relay->hops);
     for (size_t i = 0; i < relay->hop_count && !hop; i++)
         if (relay_health_state(relay->hops[i].health) != RELAY_HEALTH_UP)
             hop = &relay->hops[i];

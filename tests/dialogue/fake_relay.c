@@ -261,8 +261,10 @@ void fake_relay_listen(struct fake_relay *relay, bool listens)
         assert(relay->listener);
         return;
     }
-    while (relay->sessions)
-        session_free(relay->sessions);
+    for (struct session *session = relay->sessions, *next; session; session = next) {
+        next = session->next;
+        session_free(session);
+    }
 }
 
 void fake_relay_offer(struct fake_relay *relay, const char *keywords)

@@ -12,6 +12,7 @@
  *   slow R WHERE MS        it thinks that long before it answers
  *   message N to ADDRESS ... / report N to ADDRESS / wanting N to ADDRESS ...
  *                          an entry of the queue whose mail is written; the author of the last kind wants delivery reports
+ *   many COUNT N to ADDRESS ...    as many messages; what is said of N is about the last of them
  *   utf8 N to ADDRESS ... / lost N to ADDRESS ...
  *                          likewise; its mail needs SMTPUTF8, its content is missing
  *   revoke ADDRESS, suspend ADDRESS, resume ADDRESS     the mapping of the author with it
@@ -138,7 +139,7 @@ static struct store_outbound find_row(struct play *play, const struct message *m
 static void message_is(struct play *play, struct message *message, char **words)
 {
     struct store_outbound row = find_row(play, message);
-    if (strcmp(store_queue_state_name(row.state), words[0]) != 0)
+    if (!words[0] || strcmp(store_queue_state_name(row.state), words[0]) != 0)
         FAIL(play, "%s is %s: %s", message->name, store_queue_state_name(row.state), row.last_error);
     store_outbound_free(&row);
 }
@@ -148,6 +149,8 @@ static void message_for(struct play *play, struct message *message, char **words
 {
     struct store_outbound row = find_row(play, message);
     bool found = false;
+    if (!words[0] || !words[1] || !words[2])
+        FAIL(play, "expected: ADDRESS is STATE");
     for (size_t i = 0; i < row.recipient_count; i++) {
         const struct store_outbound_recipient *recipient = &row.recipients[i];
         if (strcmp(recipient->address, words[0]) != 0)
@@ -284,6 +287,7 @@ static const struct {
     { "answer", 3, scene_answer },
     { "slow", 3, scene_slow },
     { "message", ADDRESSES_MAX, scene_message },
+    { "many", ADDRESSES_MAX, scene_many },
     { "wanting", ADDRESSES_MAX, scene_wanting },
     { "report", ADDRESSES_MAX, scene_report },
     { "utf8", ADDRESSES_MAX, scene_utf8 },

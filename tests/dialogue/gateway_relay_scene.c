@@ -210,6 +210,7 @@ struct new_message {
     char **words; /* addresses */
     enum store_outbound_kind kind;
     bool wants_reports, is_smtputf8, is_lost;
+    unsigned count; /* 0: one */
     const char *name;
     int64_t id;
 };
@@ -251,9 +252,8 @@ static int add_recipient(struct store_db *db, struct play *play, const struct ne
     return store_outbound_add_recipient(db, message->id, id, 0);
 }
 
-static int add_message(struct store_db *db, struct play *play, void *arg)
+static int add_message(struct store_db *db, struct play *play, struct new_message *message)
 {
-    struct new_message *message = arg;
     int64_t now = clock_wall_ms(play->clock), content, mail;
     char text[200];
     bool is_report = message->kind == STORE_OUTBOUND_REPORT;
@@ -285,6 +285,15 @@ static int add_message(struct store_db *db, struct play *play, void *arg)
     return message->is_lost ? store_content_erase(db, mail) : 1;
 }
 
+static int add_messages(struct store_db *db, struct play *play, void *arg)
+{
+    struct new_message *message = arg;
+    int result = add_message(db, play, message);
+    for (unsigned i = 1; i < message->count && result == 1; i++)
+        result = add_message(db, play, message);
+    return result;
+}
+
 static void take_message(struct play *play, char **words, struct new_message new)
 {
     struct message *message = &play->messages[play->message_count++];
@@ -296,7 +305,7 @@ static void take_message(struct play *play, char **words, struct new_message new
     if (!play->alice)
         change_database(play, add_people, NULL);
     snprintf(message->name, sizeof message->name, "%s", words[0]);
-    change_database(play, add_message, &new);
+    change_database(play, add_messages, &new);
     message->id = new.id;
     relay_poke(play->relay);
     scene_settle(play);
@@ -305,6 +314,13 @@ static void take_message(struct play *play, char **words, struct new_message new
 void scene_message(struct play *play, char **words)
 {
     take_message(play, words, (struct new_message){ .kind = STORE_OUTBOUND_MESSAGE });
+}
+
+/* COUNT of them, of the same name. */
+void scene_many(struct play *play, char **words)
+{
+    unsigned count = words[0] ? (unsigned)strtoul(words[0], NULL, 10) : 0;
+    take_message(play, words + 1, (struct new_message){ .count = count });
 }
 
 void scene_wanting(struct play *play, char **words)

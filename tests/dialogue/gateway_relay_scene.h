@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -59,6 +60,7 @@ struct play {
         print_error(__VA_ARGS__);                                                                                      \
         print_error("\n");                                                                                             \
         fail();                                                                                                        \
+        abort(); /* not reached: for those who read the code only */                                                   \
     } while (0)
 
 void scene_setup(struct play *play);
@@ -78,6 +80,7 @@ void scene_offer(struct play *play, char **words);
 void scene_answer(struct play *play, char **words);
 void scene_slow(struct play *play, char **words);
 void scene_message(struct play *play, char **words);
+void scene_many(struct play *play, char **words);
 void scene_wanting(struct play *play, char **words);
 void scene_report(struct play *play, char **words);
 void scene_utf8(struct play *play, char **words);
