@@ -198,7 +198,8 @@ static void answer_from_memory(struct relay_job *job)
     char since[CLOCK_RFC3339_SIZE] = "";
     if (hop)
         clock_format_rfc3339(relay_health_since(hop->health), since);
-    result.reply = smtp_reply_make(451, "4.4.1", "relay %s can't be used since %s: %s", hop ? hop->name : "", since,
+    since[sizeof "2026-11-23T06:28" - 1] = 0; /* minutes are enough */
+    result.reply = smtp_reply_make(451, "4.4.1", "relay %s can't be used since %s UTC: %s", hop ? hop->name : "", since,
                                    hop ? relay_health_words(hop->health) : "");
     relay_set_results(job, &result, 1, false, true);
     note_or_forget(job);
