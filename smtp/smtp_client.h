@@ -4,8 +4,8 @@
  * message for a while (then QUIT). Every recipient gets an outcome of its own. Uses PIPELINING, SIZE, 8BITMIME,
  * SMTPUTF8 and STARTTLS when offered; a message that needs what is not offered fails without being sent, with the stage
  * EXTENSIONS: PERMANENT, as far as this relay is concerned. Content goes out as it is read: memory does not grow with
- * it. Bare CR and bare LF in it leave as CRLF. An address with nothing but its domain in UTF-8 does without SMTPUTF8: the
- * domain goes as "xn--...". All callbacks run on the loop, never from inside a call.
+ * it. Bare CR and bare LF in it leave as CRLF. An address with nothing but its domain in UTF-8 does without SMTPUTF8:
+ * the domain goes as "xn--...". All callbacks run on the loop, never from inside a call.
  *
  * TLS: with MAY, a refused STARTTLS goes on in plain, and a failed handshake is followed by one fresh connection
  * without it; with REQUIRE and VERIFY neither. With implicit TLS, VERIFY asks for a certificate too, and the others do
@@ -85,7 +85,7 @@ enum smtp_stage {
 };
 
 /* reply: the far side's words, or ours when it said nothing: 4.4.1 no connection, 4.4.2 lost or too slow, 4.5.0 no
- * SMTP, 4.7.4 and 4.7.5 no TLS. Its code fits the outcome: 2xx, 4xx, 5xx, 4xx. */
+ * SMTP, 4.7.4 and 4.7.5 no TLS, 4.7.4, 4.7.8 and 4.7.11 no AUTH. Its code fits the outcome: 2xx, 4xx, 5xx, 4xx. */
 struct smtp_recipient_result {
     enum smtp_outcome outcome;
     enum smtp_stage stage;
