@@ -1,5 +1,8 @@
 """Signatures of ours, judged by programs that are not: python3-dkim, and for RSA also Mail::DKIM (that of Debian 12 knows no Ed25519), with
 the DNS records that the manual says to make."""
+import base64
+import email
+import email.policy
 import json
 import os
 import re
@@ -13,7 +16,7 @@ from documents import adapt, block
 from mail import ALICE, BOB, make_mail
 from postern import DOMAIN
 from postfix import read_raw_maildir
-from procs import PATIENCE, free_port, wait_until
+from procs import PATIENCE, ROOT, free_port, wait_until
 from sink import Sink
 
 # Prints the result of each signature; the message is on standard input, the records are a JSON object in the argument.
@@ -108,6 +111,25 @@ def test_two_keys_sign_what_leaves(signing, alice, folder):
         assert change != raw, what
         assert not any(result.endswith("=pass") for result in verify(change, signing.records)), what
     assert " octets, signed" in signing.ctl("why", "out1")
+
+
+def test_the_golden_mail_is_read_and_verified_by_others():
+    """Written as tests/unit/gateway_relay_mail_test.c says; its key is that of RFC 8032 section 7.1, test 1."""
+    with open(os.path.join(ROOT, "tests", "corpora", "outgoing", "answer.eml"), "rb") as file:
+        raw = file.read()
+    public = base64.b64encode(bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")).decode()
+    assert verify(raw, {f"e2026._domainkey.{DOMAIN}": f"v=DKIM1; k=ed25519; p={public}"}) == ["ed25519-sha256=pass"]
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    assert raw.isascii() and max(len(line) for line in raw.split(b"\r\n")) <= 78
+    assert str(mail["From"]) == str(mail["Reply-To"]) == f'"Alice Member via {DOMAIN}" <alice.member@{DOMAIN}>'
+    assert [address.addr_spec for address in mail["To"].addresses] == [BOB, "dave@xn--bcher-kva.example"]
+    assert [(address.display_name, address.addr_spec) for address in mail["Cc"].addresses] == [('Jürgen, "der Lange" Müller', f"juergen@{DOMAIN}")]
+    assert mail["Subject"] == "Re: Plans for the “gate”, and 門の図面について、とても長い件名"
+    assert mail["In-Reply-To"] == mail["References"].split()[-1] == "<third@mail.example.com>" and len(mail["References"].split()) == 3
+    assert mail["Date"] == "Mon, 02 Nov 2026 06:34:00 +0000"
+    assert mail.get_body(("plain",)).get_content().startswith("Dear _Bob_, grüße an Dave.\r\n\r\n1. The gate is *92 cm*:\r\n")
+    assert "<strong>92 cm</strong>" in mail.get_body(("html",)).get_content()
+    assert [(part.get_filename(), part.get_payload(decode=True)) for part in mail.iter_attachments()] == [("maße.csv", "größe;92\r\n".encode())]
 
 
 def test_a_large_mail_is_signed_as_it_streams(signing, alice, folder):
