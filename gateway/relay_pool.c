@@ -371,6 +371,17 @@ static void on_relayed(const struct smtp_recipient_result *results, size_t count
     serve(relay, hop);
 }
 
+/* A directory that can't be written to says nothing about the message: it counts as a relay that can't be reached. */
+static void on_kept(const struct smtp_recipient_result *results, size_t count, void *ctx)
+{
+    struct smtp_recipient_result *judged = xmemdup(results, count * sizeof *judged);
+    for (size_t i = 0; i < count; i++)
+        if (judged[i].outcome != SMTP_OUTCOME_DELIVERED)
+            judged[i].stage = SMTP_STAGE_CONNECT;
+    on_relayed(judged, count, ctx);
+    free(judged);
+}
+
 /* Sending. */
 
 static void cannot_connect(struct relay_job *job, const char *error)
@@ -391,7 +402,7 @@ static void send_to(struct relay_job *job, const struct smtp_client_message *mes
     if (config->kind == CONFIG_RELAY_MAILDIR) {
         job->hop->in_use++;
         queue_id_format(STORE_QUEUE_OUT, job->row.id, unique);
-        maildir_deliver(relay->parts->background, config->target, unique, message, on_relayed, job);
+        maildir_deliver(relay->parts->background, config->target, unique, message, on_kept, job);
     } else if ((job->client = take_client(relay, job->hop, &error))) {
         job->hop->in_use++;
         job->client_generation = job->hop->generation;

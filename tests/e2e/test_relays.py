@@ -1,5 +1,8 @@
 """Several relays in order, one that goes down and comes back, and what an administrator sees of them."""
+import os
+
 from mail import BOB, make_mail, plain_text, send
+from postfix import read_maildir
 from procs import free_port, wait_until
 from sink import Sink
 
@@ -16,7 +19,7 @@ def begin(gateway, member, *ports):
     """A thread with Bob, whose mail goes to the relays at these ports in order."""
     first, *others = [f"smtp://127.0.0.1:{port}" for port in ports]
     gateway.relay = first
-    gateway.relay_extra = "".join(f'}}\nrelay {{\n  url = "{url}"\n' for url in others)
+    gateway.relay_extra += "".join(f'}}\nrelay {{\n  url = "{url}"\n' for url in others)
     gateway.start()
     gateway.introduce(member, "alice")
     gateway.open_door(BOB, member)
@@ -60,3 +63,17 @@ def test_mail_flows_at_once_when_the_only_relay_is_back(stopped_gateway, alice):
         wait_until("all have arrived", lambda: len(sink.dumps()) >= 20)
         gateway.wait_settled()
         assert bodies_of(sink) == [f"answer {number:02}" for number in range(20)]
+
+
+def test_maildir_that_cannot_be_written_to(stopped_gateway, alice):
+    """It counts as a relay that is down: the next one gets the mail, and it gets the next when it can be written to."""
+    gateway, port = stopped_gateway, free_port()
+    parent = os.path.join(gateway.folder, "later")
+    gateway.relay_extra = f'}}\nrelay {{\n  url = "maildir:{parent}/mail"\n'
+    thread = begin(gateway, alice, port)
+    alice.post(BOB, "answer", thread=thread)
+    wait_until("both are found to be down", lambda: list(relays_of(gateway).values()) == ["down", "down"])
+    os.mkdir(parent)
+    wait_until("it has it", lambda: read_maildir(parent + "/mail"))
+    gateway.wait_settled()
+    assert list(relays_of(gateway).values()) == ["down", "up"]
