@@ -2,8 +2,9 @@
  *
  * POSTERN_FAULT="STEP:N:WHAT": at the Nth time that it comes to STEP. What: "before" and "after" kill the process there
  * as kill -9 does; a number is the errno with which the step fails instead. Steps: sync (of a file without a name), name (it
- * gets one in content/), sync-directory (content/), commit (the first sync of the database's log after a name was given),
- * remove (a file in content/), room (asking how much of the disk is free). Only in a program called posternd, and not in its workers.
+ * gets one in content/), sync-directory (content/), commit (the first sync of the database's log after a name was given), log (a
+ * commit: from its first write into the log to its sync), remove (a file in content/), room (asking how much of the disk is free). Only in a program called posternd, and
+ * not in its workers. With POSTERN_FAULT_FROM, a path, nothing counts before there is such a file.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,14 +21,17 @@
 
 static atomic_int times_seen;
 static atomic_bool is_named;
+/* Of the committer: */
+static bool is_writing_log;
+static const char *log_fault;
 
 /* POSTERN_FAULT's what, when this is the step and the time that it names; else NULL. */
 static const char *fault_at(const char *step)
 {
-    const char *fault = getenv("POSTERN_FAULT");
+    const char *fault = getenv("POSTERN_FAULT"), *from = getenv("POSTERN_FAULT_FROM");
     size_t len = strlen(step);
     char *end;
-    if (!fault || strncmp(fault, step, len) != 0 || fault[len] != ':' ||
+    if (!fault || (from && access(from, F_OK) != 0) || strncmp(fault, step, len) != 0 || fault[len] != ':' ||
         strcmp(program_invocation_short_name, "posternd") != 0)
         return NULL;
     long number = strtol(fault + len + 1, &end, 10);
@@ -65,17 +69,24 @@ static const char *sync_step(int fd)
         return "sync";
     if (S_ISDIR(info.st_mode))
         return len > 8 && strcmp(target + len - 8, "/content") == 0 && is_named ? "sync-directory" : NULL;
-    return len > 4 && strcmp(target + len - 4, "-wal") == 0 && is_named ? "commit" : NULL;
+    return len > 4 && strcmp(target + len - 4, "-wal") == 0 ? "commit" : NULL;
 }
 
 static int sync_with(const char *name, int fd)
 {
     int (*original)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
-    const char *step = sync_step(fd), *what = step ? fault_at(step) : NULL;
+    const char *step = sync_step(fd);
+    bool is_log = step && strcmp(step, "commit") == 0;
+    const char *what = step && (!is_log || is_named) ? fault_at(step) : NULL;
     if (come_to(what))
         return -1;
     int result = original(fd);
     leave(what);
+    if (is_log) {
+        leave(log_fault);
+        is_writing_log = false;
+        log_fault = NULL;
+    }
     return result;
 }
 
@@ -87,6 +98,28 @@ int fsync(int fd)
 int fdatasync(int fildes)
 {
     return sync_with("fdatasync", fildes);
+}
+
+/* A commit that was written is one when only the process ends: the system has it. So the step begins before that. */
+ssize_t pwrite64(int fd, const void *buf, size_t nbytes, off64_t offset)
+{
+    ssize_t (*original)(int, const void *, size_t, off64_t) =
+        (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+    const char *fault = getenv("POSTERN_FAULT"), *step = NULL;
+    if (fault && strncmp(fault, "log:", 4) == 0 && !is_writing_log)
+        step = sync_step(fd);
+    if (step && strcmp(step, "commit") == 0) {
+        is_writing_log = true;
+        log_fault = fault_at("log");
+        if (come_to(log_fault))
+            return -1;
+    }
+    return original(fd, buf, nbytes, offset);
+}
+
+ssize_t pwrite(int fd, const void *buf, size_t nbytes, off_t offset)
+{
+    return pwrite64(fd, buf, nbytes, offset);
 }
 
 int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)

@@ -4,7 +4,7 @@ import tempfile
 
 from bare import BareMember
 from postern import Gateway, Silo, close_quietly
-from procs import free_port, sanitizer_reports, wait_until
+from procs import DEV, free_port, sanitizer_reports, wait_until
 from sink import Sink
 
 BOB, CAROL = "bob@example.com", "carol@example.net"
@@ -15,12 +15,14 @@ class Scene:
     """One silo, gateway and member for many tests. The relay's port is free until a test starts a sink there."""
     healthy = ()              # options of a sink that works
     addresses = (BOB, CAROL)  # whom the member may write to
+    programs = DEV
+    gateway_kind = Gateway
 
     def __init__(self, scheme="smtp"):
         self.folder = tempfile.mkdtemp(prefix="postern-e2e-")
         self.port = free_port()
-        self.silo = Silo(self.folder)
-        self.gateway = Gateway(self.folder, self.silo.port)
+        self.silo = Silo(self.folder, self.programs)
+        self.gateway = self.gateway_kind(self.folder, self.silo.port, self.programs)
         self.gateway.relay = f"{scheme}://127.0.0.1:{self.port}"
         self.member = None
         self.entries = 0

@@ -29,6 +29,12 @@ class Dump:
     def mail(self):
         return email.message_from_bytes(self.content, policy=email.policy.default)
 
+    def returned(self):
+        """As it lies in a mailbox, with the envelope's sender."""
+        mail = self.mail()
+        mail["Return-Path"] = self.mail_from().split()[0]
+        return mail
+
     def mail_from(self):
         return next(text for verb, text in self.arguments if verb == "Mail")
 

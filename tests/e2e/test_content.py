@@ -12,47 +12,13 @@ import subprocess
 
 import pytest
 
+from faulty import FaultyGateway
 from mail import BOB, make_mail, send
-from postern import Gateway, Member, Silo, close_quietly
-from procs import DEV, RELEASE, sanitizer_environment, wait_until
+from postern import Member, Silo, close_quietly
+from procs import RELEASE, wait_until
 
-FAULTS = os.path.join(DEV, "postern_faults.so")
 LINE, LINES = "All work and no play makes Bob a dull boy.", 7000
 TEXT = f"{LINE}\n" * LINES   # large, and in the thread still the body
-
-
-class FaultyGateway(Gateway):
-    fault = None
-
-    def launch_environment(self):
-        """For the next start only."""
-        environment = sanitizer_environment(self.folder)
-        if self.fault:
-            environment.update(LD_PRELOAD=FAULTS, POSTERN_FAULT=self.fault)
-            self.fault = None
-        return environment
-
-    def restart(self, fault=None):
-        self.stop()
-        self.fault = fault
-        self.start()
-        self.wait_online()
-
-    def has_ended(self):
-        return self.process.poll() is not None
-
-    def revive(self):
-        wait_until("the gateway is killed at that step", self.has_ended)
-        assert self.process.returncode == -9
-        self.process = None
-        self.start()
-
-    def content(self):
-        return os.listdir(os.path.join(self.state, "content"))
-
-    def wait_clean(self):
-        self.wait_settled()
-        wait_until("no content is left", lambda: not self.content())
 
 
 @pytest.fixture
