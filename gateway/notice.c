@@ -94,19 +94,34 @@ static void add_code_span(struct strbuf *out, const char *text)
         strbuf_add_char(out, '`');
 }
 
+/* A text, such as a subject with its name; a line, in which each fence may be as long as what it quotes; "- and 7 more". */
+enum { TEXT_SIZE = 2000, LINE_SIZE = 8 * 1024, ENDING_SIZE = 40 };
+
+/* The whole line, or nothing of it: one that is cut would end inside a code span. */
+static void add_line(struct notice_list *list, struct strbuf *line)
+{
+    strbuf_add_char(line, '\n');
+    bool fits = strbuf_ok(line) && list->text->len + line->len + ENDING_SIZE <= list->text->max;
+    list->count++;
+    if (!fits || list->shown >= NOTICE_LINES_MAX)
+        return;
+    strbuf_add(list->text, line->data, line->len);
+    list->shown++;
+}
+
 void notice_list_add(struct notice_list *list, const char *fmt, ...)
 {
-    struct strbuf text;
+    struct strbuf text, line;
     va_list args;
-    if (++list->count > NOTICE_LINES_MAX)
-        return;
-    strbuf_init(&text, 1000);
+    strbuf_init(&text, TEXT_SIZE);
+    strbuf_init(&line, LINE_SIZE);
     va_start(args, fmt);
     strbuf_add_vfmt(&text, fmt, args);
     va_end(args);
-    strbuf_add_str(list->text, "- ");
-    add_code_span(list->text, text.data);
-    strbuf_add_char(list->text, '\n');
+    strbuf_add_str(&line, "- ");
+    add_code_span(&line, text.data);
+    add_line(list, &line);
+    strbuf_free(&line);
     strbuf_free(&text);
 }
 
@@ -122,27 +137,27 @@ static void add_name(struct strbuf *out, const char *name)
 
 void notice_list_add_said(struct notice_list *list, const struct notice_said *said)
 {
-    struct strbuf *out = list->text;
-    if (++list->count > NOTICE_LINES_MAX)
-        return;
-    strbuf_add_str(out, "- ");
-    add_code_span(out, said->about);
-    strbuf_add_fmt(out, ": %s", said->words);
+    struct strbuf line;
+    strbuf_init(&line, LINE_SIZE);
+    strbuf_add_str(&line, "- ");
+    add_code_span(&line, said->about);
+    strbuf_add_fmt(&line, ": %s", said->words);
     if (said->code[0] && !said->code[strspn(said->code, "0123456789.")])
-        strbuf_add_fmt(out, " (%s)", said->code);
-    strbuf_add_char(out, '.');
+        strbuf_add_fmt(&line, " (%s)", said->code);
+    strbuf_add_char(&line, '.');
     if (said->said[0]) {
-        strbuf_add_char(out, ' ');
+        strbuf_add_char(&line, ' ');
         if (said->who)
-            add_name(out, said->who);
-        strbuf_add_str(out, said->who ? " said: " : "Details: ");
-        add_code_span(out, said->said);
+            add_name(&line, said->who);
+        strbuf_add_str(&line, said->who ? " said: " : "Details: ");
+        add_code_span(&line, said->said);
     }
-    strbuf_add_char(out, '\n');
+    add_line(list, &line);
+    strbuf_free(&line);
 }
 
 void notice_list_end(struct notice_list *list)
 {
-    if (list->count > NOTICE_LINES_MAX)
-        strbuf_add_fmt(list->text, "- and %u more\n", list->count - NOTICE_LINES_MAX);
+    if (list->count > list->shown)
+        strbuf_add_fmt(list->text, "- and %u more\n", list->count - list->shown);
 }

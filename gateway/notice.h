@@ -26,9 +26,11 @@ enum { NOTICE_LINES_MAX = 50 };
 struct strbuf;
 struct notice_list {
     struct strbuf *text;
-    unsigned count;
+    unsigned count; /* of what was to be told; */
+    unsigned shown; /* of these, what there was room for */
 };
-/* Appends a list item while there is room for it. The text may be a stranger's (a relay's reply): it is shown as it is, in a
+/* Appends a list item, if there is room for the whole of it and for notice_list_end(): text never overflows, however long
+ * what strangers say becomes when it is quoted. The text may be a stranger's (a relay's reply): it is shown as it is, in a
  * code span, and can't act as markup under the gateway's name. */
 void notice_list_add(struct notice_list *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Likewise, for one recipient: "- `about`: words (code). who said: `said`". about, code, who and said may be a stranger's; code

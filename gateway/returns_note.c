@@ -24,8 +24,8 @@ enum {
     ANSWERS_MAX = 3,    /* that are no reports, about one message within a day */
     DAY_MS = 24 * 3600 * 1000,
     TRACE_MAX = 50, /* lines that one report adds to a story */
-    SECTION_MAX = 60 * 1024,
-    NOTICE_MAX = 250 * 1024,
+    SECTION_MAX = 48 * 1024,
+    NOTICE_MAX = 250 * 1024, /* of all actions, with their introductions */
     LINE_MAX_BYTES = 1000,
     SECOND_MS = 1000,
 };
@@ -37,6 +37,7 @@ _Static_assert((int)STORE_REPORT_DELIVERED == (int)CONVERT_REPORT_DELIVERED, "se
 _Static_assert((int)STORE_REPORT_RELAYED == (int)CONVERT_REPORT_RELAYED, "see convert_report.h");
 _Static_assert((int)STORE_REPORT_EXPANDED == (int)CONVERT_REPORT_EXPANDED, "see convert_report.h");
 enum { ACTION_COUNT = STORE_REPORT_EXPANDED + 1 };
+_Static_assert(NOTICE_MAX > ACTION_COUNT * (SECTION_MAX + LINE_MAX_BYTES), "what is not told is read again for ever");
 
 /* How each action is told. subject: of a notice whose worst news it is. */
 static const struct {

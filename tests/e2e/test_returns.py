@@ -278,6 +278,29 @@ def test_too_many_reports_are_not_told(gateway, bob_to_alice, sent):
     assert count_told(bob_to_alice, "by email yet") == 1
 
 
+def test_a_report_of_everything_about_everybody_is_told_within_bounds(gateway, bob_to_alice):
+    """Whoever has the message may write whatever they like to its return address: 50 recipients, each with all that can become of a mail, in
+    words that grow when they are quoted."""
+    people = [f"p{number}@example.net" for number in range(50)]
+    for person in people:
+        gateway.open_door(person, bob_to_alice)
+    gateway.ctl("member", "reports", "Alice Member", "on")
+    bob_to_alice.post(people, "Dear all", subject="To all")
+    mail = wait_until("the mail leaves", lambda: read_maildir(gateway.maildir))[0]
+    gateway.wait_settled()
+    words = "`" * 360 + " [click](http://evil.example/)"
+    said = [recipient(person, action=action, status=f"{status}.0.0", diagnostic=words) for person in people
+            for action, status in (("failed", 5), ("delayed", 4), ("delivered", 2), ("relayed", 2), ("expanded", 2))]
+    bring(gateway, mail, make_report(mail, *said))
+    told = receive_part(bob_to_alice, "could not be delivered by email:")
+    gateway.wait_settled()
+    for line in told["body"].splitlines():
+        assert "evil" not in line or re.search(r"said: (`{361}) `{360} \[click\]\(http://evil.example/\) \1$", line), "a stranger's words stay in their code span"
+    for intro in ("could not be delivered by email:", "by email yet:", "was delivered by email:", "was handed on:", "passed on to several people:"):
+        assert intro in told["body"]
+    assert told["body"].count(" more\n") == 5
+
+
 # No reports.
 
 def vacation(mail, sender=BOB, proven=True, subject="Out of office", body="I am away until `Monday`.\n", references=True):

@@ -149,6 +149,13 @@ static void test_notice_lists(void **state)
     assert_non_null(strstr(text.data, "line 49 "));
     assert_null(strstr(text.data, "line 50 "));
     assert_non_null(strstr(text.data, "- and 7 more\n"));
+    strbuf_clear(&text);
+    char subject[999]; /* the longest one that a mail has */
+    memset(subject, 's', sizeof subject - 1);
+    subject[sizeof subject - 1] = '\0';
+    list = (struct notice_list){ .text = &text };
+    notice_list_add(&list, "Subject: %s", subject);
+    assert_non_null(strstr(text.data, subject));
     strbuf_free(&text);
 }
 
@@ -179,12 +186,50 @@ static void test_notice_lists_of_recipients(void **state)
     }
 }
 
+/* A line that was cut would end inside a code span, and what a stranger said would act as markup. */
+static void test_lines_that_do_not_fit_are_counted(void **state)
+{
+    (void)state;
+    enum { ROOM = 5000, LINES = 20 };
+    char backticks[401];
+    memset(backticks, '`', sizeof backticks - 1);
+    backticks[sizeof backticks - 1] = '\0';
+    for (int is_said = 0; is_said < 2; is_said++) {
+        const struct notice_said said = { "b@x.test", "no", "", "mx.x.test", backticks };
+        struct strbuf text;
+        strbuf_init(&text, ROOM);
+        struct notice_list list = { .text = &text };
+        for (int i = 0; i < LINES; i++) {
+            if (is_said)
+                notice_list_add_said(&list, &said);
+            else
+                notice_list_add(&list, "%s", backticks);
+        }
+        notice_list_add(&list, "short");
+        notice_list_end(&list);
+        assert_true(strbuf_ok(&text));
+        unsigned lines = 0;
+        for (const char *at = text.data; *at; at += strcspn(at, "\n") + 1, lines++) {
+            size_t len = strcspn(at, "\n"), fence = sizeof backticks;
+            assert_int_equal(at[len], '\n');
+            assert_true(len < 50 || (len > fence && strspn(at + len - fence, "`") == fence));
+        }
+        assert_in_range(lines, 3, 6); /* what fits, and how many more there are */
+        assert_non_null(strstr(text.data, "- and 1"));
+        strbuf_free(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base_subject),  cmocka_unit_test(test_same_subject),
-        cmocka_unit_test(test_made_subjects), cmocka_unit_test(test_queue_ids),
-        cmocka_unit_test(test_notice_lists),  cmocka_unit_test(test_notice_lists_of_recipients)
+        cmocka_unit_test(test_base_subject),
+        cmocka_unit_test(test_same_subject),
+        cmocka_unit_test(test_made_subjects),
+        cmocka_unit_test(test_queue_ids),
+        cmocka_unit_test(test_notice_lists),
+        cmocka_unit_test(test_notice_lists_of_recipients),
+        cmocka_unit_test(test_lines_that_do_not_fit_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
