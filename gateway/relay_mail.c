@@ -34,9 +34,8 @@ struct relay_mail {
     struct convert_out_request request;
     struct tmtp_message message;
     struct mailboxes to, cc;
-    char **references; /* oldest first, up to our own id */
+    char **references; /* oldest first, of what was there before it */
     size_t reference_count;
-    bool past_own_id;
     char *parent; /* what it answers; NULL: see references */
     char *thread_subject, *subject, *message_id, *loop_mark;
     int content_fd;
@@ -141,10 +140,8 @@ static void add_party(const struct store_party *party, void *ctx)
 static void add_reference(const char *message_id, void *ctx)
 {
     struct relay_mail *mail = ctx;
-    if (mail->past_own_id || strcmp(message_id, mail->message_id) == 0) {
-        mail->past_own_id = true;
+    if (strcmp(message_id, mail->message_id) == 0)
         return;
-    }
     mail->references = xreallocarray(mail->references, mail->reference_count + 1, sizeof *mail->references);
     mail->references[mail->reference_count++] = xstrdup(message_id);
 }
@@ -219,7 +216,7 @@ static const char *gather_thread(struct relay_mail *mail, const struct store_out
         return NULL;
     if (store_message_find_shared(db, row->thread_id, row->id, &mail->parent) < 0)
         return "its thread can't be read from the database";
-    if (store_message_list_ids(db, row->thread_id, CONVERT_REFERENCES_MAX + 1, add_reference, mail) < 0)
+    if (store_message_list_ids(db, row->thread_id, row->id, CONVERT_REFERENCES_MAX, add_reference, mail) < 0)
         return "its thread can't be read from the database";
     return NULL;
 }

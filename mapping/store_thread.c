@@ -138,19 +138,22 @@ int store_message_list_threads(struct store_db *db, const char *message_id, stor
     return result < 0 ? -1 : 1;
 }
 
-int store_message_list_ids(struct store_db *db, int64_t thread_id, unsigned limit, store_message_id_each *each,
-                           void *ctx)
+int store_message_list_ids(struct store_db *db, int64_t thread_id, int64_t outbound_id, unsigned limit,
+                           store_message_id_each *each, void *ctx)
 {
     struct store_query query;
     int result;
     store_query_begin(&query, db,
                       "WITH ids AS (SELECT min(id) AS at, message_id FROM message"
-                      "  WHERE thread_id = ? AND message_id IS NOT NULL GROUP BY message_id)"
+                      "  WHERE thread_id = ? AND message_id IS NOT NULL"
+                      "  AND id < coalesce((SELECT min(id) FROM message WHERE thread_id = ? AND outbound_id = ?), ?)"
+                      "  GROUP BY message_id)"
                       " SELECT at, message_id FROM (SELECT at, message_id FROM ids ORDER BY at LIMIT ?) AS oldest"
                       " UNION"
                       " SELECT at, message_id FROM (SELECT at, message_id FROM ids ORDER BY at DESC LIMIT ?) AS newest"
                       " ORDER BY at",
-                      STORE_VALUES(bind_int(thread_id), bind_int(limit > 0), bind_int(limit > 0 ? limit - 1 : 0)));
+                      STORE_VALUES(bind_int(thread_id), bind_int(thread_id), bind_int(outbound_id), bind_int(INT64_MAX),
+                                   bind_int(limit > 0), bind_int(limit > 0 ? limit - 1 : 0)));
     while ((result = store_query_next(&query)) == 1)
         each(store_query_text(&query, 1), ctx);
     store_query_end(&query);

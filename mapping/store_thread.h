@@ -55,10 +55,10 @@ typedef void store_thread_each(int64_t thread_id, void *ctx);
 int store_message_list_threads(struct store_db *db, const char *message_id, store_thread_each *each, void *ctx)
     __attribute__((warn_unused_result));
 typedef void store_message_id_each(const char *message_id, void *ctx);
-/* Message-IDs of a thread, each once, oldest first, at most the first and the last `limit` - 1 of them: for
- * References. */
-int store_message_list_ids(struct store_db *db, int64_t thread_id, unsigned limit, store_message_id_each *each,
-                           void *ctx) __attribute__((warn_unused_result));
+/* Message-IDs of a thread before that of an outbound entry (0: all), each once, oldest first, at most the first and the last
+ * `limit` - 1 of them: for References. */
+int store_message_list_ids(struct store_db *db, int64_t thread_id, int64_t outbound_id, unsigned limit,
+                           store_message_id_each *each, void *ctx) __attribute__((warn_unused_result));
 /* The newest Message-ID of the thread, before that of an outbound entry, of a mail that every recipient of the entry has:
  * because it was sent to them, or came from outside (whom else its author has sent it to is not known). 0: none. The result
  * is the caller's. */

@@ -634,7 +634,7 @@ static void messages_lead_to_their_threads(void **state)
     assert_string_equal(two.text, "2 1");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct listed ids = { "" };
-        assert_int_equal(store_message_list_ids(db, people.thread, cases[i].limit, list_text, &ids), 1);
+        assert_int_equal(store_message_list_ids(db, people.thread, 0, cases[i].limit, list_text, &ids), 1);
         assert_string_equal(ids.text, cases[i].ids);
     }
     assert_int_equal(store_fixture_return(fixture, 1), 1);
