@@ -221,15 +221,18 @@ bool returns_has_under_way(const struct returns *returns, int64_t id)
     return queue_has_under_way(returns->queue, id);
 }
 
-void returns_free(struct returns **returns)
+void returns_free(struct returns **returns_in)
 {
-    if (!*returns)
+    struct returns *returns = *returns_in;
+    if (!returns)
         return;
-    while ((*returns)->jobs)
-        job_free((*returns)->jobs);
-    queue_free(&(*returns)->queue);
-    free(*returns);
-    *returns = NULL;
+    for (struct job *job = returns->jobs, *next; job; job = next) {
+        next = job->next;
+        job_free(job);
+    }
+    queue_free(&returns->queue);
+    free(returns);
+    *returns_in = NULL;
 }
 
 void returns_open(struct returns *returns, bool open)

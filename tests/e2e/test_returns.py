@@ -8,11 +8,10 @@ import time
 
 import pytest
 
-from conftest import needs_root, run_instance
 from mail import ALICE, BOB, make_mail
 from mail import send as send_mail
-from postern import DOMAIN, Conversation, Member
-from postfix import Postfix, read_maildir
+from postern import DOMAIN, Member
+from postfix import read_maildir
 from procs import PATIENCE, wait_until
 
 DAVE = "dave@example.net"
@@ -164,7 +163,6 @@ def test_nobody_gets_a_return_address_of_ours(gateway, silo, folder):
 def test_failure_is_told_in_the_thread(gateway, bob_to_alice, sent):
     bring(gateway, sent, make_report(sent))
     told = receive_part(bob_to_alice, "could not be delivered")
-    assert told["threadid"] == bob_to_alice.mails()[-1]["threadid"]
     assert told["subject"] == "Not delivered by email"
     assert told["body"].startswith("This message could not be delivered by email:\n\n- ` bob@example.com `: ")
     assert f"(5.1.1). inner.example.com said: ` {UNKNOWN} `" in told["body"]
@@ -196,7 +194,8 @@ def story_or_nothing(gateway, entry):
 
 
 def test_delay_is_told_once_and_what_happens_next(gateway, bob_to_alice, sent):
-    delayed = recipient(action="delayed", status="4.4.1", diagnostic="connection timed out", more="Will-Retry-Until: Tue, 1 Dec 2037 10:00:00 +0000")
+    delayed = recipient(action="delayed", status="4.4.1", diagnostic="connection timed out",
+                        more="Will-Retry-Until: Tue, 1 Dec 2037 10:00:00 +0000")
     bring(gateway, sent, make_report(sent, delayed))
     told = receive_part(bob_to_alice, "could not be delivered by email yet")
     assert "tries it again until 1 December 10:00 UTC. There is nothing to do." in told["body"]
@@ -304,7 +303,8 @@ def test_a_report_of_everything_about_everybody_is_told_within_bounds(gateway, b
 # No reports.
 
 def vacation(mail, sender=BOB, proven=True, subject="Out of office", body="I am away until `Monday`.\n", references=True):
-    answer = make_mail(subject, body, sender=sender, recipient=return_path(mail), proven=proven, references=[mail["Message-ID"]] if references else ())
+    answered = [mail["Message-ID"]] if references else ()
+    answer = make_mail(subject, body, sender=sender, recipient=return_path(mail), proven=proven, references=answered)
     answer["Auto-Submitted"] = "auto-replied"
     return answer
 
@@ -313,7 +313,7 @@ def vacation(mail, sender=BOB, proven=True, subject="Out of office", body="I am 
 def test_answer_of_a_correspondent_is_mail_in_the_thread(gateway, bob_to_alice, sent, references):
     bring(gateway, sent, vacation(sent, references=references))
     told = receive_part(bob_to_alice, "I am away until")
-    assert told["from_alias"] == BOB if "from_alias" in told else True
+    assert told["body"].startswith("_This is an automatic message._")
     gateway.wait_settled()
     assert any("answered: by in" in line for line in story(gateway, "out1"))
     bob_to_alice.post(BOB, "Never mind", thread=told["threadid"])

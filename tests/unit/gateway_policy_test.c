@@ -81,6 +81,58 @@ static void test_every_kind_of_recipient(void **state)
     }
 }
 
+/* A return address takes mail of anybody, known or not; one that is not good takes nobody's. */
+static void test_return_addresses(void **state)
+{
+    (void)state;
+    static const char *const senders[] = { NULL, "", "mallory@example.net" };
+    for (int return_state = POLICY_RETURN_FORGED; return_state <= POLICY_RETURN_GOOD; return_state++) {
+        for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++) {
+            struct policy_recipient_facts facts = { .sender = senders[i],
+                                                    .recipient = "bounces+x@silo.example.org",
+                                                    .domain = "silo.example.org",
+                                                    .our_domain = "silo.example.org",
+                                                    .return_state = (enum policy_return)return_state };
+            struct policy_verdict verdict = policy_judge_recipient(&facts);
+            assert_int_equal(verdict.reply.code, return_state == POLICY_RETURN_GOOD ? 250 : 550);
+            facts.domain = "example.net";
+            assert_int_equal(policy_judge_recipient(&facts).reply.code, 550);
+            facts.database_failed = true;
+            assert_int_equal(policy_judge_recipient(&facts).reply.code, 451);
+        }
+    }
+}
+
+/* What has come to one needs no proof and no From, but goes round no more than other mail. */
+static void test_what_comes_back(void **state)
+{
+    (void)state;
+    static char ours[] = "GW.example.org", others[] = "gw.example.net", *marks[] = { others, ours };
+    static const struct {
+        enum mail_header_from from_state;
+        unsigned received;
+        size_t marks;
+        bool too_long;
+        int code;
+    } rows[] = {
+        { MAIL_HEADER_FROM_OK, 0, 0, false, 250 },      { MAIL_HEADER_FROM_MISSING, 0, 0, false, 250 },
+        { MAIL_HEADER_FROM_OK, 100, 1, false, 250 },    { MAIL_HEADER_FROM_OK, 101, 0, false, 554 },
+        { MAIL_HEADER_FROM_OK, 0, 2, false, 554 },      { MAIL_HEADER_FROM_OK, 0, 0, true, 552 },
+        { MAIL_HEADER_FROM_MISSING, 0, 2, false, 554 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mail_header_facts header = { .from_state = rows[i].from_state,
+                                            .received_count = rows[i].received,
+                                            .loop_marks = marks,
+                                            .loop_mark_count = rows[i].marks,
+                                            .too_long = rows[i].too_long };
+        struct policy_message_facts facts = {
+            .hostname = "gw.example.org", .proof_required = CONFIG_PROOF_DMARC, .header = &header, .from_domain = ""
+        };
+        assert_int_equal(policy_judge_returned(&facts).reply.code, rows[i].code);
+    }
+}
+
 static struct policy_verdict judge(enum config_proof required, bool assume, const char *trust,
                                    enum mail_header_from from_state, char **results, size_t count)
 {
@@ -392,6 +444,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recipient),
         cmocka_unit_test(test_every_kind_of_recipient),
+        cmocka_unit_test(test_return_addresses),
+        cmocka_unit_test(test_what_comes_back),
         cmocka_unit_test(test_proof),
         cmocka_unit_test(test_envelope_sender),
         cmocka_unit_test(test_unusable_results),
