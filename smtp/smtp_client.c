@@ -163,6 +163,7 @@ static void quit(struct smtp_client *client)
 void smtp_client_give_up(struct smtp_client *client, enum smtp_stage stage, const struct smtp_reply *why)
 {
     enum smtp_client_state state = client->state;
+    bool is_doubtful = smtp_client_is_end_sent(client);
     smtp_client_drop(client);
     if (state == SMTP_CLIENT_READY)
         return; /* nobody waits for it */
@@ -177,13 +178,19 @@ void smtp_client_give_up(struct smtp_client *client, enum smtp_stage stage, cons
         connect_to_relay(client, true);
         return;
     }
-    bool is_doubtful = state == SMTP_CLIENT_FINAL;
     smtp_client_settle_rest(client, stage, is_doubtful ? SMTP_OUTCOME_UNKNOWN : SMTP_OUTCOME_TEMPORARY, why);
     smtp_client_finish(client);
 }
 
+bool smtp_client_is_end_sent(const struct smtp_client *client)
+{
+    return client->state == SMTP_CLIENT_FINAL && stream_pending_output(client->stream) == 0;
+}
+
 static enum smtp_stage current_stage(const struct smtp_client *client)
 {
+    if (client->state == SMTP_CLIENT_FINAL && !smtp_client_is_end_sent(client))
+        return SMTP_STAGE_CONTENT;
     return client->state == SMTP_CLIENT_ENVELOPE ? smtp_client_envelope_stage(client) : states[client->state].stage;
 }
 

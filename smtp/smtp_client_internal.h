@@ -31,7 +31,7 @@ enum smtp_client_state {
     SMTP_CLIENT_READY,      /* nothing asked, nothing to say; kept for the next message, then QUIT */
     SMTP_CLIENT_ENVELOPE,   /* commands up to DATA are out, or some of them; replies come in their order */
     SMTP_CLIENT_CONTENT,    /* sending content; a reply now is premature */
-    SMTP_CLIENT_FINAL,      /* the final dot is written: from here on the message may have been taken */
+    SMTP_CLIENT_FINAL,      /* the final dot is written; once it is sent, the message may have been taken */
 };
 
 /* What the relay said it can do; all false after HELO. */
@@ -130,6 +130,8 @@ void smtp_client_await_reply(struct smtp_client *client);
 void smtp_client_give_up(struct smtp_client *client, enum smtp_stage stage, const struct smtp_reply *why);
 /* As above, for a relay that does not keep to the protocol. */
 void smtp_client_protocol_error(struct smtp_client *client, const char *what);
+/* FINAL, and nothing of the content is left in our output: a reply now may be about the whole of it. */
+bool smtp_client_is_end_sent(const struct smtp_client *client);
 /* Closes the connection, without a word. */
 void smtp_client_drop(struct smtp_client *client);
 /* Gives every recipient that has no outcome yet this one. */

@@ -224,7 +224,8 @@ static void on_chunk_reply(struct smtp_client *client, const struct smtp_reply *
     int class = reply->code / 100;
     if (is_chunking_unknown(client, reply))
         return;
-    if (class == 3 || transaction->chunks_unanswered == 0) {
+    bool is_sent = transaction->chunks_unanswered > 1 || stream_pending_output(client->stream) == 0;
+    if (class == 3 || transaction->chunks_unanswered == 0 || (class == 2 && !is_sent)) {
         smtp_client_protocol_error(client, "answered a chunk that was not sent, or asked for more");
     } else if (class == 2) {
         transaction->chunks_unanswered--;
@@ -242,14 +243,11 @@ static void on_chunk_reply(struct smtp_client *client, const struct smtp_reply *
     }
 }
 
-/* A reply before the final dot. A refusal is believed, for there is no point in sending the rest; anything else cannot
- * be about this message. Either way the dot must not be sent any more. */
-void smtp_client_on_premature(struct smtp_client *client, const struct smtp_reply *reply)
+/* A reply before the final dot has left. A refusal is believed, for there is no point in sending the rest; anything else
+ * cannot be about this message. Either way the dot must not be sent any more: what is said to it would be taken for the
+ * answer to the next message's first command. */
+static void on_early_reply(struct smtp_client *client, const struct smtp_reply *reply)
 {
-    if (client->transaction->uses_chunks) {
-        on_chunk_reply(client, reply);
-        return;
-    }
     if (reply->code / 100 < 4) {
         smtp_client_protocol_error(client, "answered before the end of the content");
         return;
@@ -257,6 +255,14 @@ void smtp_client_on_premature(struct smtp_client *client, const struct smtp_repl
     settle_all_by(client, SMTP_STAGE_CONTENT, reply);
     smtp_client_drop(client);
     smtp_client_finish(client);
+}
+
+void smtp_client_on_premature(struct smtp_client *client, const struct smtp_reply *reply)
+{
+    if (client->transaction->uses_chunks)
+        on_chunk_reply(client, reply);
+    else
+        on_early_reply(client, reply);
 }
 
 void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *reply)
@@ -268,6 +274,10 @@ void smtp_client_on_final(struct smtp_client *client, const struct smtp_reply *r
     }
     if (is_chunking_unknown(client, reply))
         return;
+    if (!smtp_client_is_end_sent(client)) {
+        on_early_reply(client, reply);
+        return;
+    }
     if (reply->code / 100 == 3) {
         smtp_client_protocol_error(client, "asked for more after the end of the content");
         return;
