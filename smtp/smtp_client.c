@@ -194,8 +194,18 @@ static enum smtp_stage current_stage(const struct smtp_client *client)
     return client->state == SMTP_CLIENT_ENVELOPE ? smtp_client_envelope_stage(client) : states[client->state].stage;
 }
 
+/* Where a reply was one too many, the ones before it may have been taken for others' as well. */
+static void forget_envelope_replies(struct smtp_client *client)
+{
+    if (client->state != SMTP_CLIENT_ENVELOPE)
+        return;
+    for (size_t i = 0; i < client->transaction->recipient_count; i++)
+        client->transaction->results[i].reply.code = 0;
+}
+
 void smtp_client_protocol_error(struct smtp_client *client, const char *what)
 {
+    forget_envelope_replies(client);
     log_warning("smtp.client.protocol", "relay=%s state=%s error=%s", client->address, states[client->state].name,
                 what);
     struct smtp_reply reply = smtp_reply_make(451, "4.5.0", "relay %s: %s", client->address, what);
