@@ -172,6 +172,11 @@ static bool is_to_be_told(const struct noting *noting, const struct store_outbou
     return action == CONVERT_REPORT_DELAYED || noting->out->wants_reports;
 }
 
+static bool is_bad_news(const struct convert_report_recipient *reported)
+{
+    return reported->action == CONVERT_REPORT_FAILED || reported->action == CONVERT_REPORT_DELAYED;
+}
+
 static int note_recipient(struct noting *noting, size_t index, const struct convert_report_recipient *reported)
 {
     const struct store_outbound_recipient *recipient = &noting->out->recipients[index];
@@ -205,13 +210,58 @@ static int note_recipient(struct noting *noting, size_t index, const struct conv
     return result;
 }
 
+/* 1; 0: enough was told already of what is not known to be about a recipient; -1. */
+static int may_tell_answer(const struct noting *noting)
+{
+    int64_t answers;
+    if (store_returned_count_answers(noting->db, noting->out->id, noting->in->received_at - DAY_MS, &answers) < 0)
+        return -1;
+    return answers < ANSWERS_MAX;
+}
+
+/* Bad news about somebody whom the message was not sent to. It may be a lie; or one of the recipients is an alias, and a server on the
+ * way has lost what they were called: then nobody else says that it was not delivered. */
+static int tell_of_others(struct noting *noting)
+{
+    struct strbuf text;
+    int may = may_tell_answer(noting);
+    if (may <= 0)
+        return may < 0 ? -1 : 1;
+    strbuf_init(&text, SECTION_MAX);
+    struct notice_list list = { .text = &text };
+    strbuf_add_str(
+        &text, "A report came back by email which says that this message has not reached somebody who is not among its "
+               "recipients. Mail to one of them may be passed on to there. It could not be verified: whoever has the "
+               "message can have written it.\n\n");
+    for (size_t i = 0; i < noting->returned->report.count; i++) {
+        const struct convert_report_recipient *reported = &noting->returned->report.recipients[i];
+        const char *who = reporter(noting, reported);
+        struct notice_said said = {
+            .about = reported->address[0] ? reported->address : "(an address that can't be read)",
+            .words = status_words(reported->status),
+            .code = reported->status,
+            .who = who[0] ? who : "A mail server",
+            .said = reported->diagnostic,
+        };
+        if (is_bad_news(reported))
+            notice_list_add_said(&list, &said);
+    }
+    notice_list_end(&list);
+    int result = tell(noting, "Unclear delivery", text.data);
+    strbuf_free(&text);
+    return result == 1 && store_returned_set_answer(noting->db, noting->in->id) == 1 ? 1 : -1;
+}
+
 static int note_report(struct noting *noting)
 {
     const struct convert_report_result *report = &noting->returned->report;
+    size_t matched = 0, bad_news = 0;
     int result = 1;
     for (size_t i = 0; i < report->count && result == 1; i++) {
         const struct convert_report_recipient *reported = &report->recipients[i];
         int index = returns_match(noting->out, noting->in->about_place, reported);
+        matched += index >= 0;
+        bad_news += index < 0 && is_bad_news(reported);
         if (index >= 0)
             result = note_recipient(noting, (size_t)index, reported);
         else if (++noting->traced <= TRACE_MAX)
@@ -219,6 +269,8 @@ static int note_report(struct noting *noting)
                            store_report_action_name((enum store_report_action)reported->action),
                            reported->original[0] ? reported->original : reported->address, noting->out->id);
     }
+    if (result == 1 && matched == 0 && bad_news > 0)
+        result = tell_of_others(noting);
     return result == 1 ? tell_reports(noting) : -1;
 }
 
@@ -308,10 +360,10 @@ static int tell_unreadable(struct noting *noting)
 
 static int note_other(struct noting *noting)
 {
-    int64_t answers;
-    if (store_returned_count_answers(noting->db, noting->out->id, noting->in->received_at - DAY_MS, &answers) < 0)
+    int may = may_tell_answer(noting);
+    if (may < 0)
         return -1;
-    if (answers >= ANSWERS_MAX)
+    if (may == 0)
         return trace(noting, STORE_QUEUE_IN, "ignored",
                      "no report about out%" PRId64 ", and there were %d within a day", noting->out->id, ANSWERS_MAX);
     if (noting->returned->is_unreadable)
