@@ -177,6 +177,18 @@ static bool is_bad_news(const struct convert_report_recipient *reported)
     return reported->action == CONVERT_REPORT_FAILED || reported->action == CONVERT_REPORT_DELAYED;
 }
 
+/* Still to be tried: the relay's answer was lost, and it had taken the mail. It would only fail once more. */
+static int end_trying(const struct noting *noting, const struct store_outbound_recipient *recipient,
+                      const struct convert_report_recipient *reported)
+{
+    if (recipient->state != STORE_RECIPIENT_WAITING || reported->action != CONVERT_REPORT_FAILED)
+        return 1;
+    return store_outbound_set_recipient(noting->db, noting->out->id, recipient->correspondent_id,
+                                        STORE_RECIPIENT_FAILED, reporter(noting, reported), reported->diagnostic) < 0
+               ? -1
+               : 1;
+}
+
 static int note_recipient(struct noting *noting, size_t index, const struct convert_report_recipient *reported)
 {
     const struct store_outbound_recipient *recipient = &noting->out->recipients[index];
@@ -205,7 +217,9 @@ static int note_recipient(struct noting *noting, size_t index, const struct conv
         if (reported->action == CONVERT_REPORT_DELAYED && reported->will_retry_until > noting->retried_until)
             noting->retried_until = reported->will_retry_until;
     }
-    int result = is_new < 0 ? -1 : trace_report(noting, name.data, reported, is_new == 1);
+    int result = is_new < 0 || end_trying(noting, recipient, reported) < 0
+                     ? -1
+                     : trace_report(noting, name.data, reported, is_new == 1);
     strbuf_free(&name);
     return result;
 }
