@@ -20,7 +20,8 @@
 #include "smtp/smtp_address.h"
 
 enum {
-    RETURNED_MAX = 100, /* about one message: more are not told */
+    RETURNED_MAX = 100, /* about one message: more are not told, */
+    RETURNED_EACH = 4,  /* unless it has so many recipients that each can be delayed, fail, and more */
     ANSWERS_MAX = 3,    /* that are no reports, about one message within a day */
     DAY_MS = 24 * 3600 * 1000,
     TRACE_MAX = 50, /* lines that one report adds to a story */
@@ -392,8 +393,11 @@ static int note(struct noting *noting)
     int64_t count;
     if (store_returned_count(noting->db, noting->out->id, noting->in->id, &count) < 0)
         return -1;
-    if (count > RETURNED_MAX)
-        return trace(noting, STORE_QUEUE_IN, "ignored", "more than %d came back about out%" PRId64, RETURNED_MAX,
+    int64_t most = (int64_t)noting->out->recipient_count * RETURNED_EACH;
+    if (most < RETURNED_MAX)
+        most = RETURNED_MAX;
+    if (count > most)
+        return trace(noting, STORE_QUEUE_IN, "ignored", "more than %" PRId64 " came back about out%" PRId64, most,
                      noting->out->id);
     bool is_report = !noting->returned->is_unreadable && noting->returned->report.kind != CONVERT_REPORT_OTHER;
     return is_report ? note_report(noting) : note_other(noting);
