@@ -178,11 +178,13 @@ static bool is_bad_news(const struct convert_report_recipient *reported)
     return reported->action == CONVERT_REPORT_FAILED || reported->action == CONVERT_REPORT_DELAYED;
 }
 
-/* Still to be tried: the relay's answer was lost, and it had taken the mail. It would only fail once more. */
+/* Still to be tried: the relay's answer was lost, and it had taken the mail. It would only fail once more. Only if the return
+ * address was told to this recipient alone: else another one, who has the mail, could keep it from them. */
 static int end_trying(const struct noting *noting, const struct store_outbound_recipient *recipient,
                       const struct convert_report_recipient *reported)
 {
-    if (recipient->state != STORE_RECIPIENT_WAITING || reported->action != CONVERT_REPORT_FAILED)
+    if (noting->in->about_place == 0 || recipient->state != STORE_RECIPIENT_WAITING ||
+        reported->action != CONVERT_REPORT_FAILED)
         return 1;
     return store_outbound_set_recipient(noting->db, noting->out->id, recipient->correspondent_id,
                                         STORE_RECIPIENT_FAILED, reporter(noting, reported), reported->diagnostic) < 0

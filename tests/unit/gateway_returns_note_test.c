@@ -23,13 +23,13 @@ static int64_t add_message(struct store_db *db)
     return id;
 }
 
-static int64_t add_returned(struct store_db *db, int64_t about)
+static int64_t add_returned(struct store_db *db, int64_t about, unsigned place)
 {
     struct store_inbound_new row = { .kind = STORE_INBOUND_RETURNED,
                                      .sender = "",
                                      .from_address = "",
                                      .about_outbound_id = about,
-                                     .about_place = 1,
+                                     .about_place = place,
                                      .now = NOW };
     int64_t id;
     assert_int_equal(store_inbound_add(db, &row, &id), 1);
@@ -37,15 +37,16 @@ static int64_t add_returned(struct store_db *db, int64_t about)
 }
 
 /* Was the author told something? */
-static bool note(struct store_db *db, int64_t about, enum convert_report_action action)
+static bool note_at(struct store_db *db, int64_t about, unsigned place, const char *address,
+                    enum convert_report_action action)
 {
-    struct returned returned = { .id = add_returned(db, about), .now = NOW };
+    struct returned returned = { .id = add_returned(db, about, place), .now = NOW };
     struct store_inbound row;
     convert_report_init(&returned.report);
     returned.report.kind = CONVERT_REPORT_DSN;
     returned.report.recipients = xcalloc(1, sizeof *returned.report.recipients);
     returned.report.recipients[0] = (struct convert_report_recipient){ .action = action,
-                                                                       .address = xstrdup("bob@example.com"),
+                                                                       .address = xstrdup(address),
                                                                        .original = xstrdup(""),
                                                                        .status = xstrdup("5.1.1"),
                                                                        .diagnostic = xstrdup("550 no such user"),
@@ -57,6 +58,11 @@ static bool note(struct store_db *db, int64_t about, enum convert_report_action 
     assert_int_equal(row.state, STORE_QUEUE_SETTLED);
     store_inbound_free(&row);
     return returned.has_added;
+}
+
+static bool note(struct store_db *db, int64_t about, enum convert_report_action action)
+{
+    return note_at(db, about, 1, "bob@example.com", action);
 }
 
 static void assert_recipient(struct store_db *db, int64_t id, enum store_recipient_state state)
@@ -101,11 +107,49 @@ static void outcomes_of_the_relay_stay(void **state)
     assert_int_equal(fixture->errors, 0);
 }
 
+/* Each of several recipients was told the return address of all: another one might be lying, and must not keep the mail from who still
+ * waits for it. */
+static void a_report_about_one_of_several_ends_no_attempts(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    int64_t id = add_message(db);
+    assert_true(note_at(db, id, 0, "bob@example.com", CONVERT_REPORT_FAILED));
+    assert_recipient(db, id, STORE_RECIPIENT_WAITING);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
+/* A message to many may come back from each of them, late at first and then for good. */
+static void of_many_recipients_more_is_told(void **state)
+{
+    enum { PEOPLE = 60, EACH = 4 };
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    int64_t id = add_message(db), correspondent;
+    char address[64];
+    for (int i = 1; i < PEOPLE; i++) {
+        snprintf(address, sizeof address, "p%d@example.com", i);
+        assert_int_equal(store_correspondent_ensure(db, address, NOW, &correspondent), 1);
+        assert_int_equal(store_outbound_add_recipient(db, id, correspondent, 0), 1);
+    }
+    for (int i = 1; i < PEOPLE; i++) {
+        snprintf(address, sizeof address, "p%d@example.com", i);
+        assert_true(note_at(db, id, 0, address, CONVERT_REPORT_DELAYED));
+        assert_true(note_at(db, id, 0, address, CONVERT_REPORT_FAILED));
+    }
+    for (int i = 2 * (PEOPLE - 1); i < PEOPLE * EACH; i++)
+        (void)note_at(db, id, 0, address, CONVERT_REPORT_FAILED);
+    assert_false(note_at(db, id, 0, "bob@example.com", CONVERT_REPORT_FAILED)); /* it has an end */
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = { WITH_STORE(who_has_failed_is_not_tried_again),
-                                        WITH_STORE(outcomes_of_the_relay_stay) };
+                                        WITH_STORE(outcomes_of_the_relay_stay),
+                                        WITH_STORE(a_report_about_one_of_several_ends_no_attempts),
+                                        WITH_STORE(of_many_recipients_more_is_told) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
