@@ -329,6 +329,8 @@ static void on_drained(struct stream *stream, void *ctx)
     struct smtp_client *client = ctx;
     if (client->state == SMTP_CLIENT_CONTENT)
         smtp_client_send_content(client);
+    else if (client->state == SMTP_CLIENT_FINAL)
+        timer_start(client->timer, client->final_timeout_ms);
 }
 
 static void on_end(struct stream *stream, enum stream_end why, const char *detail, void *ctx)

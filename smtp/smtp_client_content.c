@@ -112,7 +112,7 @@ static size_t text_max(const struct smtp_client *client)
 void smtp_client_write_end(struct smtp_client *client, const struct strbuf *text)
 {
     stream_write(client->stream, text->data, text->len);
-    timer_start(client->timer, client->final_timeout_ms);
+    timer_start(client->timer, client->data_timeout_ms); /* until it has left */
     smtp_client_set_state(client, SMTP_CLIENT_FINAL);
 }
 
