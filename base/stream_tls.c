@@ -204,8 +204,16 @@ enum io_result stream_tls_write(struct stream *stream, const void *data, size_t 
     ERR_clear_error();
     errno = 0;
     int result = SSL_write_ex(stream->tls->ssl, data, len < RECORD_MAX ? len : RECORD_MAX, written_out);
+    int error = errno;
     stream->tls_write_reads = result != 1 && SSL_want_read(stream->tls->ssl);
-    return result == 1 ? IO_DONE : judge(stream, result, errno, "TLS");
+    /* The peer may have said why before it went; what has come can still be read. */
+    if (result != 1 && SSL_get_error(stream->tls->ssl, result) == SSL_ERROR_SYSCALL) {
+        stream_receive(stream);
+        stream_fail(stream, STREAM_END_RESET, error == 0 ? "connection lost" : strerror(error));
+        ERR_clear_error();
+        return IO_FAILED;
+    }
+    return result == 1 ? IO_DONE : judge(stream, result, error, "TLS");
 }
 
 void stream_tls_close_notify(struct stream *stream)

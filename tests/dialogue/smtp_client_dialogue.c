@@ -32,6 +32,7 @@
  *   lying              the client has shown that it does not know the password
  *   closed             the client has sent nothing more, and closed the connection
  *   cut                the relay closes the connection
+ *   parting TEXT       the relay sends a line and closes the connection, before the client sees either
  *   tls TEXT           the relay sends a line and starts TLS
  *   reading off|on     the relay stops reading, reads again
  *   wait MS            time passes
@@ -332,6 +333,16 @@ static void do_cut(struct play *play, const char *text)
 {
     (void)text;
     stream_free(&play->relay);
+}
+
+static void do_parting(struct play *play, const char *text)
+{
+    do_say(play, text);
+    stream_write(play->relay, play->packet.data, play->packet.len);
+    strbuf_clear(&play->packet);
+    turn(play, 1);
+    stream_free(&play->relay);
+    turn(play, TURNS);
 }
 
 static void do_tls(struct play *play, const char *text)
@@ -649,6 +660,7 @@ static const struct {
     { "quiet", do_quiet, false },
     { "closed", do_closed, false },
     { "cut", do_cut, false },
+    { "parting", do_parting, false },
     { "tls", do_tls, false },
     { "reading", do_reading, false },
     { "wait", do_wait, false },
