@@ -158,8 +158,10 @@ static int find_member(const struct parts *parts, const struct store_outbound *r
     return ok ? 1 : -1;
 }
 
-int relay_mail_find_sender(const struct parts *parts, const struct store_outbound *row,
-                           struct smtp_address *address_out, struct strbuf *name_out)
+/* In whose name it is sent: the author's own address and alias, or those of the group under whose mapping it was taken
+ * ("Alice Member (Sales Team)"), to which an answer then comes back. -1: it can't be read, or makes no address. */
+static int find_sender(const struct parts *parts, const struct store_outbound *row, struct smtp_address *address_out,
+                       struct strbuf *name_out)
 {
     struct store_group group;
     if (!row->group_id)
@@ -178,7 +180,7 @@ static const char *gather_author(struct relay_mail *mail, const struct store_out
     struct strbuf alias, name;
     strbuf_init(&alias, NAME_MAX_BYTES);
     strbuf_init(&name, NAME_MAX_BYTES);
-    int found = relay_mail_find_sender(mail->parts, row, &mail->request.from.address, &alias);
+    int found = find_sender(mail->parts, row, &mail->request.from.address, &alias);
     display_name_add_formatted(&name, config->mail.from_name, alias.data, config->domain);
     mail->request.from.name = strbuf_detach(&name);
     strbuf_free(&alias);

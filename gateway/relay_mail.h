@@ -5,16 +5,10 @@
 
 struct parts;
 struct relay_mail;
-struct strbuf;
 
 /* Gathers what the mail's header needs: mailboxes of the author, the recipients and those of the thread's other members
  * to whom all of these may write, the thread's Message-IDs. NULL when the database can't be read or the row makes no sense; *error_out is static text. */
 struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_outbound *row, const char **error_out)
     __attribute__((warn_unused_result));
 void relay_mail_free(struct relay_mail **mail);
-/* In whose name it is sent: the author's own address and alias, or those of the group under whose mapping it was taken
- * ("Alice Member (Sales Team)"), to which an answer then comes back. -1: it can't be read, or makes no address. */
-int relay_mail_find_sender(const struct parts *parts, const struct store_outbound *row,
-                           struct smtp_address *address_out, struct strbuf *name_out)
-    __attribute__((warn_unused_result));
 const struct convert_out_request *relay_mail_request(const struct relay_mail *mail);
