@@ -2,14 +2,19 @@
 #include "gateway/returns_match.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "smtp/smtp_address.h"
 
+/* A report may name as many addresses as a message has recipients, each of which is compared with each: so what can't be the
+ * same is not parsed. Both are as smtp_address_format() writes them, so their local parts differ in case at most. */
 static bool is_same(const char *a, const char *b)
 {
     struct smtp_address left, right;
-    return smtp_address_parse(a, strlen(a), &left) == 1 && smtp_address_parse(b, strlen(b), &right) == 1 &&
-           smtp_address_equal(&left, &right);
+    const char *at = strrchr(a, '@');
+    size_t len = at ? (size_t)(at - a) + 1 : 0;
+    return len > 0 && strncasecmp(a, b, len) == 0 && smtp_address_parse(a, strlen(a), &left) == 1 &&
+           smtp_address_parse(b, strlen(b), &right) == 1 && smtp_address_equal(&left, &right);
 }
 
 static int find(const struct store_outbound *row, const char *address)
