@@ -64,3 +64,12 @@ void script_split(const char *text, char **words, size_t max)
         text += strcspn(text, " ");
     }
 }
+
+void script_add_pattern(struct strbuf *out, size_t size)
+{
+    static const char line[] = "The quick brown fox jumps over the lazy dog, again and again and again.\r\n";
+    for (size_t start = out->len; out->len - start < size;) {
+        size_t rest = size - (out->len - start);
+        strbuf_add(out, line, rest < sizeof line - 1 ? rest : sizeof line - 1);
+    }
+}

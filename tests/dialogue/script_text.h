@@ -12,6 +12,8 @@ bool script_unescape(const char *text, struct strbuf *out) __attribute__((warn_u
 bool script_matches(const char *pattern, size_t pattern_len, const char *text, size_t len);
 /* The line at *at of text, which moves behind it; NULL when there is no whole line. */
 const char *script_next_line(const struct strbuf *text, const char *end, size_t *at, size_t *len_out);
+/* Appends size octets of lines that are all alike. */
+void script_add_pattern(struct strbuf *out, size_t size);
 /* For scandir(). */
 int script_is_dialogue(const struct dirent *entry);
 /* The words of a text, of which the list takes max, and NULL for the rest of it; what it held before is freed. */

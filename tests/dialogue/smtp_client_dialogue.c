@@ -188,15 +188,6 @@ static void add_unescaped(struct play *play, struct strbuf *out, const char *tex
         FAIL(play, "bad escape: %s", text);
 }
 
-static void add_pattern(struct strbuf *out, size_t size)
-{
-    static const char line[] = "The quick brown fox jumps over the lazy dog, again and again and again.\r\n";
-    for (size_t start = out->len; out->len - start < size;) {
-        size_t rest = size - (out->len - start);
-        strbuf_add(out, line, rest < sizeof line - 1 ? rest : sizeof line - 1);
-    }
-}
-
 /* --- the lines of a script: the relay's --- */
 
 static void do_say(struct play *play, const char *text)
@@ -268,7 +259,7 @@ static void do_expect_pattern(struct play *play, const char *text)
     strbuf_init(&pattern, TEXT_MAX);
     char *rest;
     size_t size = strtoul(text, &rest, 10), skipped = strtoul(rest, NULL, 10);
-    add_pattern(&pattern, skipped + size);
+    script_add_pattern(&pattern, skipped + size);
     if (play->received.len - play->matched < size ||
         memcmp(play->received.data + play->matched, pattern.data + skipped, size) != 0)
         FAIL(play, "the pattern has not come: %zu bytes are there", play->received.len - play->matched);
@@ -365,16 +356,6 @@ static bool is_yes(const char *text)
     return strcmp(text, "yes") == 0;
 }
 
-static enum smtp_client_tls tls_by_name(const char *name)
-{
-    static const char *const names[] = { "none", "may", "require", "verify" };
-    size_t i = 0;
-    while (i < sizeof names / sizeof names[0] && strcmp(names[i], name) != 0)
-        i++;
-    assert_true(i < sizeof names / sizeof names[0]);
-    return (enum smtp_client_tls)i;
-}
-
 static const char wrong_pin[] = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 static const char *copy_into(char out[static 200], const char *value)
@@ -402,7 +383,7 @@ static void do_set(struct play *play, const char *text)
     else if (strcmp(name, "implicit_tls") == 0)
         play->settings.implicit_tls = is_yes(value);
     else if (strcmp(name, "tls") == 0)
-        play->settings.tls = tls_by_name(value);
+        play->settings.tls = relay_tls_by_name(value);
     else if (strcmp(name, "trust") == 0)
         play->settings.ca_file = is_yes(value) ? play->ca_file : NULL;
     else if (strcmp(name, "keep_ms") == 0)
@@ -483,7 +464,7 @@ static void do_content(struct play *play, const char *text)
 static void do_pattern(struct play *play, const char *text)
 {
     strbuf_clear(&play->content);
-    add_pattern(&play->content, strtoul(text, NULL, 10));
+    script_add_pattern(&play->content, strtoul(text, NULL, 10));
 }
 
 static void do_announce(struct play *play, const char *text)

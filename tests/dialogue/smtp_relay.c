@@ -6,6 +6,7 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/tls.h"
@@ -88,4 +89,14 @@ char *relay_scram_step(struct relay_scram *scram, const char *said)
     char *copy = result == GSASL_OK || result == GSASL_NEEDS_MORE ? xstrdup(answer == NULL ? "" : answer) : NULL;
     gsasl_free(answer);
     return copy;
+}
+
+enum smtp_client_tls relay_tls_by_name(const char *name)
+{
+    static const char *const names[] = { "none", "may", "require", "verify" };
+    size_t i = 0;
+    while (i < sizeof names / sizeof names[0] && strcmp(names[i], name) != 0)
+        i++;
+    require(i < sizeof names / sizeof names[0]);
+    return (enum smtp_client_tls)i;
 }

@@ -1,5 +1,10 @@
-/* smtp_relay.h - what a relay in a script has and knows: a certificate, a password (with SCRAM-SHA-256) */
+/* smtp_relay.h - what a relay in a script has and knows: a certificate, a password (with SCRAM-SHA-256),
+ * and what a script calls the ways of reaching it */
 #pragma once
+#include "smtp/smtp_client.h"
+
+/* "none", "may", "require", "verify" */
+enum smtp_client_tls relay_tls_by_name(const char *name);
 
 /* Makes a folder with cert.pem, for "localhost", and key.pem. */
 void relay_make_folder(char folder[static 64]);
