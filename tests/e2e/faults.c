@@ -101,7 +101,7 @@ int fdatasync(int fildes)
 }
 
 /* A commit that was written is one when only the process ends: the system has it. So the step begins before that. */
-ssize_t pwrite64(int fd, const void *buf, size_t nbytes, off64_t offset)
+ssize_t pwrite64(int fd, const void *buf, size_t n, off64_t offset)
 {
     ssize_t (*original)(int, const void *, size_t, off64_t) =
         (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
@@ -114,12 +114,12 @@ ssize_t pwrite64(int fd, const void *buf, size_t nbytes, off64_t offset)
         if (come_to(log_fault))
             return -1;
     }
-    return original(fd, buf, nbytes, offset);
+    return original(fd, buf, n, offset);
 }
 
-ssize_t pwrite(int fd, const void *buf, size_t nbytes, off_t offset)
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
 {
-    return pwrite64(fd, buf, nbytes, offset);
+    return pwrite64(fd, buf, n, offset);
 }
 
 int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
