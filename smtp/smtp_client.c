@@ -146,6 +146,7 @@ void smtp_client_drop(struct smtp_client *client)
     client->is_used = false;
     client->message_count = 0;
     smtp_sasl_free(&client->sasl);
+    smtp_client_forget_said(client);
     memset(&client->reply, 0, sizeof client->reply);
     memset(&client->extensions, 0, sizeof client->extensions);
     smtp_client_set_state(client, SMTP_CLIENT_CLOSED);
@@ -310,6 +311,7 @@ static int read_reply_line(struct smtp_client *client)
     if (last == 1) {
         struct smtp_reply reply = client->reply;
         memset(&client->reply, 0, sizeof client->reply);
+        smtp_client_hide_said(client, &reply);
         handle_reply(client, &reply);
     }
     return 1;

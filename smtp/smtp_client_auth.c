@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/stream.h"
+#include "base/xmalloc.h"
 #include "smtp/smtp_client_internal.h"
 #include "smtp/smtp_sasl.h"
 
@@ -17,9 +18,30 @@ static void fail(struct smtp_client *client, const char *enhanced, const char *w
     smtp_client_give_up(client, SMTP_STAGE_AUTH, &reply);
 }
 
+void smtp_client_forget_said(struct smtp_client *client)
+{
+    if (client->said != NULL)
+        explicit_bzero(client->said, strlen(client->said));
+    free(client->said);
+    client->said = NULL;
+}
+
+void smtp_client_hide_said(const struct smtp_client *client, struct smtp_reply *reply)
+{
+    enum { ENOUGH = 8 }; /* to know it by, where it is cut */
+    if (client->said == NULL || client->said[0] == '\0')
+        return;
+    char begin[ENOUGH + 1] = "";
+    memcpy(begin, client->said, strnlen(client->said, ENOUGH));
+    if (strstr(reply->text, begin) != NULL)
+        *reply = smtp_reply_make(reply->code, reply->enhanced, "(it repeats what it was told)");
+}
+
 /* One line that may hold the password: wiped when it is written. */
 static void say(struct smtp_client *client, const char *before, const char *response)
 {
+    smtp_client_forget_said(client);
+    client->said = xstrdup(response);
     struct strbuf text;
     strbuf_init(&text, SMTP_SASL_LINE_MAX + 100);
     strbuf_reserve(&text, strlen(before) + strlen(response) + 2); /* in one piece: nothing is left behind by growing */
@@ -112,6 +134,7 @@ static void succeed(struct smtp_client *client)
 {
     bool is_proven = smtp_sasl_is_complete(client->sasl) && !client->is_auth_cancelled;
     smtp_sasl_free(&client->sasl);
+    smtp_client_forget_said(client);
     if (!is_proven) {
         fail(client, "4.7.8", "let us in without having shown that it knows the password: it may be another");
         return;

@@ -115,6 +115,7 @@ struct smtp_client {
     bool is_auth_begun; /* AUTH was said */
     bool is_auth_cancelled;
     struct strbuf challenge;                     /* base64, as it came */
+    char *said;                                  /* in AUTH, last, in base64; NULL */
     struct smtp_client_transaction *transaction; /* NULL: idle */
 };
 
@@ -153,6 +154,9 @@ void smtp_client_on_starttls(struct smtp_client *client, const struct smtp_reply
 void smtp_client_identify(struct smtp_client *client); /* then begins the transaction */
 void smtp_client_note_challenge(struct smtp_client *client, const char *line, size_t len); /* a line of a reply */
 void smtp_client_on_auth(struct smtp_client *client, const struct smtp_reply *reply);
+/* Some repeat what they have not understood: what was said in AUTH gets into no log, and is told to nobody. */
+void smtp_client_hide_said(const struct smtp_client *client, struct smtp_reply *reply);
+void smtp_client_forget_said(struct smtp_client *client); /* wiped */
 
 /* --- smtp_client_envelope.c --- */
 int64_t smtp_client_message_size(const struct smtp_client_transaction *transaction); /* with the prefix */
