@@ -110,9 +110,11 @@ struct relay {
     struct timer *probe_timer;
     int64_t probed_id;           /* the last entry that was started as a probe */
     struct timer *release_timer; /* NULL: nothing is being released */
-    bool release_submitted;
-    bool has_worked;  /* some relay has, since the start */
-    bool was_started; /* what awaited a relay before the start has had its chance */
+    bool release_submitted;      /* then only the committer touches the next */
+    int64_t released_id;         /* those above it are still to be made due: each once, however it fares */
+    bool release_anew;           /* from the first one */
+    bool has_worked;             /* some relay has, since the start */
+    bool was_started;            /* what awaited a relay before the start has had its chance */
     uint64_t delivered;
     char last_error[RELAY_REPLY_MAX];
 };

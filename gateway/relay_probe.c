@@ -53,10 +53,11 @@ static void probe(void *arg)
         relay_probe_schedule(relay);
         return;
     }
-    if (!relay->is_open || find_awaiting(relay, &id) == 0)
+    int found = relay->is_open ? find_awaiting(relay, &id) : 0;
+    if (found == 0)
         return; /* the next message that falls due is the probe */
     timer_start(relay->probe_timer, PROBE_AGAIN_MS);
-    if (queue_start(relay->queue, id))
+    if (found == 1 && queue_start(relay->queue, id))
         relay->probed_id = id;
 }
 
@@ -77,19 +78,21 @@ void relay_probe_now(struct relay *relay)
     relay_probe_schedule(relay);
 }
 
-/* Releasing. */
+/* Releasing: each once for a relay that is up again. What only another one could take, which is down, would be made due for
+ * ever else. */
 
 static int commit_release(struct store_db *db, void *arg)
 {
-    const struct relay *relay = arg;
-    return store_outbound_end_waiting(db, clock_wall_ms(relay->parts->clock), RELEASE_BATCH);
+    struct relay *relay = arg;
+    return store_outbound_end_waiting(db, clock_wall_ms(relay->parts->clock), RELEASE_BATCH, &relay->released_id);
 }
 
 static void released(int result, void *arg)
 {
     struct relay *relay = arg;
     relay->release_submitted = false;
-    if (result != 0)
+    relay->release_anew = relay->release_anew || result < 0;
+    if (result != 0 || relay->release_anew)
         timer_start(relay->release_timer, RELEASE_LOOK_MS);
     if (result == 1)
         queue_poke(relay->queue);
@@ -114,12 +117,16 @@ static void release(void *arg)
         timer_start(relay->release_timer, RELEASE_LOOK_MS);
         return;
     }
+    if (relay->release_anew)
+        relay->released_id = 0;
+    relay->release_anew = false;
     relay->release_submitted = true;
     store_submit(relay->parts->store, commit_release, released, relay);
 }
 
 void relay_probe_up(struct relay *relay)
 {
+    relay->release_anew = true;
     timer_start(relay->release_timer, 0);
 }
 

@@ -229,8 +229,12 @@ int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_a
 /* The oldest one with an id above this that awaits a relay. 0: none. */
 int store_outbound_next_awaiting(struct store_db *db, int64_t above, int64_t *id_out)
     __attribute__((warn_unused_result));
-/* Makes due those that await a relay, the oldest first, at most `limit`. 1: some, perhaps there are more; 0: there are none. */
-int store_outbound_end_waiting(struct store_db *db, int64_t now, unsigned limit) __attribute__((warn_unused_result));
+/* Makes due those with an id above *above that await a relay, the oldest first, at most `limit`; *above is then the last of
+ * them. 1: some, perhaps there are more; 0: there are none. */
+int store_outbound_end_waiting(struct store_db *db, int64_t now, unsigned limit, int64_t *above)
+    __attribute__((warn_unused_result));
+/* Is it WAITING or ROUTED? */
+int store_outbound_is_scheduled(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
 /* These two as for inbound. */
 int store_outbound_set_state(struct store_db *db, int64_t id, enum store_queue_state state, const char *error)
     __attribute__((warn_unused_result));

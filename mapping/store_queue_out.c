@@ -245,13 +245,30 @@ int store_outbound_next_awaiting(struct store_db *db, int64_t above, int64_t *id
         STORE_VALUES(bind_int(above)), id_out);
 }
 
-int store_outbound_end_waiting(struct store_db *db, int64_t now, unsigned limit)
+int store_outbound_end_waiting(struct store_db *db, int64_t now, unsigned limit, int64_t *above)
 {
-    return store_execute(db,
-                         "UPDATE outbound SET awaits_relay = 0, next_attempt_at = min(next_attempt_at, ?)"
-                         " WHERE id IN (SELECT id FROM outbound INDEXED BY outbound_awaiting WHERE " AWAITING
-                         " ORDER BY id LIMIT ?)",
-                         STORE_VALUES(bind_int(now), bind_int(limit)));
+    struct store_query query;
+    int result;
+    bool some = false;
+    store_query_begin(&query, db,
+                      "UPDATE outbound SET awaits_relay = 0, next_attempt_at = min(next_attempt_at, ?)"
+                      " WHERE id IN (SELECT id FROM outbound INDEXED BY outbound_awaiting WHERE " AWAITING
+                      " AND id > ? ORDER BY id LIMIT ?) RETURNING id",
+                      STORE_VALUES(bind_int(now), bind_int(*above), bind_int(limit)));
+    while ((result = store_query_next(&query)) == 1) { /* in any order */
+        int64_t id = store_query_int(&query, 0);
+        *above = id > *above ? id : *above;
+        some = true;
+    }
+    store_query_end(&query);
+    return result < 0 ? -1 : some;
+}
+
+int store_outbound_is_scheduled(struct store_db *db, int64_t id)
+{
+    int64_t found;
+    return store_fetch_int(db, "SELECT id FROM outbound WHERE id = ? AND state IN ('waiting', 'routed')",
+                           STORE_VALUES(bind_int(id)), &found);
 }
 
 int store_outbound_set_state(struct store_db *db, int64_t id, enum store_queue_state state, const char *error)

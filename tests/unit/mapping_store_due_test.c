@@ -70,7 +70,7 @@ static void what_is_due_is_found_beside_thousands_that_are_deferred(void **state
     }
     assert_int_equal(due, 2);
     assert_int_equal(store_outbound_next_awaiting(db, 0, &at), 0);
-    assert_int_equal(store_outbound_end_waiting(db, NOW, 5), 0);
+    assert_int_equal(store_outbound_end_waiting(db, NOW, 5, &(int64_t){ 0 }), 0);
     count_steps(db, &steps, &sorts);
     assert_int_equal(sorts, 0);
     assert_in_range(steps, 1, STEPS_MAX);

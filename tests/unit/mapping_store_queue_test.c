@@ -496,7 +496,7 @@ static void what_awaits_a_relay_is_made_due_oldest_first(void **state)
     struct store_db *db = store_fixture_borrow(fixture);
     struct people people = add_people(db);
     struct store_outbound found;
-    int64_t ids[4], id, due;
+    int64_t ids[4], id, due, above = 0;
     for (int i = 0; i < 4; i++) {
         ids[i] = add_outbound(db, &people, NOW);
         assert_int_equal(store_outbound_retry(db, ids[i], NOW + 1000 - i, i != 1, "451 down"), 1);
@@ -507,18 +507,20 @@ static void what_awaits_a_relay_is_made_due_oldest_first(void **state)
     assert_int_equal(store_outbound_next_awaiting(db, ids[0], &id), 1);
     assert_int_equal(id, ids[2]);
     assert_int_equal(store_outbound_next_awaiting(db, ids[2], &id), 0);
-    assert_int_equal(store_outbound_end_waiting(db, NOW + 5, 1), 1);
+    assert_int_equal(store_outbound_end_waiting(db, NOW + 5, 1, &above), 1);
+    assert_int_equal(above, ids[0]);
     assert_int_equal(store_queue_count_due(db, STORE_QUEUE_OUT, NOW + 5, 10, &due), 1);
     assert_int_equal(due, 1);
     assert_int_equal(store_outbound_find(db, ids[0], &found), 1);
     assert_false(found.awaits_relay);
     assert_int_equal(found.next_attempt_at, NOW + 5);
     store_outbound_free(&found);
-    assert_int_equal(store_outbound_end_waiting(db, NOW + 2000, 10), 1);
+    assert_int_equal(store_outbound_end_waiting(db, NOW + 2000, 10, &above), 1);
+    assert_int_equal(above, ids[2]);
     assert_int_equal(store_outbound_find(db, ids[2], &found), 1);
     assert_int_equal(found.next_attempt_at, NOW + 998); /* never later than it was */
     store_outbound_free(&found);
-    assert_int_equal(store_outbound_end_waiting(db, NOW + 2000, 10), 0);
+    assert_int_equal(store_outbound_end_waiting(db, NOW + 2000, 10, &(int64_t){ 0 }), 0);
     assert_int_equal(store_queue_count_due(db, STORE_QUEUE_OUT, NOW + 2000, 2, &due), 1);
     assert_int_equal(due, 2);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
@@ -701,7 +703,7 @@ static void use_what_runs_for_each_message(struct store_db *db, const struct peo
     store_inbound_free(&inbound);
     assert_true(store_outbound_find(db, 1, &outbound) >= 0);
     assert_true(store_outbound_next_awaiting(db, 0, &n) >= 0);
-    assert_true(store_outbound_end_waiting(db, NOW, 5) >= 0);
+    assert_true(store_outbound_end_waiting(db, NOW, 5, &n) >= 0);
     store_outbound_free(&outbound);
     assert_true(
         store_inbound_count_since(db, people->bob, (struct store_target){ .member_id = people->alice }, NOW, &n) >= 0);
