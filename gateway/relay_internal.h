@@ -66,7 +66,8 @@ struct relay_job {
     struct smtp_address sender;
     bool is_early;         /* started before it was due, as a probe: if it finds no relay, nothing is noted */
     struct relay_hop *hop; /* LINING_UP: for this; RELAYING: with this; NULL */
-    uint32_t tried;        /* hops that were asked in this attempt, a bit each */
+    uint32_t tried;        /* hops that were asked in this attempt, a bit each; */
+    uint32_t unreached;    /* of these, could not be reached */
     struct relay_job *next_in_line;
     struct smtp_client *client; /* RELAYING; NULL for a maildir */
     unsigned client_generation;

@@ -160,10 +160,11 @@ static struct relay_hop *choose(const struct relay_job *job)
     return NULL;
 }
 
-/* Is there another one that could be asked, or that can't be asked because it is down? */
+/* Is there another one that could be asked, or that could not be asked because it is, or was, down? */
 static void look_for_others(const struct relay_job *job, bool *left_out, bool *down_out)
 {
-    *left_out = *down_out = false;
+    *left_out = false;
+    *down_out = (job->unreached & ~bit_of(job->hop)) != 0;
     for (size_t i = 0; i < job->relay->hop_count; i++) {
         const struct relay_hop *hop = &job->relay->hops[i];
         bool is_other = hop != job->hop && !(job->tried & bit_of(hop));
@@ -343,6 +344,7 @@ static void judge(struct relay_job *job, const struct smtp_recipient_result *res
         went_down(relay, hop, results[0].reply.text);
     else
         has_worked(relay, hop);
+    job->unreached |= unreached ? bit_of(hop) : 0;
     note_destinations(job, results, count);
     bool relay_left, relay_down;
     look_for_others(job, &relay_left, &relay_down);
