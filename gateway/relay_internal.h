@@ -78,6 +78,7 @@ struct relay_job {
     struct relay_result *results;             /* one per waiting recipient */
     int64_t next_attempt_at, now, give_up_at; /* wall clock, ms */
     bool noticed;
+    bool is_stopped; /* committer: an administrator has held or dropped it meanwhile */
     struct timer *pause;
 };
 
@@ -178,9 +179,9 @@ int relay_tell_author(struct store_db *db, struct relay_job *job, const char *su
                       const char *lines, const char *end) __attribute__((warn_unused_result));
 /* Everything that this attempt has to tell. */
 int relay_tell_results(struct store_db *db, struct relay_job *job) __attribute__((warn_unused_result));
-/* Of an entry that an administrator has dropped while it was under way: its author was told so, and hears what was delivered
- * all the same. */
-int relay_tell_dropped(struct store_db *db, struct relay_job *job) __attribute__((warn_unused_result));
+/* Of an entry that an administrator has held or dropped while it was under way: its author was told so, and hears what was
+ * delivered all the same. */
+int relay_tell_stopped(struct store_db *db, struct relay_job *job) __attribute__((warn_unused_result));
 
 /* relay_await.c */
 /* Not counted as an attempt at the relay: something here is busy. */

@@ -85,14 +85,20 @@ static int commit_entry(struct store_db *db, const struct relay_job *job)
 static int commit_results(struct store_db *db, void *arg)
 {
     struct relay_job *job = arg;
-    int result = 1;
+    int result = store_outbound_is_scheduled(db, job->row.id);
     job->noticed = false;
+    job->is_stopped = result == 0;
+    if (result == 0)
+        result = 1;
     for (size_t i = 0; i < job->waiting_count && result == 1; i++)
         result = commit_recipient(db, job, i);
     if (result == 1)
         result = commit_entry(db, job);
-    if (result >= 0 && relay_has_author(job))
-        result = result == 1 ? relay_tell_results(db, job) : relay_tell_dropped(db, job);
+    bool is_left = result == 1;
+    if (result >= 0 && relay_has_author(job) && job->is_stopped)
+        result = relay_tell_stopped(db, job);
+    if (result >= 0 && relay_has_author(job) && is_left)
+        result = relay_tell_results(db, job);
     return result >= 0 ? 1 : -1;
 }
 

@@ -21,6 +21,7 @@
 #include "gateway/queue.h"
 #include "gateway/relay_health.h"
 #include "gateway/relay_password.h"
+#include "mapping/store.h"
 #include "smtp/maildir.h"
 
 enum { LIMIT_PAUSE_MS = 60 * 1000 };
@@ -415,10 +416,20 @@ static void send_to(struct relay_job *job, const struct smtp_client_message *mes
     free(error);
 }
 
+/* An administrator may have held or dropped it while it waited in line. */
+static bool is_stopped(const struct relay_job *job)
+{
+    return store_outbound_is_scheduled(store_reader(job->relay->parts->store), job->row.id) == 0;
+}
+
 static void hand_over(struct relay_job *job)
 {
     struct relay_envelope envelope;
     struct smtp_client_message message;
+    if (is_stopped(job)) {
+        end_unnoted(job);
+        return;
+    }
     bool is_for_nobody = !job->is_aside_known && relay_decide_aside(job) == 0;
     job->is_aside_known = true;
     if (is_for_nobody) {

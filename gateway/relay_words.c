@@ -99,8 +99,7 @@ static bool is_failed(const struct relay_job *job, const struct relay_result *re
 
 static bool is_late(const struct relay_job *job, const struct relay_result *result)
 {
-    (void)job;
-    return result->outcome.action == OUTCOME_RETRY && result->outcome.warn;
+    return result->outcome.action == OUTCOME_RETRY && result->outcome.warn && !job->is_stopped;
 }
 
 static bool is_parked(const struct relay_job *job, const struct relay_result *result)
@@ -205,7 +204,7 @@ static bool is_delivered(const struct relay_job *job, const struct relay_result 
     return result->outcome.action == OUTCOME_DELIVERED;
 }
 
-int relay_tell_dropped(struct store_db *db, struct relay_job *job)
+int relay_tell_stopped(struct store_db *db, struct relay_job *job)
 {
     struct strbuf lines;
     int result = 1;

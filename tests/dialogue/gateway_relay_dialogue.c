@@ -16,6 +16,7 @@
  *   utf8 N to ADDRESS ... / lost N to ADDRESS ...
  *                          likewise; its mail needs SMTPUTF8, its content is missing
  *   revoke ADDRESS, suspend ADDRESS, resume ADDRESS     the mapping of the author with it
+ *   hold N, drop N         an administrator stops a message; nothing is said to its author here
  *   pass MS                time goes by, from one event to the next
  *   restart                the daemon ends and starts again
  *   probe                  an administrator wants everything tried now
@@ -295,6 +296,8 @@ static const struct {
     { "revoke", 1, scene_revoke },
     { "suspend", 1, scene_suspend },
     { "resume", 1, scene_resume },
+    { "hold", 1, scene_hold },
+    { "drop", 1, scene_drop },
     { "probe", 1, scene_probe },
     { "restart", 1, scene_restart },
     { "pass", 1, scene_pass },

@@ -380,6 +380,41 @@ void scene_resume(struct play *play, char **words)
     change_database(play, change_mapping, &(struct mapping_change){ words[0], STORE_MAPPING_APPROVED });
 }
 
+static int64_t find_message(struct play *play, const char *name)
+{
+    for (size_t i = 0; name && i < play->message_count; i++)
+        if (strcmp(play->messages[i].name, name) == 0)
+            return play->messages[i].id;
+    FAIL(play, "there is no message %s", name ? name : "");
+    return 0;
+}
+
+static int hold(struct store_db *db, struct play *play, void *arg)
+{
+    const int64_t *id = arg;
+    (void)play;
+    return store_outbound_set_state(db, *id, STORE_QUEUE_HELD, "held by an administrator");
+}
+
+static int drop(struct store_db *db, struct play *play, void *arg)
+{
+    const int64_t *id = arg;
+    (void)play;
+    return store_outbound_finish(db, *id, STORE_QUEUE_DROPPED);
+}
+
+void scene_hold(struct play *play, char **words)
+{
+    int64_t id = find_message(play, words[0]);
+    change_database(play, hold, &id);
+}
+
+void scene_drop(struct play *play, char **words)
+{
+    int64_t id = find_message(play, words[0]);
+    change_database(play, drop, &id);
+}
+
 void scene_probe(struct play *play, char **words)
 {
     (void)words;
