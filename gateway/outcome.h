@@ -10,6 +10,7 @@
  *   about the message           delivered   retry          give up            retry: the same octets again
  *   here, about this entry      -           retry, park    park               retry
  *
+ * Of what a relay says to MAIL, 421 and what came after a minute is between us and the relay (relay_pool.c).
  * A next relay that there is not is a retry, and a retry after retry.give_up is giving up.
  */
 #pragma once

@@ -1,7 +1,7 @@
 /* relay_pool.c - which relay gets a message, and over which connection
  *
  * Relays are asked in the order of the configuration; what comes next in it is asked in the same attempt when the one
- * before could not be reached, or lacks what the message needs. A relay that refuses one connection more while it
+ * before could not be reached, serves nobody, or lacks what the message needs. A relay that refuses one connection more while it
  * serves others is not down: it gets fewer at a time for a while.
  */
 #include "gateway/relay_internal.h"
@@ -24,7 +24,11 @@
 #include "mapping/store.h"
 #include "smtp/maildir.h"
 
-enum { LIMIT_PAUSE_MS = 60 * 1000 };
+enum {
+    LIMIT_PAUSE_MS = 60 * 1000,
+    CROWDED_MS = 10 * 1000, /* who has too many connections says so soon */
+    SILENT_MS = 60 * 1000,  /* who needs that long to answer the first word about a message is as good as down */
+};
 
 static const struct config_relay *config_of(const struct relay *relay, const struct relay_hop *hop)
 {
@@ -268,6 +272,12 @@ static void note_destinations(struct relay_job *job, const struct smtp_recipient
     }
 }
 
+static bool is_crowded(const struct relay_job *job)
+{
+    return relay_health_state(job->hop->health) == RELAY_HEALTH_UP && job->hop->in_use > 0 &&
+           clock_monotonic_ms(job->relay->parts->clock) - job->sent_at < CROWDED_MS;
+}
+
 /* It serves others: it does not want this many. The message keeps its place. */
 static void lower_limit(struct relay_job *job)
 {
@@ -337,7 +347,7 @@ static void judge(struct relay_job *job, const struct smtp_recipient_result *res
     struct relay *relay = job->relay;
     struct relay_hop *hop = job->hop;
     bool unreached = results[0].outcome != SMTP_OUTCOME_DELIVERED && results[0].stage <= SMTP_STAGE_AUTH;
-    if (unreached && relay_health_state(hop->health) == RELAY_HEALTH_UP && hop->in_use > 0) {
+    if (unreached && is_crowded(job)) {
         lower_limit(job);
         return;
     }
@@ -374,8 +384,8 @@ static void on_relayed(const struct smtp_recipient_result *results, size_t count
     serve(relay, hop);
 }
 
-/* A directory that can't be written to says nothing about the message: it counts as a relay that can't be reached. */
-static void on_kept(const struct smtp_recipient_result *results, size_t count, void *ctx)
+/* What says nothing about the message counts as a relay that can't be reached. */
+static void on_unreached(const struct smtp_recipient_result *results, size_t count, void *ctx)
 {
     struct smtp_recipient_result *judged = xmemdup(results, count * sizeof *judged);
     for (size_t i = 0; i < count; i++)
@@ -383,6 +393,23 @@ static void on_kept(const struct smtp_recipient_result *results, size_t count, v
             judged[i].stage = SMTP_STAGE_CONNECT;
     on_relayed(judged, count, ctx);
     free(judged);
+}
+
+/* It lets everybody in and then serves nobody: no answer to the first word about a message, or 421. */
+static bool is_useless(const struct relay_job *job, const struct smtp_recipient_result *result)
+{
+    enum { CLOSING = 421 };
+    int64_t took_ms = clock_monotonic_ms(job->relay->parts->clock) - job->sent_at;
+    return result->stage == SMTP_STAGE_MAIL && result->outcome == SMTP_OUTCOME_TEMPORARY &&
+           (result->reply.code == CLOSING || took_ms >= SILENT_MS);
+}
+
+static void on_sent(const struct smtp_recipient_result *results, size_t count, void *ctx)
+{
+    if (is_useless(ctx, &results[0]))
+        on_unreached(results, count, ctx);
+    else
+        on_relayed(results, count, ctx);
 }
 
 /* Sending. */
@@ -405,11 +432,11 @@ static void send_to(struct relay_job *job, const struct smtp_client_message *mes
     if (config->kind == CONFIG_RELAY_MAILDIR) {
         job->hop->in_use++;
         queue_id_format(STORE_QUEUE_OUT, job->row.id, unique);
-        maildir_deliver(relay->parts->background, config->target, unique, message, on_kept, job);
+        maildir_deliver(relay->parts->background, config->target, unique, message, on_unreached, job);
     } else if ((job->client = take_client(relay, job->hop, &error))) {
         job->hop->in_use++;
         job->client_generation = job->hop->generation;
-        smtp_client_send(job->client, message, on_relayed, job);
+        smtp_client_send(job->client, message, on_sent, job);
     } else {
         cannot_connect(job, error);
     }
