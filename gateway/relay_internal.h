@@ -116,7 +116,7 @@ struct relay {
     int64_t released_id;         /* those above it are still to be made due: each once, however it fares */
     bool release_anew;           /* from the first one */
     bool has_worked;             /* some relay has, since the start */
-    bool was_started;            /* what awaited a relay before the start has had its chance */
+    bool has_heard;              /* some relay was asked since the start, whatever came of it */
     uint64_t delivered;
     char last_error[RELAY_REPLY_MAX];
 };

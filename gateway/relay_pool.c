@@ -346,6 +346,7 @@ static void judge(struct relay_job *job, const struct smtp_recipient_result *res
 {
     struct relay *relay = job->relay;
     struct relay_hop *hop = job->hop;
+    relay->has_heard = true;
     bool unreached = results[0].outcome != SMTP_OUTCOME_DELIVERED && results[0].stage <= SMTP_STAGE_AUTH;
     if (unreached && is_crowded(job)) {
         lower_limit(job);

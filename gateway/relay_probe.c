@@ -47,8 +47,7 @@ static void probe(void *arg)
     struct relay *relay = arg;
     int64_t id;
     int64_t in = next_probe_in(relay);
-    bool is_start = in < 0 && !relay->was_started; /* all may be well again since the last run */
-    relay->was_started = true;
+    bool is_start = in < 0 && !relay->has_heard; /* all may be well again since the last run */
     if (in != 0 && !is_start) {
         relay_probe_schedule(relay);
         return;
@@ -57,6 +56,8 @@ static void probe(void *arg)
     if (found == 0)
         return; /* the next message that falls due is the probe */
     timer_start(relay->probe_timer, PROBE_AGAIN_MS);
+    if (is_start && queue_under_way(relay->queue) > 0)
+        return; /* it may be on its way to a relay */
     if (found == 1 && queue_start(relay->queue, id))
         relay->probed_id = id;
 }
