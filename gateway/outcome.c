@@ -82,6 +82,8 @@ static struct outcome next_relay_or_wait(const struct outcome_facts *facts)
 
 struct outcome outcome_decide(const struct outcome_facts *facts)
 {
+    if (facts->is_surplus)
+        return (struct outcome){ .action = OUTCOME_RETRY, .next_attempt_at = facts->now };
     enum place place = facts->is_ours ? PLACE_HERE : places[facts->stage];
     switch (meanings[place][facts->outcome]) {
     case DONE:

@@ -10,6 +10,7 @@
  *   about the message           delivered   retry          give up            retry: the same octets again
  *   here, about this entry      -           retry, park    park               retry
  *
+ * Recipients that a relay has no room for beside others, which it has taken, are tried again at once.
  * Of what a relay says to MAIL, 421 and what came after a minute is between us and the relay (relay_pool.c).
  * A next relay that there is not is a retry, and a retry after retry.give_up is giving up.
  */
@@ -39,6 +40,7 @@ struct outcome_facts {
     enum smtp_stage stage;
     bool is_ours;             /* it failed here, before any relay: stage says nothing */
     bool again;               /* and the attempt before failed in the same way, by this entry's own fault */
+    bool is_surplus;          /* the relay has taken others in this attempt, and only so many at a time */
     bool relay_left;          /* another relay can be asked now */
     bool relay_down;          /* one could not be asked at all: it may have what this one lacks */
     int64_t received_at, now; /* wall clock, ms */

@@ -199,15 +199,29 @@ void relay_set_result(struct relay_job *job, size_t index, const struct smtp_rec
     result->outcome = outcome_decide(&facts);
 }
 
+/* RFC 5321 section 4.5.3.1.10, where it says too what 552 once meant. */
+static bool is_one_too_many(const struct smtp_recipient_result *result)
+{
+    const char *enhanced = result->reply.enhanced;
+    if (result->stage != SMTP_STAGE_RCPT)
+        return false;
+    return (result->reply.code == 452 && (!enhanced[0] || strcmp(enhanced, "4.5.3") == 0)) ||
+           (result->reply.code == 552 && strcmp(enhanced, "5.5.3") == 0);
+}
+
 void relay_set_results(struct relay_job *job, const struct smtp_recipient_result *results, size_t count,
                        bool relay_left, bool relay_down)
 {
     size_t given = 0;
+    bool some_taken = false;
+    for (size_t i = 0; i < count; i++)
+        some_taken = some_taken || results[i].outcome == SMTP_OUTCOME_DELIVERED;
     for (size_t i = 0; i < job->waiting_count; i++) {
         struct relay_result *result = &job->results[i];
         if (result->decided)
             continue;
         struct outcome_facts facts = facts_of(job, &results[given]);
+        facts.is_surplus = some_taken && is_one_too_many(&results[given]);
         facts.relay_left = relay_left;
         facts.relay_down = relay_down;
         take_reply(result, job->hop ? job->hop->name : "", &results[given].reply);
