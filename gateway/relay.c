@@ -218,7 +218,8 @@ static void start(int64_t id, void *ctx)
     job->next = relay->jobs;
     relay->jobs = job;
     job->mail_fd = -1;
-    if (store_outbound_find(db, id, &job->row) != 1) {
+    if (store_outbound_find(db, id, &job->row) != 1 ||
+        (job->row.state != STORE_QUEUE_WAITING && job->row.state != STORE_QUEUE_ROUTED)) { /* stopped just now */
         job->row.id = id;
         relay_end_after_pause(job);
         return;
