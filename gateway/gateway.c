@@ -348,9 +348,9 @@ struct tidying {
 static int tidy_database(struct store_db *db, void *arg)
 {
     const struct tidying *tidying = arg;
-    if (store_queue_bring_forward(db, STORE_QUEUE_IN, tidying->latest_due, tidying->now) < 0 ||
-        store_queue_bring_forward(db, STORE_QUEUE_OUT, tidying->latest_due, tidying->now) < 0)
-        return -1;
+    for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_RETURNED; queue++)
+        if (store_queue_bring_forward(db, queue, tidying->latest_due, tidying->now) < 0)
+            return -1;
     if (store_forward_expire(db, tidying->now - files_awaited_ms) < 0)
         return -1;
     return store_seen_expire(db, tidying->now - seen_tmtp_ms, SEEN_BATCH);

@@ -393,11 +393,11 @@ static int note_other(struct noting *noting)
 static int note(struct noting *noting)
 {
     int64_t count;
-    if (store_returned_count(noting->db, noting->out->id, noting->in->id, &count) < 0)
-        return -1;
     int64_t most = (int64_t)noting->out->recipient_count * RETURNED_EACH;
     if (most < RETURNED_MAX)
         most = RETURNED_MAX;
+    if (store_returned_count(noting->db, noting->out->id, noting->in->id, most + 1, &count) < 0)
+        return -1;
     if (count > most)
         return trace(noting, STORE_QUEUE_IN, "ignored", "more than %" PRId64 " came back about out%" PRId64, most,
                      noting->out->id);

@@ -55,7 +55,7 @@ int store_forward_list_awaited(struct store_db *db, int64_t thread_id, const cha
 {
     return list(db,
                 "SELECT " COLUMNS " FROM forward_message WHERE msgid = ? AND attachments <> '' AND author_uid = ?"
-                " AND outbound_id IN (SELECT id FROM outbound WHERE thread_id = ?) ORDER BY outbound_id, seq",
+                " AND (SELECT thread_id FROM outbound WHERE id = outbound_id) = ? ORDER BY outbound_id, seq",
                 STORE_VALUES(bind_text(msgid), bind_text(author_uid), bind_int(thread_id)), each, ctx);
 }
 

@@ -27,17 +27,12 @@ static const char *const queue_names[QUEUE_COUNT] = { "in", "out" };
         before "inbound" after, before "outbound" after                                                                \
     }
 /* By their due times, said so: the planner takes the index of states, which is as good as any to it when it knows nothing of what
- * the table holds, and walks through all that waits. */
-#define FOR_BOTH_BY_TIME(before, after)                                                                                \
+ * the table holds, and walks through all that waits. What came back is not for the silo: it is a schedule of its own. */
+#define FOR_SCHEDULES(before, between, after)                                                                          \
     {                                                                                                                  \
-        before "inbound INDEXED BY inbound_due" after, before "outbound INDEXED BY outbound_due" after                 \
-    }
-/* Likewise, for those who take what is due: what came back is not for the silo. */
-#define FOR_SCHEDULES(before, after)                                                                                   \
-    {                                                                                                                  \
-        before "inbound INDEXED BY inbound_due WHERE kind <> 'returned' AND" after,                                    \
-            before "outbound INDEXED BY outbound_due WHERE" after,                                                     \
-            before "inbound INDEXED BY inbound_returned_due WHERE kind = 'returned' AND" after                         \
+        before "inbound INDEXED BY inbound_due" between " WHERE kind <> 'returned' AND" after,                         \
+            before "outbound INDEXED BY outbound_due" between " WHERE" after,                                          \
+            before "inbound INDEXED BY inbound_returned_due" between " WHERE kind = 'returned' AND" after              \
     }
 #define FOR_EACH_STATE(before, after)                                                                                  \
     {                                                                                                                  \
@@ -82,7 +77,7 @@ int store_queue_list_due(struct store_db *db, enum store_queue queue, int64_t no
                          store_queue_each *each, void *ctx)
 {
     static const char *const sql[SCHEDULE_COUNT] =
-        FOR_SCHEDULES("SELECT id, next_attempt_at FROM ",
+        FOR_SCHEDULES("SELECT id, next_attempt_at FROM ", "",
                       " " SCHEDULED " AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ?");
     return list(db, sql[queue], STORE_VALUES(bind_int(now), bind_int(limit)), each, ctx);
 }
@@ -90,14 +85,14 @@ int store_queue_list_due(struct store_db *db, enum store_queue queue, int64_t no
 int store_queue_next_due(struct store_db *db, enum store_queue queue, int64_t now, int64_t *at_out)
 {
     static const char *const sql[SCHEDULE_COUNT] = FOR_SCHEDULES(
-        "SELECT next_attempt_at FROM ", " " SCHEDULED " AND next_attempt_at > ? ORDER BY next_attempt_at LIMIT 1");
+        "SELECT next_attempt_at FROM ", "", " " SCHEDULED " AND next_attempt_at > ? ORDER BY next_attempt_at LIMIT 1");
     return store_fetch_int(db, sql[queue], STORE_VALUES(bind_int(now)), at_out);
 }
 
 int store_queue_count_due(struct store_db *db, enum store_queue queue, int64_t now, unsigned most, int64_t *count_out)
 {
     static const char *const sql[SCHEDULE_COUNT] =
-        FOR_SCHEDULES("SELECT count(*) FROM (SELECT 1 FROM ", " " SCHEDULED " AND next_attempt_at <= ? LIMIT ?)");
+        FOR_SCHEDULES("SELECT count(*) FROM (SELECT 1 FROM ", "", " " SCHEDULED " AND next_attempt_at <= ? LIMIT ?)");
     return store_fetch_int(db, sql[queue], STORE_VALUES(bind_int(now), bind_int(most)), count_out);
 }
 
@@ -145,8 +140,8 @@ int store_queue_set_due(struct store_db *db, enum store_queue queue, int64_t id,
 
 int store_queue_bring_forward(struct store_db *db, enum store_queue queue, int64_t latest, int64_t at)
 {
-    static const char *const sql[QUEUE_COUNT] =
-        FOR_BOTH_BY_TIME("UPDATE ", " SET next_attempt_at = ? WHERE " SCHEDULED " AND next_attempt_at > ?");
+    static const char *const sql[SCHEDULE_COUNT] =
+        FOR_SCHEDULES("UPDATE ", " SET next_attempt_at = ?", " " SCHEDULED " AND next_attempt_at > ?");
     return store_execute(db, sql[queue], STORE_VALUES(bind_int(at), bind_int(latest))) < 0 ? -1 : 1;
 }
 

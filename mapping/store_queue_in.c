@@ -214,8 +214,8 @@ int store_inbound_awaits_routing(struct store_db *db, const char *message_id, in
 {
     int64_t one;
     return store_fetch_int(db,
-                           "SELECT 1 FROM inbound WHERE message_id = ? AND correspondent_id = ? AND id < ?"
-                           " AND +state = 'waiting' LIMIT 1",
+                           "SELECT 1 FROM inbound INDEXED BY inbound_message_id"
+                           " WHERE message_id = ? AND correspondent_id = ? AND id < ? AND state = 'waiting' LIMIT 1",
                            STORE_VALUES(bind_text(message_id), bind_int(correspondent_id), bind_int(before_id)), &one);
 }
 

@@ -47,11 +47,12 @@ int store_report_list(struct store_db *db, int64_t outbound_id, store_report_eac
     return result < 0 ? -1 : 1;
 }
 
-int store_returned_count(struct store_db *db, int64_t outbound_id, int64_t inbound_id, int64_t *count_out)
+int store_returned_count(struct store_db *db, int64_t outbound_id, int64_t inbound_id, int64_t most, int64_t *count_out)
 {
     return store_fetch_int(db,
-                           "SELECT count(*) FROM inbound WHERE about_outbound_id = ? AND id <= ? AND kind <> 'notice'",
-                           STORE_VALUES(bind_int(outbound_id), bind_int(inbound_id)), count_out);
+                           "SELECT count(*) FROM (SELECT 1 FROM inbound WHERE about_outbound_id = ? AND id <= ?"
+                           " AND kind <> 'notice' LIMIT ?)",
+                           STORE_VALUES(bind_int(outbound_id), bind_int(inbound_id), bind_int(most)), count_out);
 }
 
 int store_returned_count_answers(struct store_db *db, int64_t outbound_id, int64_t since, int64_t *count_out)

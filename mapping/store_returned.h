@@ -35,8 +35,9 @@ typedef void store_report_each(const struct store_report *report, void *ctx);
 int store_report_list(struct store_db *db, int64_t outbound_id, store_report_each *each, void *ctx)
     __attribute__((warn_unused_result));
 
-/* How many came back about an outbound entry, this one included and none after it. */
-int store_returned_count(struct store_db *db, int64_t outbound_id, int64_t inbound_id, int64_t *count_out)
+/* How many came back about an outbound entry, this one included and none after it; counted up to most, for nobody else says
+ * how many there are. */
+int store_returned_count(struct store_db *db, int64_t outbound_id, int64_t inbound_id, int64_t most, int64_t *count_out)
     __attribute__((warn_unused_result));
 /* How many of them were answers, and came at or after a time. */
 int store_returned_count_answers(struct store_db *db, int64_t outbound_id, int64_t since, int64_t *count_out)

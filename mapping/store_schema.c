@@ -194,13 +194,14 @@
     "  delay_awaited INTEGER NOT NULL DEFAULT 0," /* NOTIFY=DELAY, and the sender has not been told of one */          \
     "  last_error TEXT NOT NULL DEFAULT ''"                                                                            \
     ") STRICT;"                                                                                                        \
-    "CREATE INDEX inbound_due ON inbound (next_attempt_at, id) WHERE " SCHEDULED ";"                                   \
+    "CREATE INDEX inbound_due ON inbound (next_attempt_at, id) WHERE kind <> 'returned' AND " SCHEDULED ";"            \
     "CREATE INDEX inbound_returned_due ON inbound (next_attempt_at, id) WHERE kind = 'returned' AND " SCHEDULED ";"    \
     "CREATE INDEX inbound_live ON inbound (state, id) WHERE " UNSETTLED ";"                                            \
     "CREATE INDEX inbound_delay ON inbound (received_at) WHERE delay_awaited = 1 AND " LIVE ";"                        \
     "CREATE INDEX inbound_message_id ON inbound (message_id, digest) WHERE message_id IS NOT NULL;"                    \
     "CREATE INDEX inbound_from ON inbound (correspondent_id, received_at) WHERE correspondent_id IS NOT NULL;"         \
     "CREATE INDEX inbound_about ON inbound (about_outbound_id) WHERE about_outbound_id IS NOT NULL;"                   \
+    "CREATE INDEX inbound_answer ON inbound (about_outbound_id, received_at) WHERE is_answer = 1;"                     \
     "CREATE TABLE inbound_recipient ("                                                                                 \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \

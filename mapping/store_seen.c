@@ -14,14 +14,15 @@ int store_seen_tmtp_known(struct store_db *db, const char *msgid)
                            &seen_at);
 }
 
-/* Who did not get it in the end may get it now: the sender has heard that it failed, and tries again. By the index of Message-IDs: one of digests would be a page more to write for each mail, anywhere in the file. */
+/* Who did not get it in the end may get it now: the sender has heard that it failed, and tries again. By the index of
+ * Message-IDs: one of digests would be a page more to write for each mail, anywhere in the file. */
 int store_inbound_find_same(struct store_db *db, const struct store_inbound_same *same, int64_t *id_out)
 {
     *id_out = 0;
     if (same->about_outbound_id)
         return store_fetch_int(db,
-                               "SELECT id FROM inbound WHERE message_id = ? AND digest = ? AND sender = ?"
-                               " AND received_at >= ? AND about_outbound_id = ? LIMIT 1",
+                               "SELECT id FROM inbound INDEXED BY inbound_message_id WHERE message_id = ?"
+                               " AND digest = ? AND sender = ? AND received_at >= ? AND about_outbound_id = ? LIMIT 1",
                                STORE_VALUES(bind_text(same->message_id), bind_blob(same->digest, STORE_DIGEST_SIZE),
                                             bind_text(same->sender), bind_int(same->since),
                                             bind_int(same->about_outbound_id)),

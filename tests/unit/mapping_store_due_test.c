@@ -1,7 +1,12 @@
 #include "tests/unit/mapping_store_fixture.h"
 
+#include "mapping/store_forward.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
+#include "mapping/store_overdue.h"
+#include "mapping/store_queue_list.h"
+#include "mapping/store_returned.h"
+#include "mapping/store_thread.h"
 
 enum { NOW = 100000, DEFERRED = 2000, STEPS_MAX = 400 };
 
@@ -77,11 +82,135 @@ static void what_is_due_is_found_beside_thousands_that_are_deferred(void **state
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+static void ignore_overdue(int64_t id, int64_t received_at, bool is_tellable, void *ctx)
+{
+    (void)id, (void)received_at, (void)is_tellable, (void)ctx;
+}
+
+static void ignore_forward(const struct store_forward_message *message, void *ctx)
+{
+    (void)message, (void)ctx;
+}
+
+/* What is asked for each message, each mail, or each minute. What comes out does not matter: nothing is there. */
+static void ask_everything(struct store_db *db)
+{
+    static const uint8_t digest[STORE_DIGEST_SIZE];
+    struct store_inbound_same same = {
+        .message_id = "m", .sender = "", .digest = digest, .target = { .member_id = 1 }
+    };
+    int64_t id;
+    char *message_id;
+    for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_RETURNED; queue++) {
+        assert_int_equal(store_queue_list_due(db, queue, NOW, 5, ignore, &(int){ 0 }), 1);
+        assert_int_equal(store_queue_next_due(db, queue, NOW, &id), 0);
+        assert_int_equal(store_queue_count_due(db, queue, NOW, 5, &id), 1);
+        assert_int_equal(store_queue_bring_forward(db, queue, NOW, NOW), 1);
+    }
+    for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_OUT; queue++) {
+        assert_int_equal(store_queue_oldest(db, queue, &id), 0);
+        assert_int_equal(store_queue_count(db, queue, STORE_QUEUE_WAITING, &id), 1);
+        assert_int_equal(store_queue_list_about(db, queue, 1, ignore, &(int){ 0 }), 1);
+    }
+    assert_int_equal(store_inbound_find_same(db, &same, &id), 0);
+    same.about_outbound_id = 1;
+    assert_int_equal(store_inbound_find_same(db, &same, &id), 0);
+    assert_int_equal(store_inbound_awaits_routing(db, "m", 1, 9), 0);
+    assert_int_equal(store_inbound_count_since(db, 1, same.target, NOW, &id), 1);
+    assert_int_equal(store_overdue_count_generated(db, 1, same.target, NOW, &id), 1);
+    assert_int_equal(store_overdue_count_reports(db, "bob@example.com", NOW, 5, &id), 1);
+    assert_int_equal(store_overdue_refusal_told(db, 1, "bob@example.com", same.target, NOW), 0);
+    assert_int_equal(store_overdue_list_delayed(db, NOW, 5, ignore_overdue, NULL), 1);
+    assert_int_equal(store_overdue_list_waiting(db, 0, 5, ignore_overdue, NULL), 1);
+    assert_int_equal(store_returned_count(db, 1, 9, 5, &id), 1);
+    assert_int_equal(store_returned_count_answers(db, 1, NOW, &id), 1);
+    assert_int_equal(store_outbound_next_awaiting(db, 0, &id), 0);
+    assert_int_equal(store_outbound_end_waiting(db, NOW, 5, &(int64_t){ 0 }), 0);
+    assert_int_equal(store_outbound_find_forward(db, "m", &id), 0);
+    assert_int_equal(store_forward_list_awaited(db, 1, "m", "uid", ignore_forward, NULL), 1);
+    assert_int_equal(store_message_find_shared(db, 1, 1, &message_id), 0);
+}
+
+/* A walk through a whole table, as the planner calls it. */
+static void look_at_plan(struct store_db *db, const char *sql, const char *bad)
+{
+    sqlite3_stmt *plan;
+    char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
+    assert_int_equal(sqlite3_prepare_v2(db->handle, explain, -1, &plan, NULL), SQLITE_OK);
+    while (sqlite3_step(plan) == SQLITE_ROW) {
+        const char *step = (const char *)sqlite3_column_text(plan, 3);
+        if (strstr(step, bad))
+            fail_msg("%s: %s", step, sql);
+    }
+    sqlite3_finalize(plan);
+    sqlite3_free(explain);
+}
+
+/* Settled entries are kept for the story of each message: after years they are millions. */
+static void nothing_that_is_asked_often_walks_through_a_table(void **state)
+{
+    static const char *const bad[] = { "SCAN inbound", "SCAN outbound", "SCAN message", "SCAN forward_message",
+                                       "SCAN outbound_recipient" };
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    const char *texts[200];
+    size_t count = 0;
+    ask_everything(db);
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt && count < 200;
+         stmt = sqlite3_next_stmt(db->handle, stmt))
+        if (strstr(sqlite3_sql(stmt), "bound") || strstr(sqlite3_sql(stmt), "message"))
+            texts[count++] = sqlite3_sql(stmt);
+    assert_in_range(count, 30, 199);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < sizeof bad / sizeof bad[0]; j++)
+            look_at_plan(db, texts[i], bad[j]);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+    assert_int_equal(fixture->errors, 0); /* an index that is named must be there */
+}
+
+/* Each counted all that came back about the message, and somebody who has its return address can bring any number. */
+static void plenty_that_comes_back_costs_no_more(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    static const uint8_t digest[STORE_DIGEST_SIZE];
+    struct store_inbound_new in = { .kind = STORE_INBOUND_RETURNED,
+                                    .sender = "",
+                                    .from_address = "x@example.net",
+                                    .message_id = "first@example.net",
+                                    .digest = digest,
+                                    .references = "",
+                                    .now = NOW };
+    struct store_inbound_same same = { .message_id = "new@example.net", .sender = "", .digest = digest };
+    const struct store_outbound_new out = {
+        .tmtp_msgid = "m1", .author_uid = "U", .author_alias = "A", .message_id = "x", .head = "{}", .now = NOW
+    };
+    int64_t id, count;
+    int steps = 0;
+    assert_int_equal(store_outbound_add(db, &out, &in.about_outbound_id), 1);
+    for (int i = 0; i < DEFERRED; i++)
+        assert_int_equal(store_inbound_add(db, &in, &id), 1);
+    same.about_outbound_id = in.about_outbound_id;
+    assert_int_equal(store_inbound_find_same(db, &same, &count), 0);
+    assert_int_equal(store_returned_count(db, in.about_outbound_id, id, 11, &count), 1);
+    assert_int_equal(count, 11);
+    assert_int_equal(store_returned_count_answers(db, in.about_outbound_id, NOW, &count), 1);
+    assert_int_equal(store_queue_list_due(db, STORE_QUEUE_IN, NOW, 5, ignore, &(int){ 0 }), 1);
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt; stmt = sqlite3_next_stmt(db->handle, stmt))
+        if (strncmp(sqlite3_sql(stmt), "SELECT", 6) == 0)
+            steps += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);
+    assert_in_range(steps, 1, STEPS_MAX);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
+#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_due_is_found_beside_thousands_that_are_deferred, store_fixture_setup,
-                                        store_fixture_teardown),
+        WITH_STORE(what_is_due_is_found_beside_thousands_that_are_deferred),
+        WITH_STORE(nothing_that_is_asked_often_walks_through_a_table),
+        WITH_STORE(plenty_that_comes_back_costs_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,9 +127,9 @@ static void what_came_back_is_counted(void **state)
     add_inbound(db, STORE_INBOUND_NOTICE, message, "", NOW);
     add_inbound(db, STORE_INBOUND_RETURNED, other, "", NOW);
     int64_t third = add_inbound(db, STORE_INBOUND_RETURNED, message, "", NOW + 20);
-    assert_int_equal(store_returned_count(db, message, first, &count), 1);
+    assert_int_equal(store_returned_count(db, message, first, 10, &count), 1);
     assert_int_equal(count, 1);
-    assert_int_equal(store_returned_count(db, message, third, &count), 1);
+    assert_int_equal(store_returned_count(db, message, third, 10, &count), 1);
     assert_int_equal(count, 3);
     assert_int_equal(store_returned_set_answer(db, first), 1);
     assert_int_equal(store_returned_become_mail(db, second, "sent@gw.example.org", NOW), 1);
@@ -137,7 +137,7 @@ static void what_came_back_is_counted(void **state)
     assert_int_equal(count, 2);
     assert_int_equal(store_returned_count_answers(db, message, NOW + 1, &count), 1);
     assert_int_equal(count, 1);
-    assert_int_equal(store_returned_count(db, message, third, &count), 1);
+    assert_int_equal(store_returned_count(db, message, third, 10, &count), 1);
     assert_int_equal(count, 3); /* what has become mail is still one of them */
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
