@@ -65,15 +65,6 @@ static const char *value_of(cfg_opt_t *opt)
 
 /* Validators: called after each assignment; they report and let the parse go on. */
 
-static int check_duration(cfg_t *cfg, cfg_opt_t *opt)
-{
-    int64_t ms;
-    if (config_parse_duration(value_of(opt), &ms) < 0)
-        config_value_problem(cfg, "%s = \"%s\": expected a duration such as 30s, 10m, 4h or 7d", opt->name,
-                             value_of(opt));
-    return 0;
-}
-
 static int check_size(cfg_t *cfg, cfg_opt_t *opt)
 {
     int64_t bytes;
@@ -92,7 +83,7 @@ static int check_memory(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
-static int check_short_duration(cfg_t *cfg, cfg_opt_t *opt, int64_t least_ms, int64_t most_ms, const char *expected)
+static int check_duration_within(cfg_t *cfg, cfg_opt_t *opt, int64_t least_ms, int64_t most_ms, const char *expected)
 {
     int64_t ms;
     if (config_parse_duration(value_of(opt), &ms) < 0 || ms < least_ms || ms > most_ms)
@@ -103,12 +94,19 @@ static int check_short_duration(cfg_t *cfg, cfg_opt_t *opt, int64_t least_ms, in
 /* Clients wait five minutes for a greeting (RFC 5321 section 4.5.3.2.1), but few of their users do. */
 static int check_greet_delay(cfg_t *cfg, cfg_opt_t *opt)
 {
-    return check_short_duration(cfg, opt, 0, 60 * 1000, "a duration from 0s to 60s");
+    return check_duration_within(cfg, opt, 0, 60 * 1000, "a duration from 0s to 60s");
+}
+
+/* Without a pause an attempt would follow the other; and times are added to the clock's. */
+static int check_retry(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_duration_within(cfg, opt, 1000, INT64_C(3650) * 24 * 3600 * 1000,
+                                 "a duration such as 30s, 10m, 4h or 7d, from 1s to 3650d");
 }
 
 static int check_client_timeout(cfg_t *cfg, cfg_opt_t *opt)
 {
-    return check_short_duration(cfg, opt, 5 * 1000, 3600 * 1000, "a duration from 5s to 1h");
+    return check_duration_within(cfg, opt, 5 * 1000, 3600 * 1000, "a duration from 5s to 1h");
 }
 
 static int check_domain(cfg_t *cfg, cfg_opt_t *opt)
@@ -330,7 +328,7 @@ static const struct {
     { "silo|pin", check_pin },
     { "silo|ca_file", check_readable_file },
     { "silo|oidc_token_file", check_token_file },
-    { "silo|retry_longest", check_duration },
+    { "silo|retry_longest", check_retry },
     { "listen|address", check_address },
     { "listen|certificate", check_readable_file },
     { "listen|key", check_readable_file },
@@ -365,11 +363,11 @@ static const struct {
     { "dkim|domain", check_domain },
     { "policy|max_message", check_size },
     { "policy|automatic_per_hour", check_count_or_none },
-    { "retry|first", check_duration },
-    { "retry|longest", check_duration },
-    { "retry|give_up", check_duration },
-    { "retry|warn_after", check_duration },
-    { "retry|reports", check_duration },
+    { "retry|first", check_retry },
+    { "retry|longest", check_retry },
+    { "retry|give_up", check_retry },
+    { "retry|warn_after", check_retry },
+    { "retry|reports", check_retry },
     { "admin|socket", check_socket_path },
     { "postfix|socketmap", check_address },
     { "postfix|policy", check_address },

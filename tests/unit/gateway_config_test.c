@@ -136,6 +136,10 @@ static const struct mistake mistakes[] = {
       "expected a size" }, /* SQLite's blobs end below 1 GiB */
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"5\" }\n", 6, "expected a duration" },
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"99999999999999999d\" }\n", 6, "expected a duration" },
+    /* one attempt after the other */
+    { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"0s\" longest = \"0s\" }\n", 6, "from 1s to 3650d" },
+    { "domain = \"d.example\"\n" GOOD_REST "retry { give_up = \"100000000000d\" }\n", 6, "from 1s to 3650d" },
+    { "domain = \"d.example\"\n" GOOD_REST "retry { reports = \"3651d\" }\n", 6, "from 1s to 3650d" },
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"2d\" longest = \"1d\" }\n", 0,
       "first is longer than longest" },
     { "domain = \"d.example\"\nnonsense = 3\n" GOOD_REST, 2, "unknown key 'nonsense'" },
