@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from documents import adapt, block
 from postern import Gateway, close_quietly
 from procs import DEV, run, wait_until
 
@@ -36,6 +37,21 @@ def test_good_configuration(idle_gateway):
     idle_gateway.write_config()
     result = run_gateway(idle_gateway, "-t")
     assert result.returncode == 0, result.stderr
+
+
+def test_the_relays_of_the_manual(idle_gateway, folder):
+    """Two relays, of which one wants a login, and the file with its password, as the manual has them."""
+    commands = adapt(block("docs/MANUAL.md", "install -o root -g postern -m 0640 /dev/null /etc/postern/relay-password"),
+                     {"-o root -g postern ": "", "/etc/postern": folder})
+    assert run(["sh", "-ec", commands], folder).returncode == 0
+    relays = adapt(block("docs/MANUAL.md", "# postern.conf: two relays"), {"/etc/postern": folder})
+    idle_gateway.extra = relays
+    idle_gateway.write_config()
+    result = run_gateway(idle_gateway, "-t")
+    assert result.returncode == 0, result.stderr
+    os.chmod(f"{folder}/relay-password", 0o644)
+    result = run_gateway(idle_gateway, "-t")
+    assert result.returncode == CONFIG_ERROR and "chmod o=" in result.stderr
 
 
 @pytest.mark.parametrize("old, new, words", [
