@@ -1,0 +1,48 @@
+"""What the documents name is there: events of the log, keys of the configuration, places that links lead to."""
+import glob
+import os
+import re
+
+from procs import ROOT
+
+DOCUMENTS = ["README.md", "CHANGES.md", *sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "docs", "*.md")))]
+PROGRAMS = ["base", "smtp", "tmtp", "mapping", "gateway"]
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def place_of(heading):
+    """As the anchor of a heading is made of it."""
+    return re.sub(r"[^\w\- ]", "", heading.lstrip("#").strip().lower()).replace(" ", "-")
+
+
+def test_events_of_the_log():
+    """An administrator who looks for one that does not exist waits in vain."""
+    sources = "".join(read(path) for folder in PROGRAMS for path in glob.glob(f"{ROOT}/{folder}/*.c"))
+    logged = set(re.findall(r'"([a-z]+\.[a-z_0-9.]+)"', sources))
+    for row in re.findall(r"^.*\blog\b.*$", read("docs/MANUAL.md"), re.MULTILINE):
+        for event in re.findall(r"`log: ([a-z_.]+)|`([a-z]+\.[a-z]+_?[a-z_]*)` (?:in|of) the log|or `([a-z]+\.[a-z]+)`(?= \|)", row):
+            name = "".join(event)
+            assert name in logged, f"no such event: {name}, in: {row}"
+
+
+def test_keys_of_the_configuration():
+    schema = read("gateway/config_schema.c")
+    manual = re.sub(r"\\[-&]|[\"]", "", read("docs/posternd.8"))
+    for key in re.findall(r'CFG_(?:STR|INT|BOOL|STR_LIST|SEC)\("(\w+)"', schema):
+        assert re.search(rf"^[.](It Ic|Ss) .*\b{key}\b", manual, re.MULTILINE), f"posternd(8) does not have {key}"
+
+
+def test_links():
+    places = {document: {place_of(line) for line in read(document).splitlines() if line.startswith("#")} for document in DOCUMENTS}
+    for document in DOCUMENTS:
+        for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", read(document))):
+            if link.startswith("http"):
+                continue
+            path, _, place = link.partition("#")
+            target = os.path.normpath(os.path.join(os.path.dirname(document), path)) if path else document
+            assert os.path.exists(os.path.join(ROOT, target)), f"{document}: {link}"
+            assert not place or target not in places or place in places[target], f"{document}: {link}"
