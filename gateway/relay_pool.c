@@ -415,10 +415,14 @@ static void on_sent(const struct smtp_recipient_result *results, size_t count, v
 
 /* Sending. */
 
+/* Members read this too: where our files are is none of their business. */
 static void cannot_connect(struct relay_job *job, const char *error)
 {
     struct smtp_recipient_result result = { .outcome = SMTP_OUTCOME_TEMPORARY, .stage = SMTP_STAGE_AUTH };
-    result.reply = smtp_reply_make(451, "4.3.5", "relay %s: %s", job->hop->name, error);
+    const char *file = config_of(job->relay, job->hop)->password_file;
+    size_t path = file && strncmp(error, file, strlen(file)) == 0 ? strlen(file) : 0;
+    result.reply =
+        smtp_reply_make(451, "4.3.5", "relay %s: %s%s", job->hop->name, path ? "password_file" : "", error + path);
     judge(job, &result, 1);
 }
 

@@ -119,6 +119,19 @@ def test_auth(each_mechanism, stopped_gateway, alice):
     assert PASSWORD not in stopped_gateway.read_log(), "the password is in the log"
 
 
+def test_password_that_can_not_be_read_is_told_without_its_path(relay, stopped_gateway, alice):
+    """The author of a message reads it, too."""
+    start_with(stopped_gateway, alice, f"smtp://127.0.0.1:{relay.port}", "tls = require")
+    path = os.path.join(stopped_gateway.folder, "relay.password")
+    os.chmod(path, 0o644)
+    post(alice)
+    wait_for_error(stopped_gateway, "password_file is open to everybody")
+    assert path not in last_error(stopped_gateway)
+    os.chmod(path, 0o600)
+    stopped_gateway.ctl("queue", "retry", "all")
+    wait_until("her mail is delivered", relay.mails)
+
+
 def test_auth_with_implicit_tls_and_fingerprint(relay, stopped_gateway, alice):
     start_with(stopped_gateway, alice, f"smtps://127.0.0.1:{relay.tls_port}", f'tls = verify\n  fingerprint = "{relay.fingerprint()}"')
     post(alice)
