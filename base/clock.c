@@ -155,3 +155,13 @@ void clock_format_rfc5322(int64_t wall_ms, char text_out[static CLOCK_RFC5322_SI
              (unsigned)t.tm_mday % 100, months[t.tm_mon], (unsigned)(t.tm_year + 1900) % 10000,
              (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
 }
+
+void clock_format_plain(int64_t wall_ms, char text_out[static CLOCK_PLAIN_SIZE])
+{
+    static const char months[12][10] = { "January", "February", "March",     "April",   "May",      "June",
+                                         "July",    "August",   "September", "October", "November", "December" };
+    struct tm t;
+    break_down(wall_ms, &t);
+    snprintf(text_out, CLOCK_PLAIN_SIZE, "%u %s %02u:%02u UTC", (unsigned)t.tm_mday % 100, months[t.tm_mon],
+             (unsigned)t.tm_hour % 100, (unsigned)t.tm_min % 100);
+}

@@ -2,8 +2,8 @@
 #include "gateway/relay_internal.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/strbuf.h"
 #include "gateway/notice.h"
 #include "gateway/status_words.h"
@@ -79,17 +79,6 @@ static void add_line(struct notice_list *list, const struct relay_job *job, size
     strbuf_free(&who);
 }
 
-/* "1 December 10:00 UTC" */
-static void add_time(struct strbuf *out, int64_t at)
-{
-    static const char *const months[] = { "January", "February", "March",     "April",   "May",      "June",
-                                          "July",    "August",   "September", "October", "November", "December" };
-    time_t seconds = (time_t)(at / 1000);
-    struct tm tm;
-    if (gmtime_r(&seconds, &tm))
-        strbuf_add_fmt(out, "%d %s %02d:%02d UTC", tm.tm_mday, months[tm.tm_mon], tm.tm_hour, tm.tm_min);
-}
-
 /* What one attempt can have to say; each of them is a notice of its own. */
 static bool is_failed(const struct relay_job *job, const struct relay_result *result)
 {
@@ -132,11 +121,11 @@ static int tell_failures(struct store_db *db, struct relay_job *job, const char 
 
 static int tell_delays(struct store_db *db, struct relay_job *job, const char *lines)
 {
+    char until[CLOCK_PLAIN_SIZE];
     struct strbuf end;
     strbuf_init(&end, 200);
-    strbuf_add_str(&end, "It is tried again until ");
-    add_time(&end, job->give_up_at);
-    strbuf_add_str(&end, ". There is nothing to do.");
+    clock_format_plain(job->give_up_at, until);
+    strbuf_add_fmt(&end, "It is tried again until %s. There is nothing to do.", until);
     int result = store_outbound_set_warned(db, job->row.id, job->now);
     if (result == 1)
         result = store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "warned",

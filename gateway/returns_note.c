@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/strbuf.h"
 #include "gateway/notice.h"
 #include "gateway/returns_match.h"
@@ -28,7 +28,6 @@ enum {
     SECTION_MAX = 48 * 1024,
     NOTICE_MAX = 250 * 1024, /* of all actions, with their introductions */
     LINE_MAX_BYTES = 1000,
-    SECOND_MS = 1000,
 };
 
 /* The store may not know who reads reports: its words are the same. */
@@ -84,14 +83,11 @@ static int tell(const struct noting *noting, const char *subject, const char *te
 
 static void add_what_is_next(const struct noting *noting, struct strbuf *text)
 {
-    static const char *const months[] = { "January", "February", "March",     "April",   "May",      "June",
-                                          "July",    "August",   "September", "October", "November", "December" };
-    time_t seconds = (time_t)(noting->retried_until / SECOND_MS);
-    struct tm tm;
-    strbuf_add_str(text, "\nA mail server on the way tries it again");
-    if (noting->retried_until > noting->returned->now && gmtime_r(&seconds, &tm))
-        strbuf_add_fmt(text, " until %d %s %02d:%02d UTC", tm.tm_mday, months[tm.tm_mon], tm.tm_hour, tm.tm_min);
-    strbuf_add_str(text, ". There is nothing to do.\n");
+    char until[CLOCK_PLAIN_SIZE];
+    clock_format_plain(noting->retried_until, until);
+    bool is_known = noting->retried_until > noting->returned->now;
+    strbuf_add_fmt(text, "\nA mail server on the way tries it again%s%s. There is nothing to do.\n",
+                   is_known ? " until " : "", is_known ? until : "");
 }
 
 /* One notice for all that the report says, the worst first. */

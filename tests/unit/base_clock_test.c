@@ -35,6 +35,16 @@ static void times_are_written_and_read(void **state)
     }
 }
 
+static void times_are_written_for_people(void **state)
+{
+    (void)state;
+    char text[CLOCK_PLAIN_SIZE];
+    clock_format_plain(INT64_C(1795415305123), text);
+    assert_string_equal(text, "23 November 06:28 UTC");
+    clock_format_plain(0, text);
+    assert_string_equal(text, "1 January 00:00 UTC");
+}
+
 static void times_out_of_range_become_the_nearest_one(void **state)
 {
     (void)state;
@@ -137,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_written_and_read),
+        cmocka_unit_test(times_are_written_for_people),
         cmocka_unit_test(times_out_of_range_become_the_nearest_one),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(a_fraction_has_up_to_nine_digits),
