@@ -45,7 +45,8 @@ struct relay_result {
     const char *words;            /* static, instead of what the code means; NULL */
     char code[SMTP_ENHANCED_MAX]; /* enhanced, or the reply's */
     char reply[RELAY_REPLY_MAX];
-    bool dsn; /* delivered, and the relay sends the reports */
+    bool dsn;      /* delivered, and the relay sends the reports */
+    bool is_known; /* a report that came back meanwhile has said that it failed, and its author was told (returns.h) */
 };
 
 /* One entry under way. While a store operation runs (KEEPING, NOTING, PUTTING_OFF) only the committer touches it; while

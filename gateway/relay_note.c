@@ -24,22 +24,26 @@ static const struct {
     [OUTCOME_PARK] = { "parked", STORE_RECIPIENT_WAITING },
 };
 
-static int commit_recipient(struct store_db *db, const struct relay_job *job, size_t i)
+/* While an attempt is under way, what came back from the one before may end it. That stays, and is not told again. */
+static int commit_recipient(struct store_db *db, struct relay_job *job, size_t i)
 {
-    const struct relay_result *result = &job->results[i];
+    struct relay_result *result = &job->results[i];
     const struct store_outbound_recipient *recipient = &job->row.recipients[job->waiting[i]];
-    if (store_outbound_set_recipient(db, job->row.id, recipient->correspondent_id,
-                                     actions[result->outcome.action].state, result->relay, result->reply) < 0)
+    int set = store_outbound_set_recipient(db, job->row.id, recipient->correspondent_id,
+                                           actions[result->outcome.action].state, result->relay, result->reply);
+    if (set < 0)
         return -1;
+    result->is_known = set == 0;
     return store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, actions[result->outcome.action].event,
-                           "%s: %s%s%s%s", recipient->address, result->reply, result->is_said ? " (" : "",
-                           result->is_said ? result->relay : "", result->is_said ? ")" : "");
+                           "%s: %s%s%s%s%s", recipient->address, result->reply, result->is_said ? " (" : "",
+                           result->is_said ? result->relay : "", result->is_said ? ")" : "",
+                           result->is_known ? "; a report has said before that it failed" : "");
 }
 
 static const struct relay_result *find_action(const struct relay_job *job, enum outcome_action action)
 {
     for (size_t i = 0; i < job->waiting_count; i++)
-        if (job->results[i].outcome.action == action)
+        if (job->results[i].outcome.action == action && !job->results[i].is_known)
             return &job->results[i];
     return NULL;
 }
@@ -50,7 +54,7 @@ static const struct relay_result *find_retry(const struct relay_job *job)
     const struct relay_result *first = NULL;
     for (size_t i = 0; i < job->waiting_count; i++) {
         const struct relay_result *result = &job->results[i];
-        if (result->outcome.action == OUTCOME_RETRY &&
+        if (result->outcome.action == OUTCOME_RETRY && !result->is_known &&
             (!first || result->outcome.next_attempt_at < first->outcome.next_attempt_at))
             first = result;
     }
@@ -61,7 +65,7 @@ static bool awaits_relay(const struct relay_job *job)
 {
     bool awaits = false;
     for (size_t i = 0; i < job->waiting_count; i++)
-        awaits = awaits || job->results[i].outcome.awaits_relay;
+        awaits = awaits || (job->results[i].outcome.awaits_relay && !job->results[i].is_known);
     return awaits;
 }
 

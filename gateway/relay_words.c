@@ -107,7 +107,7 @@ static size_t list_those(const struct relay_job *job, struct strbuf *text,
 {
     struct notice_list list = { .text = text };
     for (size_t i = 0; i < job->waiting_count; i++)
-        if (is_meant(job, &job->results[i]))
+        if (!job->results[i].is_known && is_meant(job, &job->results[i]))
             add_line(&list, job, i);
     notice_list_end(&list);
     return list.count;

@@ -218,7 +218,7 @@ int store_outbound_find_queued_at(struct store_db *db, int64_t id, int64_t *rece
 /* The mail is written: replaces the content (the old one is erased), WAITING -> ROUTED; 0 from any other state. */
 int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
                             bool is_smtputf8, const char *signature) __attribute__((warn_unused_result));
-/* relay: "" when none was asked. 0: no such recipient, or their outcome was another one already. */
+/* relay: "" when none was asked. 0: no such recipient, or they have an outcome already, which stays. */
 int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t correspondent_id,
                                  enum store_recipient_state state, const char *relay, const char *reply)
     __attribute__((warn_unused_result));

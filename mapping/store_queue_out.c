@@ -213,13 +213,12 @@ int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id,
 int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t correspondent_id,
                                  enum store_recipient_state state, const char *relay, const char *reply)
 {
-    const char *name = recipient_state_names[state];
     return store_execute(db,
                          "UPDATE outbound_recipient SET state = ?, relay = ?, reply = ?"
                          " WHERE outbound_id = ? AND correspondent_id IS NOT DISTINCT FROM ?"
-                         " AND state IN ('waiting', ?)",
-                         STORE_VALUES(bind_text(name), bind_text(relay), bind_text(reply ? reply : ""), bind_int(id),
-                                      bind_id(correspondent_id), bind_text(name)));
+                         " AND state = 'waiting'",
+                         STORE_VALUES(bind_text(recipient_state_names[state]), bind_text(relay),
+                                      bind_text(reply ? reply : ""), bind_int(id), bind_id(correspondent_id)));
 }
 
 int store_outbound_set_warned(struct store_db *db, int64_t id, int64_t at)

@@ -3,7 +3,9 @@ import os
 import random
 import re
 import smtplib
+import socketserver
 import subprocess
+import threading
 import time
 
 import pytest
@@ -350,6 +352,72 @@ def test_answer_of_a_stranger_is_told_as_such(gateway, bob_to_alice, sent):
 def test_answer_in_a_thread_of_two_is_its_author_s(gateway, bob_to_alice, sent_to_two):
     bring(gateway, sent_to_two, vacation(sent_to_two, sender=DAVE))
     receive_part(bob_to_alice, "I am away until")
+
+
+# The relay and its reports at the same time.
+
+class Dawdler(socketserver.ThreadingTCPServer):
+    """A relay that takes the first message and loses its answer to it, and answers the second when it is told to."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, answer):
+        super().__init__(("127.0.0.1", 0), DawdlerSession)
+        self.port = self.server_address[1]
+        self.answer = answer
+        self.senders = []
+        self.goes_on = threading.Event()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.goes_on.set()
+        self.shutdown()
+        self.server_close()
+
+
+class DawdlerSession(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 dawdler.test\r\n")
+        while line := self.rfile.readline():
+            verb = line[:4].upper()
+            if verb == b"MAIL":
+                self.server.senders.append(line.decode().split("<")[1].split(">")[0])
+            self.wfile.write(b"354 go on\r\n" if verb == b"DATA" else b"250 2.0.0 ok\r\n")
+            if verb != b"DATA":
+                continue
+            while self.rfile.readline() not in (b".\r\n", b""):
+                pass
+            if len(self.server.senders) == 1:
+                return
+            self.server.goes_on.wait()
+            self.wfile.write(self.server.answer + b"\r\n")
+
+
+@pytest.mark.parametrize("answer", (b"550 5.1.1 no such user", b"450 4.2.0 not now", b"250 2.0.0 ok"))
+def test_failure_is_told_once_when_a_report_overtakes_the_relay(stopped_gateway, alice, answer):
+    """The report about the first attempt comes while the second one is under way."""
+    gateway, relay = stopped_gateway, Dawdler(answer)
+    try:
+        gateway.relay = f"smtp://127.0.0.1:{relay.port}"
+        gateway.warn_after = "1s"   # what is late is told as such, too
+        gateway.start()
+        gateway.introduce(alice, "alice")
+        gateway.open_door(BOB, alice)
+        alice.post(BOB, "Are you there?", subject="A question")
+        wait_until("the second attempt is under way", lambda: len(relay.senders) == 2)
+        mail = {"Return-Path": relay.senders[0], "Message-ID": "<1@example.com>"}
+        alice.receive(wait=1)
+        before = len(alice.mails())   # that it is late, perhaps
+        bring(gateway, mail, make_report(mail))
+        receive_part(alice, "could not be delivered by email:")
+        relay.goes_on.set()
+        gateway.wait_settled()
+        alice.receive(wait=1)
+        assert len(alice.mails()) == before + 1
+        assert any("a report has said before that it failed" in line for line in story(gateway, "out1"))
+    finally:
+        relay.close()
 
 
 # An older database.

@@ -353,7 +353,7 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     assert_int_equal(
         store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_DELIVERED, "mx.test:25", "250 ok"), 1);
     assert_int_equal(
-        store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_DELIVERED, "mx.test:25", "250 ok"), 1);
+        store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_DELIVERED, "mx.test:25", "250 ok"), 0);
     assert_int_equal(store_outbound_set_recipient(db, id, people.bob, STORE_RECIPIENT_FAILED, "mx.test:25", "550 no"),
                      0);
     assert_int_equal(store_outbound_set_recipient(db, id, eve, STORE_RECIPIENT_FAILED, "mx.test:25", "550 no"), 1);
