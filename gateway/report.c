@@ -533,6 +533,10 @@ enum report_result report_add_of_return(struct store_db *db, const struct report
     enum report_result result = REPORT_ERROR;
     if (found == 1 && learn_crowd(db, &report, now) == 1)
         result = find_missed(&report, why_out);
+    if (result == REPORT_TOLD && fates.count < row->recipient_count) { /* somebody of whom no report can speak */
+        *why_out = "it was an answer to a return address";
+        result = REPORT_UNTOLD;
+    }
     if (result == REPORT_TOLD && add_with_original(db, reporter, row, &report, now, added_out) != 1)
         result = REPORT_ERROR;
     fates_free(&fates);

@@ -295,6 +295,38 @@ static void too_many_reports_that_nobody_asked_for_come_later(void **state)
     close_scene(&scene);
 }
 
+/* An automatic answer that came to a return address and was let in: no address of a recipient was ever named for it, so no
+ * report could say to whom it was. */
+static void an_answer_that_was_let_in_is_not_lost(void **state)
+{
+    struct scene scene;
+    bool has_content;
+    open_scene(&scene, state);
+    for (int is_proven = 0; is_proven < 2; is_proven++) {
+        struct store_inbound_new row = { .kind = STORE_INBOUND_MAIL,
+                                         .sender = is_proven ? "bob@example.com" : "",
+                                         .from_address = "bob@example.com",
+                                         .correspondent_id = scene.correspondent,
+                                         .is_sender_proven = is_proven,
+                                         .is_automatic = true,
+                                         .content_id = add_content(scene.db, "Subject: I am away\r\n\r\nSoon\r\n"),
+                                         .size = 28,
+                                         .now = NOW };
+        const struct store_inbound_recipient_new recipient = { .target = { .member_id = scene.members[0] },
+                                                               .mapping_id = scene.mappings[0] };
+        int64_t id;
+        assert_int_equal(store_inbound_add(scene.db, &row, &id), 1);
+        assert_int_equal(store_inbound_add_recipient(scene.db, id, &recipient), 1);
+        assert_int_equal(give_up(&scene, id, TROUBLE_SILO_AWAY, true), POSTER_NOT_YET);
+        assert_int_equal(state_of(scene.db, id, &has_content), STORE_QUEUE_WAITING);
+        assert_int_equal(give_up(&scene, id, TROUBLE_REFUSED, false), POSTER_HELD);
+        assert_int_equal(state_of(scene.db, id, &has_content), STORE_QUEUE_HELD);
+        assert_true(has_content);
+    }
+    assert_int_equal(count_reports(scene.db), 0);
+    close_scene(&scene);
+}
+
 /* Its sender was told that it failed: then it is another one when it comes again. */
 static void mail_that_went_back_is_no_repetition(void **state)
 {
@@ -421,6 +453,7 @@ int main(void)
         STORE_TEST(nothing_is_held_while_the_silo_is_away),
         STORE_TEST(what_may_have_been_posted_is_left_alone_offline),
         STORE_TEST(too_many_reports_that_nobody_asked_for_come_later),
+        STORE_TEST(an_answer_that_was_let_in_is_not_lost),
         STORE_TEST(mail_that_went_back_is_no_repetition),
         STORE_TEST(delays_are_for_who_asks_and_name_whom_they_are_about),
         STORE_TEST(what_is_overdue_is_listed_in_parts),
