@@ -39,6 +39,7 @@ enum {
     PAUSE_MS = 1000,
     PUT_OFF_MIN_MS = 1000,
     PUT_OFF_MAX_MS = 60 * 1000,
+    CATCHING_UP_MS = 600 * 1000,
     RETURN_LATER_MS = 600 * 1000
 };
 static const int64_t content_budget =
@@ -104,6 +105,7 @@ struct poster {
     struct queue *queue;
     struct poster_overdue *overdue;
     struct job *jobs;
+    int64_t online_at; /* monotonic: since when the link is up, or was the last time */
     uint64_t posted;
 };
 
@@ -219,6 +221,14 @@ static void submit_put_off(struct job *job, const char *error)
     store_submit(job->poster->parts->store, commit_put_off, put_off_done, job);
 }
 
+/* After a long outage much is old that was never tried, and waits for its turn, or for what it answers. */
+static bool is_catching_up(const struct poster *poster)
+{
+    int64_t give_up_ms = poster->parts->config->retry.give_up_ms;
+    int64_t online_ms = clock_monotonic_ms(poster->parts->clock) - poster->online_at;
+    return online_ms < (give_up_ms < CATCHING_UP_MS ? give_up_ms : CATCHING_UP_MS);
+}
+
 /* It can't be done now, for a reason of ours: tried again soon, the later the older it is. Given up when that has no
  * end. */
 static void put_off(struct job *job, const char *why)
@@ -229,7 +239,7 @@ static void put_off(struct job *job, const char *why)
     if (delay < PUT_OFF_MIN_MS)
         delay = PUT_OFF_MIN_MS;
     job->counts = false;
-    job->give_up = age >= config->retry.give_up_ms;
+    job->give_up = age >= config->retry.give_up_ms && !is_catching_up(job->poster);
     job->end.trouble = TROUBLE_OURS;
     job->next_attempt_at = job->now + (delay < PUT_OFF_MAX_MS ? delay : PUT_OFF_MAX_MS);
     submit_put_off(job, why);
@@ -737,6 +747,8 @@ void poster_set_client(struct poster *poster, struct tmtp_client *client)
 
 void poster_set_online(struct poster *poster, bool online)
 {
+    if (online)
+        poster->online_at = clock_monotonic_ms(poster->parts->clock);
     queue_open(poster->queue, online);
     poster_overdue_set_online(poster->overdue, online);
 }

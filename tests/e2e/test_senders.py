@@ -125,6 +125,22 @@ def test_mail_whose_sender_may_not_be_told_waits_for_the_silo(impatient, silo, b
     assert len(reports_in(impatient.maildir)) == 1
 
 
+def test_replies_that_waited_for_the_silo_with_what_they_answer_are_posted(impatient, silo, bob_to_alice):
+    """All are too old when the silo is back, and each reply waits for the thread's first message once more: it is no reason to give up."""
+    mails = [make_mail("A thread")]
+    for number in range(3):
+        mails.append(make_mail(f"Reply {number}", f"Number {number}\n", references=[mails[0]["Message-ID"]]))
+    for mail in mails:
+        send(impatient.smtp_port, mail, sender=STRANGER)
+    time.sleep(2.5)
+    silo.start()
+    impatient.ctl("silo", "connect")
+    impatient.wait_settled()
+    bob_to_alice.receive(wait=1)
+    assert len(bob_to_alice.mails()) == len(mails)
+    assert len({item["threadid"] for item in bob_to_alice.mails()}) == 1
+
+
 @CASES
 def test_mail_whose_sender_may_not_be_told_is_held_for_a_person(refusing, mail, sender, why):
     send(refusing.smtp_port, mail, sender=sender)
