@@ -11,8 +11,9 @@ from conftest import needs_root, run_instance
 from mail import ALICE, BOB, make_mail, send
 from milter import Milter
 from postern import DOMAIN, Gateway, Member
-from postfix import Postfix
+from postfix import Postfix, read_maildir
 from procs import ROOT, free_port, run, wait_until
+from test_returns import bring, make_report, receive_part
 
 AUTHSERV_ID = "mx.example.org"
 FORGETTING = 15   # seconds that a refusal may still count for; by default Postfix remembers it for hours
@@ -38,6 +39,10 @@ def adapt(text, changes):
 class ReadmeGateway(Gateway):
     """The gateway of README.md, with its one LMTP listener."""
 
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.policy_port = free_port()
+
     def write_config(self):
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(adapt(readme_block("state_dir"), {
@@ -46,6 +51,7 @@ class ReadmeGateway(Gateway):
                 '"postern"': f'"{pwd.getpwuid(os.geteuid()).pw_name}"',
                 "+silo.example.org:443": f"=127.0.0.1:{self.silo_port}",
                 "127.0.0.1:2424": f"127.0.0.1:{self.lmtp_port}",
+                "127.0.0.1:2528": f"127.0.0.1:{self.policy_port}",
                 "smtp://127.0.0.1:25": self.relay,
             }))
 
@@ -70,6 +76,7 @@ def readme_mx(readme_gateway):
         block = adapt(readme_block("# main.cf"), {
             "127.0.0.1:2424": f"127.0.0.1:{readme_gateway.lmtp_port}",
             "inet:127.0.0.1:8893": f"inet:127.0.0.1:{milter.port}",
+            "inet:127.0.0.1:2528": f"inet:127.0.0.1:{readme_gateway.policy_port}",
         })
         instance = Postfix("myhostname = mx.test\nmynetworks =\n" + block)
         yield from run_instance(instance)
@@ -133,15 +140,26 @@ def test_member_who_has_just_answered_gets_mail_within_seconds(readme_mx, readme
 
 
 @pytest.mark.parametrize("sender", ["mallory@unproven.example", "mallory@norecord.example"])
-def test_unproven_mail_is_refused_before_the_queue(readme_mx, readme_gateway, silo, folder, sender):
+def test_strangers_are_refused_before_the_queue(readme_mx, readme_gateway, silo, folder, sender):
     """So Postfix has nothing to bounce to an address that may be forged."""
     alice = Member(folder, silo, "Alice Member")
     readme_gateway.introduce(alice, "alice")
     readme_gateway.open_door(BOB, alice)
-    with pytest.raises(smtplib.SMTPDataError) as refusal:
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refusal:
         send(readme_mx.port, make_mail("Believe me", sender=sender, proven=False), sender)
-    assert refusal.value.smtp_code == 550 and b"5.7.26" in refusal.value.smtp_error
+    assert refusal.value.recipients[ALICE][0] == 550 and b"5.7.1" in refusal.value.recipients[ALICE][1]
     assert readme_mx.queue_is_empty()
+
+
+def test_report_of_a_server_that_nobody_vouches_for_comes_into_the_thread(readme_mx, readme_gateway, silo, folder):
+    alice = Member(folder, silo, "Alice Member")
+    readme_gateway.introduce(alice, "alice")
+    readme_gateway.open_door(BOB, alice)
+    alice.post(BOB, "Are you there?", subject="A question")
+    mail = wait_until("the mail leaves", lambda: read_maildir(readme_gateway.maildir))[0]
+    report = make_report(mail).replace(b"MAILER-DAEMON@mx.example.com", b"MAILER-DAEMON@norecord.example")
+    bring(readme_gateway, mail, report, port=readme_mx.port)
+    receive_part(alice, "could not be delivered by email:")
 
 
 def test_forged_verdict_is_removed_by_postfix_itself(readme_mx, readme_gateway, silo, folder):
