@@ -40,6 +40,7 @@ static const char *const return_problems[] = {
     [POLICY_RETURN_FORGED] = "this is not the return address of a message from here",
     [POLICY_RETURN_EXPIRED] = "reports about this message are no longer accepted",
     [POLICY_RETURN_UNKNOWN] = "the message that this would be a report about is not known here",
+    [POLICY_RETURN_FULL] = "too much has come back about this message",
     [POLICY_RETURN_GOOD] = NULL,
 };
 

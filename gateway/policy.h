@@ -30,6 +30,7 @@ enum policy_return {
     POLICY_RETURN_FORGED,  /* one like ours, but not made here */
     POLICY_RETURN_EXPIRED, /* reports about that message are no longer taken */
     POLICY_RETURN_UNKNOWN, /* the message is not known here: a database from before it */
+    POLICY_RETURN_FULL,    /* more has come back about that message than anybody reads (returns.h) */
     POLICY_RETURN_GOOD,
 };
 

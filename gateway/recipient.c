@@ -4,9 +4,21 @@
 #include "base/clock.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
+#include "gateway/returns.h"
 #include "gateway/target.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_queue.h"
+#include "mapping/store_returned.h"
+
+/* 1: as much has come back about a message as is looked at; 0; -1. */
+static int is_full(struct store_db *db, int64_t outbound_id)
+{
+    int64_t recipients, count;
+    if (store_outbound_count_recipients(db, outbound_id, &recipients) != 1)
+        return -1;
+    int64_t most = returns_most((size_t)recipients);
+    return store_returned_count(db, outbound_id, INT64_MAX, most, &count) != 1 ? -1 : count >= most;
+}
 
 static enum policy_return look_at_return(const struct parts *parts, const struct smtp_address *address,
                                          struct signed_return *about_out, bool *database_failed_out)
@@ -19,10 +31,14 @@ static enum policy_return look_at_return(const struct parts *parts, const struct
     if (about.expires_at <= clock_wall_ms(parts->clock))
         return POLICY_RETURN_EXPIRED;
     int64_t queued_at;
-    int found = store_outbound_find_queued_at(store_reader(parts->store), about.outbound_id, &queued_at);
-    *database_failed_out = found < 0;
+    struct store_db *db = store_reader(parts->store);
+    int found = store_outbound_find_queued_at(db, about.outbound_id, &queued_at);
+    int full = found == 1 ? is_full(db, about.outbound_id) : 0;
+    *database_failed_out = found < 0 || full < 0;
     if (found != 1 || !signed_id_is_about(&about, queued_at))
         return POLICY_RETURN_UNKNOWN;
+    if (full == 1)
+        return POLICY_RETURN_FULL;
     *about_out = about;
     return POLICY_RETURN_GOOD;
 }

@@ -18,7 +18,14 @@
 #include "mapping/store_content.h"
 #include "mapping/store_trace.h"
 
-enum { CONCURRENCY = 2, PAUSE_MS = 1000, PUT_OFF_MIN_MS = 1000, PUT_OFF_MAX_MS = 60 * 1000 };
+enum {
+    CONCURRENCY = 2,
+    PAUSE_MS = 1000,
+    PUT_OFF_MIN_MS = 1000,
+    PUT_OFF_MAX_MS = 60 * 1000,
+    MOST = 100,    /* about one message, */
+    MOST_EACH = 4, /* unless it has so many recipients that each can be delayed, fail, and more */
+};
 
 enum job_state {
     JOB_READING,     /* a worker has it */
@@ -203,6 +210,12 @@ static void start(int64_t id, void *ctx)
     int64_t content_id = row.content_id;
     store_inbound_free(&row);
     read_content(job, content_id);
+}
+
+int64_t returns_most(size_t recipient_count)
+{
+    int64_t most = (int64_t)recipient_count * MOST_EACH;
+    return most > MOST ? most : MOST;
 }
 
 struct returns *returns_new(const struct parts *parts, void (*on_added)(void *ctx), void *ctx)

@@ -10,14 +10,19 @@
  *   no report   mostly an automatic answer (RFC 3834). It becomes mail to the author in the thread if its own author may write
  *               to them; else they are told what it says, and that it could be anybody's
  *
- * Limits: 100 of them about one message, 3 that are no reports a day; what is beyond is in the trace only.
+ * Limits: returns_most() of them about one message, 3 that are no reports a day; what is beyond is in the trace only.
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct parts;
 struct returns;
+
+/* So many that come back about a message with so many recipients are looked at. More are refused at RCPT: whoever has the
+ * address can bring any number, and all that were taken are kept track of for ever. */
+int64_t returns_most(size_t recipient_count);
 
 /* on_added: something for the silo is in the inbound queue, and committed: a notice, or an answer. Closed at first. */
 struct returns *returns_new(const struct parts *parts, void (*on_added)(void *ctx), void *ctx);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "gateway/notice.h"
+#include "gateway/returns.h"
 #include "gateway/returns_match.h"
 #include "gateway/status_words.h"
 #include "mapping/store_mapping.h"
@@ -20,9 +21,7 @@
 #include "smtp/smtp_address.h"
 
 enum {
-    RETURNED_MAX = 100, /* about one message: more are not told, */
-    RETURNED_EACH = 4,  /* unless it has so many recipients that each can be delayed, fail, and more */
-    ANSWERS_MAX = 3,    /* that are no reports, about one message within a day */
+    ANSWERS_MAX = 3, /* that are no reports, about one message within a day */
     DAY_MS = 24 * 3600 * 1000,
     TRACE_MAX = 50, /* lines that one report adds to a story */
     SECTION_MAX = 48 * 1024,
@@ -388,10 +387,7 @@ static int note_other(struct noting *noting)
 
 static int note(struct noting *noting)
 {
-    int64_t count;
-    int64_t most = (int64_t)noting->out->recipient_count * RETURNED_EACH;
-    if (most < RETURNED_MAX)
-        most = RETURNED_MAX;
+    int64_t count, most = returns_most(noting->out->recipient_count);
     if (store_returned_count(noting->db, noting->out->id, noting->in->id, most + 1, &count) < 0)
         return -1;
     if (count > most)

@@ -215,6 +215,8 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
 /* Of an entry that somebody may report about: no REPORT. */
 int store_outbound_find_queued_at(struct store_db *db, int64_t id, int64_t *received_at_out)
     __attribute__((warn_unused_result));
+int store_outbound_count_recipients(struct store_db *db, int64_t id, int64_t *count_out)
+    __attribute__((warn_unused_result));
 /* The mail is written: replaces the content (the old one is erased), WAITING -> ROUTED; 0 from any other state. */
 int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
                             bool is_smtputf8, const char *signature) __attribute__((warn_unused_result));

@@ -192,6 +192,12 @@ int store_outbound_find_queued_at(struct store_db *db, int64_t id, int64_t *rece
                            STORE_VALUES(bind_int(id)), received_at_out);
 }
 
+int store_outbound_count_recipients(struct store_db *db, int64_t id, int64_t *count_out)
+{
+    return store_fetch_int(db, "SELECT count(*) FROM outbound_recipient WHERE outbound_id = ?",
+                           STORE_VALUES(bind_int(id)), count_out);
+}
+
 int store_outbound_set_mail(struct store_db *db, int64_t id, int64_t content_id, int64_t size, bool is_8bit,
                             bool is_smtputf8, const char *signature)
 {

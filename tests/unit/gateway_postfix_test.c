@@ -14,6 +14,7 @@
 #include "gateway/postfix_request.h"
 #include "gateway/postfix_socketmap.h"
 #include "gateway/recipient.h"
+#include "gateway/returns.h"
 #include "gateway/signed_id.h"
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
@@ -368,6 +369,37 @@ static int64_t add_outbound(struct world *world, enum store_outbound_kind kind, 
     return id;
 }
 
+/* So many come back, and of what the author was told besides no more than that. */
+static void bring(struct world *world, int64_t about, enum store_inbound_kind kind, size_t count)
+{
+    struct store_inbound_new row = {
+        .kind = kind, .sender = "", .from_address = "", .references = "", .about_outbound_id = about, .now = 5000
+    };
+    struct store_db *db = store_fixture_borrow(world->fixture);
+    for (size_t i = 0; i < count; i++) {
+        int64_t id;
+        assert_int_equal(store_inbound_add(db, &row, &id), 1);
+    }
+    assert_int_equal(store_fixture_return(world->fixture, 1), 1);
+}
+
+/* Somebody who has the address of one message could fill the queue, and the mail of all would be refused. */
+static void fill_up(struct world *world, int64_t id, const struct signed_return *about)
+{
+    size_t most = (size_t)returns_most(1);
+    struct smtp_address address;
+    struct recipient found;
+    signed_id_make_return(world->parts.ids, about, &address);
+    bring(world, id, STORE_INBOUND_NOTICE, 3);
+    bring(world, id, STORE_INBOUND_RETURNED, most - 1);
+    assert_int_equal(recipient_judge(&world->parts, "", &address, &found).reply.code, 250);
+    bring(world, id, STORE_INBOUND_RETURNED, 1);
+    struct policy_verdict verdict = recipient_judge(&world->parts, "", &address, &found);
+    assert_int_equal(verdict.reply.code, 550);
+    assert_non_null(strstr(verdict.reply.text, "too much has come back"));
+    assert_int_equal(found.about.outbound_id, 0);
+}
+
 static void test_return_addresses_are_judged_by_their_token(void **state)
 {
     struct world *world = *state;
@@ -411,6 +443,7 @@ static void test_return_addresses_are_judged_by_their_token(void **state)
         const char *action = ask(world, CONFIG_MATCH_ADDRESS, "", text, "");
         assert_true(rows[i].reply ? strstr(action, rows[i].reply) != NULL : strcmp(action, "DUNNO") == 0);
     }
+    fill_up(world, id, &rows[0].about);
     assert_memory_equal(look_up(world, "recipient bounces@" DOMAIN), "NOTFOUND", 8);
     assert_memory_equal(look_up(world, "recipient bounces+alice@" DOMAIN), "NOTFOUND", 8);
     signed_id_free(&others);
