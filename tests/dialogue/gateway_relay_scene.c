@@ -447,7 +447,7 @@ static int64_t next_event_in(struct play *play, int64_t at_most)
     for (size_t i = 0; i < play->place_count; i++) {
         struct relay_status status;
         relay_get_status(play->relay, i, &status);
-        earlier(&soonest, status.probe_in_ms);
+        earlier(&soonest, status.probe_in_ms > 0 ? status.probe_in_ms : -1); /* 0: when a message is due */
         earlier(&soonest, fake_relay_answers_in(play->places[i].relay));
     }
     return soonest > 0 ? soonest : 1;
