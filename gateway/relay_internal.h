@@ -46,7 +46,7 @@ struct relay_result {
     char code[SMTP_ENHANCED_MAX]; /* enhanced, or the reply's */
     char reply[RELAY_REPLY_MAX];
     bool dsn;      /* delivered, and the relay sends the reports */
-    bool is_known; /* a report that came back meanwhile has said that it failed, and its author was told (returns.h) */
+    bool is_known; /* a report that came back has said that it failed, and the author was told (returns.h) */
 };
 
 /* One entry under way. While a store operation runs (KEEPING, NOTING, PUTTING_OFF) only the committer touches it; while

@@ -11,6 +11,7 @@
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "mapping/store.h"
+#include "mapping/store_returned.h"
 #include "mapping/store_trace.h"
 
 static const struct {
@@ -24,16 +25,20 @@ static const struct {
     [OUTCOME_PARK] = { "parked", STORE_RECIPIENT_WAITING },
 };
 
-/* While an attempt is under way, what came back from the one before may end it. That stays, and is not told again. */
+/* While an attempt is under way, what came back from the one before may end it. That stays, and is not told again; nor is a
+ * failure of which a report has spoken that could end nothing (returns_note.c). */
 static int commit_recipient(struct store_db *db, struct relay_job *job, size_t i)
 {
     struct relay_result *result = &job->results[i];
     const struct store_outbound_recipient *recipient = &job->row.recipients[job->waiting[i]];
     int set = store_outbound_set_recipient(db, job->row.id, recipient->correspondent_id,
                                            actions[result->outcome.action].state, result->relay, result->reply);
-    if (set < 0)
+    int known = set == 1 && result->outcome.action == OUTCOME_GIVE_UP
+                    ? store_report_says_failed(db, job->row.id, recipient->correspondent_id)
+                    : set == 0;
+    if (set < 0 || known < 0)
         return -1;
-    result->is_known = set == 0;
+    result->is_known = known == 1;
     return store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, actions[result->outcome.action].event,
                            "%s: %s%s%s%s%s", recipient->address, result->reply, result->is_said ? " (" : "",
                            result->is_said ? result->relay : "", result->is_said ? ")" : "",

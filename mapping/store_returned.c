@@ -23,6 +23,16 @@ int store_report_add(struct store_db *db, const struct store_report_new *report)
                                       bind_int((int64_t)report->place - 1)));
 }
 
+int store_report_says_failed(struct store_db *db, int64_t outbound_id, int64_t correspondent_id)
+{
+    int64_t one;
+    return store_fetch_int(db,
+                           "SELECT 1 FROM outbound_recipient AS recipient"
+                           " JOIN recipient_report ON recipient_report.recipient_id = recipient.id"
+                           " WHERE recipient.outbound_id = ? AND recipient.correspondent_id = ? AND action = 'failed'",
+                           STORE_VALUES(bind_int(outbound_id), bind_int(correspondent_id)), &one);
+}
+
 int store_report_list(struct store_db *db, int64_t outbound_id, store_report_each *each, void *ctx)
 {
     struct store_query query;

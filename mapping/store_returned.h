@@ -25,6 +25,10 @@ struct store_report_new {
 /* 1: noted; 0: this action was noted for this recipient before, or there is no such recipient. */
 int store_report_add(struct store_db *db, const struct store_report_new *report) __attribute__((warn_unused_result));
 
+/* 1: it was noted that the message has failed for them, 0: not; -1. */
+int store_report_says_failed(struct store_db *db, int64_t outbound_id, int64_t correspondent_id)
+    __attribute__((warn_unused_result));
+
 struct store_report {
     const char *address, *action; /* of the recipient; as in the table */
     const char *status;           /* "" */

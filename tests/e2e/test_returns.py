@@ -394,30 +394,56 @@ class DawdlerSession(socketserver.StreamRequestHandler):
             self.wfile.write(self.server.answer + b"\r\n")
 
 
-@pytest.mark.parametrize("answer", (b"550 5.1.1 no such user", b"450 4.2.0 not now", b"250 2.0.0 ok"))
-def test_failure_is_told_once_when_a_report_overtakes_the_relay(stopped_gateway, alice, answer):
-    """The report about the first attempt comes while the second one is under way."""
-    gateway, relay = stopped_gateway, Dawdler(answer)
-    try:
-        gateway.relay = f"smtp://127.0.0.1:{relay.port}"
-        gateway.warn_after = "1s"   # what is late is told as such, too
-        gateway.start()
-        gateway.introduce(alice, "alice")
-        gateway.open_door(BOB, alice)
-        alice.post(BOB, "Are you there?", subject="A question")
+@pytest.fixture
+def dawdle(stopped_gateway, alice):
+    """Starts with a relay that gives this answer; returns it when Alice's message is with it for the second time."""
+    relays = []
+
+    def start(answer, *recipients):
+        relay = Dawdler(answer)
+        relays.append(relay)
+        stopped_gateway.relay = f"smtp://127.0.0.1:{relay.port}"
+        stopped_gateway.warn_after = "1s"   # what is late is told as such, too
+        stopped_gateway.start()
+        stopped_gateway.introduce(alice, "alice")
+        for address in recipients:
+            stopped_gateway.open_door(address, alice)
+        alice.post(list(recipients), "Are you there?", subject="A question")
         wait_until("the second attempt is under way", lambda: len(relay.senders) == 2)
-        mail = {"Return-Path": relay.senders[0], "Message-ID": "<1@example.com>"}
         alice.receive(wait=1)
-        before = len(alice.mails())   # that it is late, perhaps
-        bring(gateway, mail, make_report(mail))
-        receive_part(alice, "could not be delivered by email:")
-        relay.goes_on.set()
-        gateway.wait_settled()
-        alice.receive(wait=1)
-        assert len(alice.mails()) == before + 1
-        assert any("a report has said before that it failed" in line for line in story(gateway, "out1"))
-    finally:
+        relay.mail = {"Return-Path": relay.senders[0], "Message-ID": "<1@example.com>"}
+        return relay
+
+    yield start
+    for relay in relays:
         relay.close()
+
+
+@pytest.mark.parametrize("answer", (b"550 5.1.1 no such user", b"450 4.2.0 not now", b"250 2.0.0 ok"))
+def test_failure_is_told_once_when_a_report_overtakes_the_relay(dawdle, stopped_gateway, alice, answer):
+    """The report about the first attempt comes while the second one is under way."""
+    gateway, relay = stopped_gateway, dawdle(answer, BOB)
+    before = len(alice.mails())   # that it is late, perhaps
+    bring(gateway, relay.mail, make_report(relay.mail))
+    receive_part(alice, "could not be delivered by email:")
+    relay.goes_on.set()
+    gateway.wait_settled()
+    alice.receive(wait=1)
+    assert len(alice.mails()) == before + 1
+    assert any("a report has said before that it failed" in line for line in story(gateway, "out1"))
+
+
+def test_failure_of_one_of_two_is_told_once_when_a_report_overtakes_the_relay(dawdle, stopped_gateway, alice):
+    """Nothing is ended by a report to the address that both were told; but what it has said is not told again."""
+    gateway, relay = stopped_gateway, dawdle(b"550 5.1.1 nobody of them", BOB, DAVE)
+    bring(gateway, relay.mail, make_report(relay.mail))
+    receive_part(alice, "could not be delivered by email:")
+    relay.goes_on.set()
+    gateway.wait_settled()
+    alice.receive(wait=1)
+    told = [item["body"] for item in alice.mails() if "could not be delivered by email:" in item["body"]]
+    assert [f"` {BOB} `" in body for body in told] == [True, False]
+    assert [f"` {DAVE} `" in body for body in told] == [False, True]
 
 
 # An older database.
