@@ -111,3 +111,18 @@ def test_without_a_token_the_mx_takes_no_bounce(front, stopped_gateway, silo, fo
     else:
         assert rcpt(front.port, forged, sender="") == 550
         assert rcpt(front.port, f"bounces@{DOMAIN}", sender="") == 550
+
+
+@pytest.mark.parametrize("front", ["sqlite"], indirect=True)
+def test_beside_the_file_pairs_refuse_a_wrong_token_whoever_sends(front, stopped_gateway):
+    """Behind the queue it would be bounced to somebody who has sent nothing."""
+    port = free_port()
+    stopped_gateway.stop()
+    stopped_gateway.extra = stopped_gateway.extra.replace("postfix {", f'postfix {{\n  policy = "127.0.0.1:{port}"', 1)
+    stopped_gateway.start()
+    front.stop()
+    front.configure(postfix_block("# main.cf: pairs are judged by Postern", _2528=port))
+    front.start()
+    forged = f"bounces+{'a' * 48}@{DOMAIN}"
+    assert rcpt(front.port, forged, sender="victim@elsewhere.example") == 550
+    assert rcpt(front.port, forged, sender="") == 550
