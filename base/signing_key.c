@@ -1,39 +1,22 @@
 /* signing_key.c - see signing_key.h */
 #include "base/signing_key.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/strbuf.h"
+#include "base/secret_file.h"
 #include "base/xmalloc.h"
 
 struct signing_key {
     EVP_PKEY *pkey;
     enum signing_key_kind kind;
 };
-
-static char *explain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static char *explain(const char *fmt, ...)
-{
-    struct strbuf text;
-    va_list args;
-    strbuf_init(&text, 1000);
-    va_start(args, fmt);
-    strbuf_add_vfmt(&text, fmt, args);
-    va_end(args);
-    return strbuf_detach(&text);
-}
 
 /* The library would ask at the terminal. */
 static int no_password(char *buffer, int size, int rwflag, void *ctx)
@@ -54,59 +37,17 @@ static EVP_PKEY *parse(const char *pem, size_t len)
     return pkey;
 }
 
-/* Bytes read, as many as there is room for at most; -1. */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-    size_t len = 0;
-    while (len < size) {
-        ssize_t n = read(fd, text + len, size - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
-    return (ssize_t)len;
-}
-
-/* The key in an open file; NULL with the reason. */
-static EVP_PKEY *read_key(const char *file, int fd, char **error_out)
-{
-    enum { SIZE = SIGNING_KEY_FILE_MAX + 1 };
-    struct stat st;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        *error_out = explain("%s is not a regular file", file);
-        return NULL;
-    }
-    if (st.st_mode & (S_IRWXO | S_IWGRP)) {
-        *error_out = explain("%s is open to more than its owner and group; chmod 0600 %s", file, file);
-        return NULL;
-    }
-    char *pem = xcalloc(1, SIZE);
-    ssize_t len = read_all(fd, pem, SIZE);
-    EVP_PKEY *pkey = len > 0 && len < SIZE ? parse(pem, (size_t)len) : NULL;
-    if (len < 0)
-        *error_out = explain("%s can't be read: %s", file, strerror(errno));
-    else if (!pkey)
-        *error_out = explain("%s holds no private key in PEM form without a password", file);
-    explicit_bzero(pem, SIZE);
-    free(pem);
-    return pkey;
-}
-
 /* What signs in the one way that is needed; NULL with the reason. */
 static struct signing_key *take(const char *file, EVP_PKEY *pkey, char **error_out)
 {
     int id = EVP_PKEY_get_base_id(pkey), bits = EVP_PKEY_get_bits(pkey);
     if (id == EVP_PKEY_RSA && (bits < SIGNING_KEY_BITS_MIN || bits > SIGNING_KEY_BITS_MAX)) {
-        *error_out = explain("%s: an RSA key of %d bits; expected %d to %d, 2048 is usual", file, bits,
-                             SIGNING_KEY_BITS_MIN, SIGNING_KEY_BITS_MAX);
+        *error_out = secret_file_explain("%s: an RSA key of %d bits; expected %d to %d, 2048 is usual", file, bits,
+                                         SIGNING_KEY_BITS_MIN, SIGNING_KEY_BITS_MAX);
         return NULL;
     }
     if (id != EVP_PKEY_RSA && id != EVP_PKEY_ED25519) {
-        *error_out = explain("%s holds neither an RSA nor an Ed25519 key", file);
+        *error_out = secret_file_explain("%s holds neither an RSA nor an Ed25519 key", file);
         return NULL;
     }
     struct signing_key *key = xcalloc(1, sizeof *key);
@@ -117,16 +58,17 @@ static struct signing_key *take(const char *file, EVP_PKEY *pkey, char **error_o
 
 struct signing_key *signing_key_load(const char *file, char **error_out)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* whatever it is, it must not block */
-    if (fd < 0) {
-        *error_out = explain("%s can't be read: %s", file, strerror(errno));
+    char *pem;
+    size_t len;
+    if (secret_file_read(file, SIGNING_KEY_FILE_MAX, &pem, &len, error_out) != 1)
         return NULL;
-    }
-    EVP_PKEY *pkey = read_key(file, fd, error_out);
+    EVP_PKEY *pkey = parse(pem, len);
     struct signing_key *key = pkey ? take(file, pkey, error_out) : NULL;
+    if (!pkey)
+        *error_out = secret_file_explain("%s holds no private key in PEM form without a password", file);
     if (!key)
         EVP_PKEY_free(pkey);
-    close(fd);
+    secret_file_free(&pem, len);
     return key;
 }
 

@@ -402,7 +402,7 @@ def test_a_silo_that_asks_for_openid_connect(folder):
     (TOKEN, 0o604, "chmod"),
     ("{broken", 0o600, "no JSON object"),
     ('{"access_token": "x"}', 0o600, "no id_token"),
-    ("x" * 40000, 0o600, "longer than 32 KiB"),
+    ("x" * 40000, 0o600, "holds more than 32768 bytes"),
 ])
 def test_the_token_file_is_tested_with_the_configuration(folder, text, mode, words):
     gateway = Gateway(folder, silo_port=1)

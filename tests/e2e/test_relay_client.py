@@ -125,7 +125,7 @@ def test_password_that_can_not_be_read_is_told_without_its_path(relay, stopped_g
     path = os.path.join(stopped_gateway.folder, "relay.password")
     os.chmod(path, 0o644)
     post(alice)
-    wait_for_error(stopped_gateway, "password_file is open to everybody")
+    wait_for_error(stopped_gateway, "password_file is open to more than its owner")
     assert path not in last_error(stopped_gateway)
     os.chmod(path, 0o600)
     stopped_gateway.ctl("queue", "retry", "all")

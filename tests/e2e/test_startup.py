@@ -51,7 +51,7 @@ def test_the_relays_of_the_manual(idle_gateway, folder):
     assert result.returncode == 0, result.stderr
     os.chmod(f"{folder}/relay-password", 0o644)
     result = run_gateway(idle_gateway, "-t")
-    assert result.returncode == CONFIG_ERROR and "chmod o=" in result.stderr
+    assert result.returncode == CONFIG_ERROR and "chmod g-w,o=" in result.stderr
 
 
 @pytest.mark.parametrize("old, new, words", [

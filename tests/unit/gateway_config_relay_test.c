@@ -128,7 +128,7 @@ static void test_mistakes(void **state)
     snprintf(relays, sizeof relays, "relay { url = \"smtp://a:25\" tls = verify user = \"x\" password_file = \"%s\" }",
              open_to_all);
     assert_null(load(relays, &problems));
-    assert_non_null(strstr(problems.data, "open to everybody"));
+    assert_non_null(strstr(problems.data, "open to more than its owner"));
     assert_null(strstr(problems.data, "secret"));
     strbuf_free(&problems);
     unlink(good);
