@@ -61,9 +61,9 @@ class Sink:
 
 
 class OutboundBench(Bench):
-    def __init__(self, folder):
+    def __init__(self, folder, silo_port=None):
         self.meter = CpuMeter()
-        super().__init__(folder, None, Sink)
+        super().__init__(folder, silo_port, Sink)
 
     def restart(self, connections):
         """With so many connections to the relay, and the processor time of the gateway counted from here on."""
@@ -149,9 +149,9 @@ def median(entries, key):
     return statistics.median(entry[key] for entry in entries)
 
 
-def run(folder, rounds, messages, size):
+def run(folder, silo_port, rounds, messages, size):
     """Prints a table and returns what goes into the JSON file."""
-    bench = OutboundBench(folder)
+    bench = OutboundBench(folder, silo_port)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             bench.learn_content(size)
