@@ -41,13 +41,14 @@ static bool is_under_way(const struct queue *queue, int64_t id)
 struct due {
     const struct queue *queue;
     int64_t *ids;
-    unsigned count;
+    unsigned count, listed; /* with those under way */
 };
 
 static void collect_due(int64_t id, int64_t next_attempt_at, void *ctx)
 {
     struct due *due = ctx;
     (void)next_attempt_at;
+    due->listed++;
     if (!is_under_way(due->queue, id))
         due->ids[due->count++] = id;
 }
@@ -82,7 +83,11 @@ static void look(void *arg)
         queue->settings.start(due.ids[i], queue->settings.ctx);
     }
     free(due.ids);
-    if (queue->count < queue->settings.concurrency)
+    if (queue->count >= queue->settings.concurrency)
+        return;
+    if (due.listed == limit) /* some ended at once: more may be due behind them */
+        timer_start(queue->timer, 0);
+    else
         schedule(queue, now);
 }
 

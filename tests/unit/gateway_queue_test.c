@@ -27,13 +27,11 @@ static struct schedule open_schedule(struct store_fixture *fixture)
                               .parts = { .loop = fixture->loop, .clock = fixture->clock, .store = fixture->store } };
 }
 
-static void start_queue(struct schedule *schedule, unsigned concurrency)
+static void start_queue(struct schedule *schedule, unsigned concurrency, void (*start)(int64_t id, void *ctx))
 {
-    struct queue_settings settings = { .parts = &schedule->parts,
-                                       .which = STORE_QUEUE_IN,
-                                       .concurrency = concurrency,
-                                       .start = note_start,
-                                       .ctx = schedule };
+    struct queue_settings settings = {
+        .parts = &schedule->parts, .which = STORE_QUEUE_IN, .concurrency = concurrency, .start = start, .ctx = schedule
+    };
     schedule->queue = queue_new(&settings);
     queue_open(schedule->queue, true);
 }
@@ -69,7 +67,7 @@ static void test_under_way_hides_nobody(void **state)
     int64_t now = clock_wall_ms(schedule.fixture->clock);
     int64_t slow = add_entry(db, now - 1000), later = add_entry(db, now + 300);
     assert_int_equal(store_fixture_return(*state, 1), 1);
-    start_queue(&schedule, 4);
+    start_queue(&schedule, 4, note_start);
     wait_for(&schedule, 2);
     assert_int_equal(schedule.started[0], slow);
     assert_int_equal(schedule.started[1], later);
@@ -85,7 +83,7 @@ static void test_bounded_and_in_order(void **state)
     for (int i = 0; i < 3; i++)
         ids[i] = add_entry(db, now - 10 + i);
     assert_int_equal(store_fixture_return(*state, 1), 1);
-    start_queue(&schedule, 2);
+    start_queue(&schedule, 2, note_start);
     wait_for(&schedule, 2);
     for (int i = 0; i < 20; i++)
         loop_turn(schedule.fixture->loop);
@@ -111,7 +109,7 @@ static void test_slow_ones_leave_their_places(void **state)
     for (int i = 0; i < 22; i++)
         ids[i] = add_entry(db, now - 100 + i);
     assert_int_equal(store_fixture_return(*state, 1), 1);
-    start_queue(&schedule, 20);
+    start_queue(&schedule, 20, note_start);
     wait_for(&schedule, 20);
 
     db = store_fixture_borrow(*state);
@@ -125,13 +123,55 @@ static void test_slow_ones_leave_their_places(void **state)
     queue_free(&schedule.queue);
 }
 
+static int settle(struct store_db *db, void *arg)
+{
+    const int64_t *id = arg;
+    return store_inbound_finish(db, *id, STORE_QUEUE_SETTLED);
+}
+
+static void settled(int result, void *arg)
+{
+    (void)result; /* 0 when it had been started twice meanwhile */
+    free(arg);
+}
+
+/* Only the last of three needs its place. */
+static void end_at_once(int64_t id, void *ctx)
+{
+    struct schedule *schedule = ctx;
+    int64_t *copy = malloc(sizeof id);
+    if (id >= 3) {
+        free(copy);
+        note_start(id, ctx);
+        return;
+    }
+    *copy = id;
+    store_submit(schedule->fixture->store, settle, settled, copy);
+    queue_finished(schedule->queue, id);
+}
+
+/* Those that end in the moment in which they are started make room for what is due behind them. */
+static void test_ended_at_once_hides_nobody(void **state)
+{
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    int64_t now = clock_wall_ms(schedule.fixture->clock);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(add_entry(db, now - 10 + i), i + 1);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    start_queue(&schedule, 2, end_at_once);
+    wait_for(&schedule, 1);
+    assert_int_equal(schedule.started[0], 3);
+    queue_free(&schedule.queue);
+}
+
 static void test_closed_starts_nothing(void **state)
 {
     struct schedule schedule = open_schedule(*state);
     struct store_db *db = store_fixture_borrow(*state);
     add_entry(db, 1);
     assert_int_equal(store_fixture_return(*state, 1), 1);
-    start_queue(&schedule, 2);
+    start_queue(&schedule, 2, note_start);
     queue_open(schedule.queue, false);
     queue_poke(schedule.queue);
     for (int i = 0; i < 50; i++)
@@ -162,11 +202,9 @@ static void test_brought_forward(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_STORE(test_under_way_hides_nobody),
-        WITH_STORE(test_bounded_and_in_order),
-        WITH_STORE(test_slow_ones_leave_their_places),
-        WITH_STORE(test_closed_starts_nothing),
-        WITH_STORE(test_brought_forward),
+        WITH_STORE(test_under_way_hides_nobody),       WITH_STORE(test_bounded_and_in_order),
+        WITH_STORE(test_slow_ones_leave_their_places), WITH_STORE(test_ended_at_once_hides_nobody),
+        WITH_STORE(test_closed_starts_nothing),        WITH_STORE(test_brought_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
