@@ -11,6 +11,13 @@ int64_t outcome_backoff_ms(int64_t first_ms, int64_t longest_ms, unsigned attemp
     return delay - delay / 4 + (int64_t)(random % (uint64_t)(delay / 4 + 1));
 }
 
+int64_t outcome_put_off_ms(int64_t age_ms)
+{
+    enum { LEAST_MS = 1000, MOST_MS = 60 * 1000 };
+    int64_t delay = age_ms / 8;
+    return delay < LEAST_MS ? LEAST_MS : delay > MOST_MS ? MOST_MS : delay;
+}
+
 /* Not later than this, if it is still to come. */
 static int64_t not_beyond(int64_t next, int64_t now, int64_t deadline)
 {

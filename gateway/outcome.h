@@ -24,6 +24,9 @@
  * quarter. random: any 32 random bits (given, so that this stays testable). */
 int64_t outcome_backoff_ms(int64_t first_ms, int64_t longest_ms, unsigned attempts, uint32_t random);
 
+/* Delay of what can't even be tried because something of ours is short: soon, the later the older it is, 1 s to a minute. */
+int64_t outcome_put_off_ms(int64_t age_ms);
+
 enum outcome_action {
     OUTCOME_DELIVERED,
     OUTCOME_NEXT_RELAY, /* now, in the same attempt */

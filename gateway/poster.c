@@ -34,14 +34,7 @@
 #include "tmtp/tmtp_client.h"
 #include "tmtp/tmtp_message.h"
 
-enum {
-    POSTER_CONCURRENCY = 48,
-    PAUSE_MS = 1000,
-    PUT_OFF_MIN_MS = 1000,
-    PUT_OFF_MAX_MS = 60 * 1000,
-    CATCHING_UP_MS = 600 * 1000,
-    RETURN_LATER_MS = 600 * 1000
-};
+enum { POSTER_CONCURRENCY = 48, PAUSE_MS = 1000, CATCHING_UP_MS = 600 * 1000, RETURN_LATER_MS = 600 * 1000 };
 static const int64_t content_budget =
     INT64_C(1) << 30; /* bytes of mail with a converted copy on disk at the same time; one mail may exceed it alone */
 
@@ -235,13 +228,11 @@ static void put_off(struct job *job, const char *why)
 {
     const struct config *config = job->poster->parts->config;
     job->now = clock_wall_ms(job->poster->parts->clock);
-    int64_t age = job->now - job->row.received_at, delay = age / 8;
-    if (delay < PUT_OFF_MIN_MS)
-        delay = PUT_OFF_MIN_MS;
+    int64_t age = job->now - job->row.received_at;
     job->counts = false;
     job->give_up = age >= config->retry.give_up_ms && !is_catching_up(job->poster);
     job->end.trouble = TROUBLE_OURS;
-    job->next_attempt_at = job->now + (delay < PUT_OFF_MAX_MS ? delay : PUT_OFF_MAX_MS);
+    job->next_attempt_at = job->now + outcome_put_off_ms(age);
     submit_put_off(job, why);
 }
 

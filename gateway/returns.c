@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
+#include "gateway/outcome.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
 #include "mapping/convert.h"
@@ -21,8 +22,6 @@
 enum {
     CONCURRENCY = 2,
     PAUSE_MS = 1000,
-    PUT_OFF_MIN_MS = 1000,
-    PUT_OFF_MAX_MS = 60 * 1000,
     MOST = 100,    /* about one message, */
     MOST_EACH = 4, /* unless it has so many recipients that each can be delayed, fail, and more */
 };
@@ -37,7 +36,7 @@ static const char *const job_state_names[] = { "reading", "noting", "putting_off
 
 /* Which states may follow which. */
 static const unsigned job_successors[] = {
-    [JOB_READING] = 1u << JOB_NOTING | 1u << JOB_PUTTING_OFF,
+    [JOB_READING] = 1u << JOB_NOTING | 1u << JOB_PUTTING_OFF | 1u << JOB_ENDING,
     [JOB_NOTING] = 1u << JOB_ENDING,
     [JOB_PUTTING_OFF] = 1u << JOB_ENDING,
     [JOB_ENDING] = 0,
@@ -125,13 +124,11 @@ static void put_off_done(int result, void *arg)
 static void put_off(struct job *job, const char *why, bool give_up)
 {
     const struct parts *parts = job->returns->parts;
-    int64_t now = clock_wall_ms(parts->clock), age = now - job->received_at, delay = age / 8;
-    if (delay < PUT_OFF_MIN_MS)
-        delay = PUT_OFF_MIN_MS;
+    int64_t now = clock_wall_ms(parts->clock), age = now - job->received_at;
     job->returned.now = now;
     job->error = why;
     job->give_up = give_up || age >= parts->config->retry.give_up_ms;
-    job->next_attempt_at = now + (delay < PUT_OFF_MAX_MS ? delay : PUT_OFF_MAX_MS);
+    job->next_attempt_at = now + outcome_put_off_ms(age);
     log_warning("return.put_off", "id=in%" PRId64 " final=%d reason=%s", job->returned.id, job->give_up, why);
     set_state(job, JOB_PUTTING_OFF);
     store_submit(parts->store, commit_put_off, put_off_done, job);
@@ -190,23 +187,32 @@ static void read_content(struct job *job, int64_t content_id)
     close(fd);
 }
 
-static void start(int64_t id, void *ctx)
+static struct job *job_new(struct returns *returns, int64_t id)
 {
-    struct returns *returns = ctx;
-    struct store_inbound row;
-    if (store_inbound_find(store_reader(returns->parts->store), id, &row) != 1 || row.kind != STORE_INBOUND_RETURNED ||
-        row.state != STORE_QUEUE_WAITING) {
-        store_inbound_free(&row);
-        queue_finished(returns->queue, id); /* it was held or dropped just now */
-        return;
-    }
     struct job *job = xcalloc(1, sizeof *job);
     job->returns = returns;
     job->next = returns->jobs;
     returns->jobs = job;
     job->returned.id = id;
-    job->received_at = row.received_at;
     convert_report_init(&job->returned.report);
+    return job;
+}
+
+static void start(int64_t id, void *ctx)
+{
+    struct returns *returns = ctx;
+    struct store_inbound row;
+    if (store_inbound_find(store_reader(returns->parts->store), id, &row) != 1) {
+        end_after_pause(job_new(returns, id));
+        return;
+    }
+    if (row.kind != STORE_INBOUND_RETURNED || row.state != STORE_QUEUE_WAITING) {
+        store_inbound_free(&row);
+        queue_finished(returns->queue, id); /* it was held or dropped just now */
+        return;
+    }
+    struct job *job = job_new(returns, id);
+    job->received_at = row.received_at;
     int64_t content_id = row.content_id;
     store_inbound_free(&row);
     read_content(job, content_id);

@@ -36,6 +36,18 @@ static void test_backoff(void **state)
     assert_true(outcome_backoff_ms(0, 0, 3, 12345) >= 0); /* degenerate settings must not loop or divide by zero */
 }
 
+static void test_put_off(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t age, delay;
+    } rows[] = {
+        { -5, 1000 }, { 0, 1000 }, { 8000, 1000 }, { 16000, 2000 }, { 8 * MINUTE, MINUTE }, { 9000 * MINUTE, MINUTE },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(outcome_put_off_ms(rows[i].age), rows[i].delay);
+}
+
 /* What each combination must become, said in another way than the code does. */
 static enum outcome_action expect_from_relay(const struct outcome_facts *facts)
 {
@@ -165,7 +177,7 @@ static void test_decisions(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_backoff), cmocka_unit_test(test_every_combination),
-                                        cmocka_unit_test(test_decisions) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_backoff), cmocka_unit_test(test_put_off),
+                                        cmocka_unit_test(test_every_combination), cmocka_unit_test(test_decisions) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
