@@ -192,10 +192,12 @@ static void take_reply(struct relay_result *result, const char *relay, const str
     result->relay = relay;
     result->is_said = relay[0] && !strstr(reply->text, relay);
     format_reply(reply, result->reply);
-    if (reply->enhanced[0])
+    if (reply->enhanced[0]) {
         memcpy(result->code, reply->enhanced, sizeof result->code);
-    else
-        memcpy(result->code, result->reply, 3), result->code[3] = 0;
+    } else {
+        memcpy(result->code, result->reply, 3);
+        result->code[3] = 0;
+    }
 }
 
 void relay_set_result(struct relay_job *job, size_t index, const struct smtp_recipient_result *given, const char *words)
