@@ -137,22 +137,13 @@ static int tell_delays(struct store_db *db, struct relay_job *job, const char *l
     return result == 1 ? 1 : -1;
 }
 
-static void find_parking(int64_t at, const char *event, const char *detail, void *ctx)
-{
-    (void)at;
-    bool *found = ctx;
-    *found = *found || (strcmp(event, "told") == 0 && strstr(detail, "parked"));
-}
-
 /* Once: after it was released it may be parked again, for the same reason or another. */
 static int tell_parking(struct store_db *db, struct relay_job *job, const char *lines)
 {
-    bool was_told = false;
-    if (store_trace_list(db, STORE_QUEUE_OUT, job->row.id, find_parking, &was_told) < 0)
-        return -1;
-    if (was_told)
+    if (job->row.parking_told_at)
         return 1;
-    if (store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "told", "the author knows that it is parked") != 1)
+    if (store_outbound_set_parking_told(db, job->row.id, job->now) != 1 ||
+        store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "told", "the author knows that it is parked") != 1)
         return -1;
     return relay_tell_author(db, job, "Not sent by email yet",
                              "This message could not be sent by email, because something is wrong here:", lines,

@@ -169,15 +169,14 @@ struct store_outbound {
     int64_t forward_id;       /* of FILES: the FORWARD that they belong to; 0 */
     int64_t about_inbound_id; /* of a REPORT: the mail; 0 */
     char *author_uid, *author_alias;
-    char *message_id;   /* of the mail, without brackets: fixed from the start */
-    char *head;         /* the second header as received (JSON), until the mail is written; "" then */
-    int64_t content_id; /* WAITING: body and attachments; ROUTED: the whole mail */
-    int64_t size;
-    bool is_8bit, is_smtputf8; /* of the mail, once written */
-    char *signature;           /* likewise: header fields with CRLF that go in front of it; "" */
-    bool wants_reports;        /* its author: is told of deliveries, too */
-    bool awaits_relay;         /* no relay could be asked: due at once when one is up again */
-    int64_t warned_at;         /* when its author was told that it is late; 0 */
+    char *message_id;                   /* of the mail, without brackets: fixed from the start */
+    char *head;                         /* the second header as received (JSON), until the mail is written; "" then */
+    int64_t content_id, size;           /* WAITING: body and attachments; ROUTED: the whole mail */
+    bool is_8bit, is_smtputf8;          /* of the mail, once written */
+    char *signature;                    /* likewise: header fields with CRLF that go in front of it; "" */
+    bool wants_reports;                 /* its author: is told of deliveries, too */
+    bool awaits_relay;                  /* no relay could be asked: due at once when one is up again */
+    int64_t warned_at, parking_told_at; /* when its author was told that it is late, that it waits for a person; 0 */
     int64_t posted_at, received_at, next_attempt_at;
     unsigned attempts;
     char *last_error;
@@ -225,6 +224,7 @@ int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t corres
                                  enum store_recipient_state state, const char *relay, const char *reply)
     __attribute__((warn_unused_result));
 int store_outbound_set_warned(struct store_db *db, int64_t id, int64_t at) __attribute__((warn_unused_result));
+int store_outbound_set_parking_told(struct store_db *db, int64_t id, int64_t at) __attribute__((warn_unused_result));
 /* As for inbound; awaits_relay: no relay could be asked. */
 int store_outbound_retry(struct store_db *db, int64_t id, int64_t next_attempt_at, bool awaits_relay, const char *error)
     __attribute__((warn_unused_result));

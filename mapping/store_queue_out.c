@@ -156,6 +156,7 @@ static void read_outbound(const struct store_query *query, struct store_outbound
         .wants_reports = store_query_int(query, 21) != 0,
         .awaits_relay = store_query_int(query, 22) != 0,
         .warned_at = store_query_int(query, 23),
+        .parking_told_at = store_query_int(query, 26),
         .about_inbound_id = store_query_int(query, 24),
         .signature = store_query_copy(query, 25),
     };
@@ -173,7 +174,8 @@ int store_outbound_find(struct store_db *db, int64_t id, struct store_outbound *
         "SELECT id, state, tmtp_msgid, thread_id, member_id, group_id, author_uid, author_alias, message_id,"
         " head, content_id,"
         " size, is_8bit, is_smtputf8, posted_at, received_at, next_attempt_at, attempts, last_error, kind, forward_id,"
-        " wants_reports, awaits_relay, warned_at, about_inbound_id, signature FROM outbound WHERE id = ?",
+        " wants_reports, awaits_relay, warned_at, about_inbound_id, signature, parking_told_at"
+        " FROM outbound WHERE id = ?",
         STORE_VALUES(bind_int(id)));
     int result = store_query_next(&query);
     if (result == 1) {
@@ -230,6 +232,12 @@ int store_outbound_set_recipient(struct store_db *db, int64_t id, int64_t corres
 int store_outbound_set_warned(struct store_db *db, int64_t id, int64_t at)
 {
     return store_execute(db, "UPDATE outbound SET warned_at = ? WHERE id = ?",
+                         STORE_VALUES(bind_int(at), bind_int(id)));
+}
+
+int store_outbound_set_parking_told(struct store_db *db, int64_t id, int64_t at)
+{
+    return store_execute(db, "UPDATE outbound SET parking_told_at = ? WHERE id = ?",
                          STORE_VALUES(bind_int(at), bind_int(id)));
 }
 

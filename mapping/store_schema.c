@@ -244,10 +244,11 @@
     "  about_inbound_id INTEGER REFERENCES inbound (id)," /* of a report */                                            \
     "  is_8bit INTEGER NOT NULL DEFAULT 0,"                                                                            \
     "  is_smtputf8 INTEGER NOT NULL DEFAULT 0,"                                                                        \
-    "  signature TEXT NOT NULL DEFAULT '',"       /* of the mail: fields that go in front of it */                     \
-    "  wants_reports INTEGER NOT NULL DEFAULT 0," /* the author, when it was taken */                                  \
-    "  warned_at INTEGER NOT NULL DEFAULT 0,"     /* when the author was told that it is late */                       \
-    "  awaits_relay INTEGER NOT NULL DEFAULT 0,"  /* could not be tried: due at once when a relay is up again */       \
+    "  signature TEXT NOT NULL DEFAULT '',"         /* of the mail: fields that go in front of it */                   \
+    "  wants_reports INTEGER NOT NULL DEFAULT 0,"   /* the author, when it was taken */                                \
+    "  warned_at INTEGER NOT NULL DEFAULT 0,"       /* when the author was told that it is late */                     \
+    "  parking_told_at INTEGER NOT NULL DEFAULT 0," /* likewise, that it waits for an administrator */                 \
+    "  awaits_relay INTEGER NOT NULL DEFAULT 0,"    /* could not be tried: due at once when a relay is up again */     \
     "  posted_at INTEGER NOT NULL,"                                                                                    \
     "  received_at INTEGER NOT NULL,"                                                                                  \
     "  next_attempt_at INTEGER NOT NULL,"                                                                              \

@@ -16,6 +16,7 @@
  *   utf8 N to ADDRESS ... / lost N to ADDRESS ...
  *                          likewise; its mail needs SMTPUTF8, its content is missing
  *   revoke ADDRESS, suspend ADDRESS, resume ADDRESS     the mapping of the author with it
+ *   release N              an administrator lets go on what is held and written
  *   hold N, drop N         an administrator stops a message; nothing is said to its author here
  *   pass MS                time goes by, from one event to the next
  *   restart                the daemon ends and starts again
@@ -296,6 +297,7 @@ static const struct {
     { "revoke", 1, scene_revoke },
     { "suspend", 1, scene_suspend },
     { "resume", 1, scene_resume },
+    { "release", 1, scene_release },
     { "hold", 1, scene_hold },
     { "drop", 1, scene_drop },
     { "probe", 1, scene_probe },

@@ -403,6 +403,21 @@ static int drop(struct store_db *db, struct play *play, void *arg)
     return store_outbound_finish(db, *id, STORE_QUEUE_DROPPED);
 }
 
+static int release(struct store_db *db, struct play *play, void *arg)
+{
+    const int64_t *id = arg;
+    (void)play;
+    return store_outbound_set_state(db, *id, STORE_QUEUE_ROUTED, "");
+}
+
+void scene_release(struct play *play, char **words)
+{
+    int64_t id = find_message(play, words[0]);
+    change_database(play, release, &id);
+    relay_poke(play->relay);
+    scene_settle(play);
+}
+
 void scene_hold(struct play *play, char **words)
 {
     int64_t id = find_message(play, words[0]);

@@ -88,6 +88,7 @@ void scene_lost(struct play *play, char **words);
 void scene_revoke(struct play *play, char **words);
 void scene_suspend(struct play *play, char **words);
 void scene_resume(struct play *play, char **words);
+void scene_release(struct play *play, char **words); /* what is held and written */
 void scene_hold(struct play *play, char **words);
 void scene_drop(struct play *play, char **words);
 void scene_probe(struct play *play, char **words);

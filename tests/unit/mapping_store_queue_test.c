@@ -360,6 +360,7 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     assert_int_equal(store_outbound_set_recipient(db, id, eve + 1, STORE_RECIPIENT_FAILED, "mx.test:25", "550 no"), 0);
     assert_int_equal(store_outbound_retry(db, id, NOW + 60, false, "450 later"), 1);
     assert_int_equal(store_outbound_set_warned(db, id, NOW + 50), 1);
+    assert_int_equal(store_outbound_set_parking_told(db, id, NOW + 60), 1);
     assert_int_equal(store_outbound_find(db, id, &found), 1);
     assert_int_equal(found.state, STORE_QUEUE_ROUTED);
     assert_string_equal(found.head, "");
@@ -376,6 +377,7 @@ static void outbound_goes_from_waiting_to_settled(void **state)
     assert_string_equal(found.recipients[0].reply, "250 ok");
     assert_string_equal(found.recipients[0].relay, "mx.test:25");
     assert_int_equal(found.warned_at, NOW + 50);
+    assert_int_equal(found.parking_told_at, NOW + 60);
     assert_int_equal(found.recipients[1].state, STORE_RECIPIENT_FAILED);
     store_outbound_free(&found);
 
