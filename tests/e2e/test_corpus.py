@@ -1,4 +1,4 @@
-"""Every message of tests/corpora/mail goes through Postfix (unless it is binary) and the gateway to the
+"""Every message of tests/corpora/in goes through Postfix (unless it is binary) and the gateway to the
 member, and arrives as its .expect says.
 """
 import glob
@@ -12,7 +12,7 @@ from mail import ALICE, BOB, make_mail, send
 from postern import AUTHSERV_ID, Conversation
 from procs import DEV, RELEASE, ROOT
 
-CORPUS = os.path.join(ROOT, "tests", "corpora", "mail")
+CORPUS = os.path.join(ROOT, "tests", "corpora", "in")
 NAMES = sorted(os.path.basename(path)[:-len(".eml")] for path in glob.glob(os.path.join(CORPUS, "*.eml")))
 BIG = 10 * 1024 * 1024
 

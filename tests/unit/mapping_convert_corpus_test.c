@@ -1,5 +1,5 @@
-/* Every mail of tests/corpora/mail against what a member must see of it, and the thread messages of
- * tests/corpora/thread against the mail that leaves. */
+/* Every mail of tests/corpora/in against what a member must see of it, and the thread messages of
+ * tests/corpora/out against the mail that leaves. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,8 +22,8 @@
 #include "mapping/convert_mime_out.h"
 #include "mapping/convert_utf8.h"
 
-#define MAIL_FOLDER   POSTERN_SOURCE_DIR "/tests/corpora/mail"
-#define THREAD_FOLDER POSTERN_SOURCE_DIR "/tests/corpora/thread"
+#define MAIL_FOLDER   POSTERN_SOURCE_DIR "/tests/corpora/in"
+#define THREAD_FOLDER POSTERN_SOURCE_DIR "/tests/corpora/out"
 
 static struct convert_charsets *charsets;
 

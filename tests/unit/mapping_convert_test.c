@@ -314,7 +314,7 @@ static void test_mail_in(void **state)
 static void test_all_mails_pass_the_sandbox(void **state)
 {
     (void)state;
-    static const char folder[] = POSTERN_SOURCE_DIR "/tests/corpora/mail";
+    static const char folder[] = POSTERN_SOURCE_DIR "/tests/corpora/in";
     struct fixture fixture = { 0 };
     unsigned count = 0;
     start(&fixture, NULL);
