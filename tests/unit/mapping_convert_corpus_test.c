@@ -1,5 +1,6 @@
 /* Every mail of tests/corpora/in against what a member must see of it, and the thread messages of
- * tests/corpora/out against the mail that leaves. */
+ * tests/corpora/out against the mail that leaves. With POSTERN_WRITE_GOLDEN=PREFIX the exact texts of the files whose
+ * names begin so are written anew, for a person to read. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,6 +86,50 @@ static void complain(const char *file, const char *what, const char *text)
     complaints++;
 }
 
+static bool is_to_be_written(const char *name)
+{
+    const char *prefix = getenv("POSTERN_WRITE_GOLDEN");
+    return prefix && strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* Where two texts part: the line, and what is there instead. */
+static void complain_difference(const char *file, const char *extension, const char *wanted, const char *text)
+{
+    struct strbuf where;
+    strbuf_init(&where, 1000);
+    size_t line = 1, start = 0;
+    for (size_t i = 0; wanted[i] && wanted[i] == text[i]; i++) {
+        if (wanted[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    }
+    strbuf_add_fmt(&where, "line %zu is \"%.*s\", not \"%.*s\"", line, (int)strcspn(text + start, "\n") % 300,
+                   text + start, (int)strcspn(wanted + start, "\n") % 300, wanted + start);
+    complain(file, extension, where.data);
+    strbuf_free(&where);
+}
+
+/* The text must be exactly what NAME.extension holds. */
+static void check_exactly(const char *folder, const char *name, const char *extension, const char *text)
+{
+    char *path = join(folder, name, extension);
+    if (is_to_be_written(name)) {
+        FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_true(fwrite(text, 1, strlen(text), file) == strlen(text));
+        assert_int_equal(fclose(file), 0);
+    }
+    struct strbuf wanted;
+    strbuf_init(&wanted, (size_t)16 << 20);
+    if (!read_file(path, &wanted))
+        complain(name, "cannot be read", path);
+    else if (strcmp(wanted.data, text) != 0)
+        complain_difference(name, extension, wanted.data, text);
+    strbuf_free(&wanted);
+    free(path);
+}
+
 static void check_text(const char *file, const json_t *expect, const char *key, const char *text)
 {
     const char *wanted = json_string_value(json_object_get(expect, key));
@@ -134,12 +179,14 @@ static void check_mail(const char *name, const struct strbuf *mail, const json_t
     struct strbuf content;
     strbuf_init(&content, (size_t)256 << 20);
     struct convert_input input = convert_input_of(mail->data, mail->len);
-    convert_mime_in(charsets, &input, false, collect, &content, &message);
+    bool is_automatic = json_is_true(json_object_get(json_object_get(expect, "options"), "automatic"));
+    convert_mime_in(charsets, &input, is_automatic, collect, &content, &message);
     char *body = xstrndup(content.data, (size_t)message.body_size);
     check_text(name, expect, "subject", message.subject);
     check_text(name, expect, "from_name", message.from_name);
     check_contains(name, json_object_get(expect, "body_contains"), body, true);
     check_contains(name, json_object_get(expect, "body_lacks"), body, false);
+    check_exactly(MAIL_FOLDER, name, ".md", body);
     const json_t *attachments = json_object_get(expect, "attachments");
     size_t i;
     json_t *attachment;
@@ -220,6 +267,8 @@ static void check_renderings(const char *name, const struct strbuf *body, const 
     check_contains(name, json_object_get(expect, "text_lacks"), text.data, false);
     check_contains(name, json_object_get(expect, "html_contains"), html.data, true);
     check_contains(name, json_object_get(expect, "html_lacks"), html.data, false);
+    check_exactly(THREAD_FOLDER, name, ".txt", text.data);
+    check_exactly(THREAD_FOLDER, name, ".html", html.data);
     strbuf_free(&text);
     strbuf_free(&html);
 }
