@@ -18,7 +18,9 @@ void text_add_clean(struct strbuf *out, const char *text, size_t len, int printa
         size_t take = 1;
         while (take < 4 && take < len && silo_text_utf16_length(text, take) < 0)
             take++;
-        bool valid = silo_text_utf16_length(text, take) > 0;
+        bool is_replacement = len >= 3 && memcmp(text, replacement, 3) == 0; /* which a silo refuses in pings */
+        take = is_replacement ? 3 : take;
+        bool valid = is_replacement || silo_text_utf16_length(text, take) > 0;
         bool control = take == 1 && ((unsigned char)*text < 0x20 || *text == 0x7F) && *text != '\n' && *text != '\t';
         bool high_control = take == 2 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] < 0xA0;
         if (valid && !(printable && (control || high_control)))
