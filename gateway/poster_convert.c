@@ -1,0 +1,84 @@
+/* poster_convert.c - the mail becomes a thread message; see poster_internal.h */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/parts.h"
+#include "gateway/poster_internal.h"
+#include "mapping/convert.h"
+#include "mapping/store_content.h"
+
+/* Bytes of mail with a converted copy on disk at the same time; one mail may exceed it alone. */
+static const int64_t content_budget = INT64_C(1) << 30;
+
+static void on_converted(struct convert_in_result *result, void *ctx)
+{
+    struct poster_job *job = ctx;
+    if (!result->ok) {
+        poster_put_off(job, result->error);
+        return;
+    }
+    tmtp_message_free(&job->message);
+    job->message = result->message;
+    tmtp_message_init(&result->message);
+    job->content_fd = fcntl(result->content_fd, F_DUPFD_CLOEXEC, 0);
+    job->content_size = result->content_size;
+    struct strbuf note;
+    strbuf_init(&note, 2000);
+    strbuf_add_fmt(&note, "%s%s%.500s", job->note, job->note[0] && result->detail[0] ? "; " : "", result->detail);
+    free(job->note);
+    job->note = strbuf_detach(&note);
+    if (job->content_fd < 0)
+        poster_put_off(job, "no file descriptor left");
+    else
+        poster_go_on(job);
+}
+
+/* Converted mail lies on disk until it is posted: many large mails at once would fill it. */
+static bool has_room(const struct poster_job *job)
+{
+    int64_t sum = 0;
+    for (const struct poster_job *other = job->poster->jobs; other; other = other->next)
+        if (other != job && (other->state == POSTER_CONVERTING || other->content_fd >= 0))
+            sum += other->row.size;
+    return sum == 0 || sum + job->row.size <= content_budget;
+}
+
+void poster_convert(void *arg)
+{
+    struct poster_job *job = arg;
+    struct poster *poster = job->poster;
+    int fd;
+    int64_t size;
+    if (!has_room(job)) {
+        poster_after_pause(job, poster_convert);
+        return;
+    }
+    int found = store_content_open(store_reader(poster->parts->store), job->row.content_id, &fd, &size);
+    if (found == 0) { /* for an administrator, who may have a copy of it */
+        job->now = clock_wall_ms(poster->parts->clock);
+        job->give_up = job->is_for_a_person = true;
+        poster_submit_put_off(job, "its content is missing from state_dir");
+        return;
+    }
+    if (found < 0) {
+        poster_refused(job, "its content can't be read", NULL);
+        return;
+    }
+    if (job->row.kind == STORE_INBOUND_NOTICE) { /* a notice of our own: the content is the text */
+        job->content_fd = fd;
+        job->content_size = size;
+        tmtp_message_set(&job->message.subject, job->row.subject ? job->row.subject : "");
+        poster_go_on(job);
+        return;
+    }
+    bool taken = convert_mail_in(poster->parts->convert, fd, size, job->row.is_generated, on_converted, job) == 1;
+    close(fd);
+    if (taken)
+        poster_set_state(job, POSTER_CONVERTING);
+    else
+        poster_put_off(job, "the convert workers are busy");
+}
