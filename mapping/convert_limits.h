@@ -22,6 +22,7 @@ enum {
     CONVERT_SUBJECT_MAX = 998,      /* octets */
     CONVERT_FROM_NAME_MAX = 256,    /* octets */
     CONVERT_NAME_MAX = 200,         /* octets of an attachment's name with its prefix */
+    CONVERT_EXCERPT_MAX = 2000,     /* octets of the author's own words that are told to the daemon */
     CONVERT_DETAIL_MAX = 1000,      /* octets of what the trace is told */
     CONVERT_QUOTE_DEPTH_MAX = 30,   /* nested quotes and lists; deeper ones are not nested further */
 

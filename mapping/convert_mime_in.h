@@ -21,6 +21,29 @@ struct convert_in_attachment {
     int64_t size;
 };
 
+/* Which form of a text that comes in several is shown. */
+enum convert_body_choice {
+    CONVERT_BODY_AUTO, /* HTML when it has what the plain text lacks */
+    CONVERT_BODY_TEXT,
+    CONVERT_BODY_HTML,
+};
+
+/* What becomes of the older messages that a mail quotes. */
+enum convert_history_mode {
+    CONVERT_HISTORY_FOLD, /* they move to the end */
+    CONVERT_HISTORY_KEEP,
+};
+
+/* What the daemon knows and a mail does not. All zero: nothing is known. */
+struct convert_in_options {
+    bool is_automatic; /* a program wrote it */
+    enum convert_body_choice body;
+    enum convert_history_mode history;
+    const char *const *known; /* normalised addresses of everybody who is in the thread, or was named in it before */
+    size_t known_count;
+    bool names_others; /* other people in To and Cc are named at the top */
+};
+
 struct convert_in_message {
     char *subject;   /* never "" */
     char *from_name; /* "" */
@@ -29,6 +52,10 @@ struct convert_in_message {
     int64_t body_size;
     struct convert_in_attachment *attachments;
     size_t attachment_count;
+    char **others; /* normalised addresses that the body names at the top */
+    size_t other_count;
+    char *
+        excerpt; /* how the author's own words begin, CommonMark, at most CONVERT_EXCERPT_MAX octets of whole lines; "" */
 };
 
 #define CONVERT_UNREADABLE_SUBJECT "(unreadable message)"
@@ -38,8 +65,9 @@ struct convert_in_message {
 
 /* Hands body and attachments to the sink, in this order and in pieces. Always finds a form. Free the message. Memory
  * is needed for the texts that are shown, not for attachments. */
-void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail, bool is_automatic,
-                     convert_sink *sink, void *ctx, struct convert_in_message *message_out);
+void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail,
+                     const struct convert_in_options *options, convert_sink *sink, void *ctx,
+                     struct convert_in_message *message_out);
 void convert_in_message_free(struct convert_in_message *message);
 
 /* The body of the fallback form. */

@@ -111,7 +111,8 @@ static int32_t handle_mail_in(int64_t size, bool is_automatic, const int *fds)
     struct strbuf description;
     strbuf_init(&description, CONVERT_META_MAX);
     struct output *output = output_new(fds[1]);
-    convert_mime_in(charsets, &mail, is_automatic, output_sink, output, &message);
+    const struct convert_in_options options = { .is_automatic = is_automatic };
+    convert_mime_in(charsets, &mail, &options, output_sink, output, &message);
     int32_t code = output_finish(&output);
     convert_wire_encode_in(&message, &description);
     convert_in_message_free(&message);
@@ -183,7 +184,8 @@ static void prepare(void)
     charsets = convert_charsets_new();
     struct convert_in_message message;
     struct convert_input input = convert_input_of(mail, sizeof mail - 1);
-    convert_mime_in(charsets, &input, false, ignore_sink, NULL, &message);
+    convert_mime_in(charsets, &input, &(struct convert_in_options){ .is_automatic = false }, ignore_sink, NULL,
+                    &message);
     convert_in_message_free(&message);
 }
 

@@ -173,14 +173,39 @@ static void check_attachment(const char *file, const json_t *expect, const struc
     complain(file, "is not attached", name);
 }
 
+enum { KNOWN_MAX = 8 };
+
+/* What the daemon would say of the mail. */
+static struct convert_in_options read_options(const json_t *given, const char *known[static KNOWN_MAX])
+{
+    const char *body = json_string_value(json_object_get(given, "body"));
+    const char *history = json_string_value(json_object_get(given, "history"));
+    const json_t *addresses = json_object_get(given, "known");
+    size_t i;
+    json_t *address;
+    assert_true(json_array_size(addresses) <= KNOWN_MAX);
+    json_array_foreach(addresses, i, address) known[i] = json_string_value(address);
+    return (struct convert_in_options){
+        .is_automatic = json_is_true(json_object_get(given, "automatic")),
+        .body = !body                       ? CONVERT_BODY_AUTO
+                : strcmp(body, "html") == 0 ? CONVERT_BODY_HTML
+                                            : CONVERT_BODY_TEXT,
+        .history = history && strcmp(history, "keep") == 0 ? CONVERT_HISTORY_KEEP : CONVERT_HISTORY_FOLD,
+        .known = known,
+        .known_count = json_array_size(addresses),
+        .names_others = !json_is_false(json_object_get(given, "others")),
+    };
+}
+
 static void check_mail(const char *name, const struct strbuf *mail, const json_t *expect)
 {
     struct convert_in_message message;
     struct strbuf content;
     strbuf_init(&content, (size_t)256 << 20);
     struct convert_input input = convert_input_of(mail->data, mail->len);
-    bool is_automatic = json_is_true(json_object_get(json_object_get(expect, "options"), "automatic"));
-    convert_mime_in(charsets, &input, is_automatic, collect, &content, &message);
+    const char *known[KNOWN_MAX];
+    const struct convert_in_options options = read_options(json_object_get(expect, "options"), known);
+    convert_mime_in(charsets, &input, &options, collect, &content, &message);
     char *body = xstrndup(content.data, (size_t)message.body_size);
     check_text(name, expect, "subject", message.subject);
     check_text(name, expect, "from_name", message.from_name);

@@ -211,7 +211,7 @@ static void test_large_mail_is_not_held(void **state)
     struct convert_input input = map_all(fd);
     struct watch watch = { .input = &input };
     struct convert_in_message message;
-    convert_mime_in(charsets, &input, false, look, &watch, &message);
+    convert_mime_in(charsets, &input, &(struct convert_in_options){ .is_automatic = false }, look, &watch, &message);
     assert_false(message.is_fallback);
     assert_int_equal(message.attachment_count, 5); /* what can't be decoded is attached once more, as it came */
     assert_true(watch.size > input.len);
@@ -243,7 +243,8 @@ static void test_endless_lines_are_not_held(void **state)
         convert_part_free(&part);
         struct watch watch = { .input = &input };
         struct convert_in_message message;
-        convert_mime_in(charsets, &input, false, look, &watch, &message);
+        convert_mime_in(charsets, &input, &(struct convert_in_options){ .is_automatic = false }, look, &watch,
+                        &message);
         assert_true(watch.most < HELD_MAX);
         convert_in_message_free(&message);
         convert_input_unmap(&input);

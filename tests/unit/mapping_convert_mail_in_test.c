@@ -38,7 +38,8 @@ static void convert_as(const char *mail, size_t len, bool is_automatic, struct o
     char *copy = xmemdup(mail, len > 0 ? len : 1); /* exactly as long, so that a read beyond is found */
     strbuf_init(&outcome->content, (size_t)256 << 20);
     struct convert_input input = convert_input_of(copy, len);
-    convert_mime_in(charsets, &input, is_automatic, collect, &outcome->content, &outcome->message);
+    convert_mime_in(charsets, &input, &(struct convert_in_options){ .is_automatic = is_automatic }, collect,
+                    &outcome->content, &outcome->message);
     free(copy);
     struct strbuf description;
     strbuf_init(&description, CONVERT_META_MAX);
