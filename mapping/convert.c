@@ -17,6 +17,7 @@
 #include "mapping/convert_mail_header.h"
 #include "mapping/convert_memfile.h"
 #include "mapping/convert_mime_in.h"
+#include "mapping/convert_text.h"
 #include "mapping/convert_utf8.h"
 #include "mapping/convert_wire.h"
 
@@ -528,6 +529,17 @@ static char *quote_line(const char *text)
     return strbuf_detach(&line);
 }
 
+/* Clean lines, as long as may be. The caller frees them. */
+static char *answered_text(const char *text)
+{
+    struct strbuf clean;
+    size_t len = convert_utf8_cut(text, strlen(text), CONVERT_ANSWERED_MAX);
+    strbuf_init(&clean, CONVERT_ANSWERED_MAX * strlen(CONVERT_UTF8_REPLACEMENT));
+    convert_text_clean(&clean, text, len);
+    strbuf_truncate(&clean, convert_utf8_cut(clean.data, clean.len, CONVERT_ANSWERED_MAX));
+    return strbuf_detach(&clean);
+}
+
 /* NULL: they don't lie in the body. */
 static struct convert_out_quote *describe_quotes(const struct convert_out_request *request, int64_t body_size)
 {
@@ -546,6 +558,12 @@ static struct convert_out_quote *describe_quotes(const struct convert_out_reques
         return quotes;
     free_quotes(quotes, request->quote_count <= CONVERT_QUOTES_MAX ? request->quote_count : 0);
     return NULL;
+}
+
+/* A name that is too long to be one is left out. */
+static const char *form_type(const struct tmtp_attachment *attachment)
+{
+    return attachment->ffn && strlen(attachment->ffn) <= CONVERT_FORM_TYPE_MAX ? attachment->ffn : NULL;
 }
 
 /* Header and description are made once: every attempt gives the same mail. 1, or -1. */
@@ -567,15 +585,23 @@ static int describe_mail(struct job *job, const struct convert_out_request *requ
     }
     struct convert_out_attachment *attachments = xcalloc(message->attach_count + 1, sizeof *attachments);
     for (size_t i = 0; i < message->attach_count; i++)
-        attachments[i] = (struct convert_out_attachment){ message->attach[i].name, (size_t)message->attach[i].size };
+        attachments[i] = (struct convert_out_attachment){ .name = message->attach[i].name,
+                                                          .size = (size_t)message->attach[i].size,
+                                                          .ffn = form_type(&message->attach[i]) };
+    char *intro = request->answered_text ? quote_line(request->answered_intro ? request->answered_intro : "") : NULL;
+    char *answered = request->answered_text ? answered_text(request->answered_text) : NULL;
     const struct convert_out_job description = { .body_size = (size_t)(request->content_size - attached),
                                                  .attachments = attachments,
                                                  .attachment_count = message->attach_count,
                                                  .quotes = quotes,
                                                  .quote_count = request->quote_count,
+                                                 .answered_intro = intro,
+                                                 .answered_text = answered,
                                                  .seed = convert_mail_header_seed(request->message_id) };
     convert_wire_encode_out(&description, &job->description);
     free(attachments);
+    free(intro);
+    free(answered);
     free_quotes(quotes, request->quote_count);
     job->is_smtputf8 = convert_mail_header_needs_utf8(request);
     return strbuf_ok(&job->description) ? 1 : -1;

@@ -90,6 +90,8 @@ struct convert_out_request {
     int64_t content_size;
     const struct convert_quote *quotes; /* shown instead of the body */
     size_t quote_count;                 /* 0: the body is one text; at most CONVERT_QUOTES_MAX */
+    const char *answered_intro;         /* a line before what is answered, cut like that of a quote; NULL */
+    const char *answered_text;          /* CommonMark, quoted under the body; cut at 4,096 octets; NULL: none */
     const char *subject;                /* as it is to be, with "Re:"; NULL: none */
     struct convert_mailbox from;
     struct convert_mailbox reply_to; /* null address: none */

@@ -38,6 +38,8 @@ enum {
     CONVERT_SHOWN_MAX = 1024 * 1024,   /* of all texts of a message; what goes beyond is attached */
     CONVERT_MARKDOWN_DEPTH_MAX = 200,
     CONVERT_RENDERED_MAX = 8 * 1024 * 1024,  /* octets of each rendering */
+    CONVERT_ANSWERED_MAX = 4096,             /* octets of what is answered, quoted under an answer */
+    CONVERT_FORM_TYPE_MAX = 200,             /* octets of what a form's type is called */
     CONVERT_QUOTE_LINE_MAX = 1000,           /* octets of a line of ours before or behind one of them */
     CONVERT_QUOTE_LINES_MAX = 16 * 1024,     /* both, escaped, with what is around them */
     CONVERT_MAIL_HEADER_MAX = 1024 * 1024,   /* octets of the header that we write */

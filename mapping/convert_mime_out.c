@@ -319,28 +319,58 @@ static void render_quotes(struct outgoing *mail, struct strbuf *detail)
         strbuf_add_str(detail, "Some of its texts are carried as they were written, without rendering. ");
 }
 
-static void render(struct outgoing *mail, struct strbuf *detail)
+/* What is answered, in the same way as the body. */
+static void render_answered(struct outgoing *mail, bool plain, struct strbuf *detail)
 {
     const struct convert_out_job *job = mail->job;
-    if (job->quote_count > 0) {
-        render_quotes(mail, detail);
+    if (!job->answered_text)
         return;
-    }
-    if (job->is_plain) {
-        convert_markdown_to_preformatted_text(&mail->text, mail->body, mail->body_size);
-        strbuf_add_str(detail, "The text is carried as it was written, without rendering. ");
-        return;
-    }
+    const struct convert_out_quote quote = {
+        .intro = job->answered_intro ? job->answered_intro : "",
+        .outro = "",
+        .size = strlen(job->answered_text),
+    };
+    size_t in_text = 0, in_html = 0;
+    convert_quotes_add_text(&mail->text, job->answered_text, &quote, plain, &in_text);
+    if (!job->is_plain)
+        convert_quotes_add_html(&mail->html, job->answered_text, &quote, plain, &in_html);
+    if (!plain && (in_text > 0 || in_html > 0))
+        strbuf_add_str(detail, "What is answered is quoted as it was written, without rendering. ");
+}
+
+static void render_message(struct outgoing *mail, struct strbuf *detail)
+{
+    const struct convert_out_job *job = mail->job;
+    convert_markdown_begin_html(&mail->html);
     if (convert_markdown_to_text(&mail->text, mail->body, mail->body_size) == 1 &&
-        convert_markdown_to_html(&mail->html, mail->body, mail->body_size, find_image, mail) == 1)
+        convert_markdown_add_html(&mail->html, mail->body, mail->body_size, find_image, mail) == 1) {
+        render_answered(mail, false, detail);
+        convert_markdown_end_html(&mail->html);
         return;
+    }
     strbuf_add_str(detail, "The text is too long or too deep to be rendered. ");
     for (size_t i = 0; i < job->attachment_count; i++)
         mail->files[i].is_shown = false;
     strbuf_clear(&mail->text);
     strbuf_clear(&mail->html);
+    convert_markdown_begin_html(&mail->html);
     convert_markdown_to_preformatted_text(&mail->text, mail->body, mail->body_size);
-    convert_markdown_to_preformatted_html(&mail->html, mail->body, mail->body_size);
+    convert_markdown_add_preformatted_html(&mail->html, mail->body, mail->body_size);
+    render_answered(mail, false, detail);
+    convert_markdown_end_html(&mail->html);
+}
+
+static void render(struct outgoing *mail, struct strbuf *detail)
+{
+    if (mail->job->quote_count > 0) {
+        render_quotes(mail, detail);
+    } else if (mail->job->is_plain) {
+        convert_markdown_to_preformatted_text(&mail->text, mail->body, mail->body_size);
+        render_answered(mail, true, detail);
+        strbuf_add_str(detail, "The text is carried as it was written, without rendering. ");
+    } else {
+        render_message(mail, detail);
+    }
 }
 
 static size_t count_shown(const struct outgoing *mail)
@@ -371,7 +401,7 @@ static void put_html(struct outgoing *mail)
 
 static void put_texts(struct outgoing *mail)
 {
-    if (mail->job->is_plain || (mail->body_size == 0 && mail->job->quote_count == 0)) {
+    if (mail->job->is_plain || (mail->text.len == 0 && mail->job->quote_count == 0)) {
         put_text_part(mail, "plain", &mail->text);
         return;
     }
@@ -413,6 +443,7 @@ void convert_mime_out(const struct convert_out_job *job, convert_sink *sink, voi
         choose_body(&mail, detail);
     /* The preformatted forms have no limit of their own; a character takes three octets repaired, six escaped. */
     size_t max = CONVERT_RENDERED_MAX > mail.body_size * 18 ? CONVERT_RENDERED_MAX : mail.body_size * 18 + FIELD_MAX;
+    max += (size_t)CONVERT_ANSWERED_MAX * 18 + CONVERT_QUOTE_LINES_MAX;
     for (size_t i = 0; i < job->quote_count; i++) /* our own lines, and at most as much rendering for each text */
         max += mail.quotes[i].size > 0 ? CONVERT_QUOTE_LINES_MAX + CONVERT_RENDERED_MAX / 64 : CONVERT_QUOTE_LINES_MAX;
     strbuf_init(&mail.text, max);

@@ -19,6 +19,7 @@ struct strbuf;
 struct convert_out_attachment {
     const char *name; /* with prefix */
     size_t size;
+    const char *ffn; /* of a form: what its type is called; NULL */
 };
 
 struct convert_out_job {
@@ -29,6 +30,8 @@ struct convert_out_job {
     size_t attachment_count;
     const struct convert_out_quote *quotes; /* texts within the body that are shown instead of it */
     size_t quote_count;                     /* 0: the body is one text */
+    const char *answered_intro;             /* a line of ours before what is answered */
+    const char *answered_text;              /* CommonMark, quoted under the body; NULL: nothing is quoted */
     uint64_t seed;                          /* of boundaries and Content-IDs */
     bool is_plain;                          /* without looking into the body: its source as text/plain */
 };

@@ -36,20 +36,25 @@ static void add_text(struct strbuf *out, const char *content, const struct conve
     strbuf_free(&text);
 }
 
+void convert_quotes_add_text(struct strbuf *out, const char *content, const struct convert_out_quote *quote, bool plain,
+                             size_t *unrendered)
+{
+    if (out->len > 0)
+        strbuf_add_char(out, '\n');
+    strbuf_add_fmt(out, "%s\n", quote->intro);
+    if (quote->size > 0) {
+        strbuf_add_char(out, '\n');
+        add_text(out, content, quote, plain, unrendered);
+    }
+    if (quote->outro[0])
+        strbuf_add_fmt(out, "\n%s\n", quote->outro);
+}
+
 void convert_quotes_to_text(struct strbuf *out, const char *content, const struct convert_out_quote *quotes,
                             size_t count, bool plain, size_t *unrendered)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            strbuf_add_char(out, '\n');
-        strbuf_add_fmt(out, "%s\n", quotes[i].intro);
-        if (quotes[i].size > 0) {
-            strbuf_add_char(out, '\n');
-            add_text(out, content, &quotes[i], plain, unrendered);
-        }
-        if (quotes[i].outro[0])
-            strbuf_add_fmt(out, "\n%s\n", quotes[i].outro);
-    }
+    for (size_t i = 0; i < count; i++)
+        convert_quotes_add_text(out, content, &quotes[i], plain, unrendered);
 }
 
 static const char *find_no_image(const char *name, void *ctx)
@@ -82,16 +87,21 @@ static void add_html(struct strbuf *out, const char *content, const struct conve
     strbuf_free(&html);
 }
 
+void convert_quotes_add_html(struct strbuf *out, const char *content, const struct convert_out_quote *quote, bool plain,
+                             size_t *unrendered)
+{
+    add_line(out, quote->intro);
+    if (quote->size > 0)
+        add_html(out, content, quote, plain, unrendered);
+    if (quote->outro[0])
+        add_line(out, quote->outro);
+}
+
 void convert_quotes_to_html(struct strbuf *out, const char *content, const struct convert_out_quote *quotes,
                             size_t count, bool plain, size_t *unrendered)
 {
     convert_markdown_begin_html(out);
-    for (size_t i = 0; i < count; i++) {
-        add_line(out, quotes[i].intro);
-        if (quotes[i].size > 0)
-            add_html(out, content, &quotes[i], plain, unrendered);
-        if (quotes[i].outro[0])
-            add_line(out, quotes[i].outro);
-    }
+    for (size_t i = 0; i < count; i++)
+        convert_quotes_add_html(out, content, &quotes[i], plain, unrendered);
     convert_markdown_end_html(out);
 }

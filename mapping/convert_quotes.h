@@ -19,6 +19,11 @@ struct convert_out_quote {
  * stand there as they were written is added to *unrendered. */
 void convert_quotes_to_text(struct strbuf *out, const char *content, const struct convert_out_quote *quotes,
                             size_t count, bool plain, size_t *unrendered);
+/* One of them under a text, or within a document, that is there already. */
+void convert_quotes_add_text(struct strbuf *out, const char *content, const struct convert_out_quote *quote, bool plain,
+                             size_t *unrendered);
+void convert_quotes_add_html(struct strbuf *out, const char *content, const struct convert_out_quote *quote, bool plain,
+                             size_t *unrendered);
 /* A whole document. */
 void convert_quotes_to_html(struct strbuf *out, const char *content, const struct convert_out_quote *quotes,
                             size_t count, bool plain, size_t *unrendered);

@@ -68,6 +68,22 @@ static void add_text(struct strbuf *out, const char *text)
     strbuf_add(out, text, len + 1);
 }
 
+static const char *get_optional_text(struct reader *reader, size_t max)
+{
+    uint64_t is_there = get_number(reader, 1);
+    if (is_there > 1)
+        reader->bad = true;
+    return is_there == 1 ? get_text(reader, max) : NULL;
+}
+
+/* NULL is none, which is not "". */
+static void add_optional_text(struct strbuf *out, const char *text)
+{
+    add_number(out, text != NULL, 1);
+    if (text)
+        add_text(out, text);
+}
+
 void convert_wire_encode_request(const struct convert_wire_request *request,
                                  uint8_t out[static CONVERT_WIRE_REQUEST_SIZE])
 {
@@ -289,6 +305,7 @@ void convert_wire_encode_out(const struct convert_out_job *job, struct strbuf *o
     for (size_t i = 0; i < job->attachment_count; i++) {
         add_text(out, job->attachments[i].name);
         add_number(out, job->attachments[i].size, 8);
+        add_optional_text(out, job->attachments[i].ffn);
     }
     add_number(out, job->quote_count, 4);
     for (size_t i = 0; i < job->quote_count; i++) {
@@ -297,6 +314,8 @@ void convert_wire_encode_out(const struct convert_out_job *job, struct strbuf *o
         add_number(out, job->quotes[i].offset, 8);
         add_number(out, job->quotes[i].size, 8);
     }
+    add_optional_text(out, job->answered_text ? job->answered_intro : NULL);
+    add_optional_text(out, job->answered_text);
 }
 
 /* Each text lies within the body. */
@@ -340,10 +359,13 @@ int convert_wire_decode_out(const void *data, size_t len, int64_t content_size, 
         }
         described += size;
         attachments[i].size = (size_t)size;
+        attachments[i].ffn = get_optional_text(&reader, CONVERT_FORM_TYPE_MAX);
     }
     job_out->attachments = attachments;
     job_out->attachment_count = count;
     read_quotes(&reader, job_out);
+    job_out->answered_intro = get_optional_text(&reader, CONVERT_QUOTE_LINE_MAX);
+    job_out->answered_text = get_optional_text(&reader, CONVERT_ANSWERED_MAX);
     if (!reader.bad && reader.left == 0 && described == content_size)
         return 1;
     convert_wire_free_out(job_out);

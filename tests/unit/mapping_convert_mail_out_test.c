@@ -408,6 +408,31 @@ static void test_attachments_come_back(void **state)
     free(detail);
 }
 
+/* Under what the member wrote, in both parts, and only what is given. */
+static void test_what_is_answered(void **state)
+{
+    (void)state;
+    static const char body[] = "The *gate* is open.\n";
+    struct convert_out_job job = { .content = body, .body_size = sizeof body - 1, .seed = 0x1234 };
+    job.answered_intro = "On 2 November 2026, Bob <bob@example.com> wrote:";
+    job.answered_text = "Is the **gate** open?\n\n> I asked before.\n";
+    struct strbuf mail, detail;
+    strbuf_init(&mail, 1 << 20);
+    strbuf_init(&detail, 1000);
+    convert_mime_out(&job, collect, &mail, &detail);
+    assert_non_null(strstr(mail.data, "The _gate_ is open.\r\n\r\nOn 2 November 2026, Bob <bob@example.com> wrote:\r\n"
+                                      "\r\n> Is the *gate* open?\r\n>\r\n> > I asked before.\r\n"));
+    assert_non_null(strstr(mail.data, "On 2 November 2026, Bob &lt;bob@example.com&gt; wrote:</p>"));
+    assert_non_null(strstr(mail.data, "<strong>gate</strong> open?"));
+    strbuf_clear(&mail);
+    job.is_plain = true;
+    convert_mime_out(&job, collect, &mail, &detail);
+    assert_non_null(strstr(mail.data, "The *gate* is open.\r\n\r\nOn 2 November 2026, Bob <bob@example.com> wrote:\r\n"
+                                      "\r\n> Is the **gate** open?\r\n"));
+    strbuf_free(&mail);
+    strbuf_free(&detail);
+}
+
 static void test_unrendered_forms(void **state)
 {
     (void)state;
@@ -544,15 +569,24 @@ static void test_hostile_commonmark_is_fast(void **state)
 static void test_requests_are_checked(void **state)
 {
     (void)state;
-    static const struct convert_out_attachment attachments[] = { { "u:a", 3 }, { "u:b", 4 } };
-    const struct convert_out_job job = { .body_size = 5, .attachments = attachments, .attachment_count = 2, .seed = 9 };
+    static const struct convert_out_attachment attachments[] = { { "u:a", 3, NULL }, { "r:b", 4, "a/b" } };
+    const struct convert_out_job job = { .body_size = 5,
+                                         .attachments = attachments,
+                                         .attachment_count = 2,
+                                         .answered_intro = "Bob wrote:",
+                                         .answered_text = "a\nb\n",
+                                         .seed = 9 };
     struct strbuf description;
     strbuf_init(&description, 1000);
     convert_wire_encode_out(&job, &description);
     struct convert_out_job back;
     assert_int_equal(convert_wire_decode_out(description.data, description.len, 12, &back), 1);
     assert_int_equal(back.body_size, 5);
-    assert_string_equal(back.attachments[1].name, "u:b");
+    assert_string_equal(back.attachments[1].name, "r:b");
+    assert_null(back.attachments[0].ffn);
+    assert_string_equal(back.attachments[1].ffn, "a/b");
+    assert_string_equal(back.answered_intro, "Bob wrote:");
+    assert_string_equal(back.answered_text, "a\nb\n");
     convert_wire_free_out(&back);
     assert_int_equal(convert_wire_decode_out(description.data, description.len, 11, &back), -1);
     for (size_t len = 0; len < description.len; len++)
@@ -569,6 +603,7 @@ int main(void)
         cmocka_unit_test(test_renderings),
         cmocka_unit_test(test_plain_mail),
         cmocka_unit_test(test_attachments_come_back),
+        cmocka_unit_test(test_what_is_answered),
         cmocka_unit_test(test_unrendered_forms),
         cmocka_unit_test(test_long_text_is_attached),
         cmocka_unit_test(test_long_texts_of_a_thread_are_attached),
