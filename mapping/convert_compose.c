@@ -28,12 +28,14 @@ static bool write_item(struct convert_incoming *in, const struct convert_item *i
     in->needs_original = in->needs_original || result == CONVERT_TEXT_DAMAGED ||
                          result == CONVERT_TEXT_UNKNOWN_CHARSET || part->is_broken;
     const struct convert_text_format format = { part->about.is_flowed, part->about.is_delsp };
+    const struct convert_html_pictures pictures = { .find = convert_attach_find_cid, .ctx = in };
+    bool is_whole = true;
     if (convert_part_is(part, "text", "html"))
-        convert_html_write(writer, text.data, text.len, convert_attach_find_cid, in);
+        is_whole = convert_html_write(writer, text.data, text.len, &pictures, NULL);
     else
         convert_text_write(writer, text.data, text.len, &format);
     strbuf_free(&text);
-    return result != CONVERT_TEXT_TOO_LONG && strbuf_ok(body);
+    return is_whole && result != CONVERT_TEXT_TOO_LONG && strbuf_ok(body);
 }
 
 /* Writes one part alone, to see whether it fits behind what is there already. */

@@ -17,8 +17,7 @@
 
 struct html {
     struct commonmark_writer *writer;
-    convert_html_find_cid *find_cid;
-    void *ctx;
+    const struct convert_html_pictures *pictures;
     unsigned depth;          /* of open elements */
     unsigned hidden_depth;   /* depth of the element that hides what is in it; 0: visible */
     unsigned verbatim_depth; /* depth of the pre or code element that we are in; 0: none */
@@ -263,7 +262,7 @@ void convert_html_attachment_url(struct strbuf *out, const char *name)
 
 static void add_attached_image(struct html *html, const char *cid, const char *alt)
 {
-    const char *name = html->find_cid ? html->find_cid(cid, html->ctx) : NULL;
+    const char *name = html->pictures ? html->pictures->find(cid, html->pictures->ctx) : NULL;
     if (!name) {
         commonmark_add_text(html->writer, alt, strlen(alt));
         return;
@@ -496,10 +495,11 @@ static void parse(struct html *html, const struct strbuf *text)
     htmlFreeParserCtxt(parser);
 }
 
-void convert_html_write(struct commonmark_writer *writer, const char *text, size_t len, convert_html_find_cid *find_cid,
-                        void *ctx)
+bool convert_html_write(struct commonmark_writer *writer, const char *text, size_t len,
+                        const struct convert_html_pictures *pictures, struct convert_history *history)
 {
-    struct html html = { .writer = writer, .find_cid = find_cid, .ctx = ctx, .after_space = true };
+    (void)history;
+    struct html html = { .writer = writer, .pictures = pictures, .after_space = true };
     struct strbuf filtered;
     strbuf_init(&filtered, len * strlen(CONVERT_UTF8_REPLACEMENT) + 1);
     strbuf_init(&html.verbatim, len * strlen(CONVERT_UTF8_REPLACEMENT) + 1);
@@ -511,6 +511,20 @@ void convert_html_write(struct commonmark_writer *writer, const char *text, size
     end_block(&html);
     strbuf_free(&html.verbatim);
     strbuf_free(&filtered);
+    return true;
+}
+
+void convert_html_measure(const char *text, size_t len, struct strbuf *plain_out,
+                          struct convert_html_measure *measure_out)
+{
+    *measure_out = (struct convert_html_measure){ 0 };
+    struct strbuf commonmark;
+    strbuf_init(&commonmark, CONVERT_BODY_MAX);
+    struct commonmark_writer *writer = commonmark_writer_new(&commonmark);
+    (void)convert_html_write(writer, text, len, NULL, NULL);
+    commonmark_writer_free(&writer);
+    strbuf_add(plain_out, commonmark.data, commonmark.len);
+    strbuf_free(&commonmark);
 }
 
 bool convert_html_declared_charset(const char *html, size_t len, char charset_out[static 64])

@@ -1,9 +1,9 @@
 /* convert_html.h - HTML of mail as CommonMark
  *
- * Paragraphs, headings, lists, emphasis, links, quotes, code, images that are attached, and tables as rows of text.
- * What a reader would not see (scripts, styles, hidden elements, tracking pixels) is left out; nothing is ever
- * loaded: an image elsewhere becomes a link. Parsed by libxml2's SAX interface without building a tree; depth and tag
- * length are limited (convert_limits.h), the caller limits the input. Internal to mapping/convert*.
+ * Paragraphs, headings, lists, emphasis, links, quotes, code, pictures that are attached, and tables. What a reader
+ * would not see (scripts, styles, hidden elements, tracking pixels) is left out; nothing is ever loaded: a picture
+ * elsewhere becomes a link. Nesting and sizes are limited (convert_limits.h). Time is linear. Internal to
+ * mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>
@@ -11,14 +11,40 @@
 #include <stdint.h>
 
 struct commonmark_writer;
+struct convert_history;
 struct strbuf;
 
-/* Name of the attachment that a Content-ID means, with its prefix ("u:photo.png"); NULL when none. */
-typedef const char *convert_html_find_cid(const char *cid, void *ctx);
+/* Where a document's pictures are. Names have their prefix ("u:photo.png") and live as long as ctx. */
+struct convert_html_pictures {
+    /* The attached part that "cid:ID" (ID is given, percent-decoded) or another address (as written, compared with
+     * Content-Location) means; NULL when there is none. */
+    const char *(*find)(const char *id_or_location, void *ctx);
+    /* A picture that stood in the document itself (data: url) becomes an attachment. type: "image/png", lower case.
+     * Takes data (malloc'ed) over in any case. NULL when there is no room. May be NULL: such pictures are left out. */
+    const char *(*add)(const char *type, void *data, size_t len, void *ctx);
+    void *ctx;
+};
 
-/* text: HTML as valid UTF-8 (the charset step is the caller's). */
-void convert_html_write(struct commonmark_writer *writer, const char *text, size_t len, convert_html_find_cid *find_cid,
-                        void *ctx);
+/* text: HTML as valid UTF-8 (the charset step is the caller's). pictures and history may be NULL. Quoted history is
+ * told to `history`, which must write to the same writer. false when more than CONVERT_HTML_TEXT_MAX octets of text
+ * are in it: the rest is missing then. */
+bool convert_html_write(struct commonmark_writer *writer, const char *text, size_t len,
+                        const struct convert_html_pictures *pictures, struct convert_history *history);
+
+/* What a document carries that plain text cannot. */
+struct convert_html_measure {
+    size_t headings;
+    size_t list_items;
+    size_t tables;   /* of data, not of layout */
+    size_t links;    /* whose text is not their address */
+    size_t emphases; /* pieces of bold, italic or struck text that are not all of their paragraph */
+    size_t pictures; /* attached or in the document, not decoration */
+    size_t code;     /* preformatted blocks and pieces of code */
+};
+
+/* Counts, and appends the text that a reader sees, line by line, without any markup. */
+void convert_html_measure(const char *text, size_t len, struct strbuf *plain_out,
+                          struct convert_html_measure *measure_out);
 
 /* The charset that the document itself declares in its first bytes; false when it does not. */
 bool convert_html_declared_charset(const char *html, size_t len, char charset_out[static 64]);

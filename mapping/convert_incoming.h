@@ -52,7 +52,7 @@ void convert_attach_name(struct convert_incoming *in, struct convert_item *item)
 void convert_attach_name_all(struct convert_incoming *in); /* whatever is not shown */
 /* Octets of an attachment, decoded. Notes damage. */
 int64_t convert_attach_measure(struct convert_incoming *in, const struct convert_item *item);
-/* A convert_html_find_cid; ctx is the convert_incoming. */
+/* Finds pictures for convert_html; ctx is the convert_incoming. */
 const char *convert_attach_find_cid(const char *cid, void *ctx);
 
 /* ---- convert_compose ---- */

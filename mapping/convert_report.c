@@ -149,13 +149,6 @@ static void add_readable(struct strbuf *out, const char *text, size_t len)
     strbuf_free(&clean);
 }
 
-static const char *no_image(const char *name, void *ctx)
-{
-    (void)name;
-    (void)ctx;
-    return NULL;
-}
-
 /* HTML as the text that a person sees. */
 static void add_html(struct strbuf *out, const struct strbuf *html)
 {
@@ -163,7 +156,7 @@ static void add_html(struct strbuf *out, const struct strbuf *html)
     strbuf_init(&markdown, CONVERT_BODY_MAX);
     strbuf_init(&text, CONVERT_RENDERED_MAX);
     struct commonmark_writer *writer = commonmark_writer_new(&markdown);
-    convert_html_write(writer, html->data, html->len, no_image, NULL);
+    (void)convert_html_write(writer, html->data, html->len, NULL, NULL);
     commonmark_writer_free(&writer);
     if (strbuf_ok(&markdown) && convert_markdown_to_text(&text, markdown.data, markdown.len) == 1)
         add_readable(out, text.data, text.len);

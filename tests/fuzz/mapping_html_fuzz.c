@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     strbuf_init(&text, (size_t)8 << 20);
     convert_utf8_repair(&html, (const char *)data, size);
     struct commonmark_writer *writer = commonmark_writer_new(&out);
-    convert_html_write(writer, html.data, html.len, find_cid, NULL);
+    const struct convert_html_pictures pictures = { .find = find_cid };
+    (void)convert_html_write(writer, html.data, html.len, &pictures, NULL);
     commonmark_writer_free(&writer);
     if (!convert_utf8_is_valid(out.data, out.len) || memchr(out.data, '\0', out.len))
         abort();

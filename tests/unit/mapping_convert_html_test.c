@@ -24,7 +24,8 @@ static char *to_commonmark(const char *html, size_t len)
     struct strbuf out;
     strbuf_init(&out, 64 << 20);
     struct commonmark_writer *writer = commonmark_writer_new(&out);
-    convert_html_write(writer, html, len, find_cid, NULL);
+    const struct convert_html_pictures pictures = { .find = find_cid };
+    (void)convert_html_write(writer, html, len, &pictures, NULL);
     commonmark_writer_free(&writer);
     assert_true(strbuf_ok(&out));
     return strbuf_detach(&out);
