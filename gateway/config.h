@@ -57,6 +57,9 @@ enum config_match {
 enum config_group_invites { CONFIG_INVITES_MEMBERS, CONFIG_INVITES_NOBODY };
 enum config_proof { CONFIG_PROOF_DMARC, CONFIG_PROOF_DKIM, CONFIG_PROOF_NONE };
 
+enum config_body { CONFIG_BODY_AUTO, CONFIG_BODY_TEXT, CONFIG_BODY_HTML }; /* in the order of convert_body_choice */
+enum config_quote { CONFIG_QUOTE_FOLD, CONFIG_QUOTE_KEEP };                /* in that of convert_history_mode */
+
 /* Signs all our mail. */
 struct config_dkim {
     char *selector;
@@ -82,6 +85,12 @@ struct config {
     struct {
         char *from_name; /* what authors are called; see display_name.h */
     } mail;
+    struct {
+        enum config_body body;   /* which form of a mail is shown */
+        enum config_quote quote; /* where earlier mail that a mail quotes stands */
+        bool quotes_answered;    /* mail of ours quotes what it answers */
+        bool names_others;       /* a mail's other readers are named */
+    } content;
     struct config_dkim *dkim;
     size_t dkim_count; /* 0: mail is not signed here */
     struct {

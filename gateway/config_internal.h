@@ -39,6 +39,10 @@ int config_check_signing_key(cfg_t *cfg, cfg_opt_t *opt);
 void config_take_mail(cfg_t *cfg, struct config *config, struct config_report *report);
 void config_free_mail(struct config *config);
 
+/* config_content.c */
+extern const struct config_keyword config_content_bodies[], config_content_quotes[], config_content_answered[];
+void config_take_content(cfg_t *cfg, struct config *config);
+
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report);
 
 /* Of the schema. */

@@ -294,6 +294,9 @@ static const struct {
     { "log|level", log_levels },
     { "log|target", log_targets },
     { "postfix|policy_match", policy_matches },
+    { "content|body", config_content_bodies },
+    { "content|quote", config_content_quotes },
+    { "content|answered", config_content_answered },
 };
 
 static int check_word(cfg_t *cfg, cfg_opt_t *opt)
@@ -375,6 +378,14 @@ static const struct {
     { "postfix|recipients_db", check_absolute_path },
 };
 
+static void set_checks(cfg_t *cfg)
+{
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        cfg_set_validate_func(cfg, checks[i].path, checks[i].check);
+    for (size_t i = 0; i < sizeof word_keys / sizeof word_keys[0]; i++)
+        cfg_set_validate_func(cfg, word_keys[i].path, check_word);
+}
+
 cfg_t *config_schema_new(void)
 {
     char loopback[] = "{\"127.0.0.0/8\", \"::1\"}";
@@ -417,6 +428,9 @@ cfg_t *config_schema_new(void)
                           CFG_INT("max_connections", 4, CFGF_NONE),
                           CFG_END() };
     cfg_opt_t mail[] = { CFG_STR("from_name", "{alias} via {domain}", CFGF_NONE), CFG_END() };
+    cfg_opt_t content[] = { CFG_STR("body", "auto", CFGF_NONE), CFG_STR("quote", "fold", CFGF_NONE),
+                            CFG_STR("answered", "none", CFGF_NONE), CFG_BOOL("others", cfg_true, CFGF_NONE),
+                            CFG_END() };
     cfg_opt_t dkim[] = { CFG_STR("selector", NULL, CFGF_NODEFAULT), CFG_STR("key", NULL, CFGF_NODEFAULT),
                          CFG_STR("domain", NULL, CFGF_NODEFAULT), CFG_END() };
     cfg_opt_t policy[] = { CFG_STR("unknown_senders", "reject", CFGF_NONE), CFG_STR("proof", "dmarc", CFGF_NONE),
@@ -441,6 +455,7 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("listen", listen, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("relay", relay, CFGF_MULTI),
                         CFG_SEC("mail", mail, CFGF_NONE),
+                        CFG_SEC("content", content, CFGF_NONE),
                         CFG_SEC("dkim", dkim, CFGF_MULTI),
                         CFG_SEC("policy", policy, CFGF_NONE),
                         CFG_SEC("retry", retry, CFGF_NONE),
@@ -449,10 +464,7 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("log", log, CFGF_NONE),
                         CFG_END() };
     cfg_t *cfg = cfg_init(top, CFGF_NONE); /* copies the tables */
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
-        cfg_set_validate_func(cfg, checks[i].path, checks[i].check);
-    for (size_t i = 0; i < sizeof word_keys / sizeof word_keys[0]; i++)
-        cfg_set_validate_func(cfg, word_keys[i].path, check_word);
+    set_checks(cfg);
     return cfg;
 }
 
@@ -680,6 +692,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
             "no listen section; expected at least one, such as: listen smtp { address = \"127.0.0.1:2525\" }");
     config_take_relays(cfg, config, report);
     config_take_mail(cfg, config, report);
+    config_take_content(cfg, config);
 
     cfg_t *policy = cfg_getsec(cfg, "policy");
     config->policy.proof = (enum config_proof)config_word(policy, proofs, "proof");

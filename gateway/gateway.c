@@ -676,10 +676,9 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     warn_of_trust(is);
     signer_warn(gateway->parts.signer);
     silo_link_reconfigured(gateway->link);
-    strbuf_add_str(
-        message,
-        "certificates, the keys that sign mail and the names in it, the silo's pin and token, policy, retry times, the "
-        "listeners' limits, clients and trust, and the log level are as in the file now");
+    strbuf_add_str(message, "certificates, the keys that sign mail and the names in it, the silo's pin and token, "
+                            "policy, content, retry times, "
+                            "the listeners' limits, clients and trust, and the log level are as in the file now");
     return 1;
 }
 

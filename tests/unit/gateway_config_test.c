@@ -98,6 +98,10 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(config->retry.give_up_ms, INT64_C(7) * 86400 * 1000);
     assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
     assert_string_equal(config->mail.from_name, "{alias} via {domain}");
+    assert_int_equal(config->content.body, CONFIG_BODY_AUTO);
+    assert_int_equal(config->content.quote, CONFIG_QUOTE_FOLD);
+    assert_false(config->content.quotes_answered);
+    assert_true(config->content.names_others);
     assert_int_equal(config->dkim_count, 0);
     assert_string_equal(config->postfix.socketmap, "127.0.0.1:2527");
     assert_string_equal(config->postfix.policy, "unix:/run/p");
@@ -110,6 +114,24 @@ static void test_defaults_and_values(void **state)
     strbuf_free(&problems);
 }
 
+static void test_content(void **state)
+{
+    (void)state;
+    struct strbuf problems;
+    char path[32];
+    strbuf_init(&problems, 4096);
+    struct config *config =
+        load("domain = \"d.example\"\n" GOOD_REST "content { body = html quote = keep answered = short others = no }\n",
+             &problems, path);
+    assert_string_equal(problems.data, "");
+    assert_int_equal(config->content.body, CONFIG_BODY_HTML);
+    assert_int_equal(config->content.quote, CONFIG_QUOTE_KEEP);
+    assert_true(config->content.quotes_answered);
+    assert_false(config->content.names_others);
+    config_free(&config);
+    strbuf_free(&problems);
+}
+
 struct mistake {
     const char *text;
     int line;         /* 0: about the file as a whole */
@@ -119,6 +141,9 @@ struct mistake {
 static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\nmail { from_name = \"Acme\" }\n" GOOD_REST, 2, "expected a name such as" },
     { "domain = \"d.example\"\nmail { from_name = \"{alias}@{domain}\" }\n" GOOD_REST, 2, "without \"@\"" },
+    { "domain = \"d.example\"\ncontent { body = pdf }\n" GOOD_REST, 2, "expected auto, text or html" },
+    { "domain = \"d.example\"\ncontent { quote = drop }\n" GOOD_REST, 2, "expected fold or keep" },
+    { "domain = \"d.example\"\ncontent { answered = all }\n" GOOD_REST, 2, "expected none or short" },
     { "domain = \"d.example\"\ndkim { selector = \"a b\" }\n" GOOD_REST, 2, "expected letters, digits and \"-\"" },
     { "domain = \"d.example\"\ndkim { selector = \"-\" }\n" GOOD_REST, 2, "expected letters, digits and \"-\"" },
     { "domain = \"d.example\"\ndkim { key = \"key.pem\" }\n" GOOD_REST, 2, "expected an absolute path" },
@@ -520,6 +545,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_and_values),
+        cmocka_unit_test(test_content),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_all_mistakes_in_one_go),
