@@ -154,6 +154,20 @@
     "  uid TEXT NOT NULL,"                                                                                             \
     "  UNIQUE (thread_id, alias, uid)"                                                                                 \
     ") STRICT;"                                                                                                        \
+    "CREATE TABLE thread_named (" /* whom a mail was for as well, and its readers were told: store_named.h */          \
+    "  thread_id INTEGER NOT NULL REFERENCES thread (id) ON DELETE CASCADE,"                                           \
+    "  address TEXT NOT NULL,"                                                                                         \
+    "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
+    "  PRIMARY KEY (thread_id, address)"                                                                               \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE TABLE thread_excerpt (" /* of the last mail, to be quoted in answers */                                    \
+    "  thread_id INTEGER PRIMARY KEY REFERENCES thread (id) ON DELETE CASCADE,"                                        \
+    "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
+    "  author_name TEXT NOT NULL,"                                                                                     \
+    "  text TEXT NOT NULL,"                                                                                            \
+    "  received_at INTEGER NOT NULL"                                                                                   \
+    ") STRICT;"                                                                                                        \
+    "CREATE INDEX thread_excerpt_age ON thread_excerpt (received_at);"                                                 \
     "CREATE TABLE content ("                                                                                           \
     "  id INTEGER PRIMARY KEY," /* given by store_content.c */                                                         \
     "  size INTEGER NOT NULL,"                                                                                         \
