@@ -75,7 +75,10 @@ void poster_convert(void *arg)
         poster_go_on(job);
         return;
     }
-    bool taken = convert_mail_in(poster->parts->convert, fd, size, job->row.is_generated, on_converted, job) == 1;
+    const struct convert_in_request request = { .mail_fd = fd,
+                                                .mail_size = size,
+                                                .options = { .is_automatic = job->row.is_generated } };
+    bool taken = convert_mail_in(poster->parts->convert, &request, on_converted, job) == 1;
     close(fd);
     if (taken)
         poster_set_state(job, POSTER_CONVERTING);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/ipc.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
@@ -61,6 +62,7 @@ struct job {
     struct strbuf detail;
     struct strbuf header;      /* mail out: what is ours of the mail */
     struct strbuf description; /* mail out: of the content */
+    struct strbuf request;     /* mail in: as the worker gets it */
     bool is_smtputf8;
     struct timer *later; /* tells on the loop what went wrong in the caller's call, or goes on copying; NULL */
     bool is_automatic;   /* mail in: a program wrote it */
@@ -134,6 +136,7 @@ static struct job *job_new(struct convert *convert, enum convert_wire_kind kind,
     strbuf_init(&job->detail, CONVERT_DETAIL_MAX);
     strbuf_init(&job->header, CONVERT_MAIL_HEADER_MAX);
     strbuf_init(&job->description, CONVERT_META_MAX);
+    strbuf_init(&job->request, IPC_PAYLOAD_MAX);
     job->next = convert->jobs;
     if (job->next)
         job->next->previous = job;
@@ -163,6 +166,7 @@ static void job_free(struct job *job)
     strbuf_free(&job->detail);
     strbuf_free(&job->header);
     strbuf_free(&job->description);
+    strbuf_free(&job->request);
     free(job);
 }
 
@@ -215,7 +219,7 @@ static void finish_failed(struct job *job, bool is_permanent, const char *error)
         result.error = error;
         finish_report(job, &result);
     } else if (job->kind == CONVERT_WIRE_MAIL_IN) {
-        struct convert_in_result result = { .error = error, .from_name = "", .content_fd = -1 };
+        struct convert_in_result result = { .error = error, .from_name = "", .content_fd = -1, .excerpt = "" };
         tmtp_message_init(&result.message);
         finish_in(job, &result);
     } else {
@@ -282,9 +286,11 @@ static int submit(struct job *job)
 {
     if (prepare_files(job) != 1)
         return -1;
-    uint8_t request[CONVERT_WIRE_REQUEST_SIZE];
-    convert_wire_encode_request(&(struct convert_wire_request){ job->kind, job->input_size, job->is_automatic },
-                                request);
+    if (job->kind != CONVERT_WIRE_MAIL_IN) {
+        strbuf_clear(&job->request);
+        convert_wire_encode_request(&(struct convert_wire_request){ .kind = job->kind, .input_size = job->input_size },
+                                    &job->request);
+    }
     const int in_files[] = { job->input_fd, job->content_fd, job->meta_fd };
     const int out_files[] = { job->input_fd, job->meta_fd, job->content_fd };
     const int report_files[] = { job->input_fd, job->meta_fd };
@@ -292,8 +298,8 @@ static int submit(struct job *job)
                        : job->kind == CONVERT_WIRE_REPORT_IN ? report_files
                                                              : out_files;
     job->attempts++;
-    return worker_pool_submit(job->convert->pool, request, sizeof request, files, convert_wire_file_count(job->kind),
-                              on_worker_done, job);
+    return worker_pool_submit(job->convert->pool, job->request.data, job->request.len, files,
+                              convert_wire_file_count(job->kind), on_worker_done, job);
 }
 
 static void on_no_files(void *arg)
@@ -316,7 +322,9 @@ static int submit_first(struct job *job)
 
 static void finish_in_fallback(struct job *job)
 {
-    struct convert_in_result result = { .fallback = true, .from_name = "", .content_fd = job->content_fd };
+    struct convert_in_result result = {
+        .fallback = true, .from_name = "", .content_fd = job->content_fd, .excerpt = ""
+    };
     tmtp_message_init(&result.message);
     tmtp_message_set(&result.message.subject, CONVERT_UNREADABLE_SUBJECT);
     tmtp_message_add_attachment(&result.message, CONVERT_ORIGINAL_NAME, job->input_size, NULL);
@@ -395,7 +403,10 @@ static int finish_in_converted(struct job *job, const char **error_out)
                                         .from_name = message.from_name,
                                         .content_fd = job->content_fd,
                                         .content_size = content_size,
-                                        .body_size = message.body_size };
+                                        .body_size = message.body_size,
+                                        .others = message.others,
+                                        .other_count = message.other_count,
+                                        .excerpt = message.excerpt };
     tmtp_message_init(&result.message);
     tmtp_message_set(&result.message.subject, message.subject);
     for (size_t i = 0; i < message.attachment_count; i++)
@@ -406,13 +417,14 @@ static int finish_in_converted(struct job *job, const char **error_out)
     return 1;
 }
 
-int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, bool is_automatic, convert_in_done *done,
-                    void *ctx)
+int convert_mail_in(struct convert *convert, const struct convert_in_request *request, convert_in_done *done, void *ctx)
 {
-    struct job *job = job_new(convert, CONVERT_WIRE_MAIL_IN, mail_fd, mail_size, ctx);
+    struct job *job = job_new(convert, CONVERT_WIRE_MAIL_IN, request->mail_fd, request->mail_size, ctx);
     if (!job)
         return 0; /* out of descriptors: busy, and over some day */
-    job->is_automatic = is_automatic;
+    convert_wire_encode_request(
+        &(struct convert_wire_request){ CONVERT_WIRE_MAIL_IN, request->mail_size, request->options }, &job->request);
+    job->is_automatic = request->options.is_automatic;
     job->in_done = done;
     return submit_first(job);
 }

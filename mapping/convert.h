@@ -15,6 +15,7 @@
  * All results arrive on the loop, never from inside a call. Strings are UTF-8.
  */
 #pragma once
+#include "mapping/convert_options.h"
 #include "mapping/convert_report.h"
 #include "smtp/smtp_address.h"
 #include "tmtp/tmtp_message.h"
@@ -57,15 +58,22 @@ struct convert_in_result {
                                   * the file can be given a name when base/tmpfile.h made it */
     int64_t content_size;
     int64_t body_size;
+    char *const *others; /* normalised addresses of people whom the body names, since the request did not know them */
+    size_t other_count;
+    const char *excerpt; /* how the author's own words begin: CommonMark, whole lines, at most 2,000 octets; "" */
+};
+struct convert_in_request {
+    int mail_fd; /* the whole message as received, mapped from offset 0 (its file position is not used) */
+    int64_t mail_size;
+    struct convert_in_options options; /* of the known addresses the first 2,000 and 48 KiB count */
 };
 typedef void convert_in_done(struct convert_in_result *result, void *ctx);
-/* mail_fd: the whole message as received, mapped from offset 0 (its file position is not used). Duplicated, for
- * reading only; its content must not change until done is called. is_automatic: a program wrote it, which the body says
- * first. 1 taken, 0 too busy now. */
-int convert_mail_in(struct convert *convert, int mail_fd, int64_t mail_size, bool is_automatic, convert_in_done *done,
-                    void *ctx) __attribute__((warn_unused_result));
+/* The request is copied, and its file duplicated, for reading only; its content must not change until done is called. 1 taken,
+ * 0 too busy now. */
+int convert_mail_in(struct convert *convert, const struct convert_in_request *request, convert_in_done *done, void *ctx)
+    __attribute__((warn_unused_result));
 
-/* Mail that came back to an envelope sender of ours -> what it says (convert_report.h). mail_fd: as in convert_mail_in().
+/* Mail that came back to an envelope sender of ours -> what it says (convert_report.h). mail_fd: as in a request of convert_mail_in().
  * After the second crash the result is not ok, with permanent set: nobody can read it. Strings of the result are freed
  * after the callback. 1 taken, 0 too busy now. */
 typedef void convert_report_done(struct convert_report_result *result, void *ctx);

@@ -46,5 +46,8 @@ enum {
     CONVERT_REFERENCES_SIZE_MAX = 16 * 1024, /* octets of all References together */
 
     /* Between the daemon and its workers. */
+    CONVERT_KNOWN_MAX = 2000,           /* addresses of which a worker is told that a mail's readers know them, ... */
+    CONVERT_KNOWN_SIZE_MAX = 48 * 1024, /* ... octets of them: a request is one IPC message */
+    CONVERT_OTHERS_MAX = 100,           /* addresses that a worker says it has named */
     CONVERT_META_MAX = 5 * 1024 * 1024, /* octets of a description beside the content */
 };

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mapping/convert_options.h"
 #include "mapping/convert_transfer.h"
 
 struct convert_charsets;
@@ -19,29 +20,6 @@ struct convert_input;
 struct convert_in_attachment {
     char *name; /* with prefix */
     int64_t size;
-};
-
-/* Which form of a text that comes in several is shown. */
-enum convert_body_choice {
-    CONVERT_BODY_AUTO, /* HTML when it has what the plain text lacks */
-    CONVERT_BODY_TEXT,
-    CONVERT_BODY_HTML,
-};
-
-/* What becomes of the older messages that a mail quotes. */
-enum convert_history_mode {
-    CONVERT_HISTORY_FOLD, /* they move to the end */
-    CONVERT_HISTORY_KEEP,
-};
-
-/* What the daemon knows and a mail does not. All zero: nothing is known. */
-struct convert_in_options {
-    bool is_automatic; /* a program wrote it */
-    enum convert_body_choice body;
-    enum convert_history_mode history;
-    const char *const *known; /* normalised addresses of everybody who is in the thread, or was named in it before */
-    size_t known_count;
-    bool names_others; /* other people in To and Cc are named at the top */
 };
 
 struct convert_in_message {

@@ -10,6 +10,7 @@
 #include "mapping/convert_limits.h"
 #include "mapping/convert_report_internal.h"
 #include "mapping/convert_utf8.h"
+#include "smtp/smtp_address.h"
 #include "tmtp/tmtp_message.h"
 
 /* Reads on after a failure give zeros; bad tells at the end. */
@@ -84,30 +85,88 @@ static void add_optional_text(struct strbuf *out, const char *text)
         add_text(out, text);
 }
 
-void convert_wire_encode_request(const struct convert_wire_request *request,
-                                 uint8_t out[static CONVERT_WIRE_REQUEST_SIZE])
+/* How many there is room for. */
+static size_t count_known(const struct convert_in_options *options)
 {
-    struct strbuf buffer;
-    strbuf_init(&buffer, CONVERT_WIRE_REQUEST_SIZE);
-    add_number(&buffer, request->kind, 4);
-    add_number(&buffer, (uint64_t)request->input_size, 8);
-    add_number(&buffer, request->is_automatic, 1);
-    memcpy(out, buffer.data, CONVERT_WIRE_REQUEST_SIZE);
-    strbuf_free(&buffer);
+    size_t count = 0, size = 0;
+    while (count < options->known_count && count < CONVERT_KNOWN_MAX) {
+        size += 4 + strlen(options->known[count]) + 1;
+        if (size > CONVERT_KNOWN_SIZE_MAX)
+            break;
+        count++;
+    }
+    return count;
+}
+
+void convert_wire_encode_request(const struct convert_wire_request *request, struct strbuf *out)
+{
+    const struct convert_in_options *options = &request->options;
+    add_number(out, request->kind, 4);
+    add_number(out, (uint64_t)request->input_size, 8);
+    add_number(out, options->is_automatic, 1);
+    add_number(out, options->body, 1);
+    add_number(out, options->history, 1);
+    add_number(out, options->names_others, 1);
+    size_t count = count_known(options);
+    add_number(out, count, 4);
+    for (size_t i = 0; i < count; i++)
+        add_text(out, options->known[i]);
+}
+
+static bool get_bool(struct reader *reader)
+{
+    uint64_t value = get_number(reader, 1);
+    if (value > 1)
+        reader->bad = true;
+    return value == 1;
+}
+
+static unsigned get_choice(struct reader *reader, unsigned last)
+{
+    uint64_t value = get_number(reader, 1);
+    if (value > last)
+        reader->bad = true;
+    return reader->bad ? 0 : (unsigned)value;
+}
+
+static void read_known(struct reader *reader, struct convert_in_options *options)
+{
+    uint64_t count = get_number(reader, 4);
+    if (count > CONVERT_KNOWN_MAX)
+        reader->bad = true;
+    if (reader->bad || count == 0)
+        return;
+    const char **known = xcalloc(count, sizeof *known);
+    for (uint64_t i = 0; i < count; i++)
+        known[i] = get_text(reader, SMTP_ADDRESS_MAX);
+    options->known = known;
+    options->known_count = count;
 }
 
 int convert_wire_decode_request(const void *data, size_t len, struct convert_wire_request *request_out)
 {
     struct reader reader = { .at = data, .left = len };
+    struct convert_in_options *options = &request_out->options;
+    *request_out = (struct convert_wire_request){ 0 };
     uint64_t kind = get_number(&reader, 4);
     request_out->input_size = get_size(&reader);
-    uint64_t is_automatic = get_number(&reader, 1);
-    if (reader.bad || reader.left > 0 || kind < CONVERT_WIRE_MAIL_IN || kind > CONVERT_WIRE_REPORT_IN ||
-        is_automatic > 1)
+    options->is_automatic = get_bool(&reader);
+    options->body = (enum convert_body_choice)get_choice(&reader, CONVERT_BODY_HTML);
+    options->history = (enum convert_history_mode)get_choice(&reader, CONVERT_HISTORY_KEEP);
+    options->names_others = get_bool(&reader);
+    read_known(&reader, options);
+    if (reader.bad || reader.left > 0 || kind < CONVERT_WIRE_MAIL_IN || kind > CONVERT_WIRE_REPORT_IN) {
+        convert_wire_free_request(request_out);
         return -1;
+    }
     request_out->kind = (enum convert_wire_kind)kind;
-    request_out->is_automatic = is_automatic == 1;
     return 1;
+}
+
+void convert_wire_free_request(struct convert_wire_request *request)
+{
+    free((const char **)(uintptr_t)request->options.known);
+    request->options = (struct convert_in_options){ 0 };
 }
 
 size_t convert_wire_file_count(enum convert_wire_kind kind)
@@ -127,6 +186,10 @@ void convert_wire_encode_in(const struct convert_in_message *message, struct str
         add_text(out, message->attachments[i].name);
         add_number(out, (uint64_t)message->attachments[i].size, 8);
     }
+    add_number(out, message->other_count, 4);
+    for (size_t i = 0; i < message->other_count; i++)
+        add_text(out, message->others[i]);
+    add_text(out, message->excerpt ? message->excerpt : "");
 }
 
 bool convert_wire_is_clean(const char *text, size_t len)
@@ -172,6 +235,47 @@ static int64_t read_attachments(struct reader *reader, int64_t content_size, str
     return described;
 }
 
+/* Lines of text. */
+static char *get_lines(struct reader *reader, size_t max)
+{
+    const char *text = get_text(reader, max);
+    for (const char *line = text; *line;) {
+        size_t len = strcspn(line, "\n\t");
+        if (!convert_wire_is_clean(line, len))
+            reader->bad = true;
+        line += len + (line[len] != '\0');
+    }
+    return xstrdup(text);
+}
+
+/* In the form in which addresses are compared: nothing else could be found again, or would be stored. */
+static bool is_normalised(const char *text)
+{
+    struct smtp_address address;
+    char again[SMTP_ADDRESS_MAX + 2];
+    if (smtp_address_parse(text, strlen(text), &address) != 1)
+        return false;
+    smtp_address_normalise(&address);
+    smtp_address_format(&address, again);
+    return strcmp(again, text) == 0;
+}
+
+static void read_others(struct reader *reader, struct convert_in_message *message)
+{
+    uint64_t count = get_number(reader, 4);
+    if (count > CONVERT_OTHERS_MAX)
+        reader->bad = true;
+    if (reader->bad || count == 0)
+        return;
+    message->others = xcalloc(count, sizeof *message->others);
+    while (!reader->bad && message->other_count < count) {
+        const char *address = get_text(reader, SMTP_ADDRESS_MAX);
+        if (!is_normalised(address))
+            reader->bad = true;
+        message->others[message->other_count++] = xstrdup(address);
+    }
+}
+
 int convert_wire_decode_in(const void *data, size_t len, int64_t content_size, struct convert_in_message *message_out,
                            const char **error_out)
 {
@@ -185,6 +289,8 @@ int convert_wire_decode_in(const void *data, size_t len, int64_t content_size, s
     message_out->body_size = get_size(&reader);
     *error_out = NULL;
     int64_t described = read_attachments(&reader, content_size, message_out);
+    read_others(&reader, message_out);
+    message_out->excerpt = get_lines(&reader, CONVERT_EXCERPT_MAX);
     if (reader.bad || reader.left > 0 || is_fallback > 1)
         *error_out = "malformed description";
     else if (described != content_size || message_out->body_size > CONVERT_BODY_MAX)
@@ -237,19 +343,6 @@ static char *get_checked(struct reader *reader, size_t max, bool (*is_good)(cons
     if (*text && !is_good(text))
         reader->bad = true;
     return text;
-}
-
-/* Lines of text. */
-static char *get_lines(struct reader *reader, size_t max)
-{
-    const char *text = get_text(reader, max);
-    for (const char *line = text; *line;) {
-        size_t len = strcspn(line, "\n\t");
-        if (!convert_wire_is_clean(line, len))
-            reader->bad = true;
-        line += len + (line[len] != '\0');
-    }
-    return xstrdup(text);
 }
 
 static void read_report_recipient(struct reader *reader, struct convert_report_recipient *recipient)

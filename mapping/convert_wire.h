@@ -1,7 +1,6 @@
 /* convert_wire.h - what the daemon and its convert workers say to each other
  *
- * A job's request is a few fixed octets in the IPC message; what has no small limit (names, subject) lies in a memory
- * file beside the content. Integers are little-endian, strings have a length before them.
+ * A job's request is the IPC message; what has no small limit (names, subject) lies in a memory file beside the content. Integers are little-endian, strings have a length before them.
  *
  * A worker may have been taken over by what it parsed: the decoders of its answers believe nothing. They check every
  * count and length against its limit, every size against the content that is really there, and every text for what it
@@ -25,7 +24,7 @@ enum convert_wire_kind {
     CONVERT_WIRE_REPORT_IN = 4, /* files: mail, description out */
 };
 
-enum { CONVERT_WIRE_REQUEST_SIZE = 13, CONVERT_WIRE_FILES = 3 /* at most */ };
+enum { CONVERT_WIRE_FILES = 3 /* at most */ };
 size_t convert_wire_file_count(enum convert_wire_kind kind);
 
 /* A handler's code. Anything else is a broken worker. */
@@ -38,14 +37,16 @@ enum {
 
 struct convert_wire_request {
     enum convert_wire_kind kind;
-    int64_t input_size; /* of the mail, or of the content */
-    bool is_automatic;  /* MAIL_IN: its reader is told that a program wrote it */
+    int64_t input_size;                /* of the mail, or of the content */
+    struct convert_in_options options; /* MAIL_IN */
 };
 
-void convert_wire_encode_request(const struct convert_wire_request *request,
-                                 uint8_t out[static CONVERT_WIRE_REQUEST_SIZE]);
+/* Those of the known addresses that fit are told. */
+void convert_wire_encode_request(const struct convert_wire_request *request, struct strbuf *out);
+/* The known addresses point into data. 1, then free it; -1. */
 int convert_wire_decode_request(const void *data, size_t len, struct convert_wire_request *request_out)
     __attribute__((warn_unused_result));
+void convert_wire_free_request(struct convert_wire_request *request);
 
 /* Description of a thread message made from mail. Decoding: 1 done, -1 not to be believed (short static reason). */
 void convert_wire_encode_in(const struct convert_in_message *message, struct strbuf *out);

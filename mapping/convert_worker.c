@@ -102,17 +102,16 @@ static int32_t handle_report_in(int64_t size, const int *fds)
     return hand_over(fds[1], &description);
 }
 
-static int32_t handle_mail_in(int64_t size, bool is_automatic, const int *fds)
+static int32_t handle_mail_in(const struct convert_wire_request *request, const int *fds)
 {
     struct convert_input mail;
-    if (convert_input_map(fds[0], size, &mail) != 1)
+    if (convert_input_map(fds[0], request->input_size, &mail) != 1)
         return CONVERT_WIRE_REFUSED;
     struct convert_in_message message;
     struct strbuf description;
     strbuf_init(&description, CONVERT_META_MAX);
     struct output *output = output_new(fds[1]);
-    const struct convert_in_options options = { .is_automatic = is_automatic };
-    convert_mime_in(charsets, &mail, &options, output_sink, output, &message);
+    convert_mime_in(charsets, &mail, &request->options, output_sink, output, &message);
     int32_t code = output_finish(&output);
     convert_wire_encode_in(&message, &description);
     convert_in_message_free(&message);
@@ -146,23 +145,32 @@ static int32_t handle_mail_out(int64_t size, bool is_plain, const int *fds, stru
     return code;
 }
 
-static int32_t handle(const void *data, size_t len, const int *fds, size_t fd_count, void *answer, size_t *answer_len)
+static int32_t handle_request(const struct convert_wire_request *request, const int *fds, void *answer,
+                              size_t *answer_len)
 {
-    struct convert_wire_request request;
-    *answer_len = 0;
-    if (convert_wire_decode_request(data, len, &request) != 1 || fd_count != convert_wire_file_count(request.kind))
-        return CONVERT_WIRE_REFUSED;
-    if (request.kind == CONVERT_WIRE_REPORT_IN)
-        return handle_report_in(request.input_size, fds);
-    if (request.kind == CONVERT_WIRE_MAIL_IN)
-        return handle_mail_in(request.input_size, request.is_automatic, fds);
+    if (request->kind == CONVERT_WIRE_REPORT_IN)
+        return handle_report_in(request->input_size, fds);
+    if (request->kind == CONVERT_WIRE_MAIL_IN)
+        return handle_mail_in(request, fds);
     struct strbuf detail;
     strbuf_init(&detail, IPC_PAYLOAD_MAX);
-    int32_t code = handle_mail_out(request.input_size, request.kind == CONVERT_WIRE_OUT_PLAIN, fds, &detail);
+    int32_t code = handle_mail_out(request->input_size, request->kind == CONVERT_WIRE_OUT_PLAIN, fds, &detail);
     size_t cut = convert_utf8_cut(detail.data, detail.len, CONVERT_DETAIL_MAX);
     memcpy(answer, detail.data, cut);
     *answer_len = cut;
     strbuf_free(&detail);
+    return code;
+}
+
+static int32_t handle(const void *data, size_t len, const int *fds, size_t fd_count, void *answer, size_t *answer_len)
+{
+    struct convert_wire_request request;
+    *answer_len = 0;
+    if (convert_wire_decode_request(data, len, &request) != 1)
+        return CONVERT_WIRE_REFUSED;
+    int32_t code = fd_count == convert_wire_file_count(request.kind) ? handle_request(&request, fds, answer, answer_len)
+                                                                     : CONVERT_WIRE_REFUSED;
+    convert_wire_free_request(&request);
     return code;
 }
 

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mapping/convert_limits.h"
 #include "mapping/convert_report.h"
 #include "mapping/convert_wire.h"
+#include "smtp/smtp_address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,8 +24,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 abort();
             sum += message.attachments[i].size;
         }
-        if (sum != CONTENT || !*message.subject)
+        if (sum != CONTENT || !*message.subject || strlen(message.excerpt) > CONVERT_EXCERPT_MAX)
             abort();
+        for (size_t i = 0; i < message.other_count; i++) {
+            if (!strchr(message.others[i], '@') || strpbrk(message.others[i], "\r\n"))
+                abort();
+        }
         convert_in_message_free(&message);
     }
     if (convert_wire_decode_out(data, size, CONTENT, &job) == 1) {
@@ -44,6 +50,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         convert_report_free(&report);
     }
-    (void)!convert_wire_decode_request(data, size, &request);
+    if (convert_wire_decode_request(data, size, &request) == 1) {
+        for (size_t i = 0; i < request.options.known_count; i++) {
+            if (strlen(request.options.known[i]) > SMTP_ADDRESS_MAX)
+                abort();
+        }
+        convert_wire_free_request(&request);
+    }
     return 0;
 }

@@ -175,7 +175,8 @@ static void convert_in(struct fixture *fixture, int fd)
 {
     struct stat status;
     assert_int_equal(fstat(fd, &status), 0);
-    assert_int_equal(convert_mail_in(fixture->convert, fd, status.st_size, false, on_in, fixture), 1);
+    const struct convert_in_request request = { .mail_fd = fd, .mail_size = status.st_size };
+    assert_int_equal(convert_mail_in(fixture->convert, &request, on_in, fixture), 1);
     run(fixture);
 }
 

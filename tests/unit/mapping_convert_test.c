@@ -139,7 +139,7 @@ struct fixture {
     bool done;
     /* what came back */
     bool ok, permanent, fallback;
-    bool is_automatic; /* the mail that is converted */
+    struct convert_in_options options; /* of the mail that is converted */
     char *subject, *from_name, *detail, *content;
     size_t content_len, body_len;
     struct tmtp_message message;
@@ -230,7 +230,8 @@ static void mail_in_bytes(struct fixture *fixture, const char *mail, size_t len)
 {
     forget_results(fixture);
     int fd = memory_file(mail, len);
-    assert_int_equal(convert_mail_in(fixture->convert, fd, (int64_t)len, fixture->is_automatic, on_in, fixture), 1);
+    const struct convert_in_request request = { .mail_fd = fd, .mail_size = (int64_t)len, .options = fixture->options };
+    assert_int_equal(convert_mail_in(fixture->convert, &request, on_in, fixture), 1);
     close(fd); /* it was duplicated */
     assert_false(fixture->done);
     loop_run(fixture->loop);
@@ -483,7 +484,7 @@ static void test_automatic_mail_says_so(void **state)
 {
     (void)state;
     for (int crashes = 0; crashes <= 1; crashes++) {
-        struct fixture fixture = { .is_automatic = true };
+        struct fixture fixture = { .options = { .is_automatic = true } };
         start(&fixture, crashes ? "-crash" : NULL);
         mail_in(&fixture, sample);
         assert_true(fixture.ok);
@@ -684,8 +685,9 @@ static void test_pending_jobs_get_no_callback(void **state)
     struct fixture fixture = { 0 };
     start(&fixture, NULL);
     int fd = memory_file(sample, strlen(sample));
+    const struct convert_in_request request = { .mail_fd = fd, .mail_size = (int64_t)strlen(sample) };
     for (int i = 0; i < 5; i++)
-        assert_int_equal(convert_mail_in(fixture.convert, fd, (int64_t)strlen(sample), false, on_in, &fixture), 1);
+        assert_int_equal(convert_mail_in(fixture.convert, &request, on_in, &fixture), 1);
     close(fd);
     convert_free(&fixture.convert);
     loop_turn(fixture.loop);
