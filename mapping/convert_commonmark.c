@@ -531,6 +531,11 @@ void commonmark_open_item(struct commonmark_writer *writer)
     strbuf_free(&marker);
 }
 
+bool commonmark_is_top_level(const struct commonmark_writer *writer)
+{
+    return writer->depth == 0;
+}
+
 void commonmark_close_container(struct commonmark_writer *writer)
 {
     commonmark_end_paragraph(writer);

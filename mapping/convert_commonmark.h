@@ -45,4 +45,5 @@ void commonmark_add_rule(struct commonmark_writer *writer);
 void commonmark_open_quote(struct commonmark_writer *writer);
 void commonmark_open_list(struct commonmark_writer *writer, bool ordered, unsigned start);
 void commonmark_open_item(struct commonmark_writer *writer);
-void commonmark_close_container(struct commonmark_writer *writer); /* the innermost; nothing when there is none */
+bool commonmark_is_top_level(const struct commonmark_writer *writer); /* no container is open */
+void commonmark_close_container(struct commonmark_writer *writer);    /* the innermost; nothing when there is none */

@@ -25,6 +25,8 @@ enum {
     CONVERT_EXCERPT_MAX = 2000,     /* octets of the author's own words that are told to the daemon */
     CONVERT_DETAIL_MAX = 1000,      /* octets of what the trace is told */
     CONVERT_QUOTE_DEPTH_MAX = 30,   /* nested quotes and lists; deeper ones are not nested further */
+    CONVERT_HISTORY_SPANS_MAX =
+        1000, /* places in a text where own words and quotes change; then all is left as it is */
 
     /* Reports and bounces; what a result holds: convert_report.h. */
     CONVERT_REPORT_STATUS_PART_MAX = 1024 * 1024, /* octets of a report's fields that are read */
