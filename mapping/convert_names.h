@@ -1,13 +1,15 @@
 /* convert_names.h - names of attachments that are safe everywhere and unique in their message
  *
  * A set hands out names with the prefix "u:", at most CONVERT_NAME_MAX bytes of UTF-8, one line, without path
- * separators, unlike any other in the set even where case does not count. Internal to mapping/convert*.
+ * separators and what Windows takes for something else (":", "?", "NUL.txt"), without characters that don't show or
+ * turn text around, unlike any other in the set even where case does not count. Internal to mapping/convert*.
  */
 #pragma once
 #include <stddef.h>
 
 struct convert_names {
     char **names;
+    unsigned *numbers; /* of each name: how many have wanted it */
     size_t count;
 };
 

@@ -109,7 +109,7 @@ static void test_structures(void **state)
         { TYPE("multipart/alternative; boundary=b") PART(PLAIN, " \r\n ") PART(HTML, "html") "--b--", "html\n", "" },
         { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "a")
               PART("Content-Type: text/calendar", "BEGIN") "--b--",
-          "a\n", "u:part-1.ics 5" },
+          "a\n", "u:invitation.ics 5" },
         { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "plain")
               PART("Content-Type: multipart/related; boundary=c",
                    "--c\r\n" HTML "\r\n\r\n<img src='cid:i'>\r\n--c\r\n"
@@ -144,7 +144,7 @@ static void test_structures(void **state)
           "", "u:a_b.eml 34" },
         { TYPE("multipart/signed; boundary=b") PART(PLAIN, "signed")
               PART("Content-Type: application/pgp-signature", "sig") "--b--",
-          "signed\n", "u:part-1.asc 3" },
+          "signed\n", "u:signature.asc 3" },
         { TYPE("message/rfc822") "Subject: In\r\n\r\nx", "", "u:In.eml 16" },
         /* encodings */
         { "Content-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n", "Hello\n", "" },
@@ -245,7 +245,7 @@ static void test_names(void **state)
         { "filename=a.txt", "u:a.txt" },
         { "filename=\"a b.txt\"", "u:a b.txt" },
         { "filename=\"../../etc/passwd\"", "u:_._.._etc_passwd" },
-        { "filename=\"C:\\\\dir\\\\a.txt\"", "u:C:_dir_a.txt" },
+        { "filename=\"C:\\\\dir\\\\a.txt\"", "u:C__dir_a.txt" },
         { "filename=\".hidden\"", "u:_hidden" },
         { "filename=\"a.txt. \"", "u:a.txt" },
         { "filename=\"..\"", "u:_" },
@@ -256,6 +256,14 @@ static void test_names(void **state)
         { "filename*0*=iso-8859-1''gr%FC;\r\n filename*1=x.txt", "u:grüx.txt" },
         { "filename=\"=?utf-8?Q?=C3=BC.txt?=\"", "u:ü.txt" },
         { "filename=gr\xC3\xBC.txt", "u:grü.txt" },
+        { "filename=\"what?.txt\"", "u:what_.txt" },
+        { "filename=\"<a>|b*\\\".txt\"", "u:_a__b__.txt" },
+        { "filename=NUL", "u:_NUL" },
+        { "filename=com1.txt", "u:_com1.txt" },
+        { "filename=\"aux .log.txt\"", "u:_aux .log.txt" },
+        { "filename=common.txt", "u:common.txt" },
+        { "filename=a\xE2\x80\x8B\xC2\xAD.txt", "u:a.txt" }, /* nothing that does not show */
+        { "filename=\xE2\x80\x8B", "u:part-1.bin" },
         /* NOLINTNEXTLINE(misc-misleading-bidirectional): the override is what is tested */
         { "filename=a\xE2\x80\xAEtxt.exe", "u:a txt.exe" },
     };
@@ -264,6 +272,42 @@ static void test_names(void **state)
         strbuf_init(&mail, 10000);
         strbuf_add_fmt(&mail, "Content-Type: application/octet-stream\r\nContent-Disposition: attachment; %s\r\n\r\nx",
                        rows[i].parameter);
+        struct outcome outcome;
+        convert(mail.data, mail.len, &outcome);
+        assert_int_equal(outcome.message.attachment_count, 1);
+        assert_string_equal(outcome.message.attachments[0].name, rows[i].name);
+        outcome_free(&outcome);
+        strbuf_free(&mail);
+    }
+}
+
+/* What the sender left open, the type says, or the first octets. */
+static void test_extensions(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *fields, *content, *name;
+    } rows[] = {
+        { "Content-Type: application/pdf; name=report", "%PDF-1.4", "u:report.pdf" },
+        { "Content-Type: application/pdf; name=\"Report Nr. 5\"", "x", "u:Report Nr. 5.pdf" },
+        { "Content-Type: application/pdf; name=v1.2", "x", "u:v1.2.pdf" },
+        { "Content-Type: application/pdf; name=report.doc", "x", "u:report.doc" },
+        { "Content-Type: application/octet-stream; name=scan", "%PDF-1.4", "u:scan.pdf" },
+        { "Content-Type: application/octet-stream; name=scan\r\nContent-Transfer-Encoding: base64", "JVBERi0xLjQK",
+          "u:scan.pdf" },
+        { "Content-Type: application/octet-stream", "\x89PNG\r\n\x1A\n", "u:part-1.png" },
+        { "Content-Type: application/octet-stream", "what", "u:part-1.bin" },
+        { "Content-Type: application/x-unheard-of", "PK\x03\x04", "u:part-1.zip" },
+        { "Content-Type: application/octet-stream; name=README", "text", "u:README" },
+        { "Content-Type: text/plain; name=README\r\nContent-Disposition: attachment", "text", "u:README" },
+        { "Content-Type: application/octet-stream; name=empty.dat", "", "u:empty.dat" },
+        { "Content-Type: message/delivery-status", "x", "u:delivery-status.txt" },
+        { "Content-Type: message/rfc822; name=Forwarded", "Subject: x\r\n\r\ny", "u:Forwarded.eml" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf mail;
+        strbuf_init(&mail, 10000);
+        strbuf_add_fmt(&mail, "%s\r\n\r\n%s", rows[i].fields, rows[i].content);
         struct outcome outcome;
         convert(mail.data, mail.len, &outcome);
         assert_int_equal(outcome.message.attachment_count, 1);
@@ -524,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_damage_is_told),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_extensions),
         cmocka_unit_test(test_names_are_unique_and_short),
         cmocka_unit_test(test_long_text_is_attached),
         cmocka_unit_test(test_hostile_mail),
