@@ -21,8 +21,9 @@ struct render {
     size_t len;
     struct strbuf *out;
     bool single_line;
-    bool escapes_brackets;
-    const char **delimiters; /* by position of a mark; NULL where nothing is written */
+    bool has_emphasis;
+    const char **delimiters; /* by position of a mark; NULL where nothing is written. NULL without emphasis */
+    bool *escapes;           /* by position: a backslash goes before it */
 };
 
 static bool is_mark(char c)
@@ -126,16 +127,133 @@ static void choose_delimiters(struct render *render)
     }
 }
 
-/* Only "](", "][" and "]:" make links of brackets; and inside a link its own text must not end it. */
-static bool brackets_act(const char *content, size_t len)
+/* ---- what would act ---- */
+
+static bool is_blank(char c)
 {
-    for (size_t i = 0; i + 1 < len; i++) {
-        if (content[i] == MARK_LINK_OPEN)
-            return true;
-        if (content[i] == ']' && (strchr("([:", content[i + 1]) != NULL))
-            return true;
+    return c == ' ' || c == MARK_BREAK;
+}
+
+/* White space in the parser's eyes ends or begins at `at`: it decides what a run of delimiters can do there. */
+static bool is_space_before(const struct render *render, size_t at)
+{
+    return before(render, at) == SPACE;
+}
+
+static bool is_space_behind(const struct render *render, size_t end)
+{
+    return end >= render->len || is_blank(render->content[end]) ||
+           (!is_mark(render->content[end]) && classify(render->content + end, render->len - end) == SPACE);
+}
+
+static void escape_all(struct render *render, size_t start, size_t end)
+{
+    memset(render->escapes + start, true, (end - start) * sizeof *render->escapes);
+}
+
+static size_t run_end(const struct render *render, size_t start)
+{
+    size_t end = start + 1;
+    while (end < render->len && render->content[end] == render->content[start])
+        end++;
+    return end;
+}
+
+/* Behind the verbatim piece that begins here. */
+static size_t verbatim_end(const struct render *render, size_t start)
+{
+    const char *end = memchr(render->content + start, MARK_END, render->len - start);
+    return end ? (size_t)(end - render->content) + 1 : render->len;
+}
+
+enum { OPENS = 1, CLOSES = 2 };
+
+/* What a run of delimiters can do. Where renderers might differ in what is a letter it is said to do both. */
+static unsigned run_abilities(const struct render *render, size_t start, size_t end)
+{
+    char c = render->content[start];
+    bool in_word = start > 0 && end < render->len && isalnum((unsigned char)render->content[start - 1]) &&
+                   isalnum((unsigned char)render->content[end]);
+    if (c == '_' && in_word)
+        return 0;
+    return (is_space_behind(render, end) ? 0 : OPENS) | (is_space_before(render, start) ? 0 : CLOSES);
+}
+
+/* Only a run that can open before one that can close makes emphasis. */
+static void find_delimiters(struct render *render, char delimiter)
+{
+    if (!memchr(render->content, delimiter, render->len))
+        return;
+    size_t first_opener = render->has_emphasis ? 0 : SIZE_MAX; /* our own marks beside it may be part of a run */
+    size_t last_closer = render->has_emphasis ? render->len : 0;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0, end; i < render->len; i = end) {
+            char c = render->content[i];
+            end = c == MARK_VERBATIM ? verbatim_end(render, i) : i + 1;
+            if (c != delimiter)
+                continue;
+            end = run_end(render, i);
+            unsigned abilities = run_abilities(render, i, end);
+            bool acts = (abilities & OPENS && i < last_closer) || (abilities & CLOSES && i > first_opener) ||
+                        (abilities && render->has_emphasis);
+            if (round == 1 && acts)
+                escape_all(render, i, end);
+            if (round == 0 && abilities & OPENS && i < first_opener)
+                first_opener = i;
+            if (round == 0 && abilities & CLOSES && i > last_closer)
+                last_closer = i;
+        }
     }
-    return false;
+}
+
+/* Code lies between two runs of backticks of the same length. */
+static void find_backticks(struct render *render)
+{
+    enum { LENGTHS = 16 };
+    if (!memchr(render->content, '`', render->len))
+        return;
+    unsigned counts[LENGTHS] = { 0 };
+    bool verbatim = false;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0, end; i < render->len; i = end) {
+            char c = render->content[i];
+            end = i + 1;
+            if (c == MARK_VERBATIM || c == MARK_END)
+                verbatim = c == MARK_VERBATIM;
+            if (c != '`')
+                continue;
+            end = run_end(render, i);
+            bool is_beside_mark = (i > 0 && render->content[i - 1] == MARK_END) ||
+                                  (end < render->len && render->content[end] == MARK_VERBATIM);
+            size_t length = end - i < LENGTHS ? end - i : 0; /* 0: too long to be counted */
+            if (round == 0)
+                counts[length]++;
+            else if (!verbatim && (counts[length] > 1 || length == 0 || is_beside_mark))
+                escape_all(render, i, end);
+        }
+    }
+}
+
+/* Brackets act before "(", and with a ":" behind them where a block begins; inside a link they would end it. */
+static void find_brackets(struct render *render)
+{
+    bool in_link = false;
+    bool has_opened = false;
+    bool may_define = render->len > 0 && render->content[0] == '[';
+    for (size_t i = 0; i < render->len; i++) {
+        char c = render->content[i];
+        char next = i + 1 < render->len ? render->content[i + 1] : '\0';
+        if (c == MARK_LINK_OPEN || c == MARK_LINK_CLOSE)
+            in_link = c == MARK_LINK_OPEN;
+        if (c == MARK_VERBATIM)
+            i = verbatim_end(render, i) - 1;
+        if (c == ']')
+            render->escapes[i] = in_link || (next == '(' && has_opened) || (next == ':' && may_define);
+        may_define = may_define && c != ']';
+        if (c == '[')
+            render->escapes[i] = in_link;
+        has_opened = has_opened || c == '[';
+    }
 }
 
 bool commonmark_is_entity(const char *text, size_t len)
@@ -149,37 +267,49 @@ bool commonmark_is_entity(const char *text, size_t len)
     return i > start && i < len && text[i] == ';';
 }
 
-/* Whether the character at i, which is text, would act inside a line. */
-static bool acts(const struct render *render, size_t i)
+/* "<" and what could be a tag or an address: up to a ">" with no other "<" before it. */
+static bool begins_tag(const struct render *render, size_t at)
+{
+    size_t i = at + 1;
+    if (i >= render->len || (!isalnum((unsigned char)render->content[i]) && !strchr("/!?", render->content[i])))
+        return false;
+    while (i < render->len && render->content[i] != '<' && render->content[i] != '>' &&
+           (!is_mark(render->content[i]) || is_emphasis(render->content[i])))
+        i++;
+    return i < render->len && render->content[i] == '>';
+}
+
+/* Whether the character at i, which is text, would act whatever the rest of the block. */
+static bool acts_alone(const struct render *render, size_t i)
 {
     const char *text = render->content + i;
-    size_t left = render->len - i;
-    char next = left > 1 ? text[1] : '\n';
-    char previous = i > 0 ? text[-1] : '\n';
-    bool between_blanks = (previous == ' ' || previous == '\n') && (next == ' ' || next == '\n');
+    char next = i + 1 < render->len ? text[1] : '\n';
     switch (*text) {
     case '\\':
-        return next == '\n' || is_mark(next) || ispunct((unsigned char)next);
-    case '`':
-        return true;
-    case '*':
-    case '~':
-        return !between_blanks;
-    case '_':
-        return !between_blanks && !(isalnum((unsigned char)previous) && isalnum((unsigned char)next));
-    case '[':
-    case ']':
-        return render->escapes_brackets;
+        return is_mark(next) || ispunct((unsigned char)next); /* before a break: blanks follow, so it is just itself */
     case '!':
         return next == MARK_LINK_OPEN;
     case '<':
-        return isalpha((unsigned char)next) || strchr("/!?", next) != NULL || is_mark(next);
+        return begins_tag(render, i);
     case '&':
-        return commonmark_is_entity(text, left);
+        return commonmark_is_entity(text, render->len - i);
     default:
         return false;
     }
 }
+
+static void find_lone(struct render *render)
+{
+    for (size_t i = 0; i < render->len; i++) {
+        char c = render->content[i];
+        if (c == MARK_VERBATIM)
+            i = verbatim_end(render, i) - 1;
+        else if (acts_alone(render, i))
+            render->escapes[i] = true;
+    }
+}
+
+/* ---- line starts ---- */
 
 /* Copies the line's text without marks, as far as the rules for line starts look. */
 static size_t plain_line(const struct render *render, size_t start, char *line, size_t size, size_t positions[])
@@ -202,50 +332,84 @@ static bool ends_marker(const char *line, size_t len, size_t at)
     return at >= len || line[at] == ' ';
 }
 
-/* Offset in line of the character whose escaping keeps the line from starting a block; len when nothing does. */
-static size_t find_line_start(const char *line, size_t len)
+static size_t count_same(const char *line, size_t len)
 {
     size_t n = 0;
-    if (len == 0)
-        return len;
-    while (n < len && line[n] == '#')
+    while (n < len && line[n] == *line)
         n++;
-    if ((n > 0 && n <= 6 && ends_marker(line, len, n)) || line[0] == '>')
-        return 0;
-    if ((line[0] == '-' || line[0] == '+' || line[0] == '*') && ends_marker(line, len, 1))
-        return 0;
-    if (len >= 3 && memcmp(line, ":::", 3) == 0)
-        return 0;
-    for (n = 0; n < len && n < 9 && isdigit((unsigned char)line[n]);)
-        n++;
-    if (n > 0 && n < len && (line[n] == '.' || line[n] == ')') && ends_marker(line, len, n + 1))
-        return n;
-    return len;
+    return n;
 }
 
-/* A line of nothing but these underlines a heading, rules off, or makes the line before a table's head. */
-static bool is_underline(const struct render *render, size_t start)
+/* Offset in line of the character whose escaping keeps the line from starting a block; len when nothing does. A number
+ * other than 1 begins no list inside a paragraph. */
+static size_t find_line_start(const char *line, size_t len, bool is_first)
 {
-    size_t i = start;
-    while (i < render->len && (is_emphasis(render->content[i]) || strchr("-=:|_ ", render->content[i])) &&
-           render->content[i])
-        i++;
-    return i > start && (i == render->len || render->content[i] == MARK_BREAK);
+    size_t same = count_same(line, len);
+    char next = len > 1 ? line[1] : '\0';
+    switch (*line) {
+    case '#':
+        return same <= 6 && ends_marker(line, len, same) ? 0 : len;
+    case '>':
+        return 0;
+    case '-':
+    case '+':
+    case '*':
+        return ends_marker(line, len, 1) ? 0 : len;
+    case ':':
+    case '`':
+    case '~':
+        return same >= 3 ? 0 : len;
+    case '<':
+        return isalpha((unsigned char)next) || (next && strchr("/!?", next)) ? 0 : len;
+    default:
+        break;
+    }
+    size_t n = 0;
+    while (n < len && n < 9 && isdigit((unsigned char)line[n]))
+        n++;
+    bool is_number = n > 0 && n < len && (line[n] == '.' || line[n] == ')') && ends_marker(line, len, n + 1);
+    bool may_begin = is_first || strtoul(line, NULL, 10) == 1;
+    return is_number && may_begin ? n : len;
 }
 
-/* Position in the content to be escaped for the line that starts here; SIZE_MAX for none. */
-static size_t line_start_escape(const struct render *render, size_t start)
+/* Whether a line has nothing but these characters and blanks, and at least `least` of them. */
+static bool has_only(const struct render *render, size_t start, const char *these, size_t least)
+{
+    size_t count = 0;
+    for (size_t i = start; i < render->len && render->content[i] != MARK_BREAK; i++) {
+        char c = render->content[i];
+        if (is_emphasis(c) || c == ' ')
+            continue;
+        if (!c || !strchr(these, c))
+            return false;
+        count++;
+    }
+    return count >= least;
+}
+
+/* Rules stand anywhere; what underlines a heading or a table's head stands below something. */
+static bool is_line_of_rules(const struct render *render, size_t start, bool is_first)
+{
+    return has_only(render, start, "-", 3) || has_only(render, start, "_", 3) || has_only(render, start, "*", 3) ||
+           (!is_first && (has_only(render, start, "=", 1) || has_only(render, start, "-:|", 1)));
+}
+
+static void find_line_starts(struct render *render)
 {
     enum { LOOK_AHEAD = 16 };
-    char line[LOOK_AHEAD];
+    char line[LOOK_AHEAD + 1];
     size_t positions[LOOK_AHEAD];
-    size_t n = plain_line(render, start, line, sizeof line, positions);
-    if (n == 0)
-        return SIZE_MAX;
-    if (is_underline(render, start))
-        return positions[0];
-    size_t at = find_line_start(line, n);
-    return at < n ? positions[at] : SIZE_MAX;
+    for (size_t start = 0; start < render->len;) {
+        size_t n = plain_line(render, start, line, LOOK_AHEAD, positions);
+        line[n] = '\0';
+        size_t at = n == 0 ? n : is_line_of_rules(render, start, start == 0) ? 0 : find_line_start(line, n, start == 0);
+        if (at < n && strchr("*_~`", line[at])) /* one of a run alone would leave a shorter one, which may act */
+            escape_all(render, positions[at], run_end(render, positions[at]));
+        else if (at < n)
+            render->escapes[positions[at]] = true;
+        const char *lf = memchr(render->content + start, MARK_BREAK, render->len - start);
+        start = lf ? (size_t)(lf - render->content) + 1 : render->len;
+    }
 }
 
 static void add_line_break(struct render *render)
@@ -257,7 +421,6 @@ static void add_line_break(struct render *render)
 
 static void render_text(struct render *render)
 {
-    size_t line_escape = line_start_escape(render, 0);
     bool verbatim = false;
     bool at_start = true; /* blanks at line starts do not show: left out */
     for (size_t i = 0; i < render->len; i++) {
@@ -268,7 +431,6 @@ static void render_text(struct render *render)
         }
         if (c == MARK_BREAK) {
             add_line_break(render);
-            line_escape = line_start_escape(render, i + 1);
             at_start = true;
             continue;
         }
@@ -282,25 +444,45 @@ static void render_text(struct render *render)
         } else if (is_emphasis(c)) {
             strbuf_add_str(render->out, render->delimiters[i] ? render->delimiters[i] : "");
         } else {
-            if (i == line_escape || acts(render, i))
+            if (render->escapes[i])
                 strbuf_add_char(render->out, '\\');
             strbuf_add_char(render->out, c);
         }
     }
 }
 
+static bool has_emphasis(const char *content, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (is_emphasis(content[i]))
+            return true;
+    }
+    return false;
+}
+
 void commonmark_render_inline(struct strbuf *out, const char *content, size_t len, bool single_line)
 {
-    while (len > 0 && (content[len - 1] == ' ' || content[len - 1] == MARK_BREAK))
+    while (len > 0 && is_blank(content[len - 1]))
         len--;
-    while (len > 0 && (*content == ' ' || *content == MARK_BREAK)) {
+    while (len > 0 && is_blank(*content)) {
         content++;
         len--;
     }
     struct render render = { .content = content, .len = len, .out = out, .single_line = single_line };
-    render.escapes_brackets = brackets_act(content, len);
-    render.delimiters = xcalloc(len + 1, sizeof *render.delimiters);
-    choose_delimiters(&render);
+    render.escapes = xcalloc(len + 1, sizeof *render.escapes);
+    render.has_emphasis = has_emphasis(content, len);
+    if (render.has_emphasis) {
+        render.delimiters = xcalloc(len + 1, sizeof *render.delimiters);
+        choose_delimiters(&render);
+    }
+    find_lone(&render);
+    find_delimiters(&render, '*');
+    find_delimiters(&render, '_');
+    find_delimiters(&render, '~');
+    find_backticks(&render);
+    find_brackets(&render);
+    find_line_starts(&render);
     render_text(&render);
     free(render.delimiters);
+    free(render.escapes);
 }

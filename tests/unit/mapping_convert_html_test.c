@@ -88,7 +88,7 @@ static void test_elements(void **state)
         { "<html><body>a</body></html>b", "a\n\nb\n" },
         { "<p>a", "a\n" },
         { "</p></div></b>a", "a\n" },
-        { "1. a<br># b<br>- c<p>===", "1\\. a  \n\\# b  \n\\- c\n\n\\===\n" },
+        { "1. a<br># b<br>- c<p>===", "1\\. a  \n\\# b  \n\\- c\n\n===\n" },
         { "a\xC2\xA0 \xC2\xA0"
           "b",
           "a\xC2\xA0 \xC2\xA0"
