@@ -32,6 +32,7 @@
 #include "gateway/silo_link.h"
 #include "mapping/convert.h"
 #include "mapping/store_forward.h"
+#include "mapping/store_named.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_secret.h"
 #include "smtp/smtp_budget.h"
@@ -47,6 +48,7 @@ enum {
 };
 static const int64_t disk_reserve = INT64_C(256) << 20; /* free bytes below which new mail gets 452 */
 static const int64_t seen_tmtp_ms = INT64_C(90) * 24 * 3600 * 1000;
+static const int64_t excerpts_kept_ms = INT64_C(30) * 24 * 3600 * 1000; /* of mail, to be quoted in answers */
 static const int64_t files_awaited_ms = INT64_C(30) * 24 * 3600 * 1000; /* after a thread was forwarded */
 
 struct gateway {
@@ -342,6 +344,7 @@ static void check_room(struct gateway *gateway)
 
 struct tidying {
     int64_t now, latest_due;
+    int64_t excerpts_before; /* are erased */
 };
 
 /* Forgets what was seen long ago; and whatever a clock that was wrong has put off beyond any retry is due now. */
@@ -352,6 +355,8 @@ static int tidy_database(struct store_db *db, void *arg)
         if (store_queue_bring_forward(db, queue, tidying->latest_due, tidying->now) < 0)
             return -1;
     if (store_forward_expire(db, tidying->now - files_awaited_ms) < 0)
+        return -1;
+    if (store_excerpt_expire(db, tidying->excerpts_before) < 0)
         return -1;
     return store_seen_expire(db, tidying->now - seen_tmtp_ms, SEEN_BATCH);
 }
@@ -369,6 +374,8 @@ static void housekeeping(void *arg)
     struct tidying *tidying = xcalloc(1, sizeof *tidying);
     tidying->now = clock_wall_ms(gateway->parts.clock);
     tidying->latest_due = tidying->now + gateway->parts.config->retry.longest_ms + CLOCK_TOLERANCE_MS;
+    bool quotes_answered = gateway->parts.config->content.quotes_answered;
+    tidying->excerpts_before = quotes_answered ? tidying->now - excerpts_kept_ms : INT64_MAX;
     store_submit(gateway->parts.store, tidy_database, database_tidied, tidying);
     gateway_poke_queues(gateway);
     timer_start(gateway->housekeeping, HOUSEKEEPING_MS);
@@ -676,6 +683,7 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     warn_of_trust(is);
     signer_warn(gateway->parts.signer);
     silo_link_reconfigured(gateway->link);
+    timer_start(gateway->housekeeping, 0); /* what is not to be kept any more goes now */
     strbuf_add_str(message, "certificates, the keys that sign mail and the names in it, the silo's pin and token, "
                             "policy, content, retry times, "
                             "the listeners' limits, clients and trust, and the log level are as in the file now");

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/answered.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "gateway/poster_internal.h"
@@ -19,6 +20,7 @@
 #include "gateway/queue.h"
 #include "gateway/report.h"
 #include "gateway/thread_text.h"
+#include "mapping/store_named.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
@@ -66,6 +68,11 @@ static void job_free(struct poster_job *job)
     free(job->author_alias);
     free(job->own_uid);
     free(job->note);
+    for (size_t i = 0; i < job->other_count; i++)
+        free(job->others[i]);
+    free(job->others);
+    free(job->author_name);
+    free(job->excerpt);
     free(job->skipped);
     free(job->echo_msgid);
     free(job->error);
@@ -313,6 +320,15 @@ static bool is_routed(const struct poster_job *job)
     return job->row.thread_id || job->row.threadid;
 }
 
+/* Kept with the thread: whom the body names, who will not be named again; what it says, which may be quoted. */
+static int note_words(struct store_db *db, const struct poster_job *job)
+{
+    for (size_t i = 0; i < job->other_count; i++)
+        if (store_named_add(db, job->row.thread_id, job->row.id, job->others[i]) < 0)
+            return -1;
+    return job->excerpt ? answered_keep(db, &job->row, job->author_name, job->excerpt) : 1;
+}
+
 static int commit_route(struct store_db *db, void *arg)
 {
     struct poster_job *job = arg;
@@ -324,6 +340,10 @@ static int commit_route(struct store_db *db, void *arg)
                                 &job->row.thread_id);
     if (job->routed != ROUTE_DONE)
         return job->routed == ROUTE_WAIT ? 0 : -1;
+    if (job->likely_thread_id && job->likely_thread_id != job->row.thread_id)
+        return -1; /* it names whom other readers don't know: converted again */
+    if (note_words(db, job) < 0)
+        return -1;
     int traced = store_trace_add(db, STORE_QUEUE_IN, job->row.id, job->now, "converted", "%zu attachments%s%s",
                                  job->message.attach_count, job->note[0] ? "; " : "", job->note);
     return traced == 1 ? 1 : -1;
@@ -371,7 +391,6 @@ static void start(int64_t id, void *ctx)
     struct poster *poster = ctx;
     struct store_db *db = store_reader(poster->parts->store);
     struct poster_job *job = xcalloc(1, sizeof *job);
-    int64_t thread_id;
     job->poster = poster;
     job->next = poster->jobs;
     poster->jobs = job;
@@ -389,7 +408,7 @@ static void start(int64_t id, void *ctx)
     }
     if (!why)
         why = poster_find_author(job);
-    if (!why && !job->row.thread_id && route_find(db, &job->row, &thread_id) == ROUTE_WAIT)
+    if (!why && !job->row.thread_id && route_find(db, &job->row, &job->likely_thread_id) == ROUTE_WAIT)
         why = "waiting for the thread's first message to be confirmed";
     if (!why) {
         poster_convert(job);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/config.h"
 #include "gateway/parts.h"
 #include "gateway/poster_internal.h"
 #include "mapping/convert.h"
@@ -13,6 +14,27 @@
 
 /* Bytes of mail with a converted copy on disk at the same time; one mail may exceed it alone. */
 static const int64_t content_budget = INT64_C(1) << 30;
+
+/* What the conversion says, besides the message. */
+static void take_words(struct poster_job *job, const struct convert_in_result *result)
+{
+    struct strbuf note;
+    strbuf_init(&note, 2000);
+    strbuf_add_fmt(&note, "%s%s%.500s", job->note, job->note[0] && result->detail[0] ? "; " : "", result->detail);
+    if (result->other_count > 0)
+        strbuf_add_fmt(&note, "%snames %zu other people", note.len ? "; " : "", result->other_count);
+    free(job->note);
+    job->note = strbuf_detach(&note);
+    job->others = xcalloc(result->other_count + 1, sizeof *job->others);
+    while (job->other_count < result->other_count) {
+        job->others[job->other_count] = xstrdup(result->others[job->other_count]);
+        job->other_count++;
+    }
+    if (job->poster->parts->config->content.quotes_answered && !job->row.is_generated) { /* nobody answers a program */
+        job->excerpt = xstrdup(result->excerpt);
+        job->author_name = xstrdup(result->from_name);
+    }
+}
 
 static void on_converted(struct convert_in_result *result, void *ctx)
 {
@@ -26,11 +48,7 @@ static void on_converted(struct convert_in_result *result, void *ctx)
     tmtp_message_init(&result->message);
     job->content_fd = fcntl(result->content_fd, F_DUPFD_CLOEXEC, 0);
     job->content_size = result->content_size;
-    struct strbuf note;
-    strbuf_init(&note, 2000);
-    strbuf_add_fmt(&note, "%s%s%.500s", job->note, job->note[0] && result->detail[0] ? "; " : "", result->detail);
-    free(job->note);
-    job->note = strbuf_detach(&note);
+    take_words(job, result);
     if (job->content_fd < 0)
         poster_put_off(job, "no file descriptor left");
     else
@@ -45,6 +63,28 @@ static bool has_room(const struct poster_job *job)
         if (other != job && (other->state == POSTER_CONVERTING || other->content_fd >= 0))
             sum += other->row.size;
     return sum == 0 || sum + job->row.size <= content_budget;
+}
+
+/* 1 taken, 0 too busy now, -1 the database can't be read. */
+static int submit(struct poster_job *job, int fd, int64_t size)
+{
+    const struct config *config = job->poster->parts->config;
+    struct poster_known known;
+    if (poster_known_gather(job, &known) != 1)
+        return -1;
+    const struct convert_in_request request = {
+        .mail_fd = fd,
+        .mail_size = size,
+        .options = { .is_automatic = job->row.is_generated,
+                     .body = (enum convert_body_choice)config->content.body,
+                     .history = (enum convert_history_mode)config->content.quote,
+                     .known = (const char *const *)known.list,
+                     .known_count = known.count,
+                     .names_others = config->content.names_others },
+    };
+    int taken = convert_mail_in(job->poster->parts->convert, &request, on_converted, job);
+    poster_known_free(&known);
+    return taken;
 }
 
 void poster_convert(void *arg)
@@ -75,13 +115,10 @@ void poster_convert(void *arg)
         poster_go_on(job);
         return;
     }
-    const struct convert_in_request request = { .mail_fd = fd,
-                                                .mail_size = size,
-                                                .options = { .is_automatic = job->row.is_generated } };
-    bool taken = convert_mail_in(poster->parts->convert, &request, on_converted, job) == 1;
+    int taken = submit(job, fd, size);
     close(fd);
-    if (taken)
+    if (taken == 1)
         poster_set_state(job, POSTER_CONVERTING);
     else
-        poster_put_off(job, "the convert workers are busy");
+        poster_put_off(job, taken == 0 ? "the convert workers are busy" : "its thread can't be read from the database");
 }

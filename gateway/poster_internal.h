@@ -3,6 +3,7 @@
  *   poster.c          an entry from its start to its end: routing, posting, settling
  *   poster_check.c    who may still get it, and in whose name
  *   poster_convert.c  the mail becomes a thread message
+ *   poster_known.c    whom the readers of that need not be told of
  *   poster_put_off.c  what can't be posted now, or ever
  */
 #pragma once
@@ -43,7 +44,11 @@ struct poster_job {
     int64_t content_size;
     char *author_alias;
     char *own_uid;
-    char *note; /* for the trace: of the conversion, and who was skipped */
+    char *note;               /* for the trace: of the conversion, and who was skipped */
+    int64_t likely_thread_id; /* before it is routed: where it would go to; 0: a new thread */
+    char **others;            /* people outside whom the body names */
+    size_t other_count;
+    char *author_name, *excerpt; /* what is kept for answers to quote; excerpt NULL: nothing is */
     struct store_target *skipped;
     size_t skipped_count;
     bool skips_changed; /* the row's recipients say something else */
@@ -87,6 +92,15 @@ const char *poster_find_author(struct poster_job *job); /* NULL: go on; else why
 
 /* poster_convert.c */
 void poster_convert(void *arg); /* goes on when it is done */
+
+/* poster_known.c */
+struct poster_known {
+    char **list; /* addresses, normalised */
+    size_t count;
+};
+/* Everybody whom the readers of the mail know, or will be told of by its recipients. -1: the database can't be read. */
+int poster_known_gather(const struct poster_job *job, struct poster_known *out) __attribute__((warn_unused_result));
+void poster_known_free(struct poster_known *known);
 
 /* poster_put_off.c: the row gets a later due time, and its story a line (unless it would only repeat the last one). */
 /* It can't be done now, for a reason of ours: tried again soon, the later the older it is. Given up when that has no

@@ -7,6 +7,7 @@
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/answered.h"
 #include "gateway/config.h"
 #include "gateway/display_name.h"
 #include "gateway/parts.h"
@@ -40,6 +41,7 @@ struct relay_mail {
     char *thread_subject, *subject, *message_id, *loop_mark;
     int content_fd;
     struct relay_quotes *quotes; /* of a forward, or of files that follow one; NULL */
+    struct answered answered;    /* quoted under the body */
     const struct parts *parts;
     int64_t author_id, group_id;      /* stand in From, not in Cc */
     const struct store_outbound *row; /* while it is gathered */
@@ -223,6 +225,14 @@ static const char *gather_thread(struct relay_mail *mail, const struct store_out
     return NULL;
 }
 
+static const char *gather_answered(struct relay_mail *mail, const struct store_outbound *row)
+{
+    if (mail->parts->config->content.quotes_answered &&
+        answered_find(store_reader(mail->parts->store), row, &mail->answered) < 0)
+        return "what it answers can't be read from the database";
+    return NULL;
+}
+
 static const char *gather_content(struct relay_mail *mail, const struct store_outbound *row)
 {
     const char *error;
@@ -235,7 +245,7 @@ static const char *gather_content(struct relay_mail *mail, const struct store_ou
                            &mail->request.content_size) != 1)
         return "its content is missing, or can't be read";
     if (row->kind == STORE_OUTBOUND_MESSAGE)
-        return NULL;
+        return gather_answered(mail, row);
     mail->quotes = relay_quotes_new(store_reader(mail->parts->store), row, &mail->message);
     return mail->quotes ? NULL : "what it quotes can't be read from the database";
 }
@@ -282,6 +292,8 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
     request->subject = mail->subject;
     if (mail->quotes)
         request->quotes = relay_quotes_list(mail->quotes, &request->quote_count);
+    request->answered_intro = mail->answered.intro;
+    request->answered_text = mail->answered.text;
     request->reply_to = request->from; /* an answer comes back here, whatever the relay does to From */
     request->to = mail->to.list;
     request->to_count = mail->to.count;
@@ -309,6 +321,7 @@ void relay_mail_free(struct relay_mail **mail_in)
     free((char *)(uintptr_t)mail->request.from.name);
     tmtp_message_free(&mail->message);
     relay_quotes_free(&mail->quotes);
+    answered_free(&mail->answered);
     free_mailboxes(&mail->to);
     free_mailboxes(&mail->cc);
     for (size_t i = 0; i < mail->reference_count; i++)

@@ -50,16 +50,24 @@ int store_named_list_local_parts(struct store_db *db, int64_t thread_id, unsigne
                 STORE_VALUES(bind_int(thread_id), bind_int(thread_id), bind_int(limit)), each, ctx);
 }
 
+/* What people have written must not be found in the write-ahead log either. */
+static int erased(struct store_db *db, int result)
+{
+    db->has_erased = db->has_erased || result == 1;
+    return result < 0 ? -1 : 1;
+}
+
 int store_excerpt_set(struct store_db *db, const struct store_excerpt *excerpt)
 {
-    return store_execute(db,
-                         "INSERT INTO thread_excerpt (thread_id, inbound_id, author_name, text, received_at)"
-                         " VALUES (?, ?, ?, ?, ?) ON CONFLICT (thread_id) DO UPDATE SET"
-                         " inbound_id = excluded.inbound_id, author_name = excluded.author_name,"
-                         " text = excluded.text, received_at = excluded.received_at",
-                         STORE_VALUES(bind_int(excerpt->thread_id), bind_int(excerpt->inbound_id),
-                                      bind_text(excerpt->author_name), bind_text(excerpt->text),
-                                      bind_int(excerpt->received_at)));
+    int result = store_execute(db,
+                               "INSERT INTO thread_excerpt (thread_id, inbound_id, author_name, text, received_at)"
+                               " VALUES (?, ?, ?, ?, ?) ON CONFLICT (thread_id) DO UPDATE SET"
+                               " inbound_id = excluded.inbound_id, author_name = excluded.author_name,"
+                               " text = excluded.text, received_at = excluded.received_at",
+                               STORE_VALUES(bind_int(excerpt->thread_id), bind_int(excerpt->inbound_id),
+                                            bind_text(excerpt->author_name), bind_text(excerpt->text),
+                                            bind_int(excerpt->received_at)));
+    return erased(db, result);
 }
 
 int store_excerpt_find(struct store_db *db, int64_t thread_id, int64_t outbound_id, struct store_excerpt *out)
