@@ -254,7 +254,7 @@ void convert_crypto_unarmour(const char *text, size_t len, struct strbuf *out)
         } else if (!is_signed && kind == PGP_SIGNED) {
             at = skip_armour_header(text, len, at + n);
             is_signed = true;
-        } else if (!is_signed && kind >= 0) {
+        } else if (!is_signed && kind >= 0 && kind != PGP_SIGNATURE) {
             at = skip_block(text, len, at, kind);
         } else {
             size_t escape = is_signed && n >= 2 && memcmp(text + at, "- ", 2) == 0 ? 2 : 0;

@@ -163,6 +163,7 @@ static void test_armour(void **state)
           "> -----BEGIN PGP MESSAGE-----\n> hQ==\n> -----END PGP MESSAGE-----\n" },
         { "It begins with\n-----BEGIN PGP MESSAGE-----\nand so on\n", CONVERT_CRYPTO_NONE,
           "It begins with\n-----BEGIN PGP MESSAGE-----\nand so on\n" },
+        { "No beginning:\n" SIGNATURE, CONVERT_CRYPTO_NONE, "No beginning:\n" SIGNATURE },
         { SIGNED "\nHello\n", CONVERT_CRYPTO_NONE, SIGNED "\nHello\n" },
         { "-----BEGIN PGP NONSENSE-----\n-----END PGP NONSENSE-----\n", CONVERT_CRYPTO_NONE,
           "-----BEGIN PGP NONSENSE-----\n-----END PGP NONSENSE-----\n" },
