@@ -20,3 +20,6 @@ struct commonmark_writer;
  * character, so decoding comes after unfolding). False: nothing in it can be told, and nothing was written. */
 bool convert_calendar_write(struct convert_charsets *charsets, struct commonmark_writer *writer, const char *charset,
                             const void *data, size_t len);
+/* The description of its first entry, as text, for a mail that has no other text. False as above. */
+bool convert_calendar_write_description(struct convert_charsets *charsets, struct commonmark_writer *writer,
+                                        const char *charset, const void *data, size_t len);

@@ -28,6 +28,22 @@ enum {
     CONVERT_HISTORY_SPANS_MAX =
         1000, /* places in a text where own words and quotes change; then all is left as it is */
 
+    /* Calendars: what is named in the body; the whole file is attached besides. */
+    CONVERT_CALENDAR_ENTRIES_MAX = 5,
+    CONVERT_CALENDAR_PEOPLE_MAX = 20,             /* of an entry */
+    CONVERT_CALENDAR_DATE_LINES_MAX = 10,         /* lines of dates left out or added, of an entry */
+    CONVERT_CALENDAR_DATES_MAX = 10,              /* days of them that are named */
+    CONVERT_CALENDAR_VALUE_MAX = 500,             /* octets of a title, a place, a comment */
+    CONVERT_CALENDAR_DESCRIPTION_MAX = 16 * 1024, /* octets */
+    CONVERT_CALENDAR_ZONES_MAX = 20,              /* time zones that are looked at */
+    CONVERT_CALENDAR_OBSERVANCES_MAX = 200,       /* changes of the clock of one */
+    CONVERT_CALENDAR_DATES_SIZE_MAX = 8 * 1024,   /* octets of dates of one change */
+
+    /* Cards. */
+    CONVERT_VCARD_CARDS_MAX = 10,  /* that are named in the body */
+    CONVERT_VCARD_VALUES_MAX = 3,  /* addresses, and numbers, of a card */
+    CONVERT_VCARD_VALUE_MAX = 200, /* octets */
+
     /* Reports and bounces; what a result holds: convert_report.h. */
     CONVERT_REPORT_STATUS_PART_MAX = 1024 * 1024, /* octets of a report's fields that are read */
     CONVERT_REPORT_PART_MAX = 256 * 1024,         /* octets of a text part, in its transfer encoding, that are read */
