@@ -30,7 +30,7 @@ static int believed(const struct convert_in_message *message)
     int result = convert_wire_decode_in(wire.data, wire.len, CONTENT, &back, &error);
     if (result == 1) {
         assert_int_equal(back.other_count, message->other_count);
-        for (size_t i = 0; i < back.other_count; i++)
+        for (size_t i = 0; message->others && i < back.other_count; i++)
             assert_string_equal(back.others[i], message->others[i]);
         assert_string_equal(back.excerpt, message->excerpt ? message->excerpt : "");
         convert_in_message_free(&back);
