@@ -466,7 +466,7 @@ bool calendar_write_text(struct commonmark_writer *writer, const struct content_
     bool written = !convert_text_is_blank(text.data, len);
     const struct convert_text_format format = { false, false };
     if (written)
-        convert_text_write(writer, text.data, len, &format);
+        convert_text_write(writer, text.data, len, &format, NULL);
     if (written && is_cut) {
         commonmark_add_text(writer, "...", 3);
         commonmark_end_paragraph(writer);

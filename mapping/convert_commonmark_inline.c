@@ -206,15 +206,17 @@ static void find_delimiters(struct render *render, char delimiter)
     }
 }
 
-/* Code lies between two runs of backticks of the same length. */
+/* Code lies between two runs of backticks of the same length. A backslash in it is none: when one run needs escaping,
+ * which leaves single backticks, all do. */
 static void find_backticks(struct render *render)
 {
     enum { LENGTHS = 16 };
     if (!memchr(render->content, '`', render->len))
         return;
-    unsigned counts[LENGTHS] = { 0 };
+    bool seen[LENGTHS] = { false };
+    bool acts = false;
     bool verbatim = false;
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < 2 && (round == 0 || acts); round++) {
         for (size_t i = 0, end; i < render->len; i = end) {
             char c = render->content[i];
             end = i + 1;
@@ -223,12 +225,10 @@ static void find_backticks(struct render *render)
             if (c != '`')
                 continue;
             end = run_end(render, i);
-            bool is_beside_mark = (i > 0 && render->content[i - 1] == MARK_END) ||
-                                  (end < render->len && render->content[end] == MARK_VERBATIM);
-            size_t length = end - i < LENGTHS ? end - i : 0; /* 0: too long to be counted */
-            if (round == 0)
-                counts[length]++;
-            else if (!verbatim && (counts[length] > 1 || length == 0 || is_beside_mark))
+            size_t length = end - i < LENGTHS ? end - i : 0; /* 0: too long to be told apart */
+            acts = acts || verbatim || seen[length] || length == 0 || render->escapes[i];
+            seen[length] = true;
+            if (round == 1 && !verbatim)
                 escape_all(render, i, end);
         }
     }
@@ -267,16 +267,20 @@ bool commonmark_is_entity(const char *text, size_t len)
     return i > start && i < len && text[i] == ';';
 }
 
-/* "<" and what could be a tag or an address: up to a ">" with no other "<" before it. */
+/* "<" and what could be a tag or an address: up to a ">" with no other "<" before it. What lies between is looked at
+ * with the marks in it: whatever is written there, brackets of angles go before it. */
 static bool begins_tag(const struct render *render, size_t at)
 {
     size_t i = at + 1;
-    if (i >= render->len || (!isalnum((unsigned char)render->content[i]) && !strchr("/!?", render->content[i])))
-        return false;
-    while (i < render->len && render->content[i] != '<' && render->content[i] != '>' &&
-           (!is_mark(render->content[i]) || is_emphasis(render->content[i])))
-        i++;
-    return i < render->len && render->content[i] == '>';
+    char first = i < render->len ? render->content[i] : '\0';
+    bool is_tag = isalpha((unsigned char)first) || (first && strchr("/!?", first));
+    bool is_address = false;
+    for (; i < render->len && !strchr("<>", render->content[i]); i++) {
+        if (is_blank(render->content[i]) && !is_tag)
+            return false;
+        is_address = is_address || render->content[i] == ':' || render->content[i] == '@';
+    }
+    return i < render->len && render->content[i] == '>' && (is_tag || is_address);
 }
 
 /* Whether the character at i, which is text, would act whatever the rest of the block. */
@@ -479,9 +483,9 @@ void commonmark_render_inline(struct strbuf *out, const char *content, size_t le
     find_delimiters(&render, '*');
     find_delimiters(&render, '_');
     find_delimiters(&render, '~');
-    find_backticks(&render);
     find_brackets(&render);
     find_line_starts(&render);
+    find_backticks(&render); /* a fence that is escaped counts */
     render_text(&render);
     free(render.delimiters);
     free(render.escapes);

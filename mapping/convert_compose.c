@@ -33,7 +33,7 @@ static bool write_item(struct convert_incoming *in, const struct convert_item *i
     if (convert_part_is(part, "text", "html"))
         is_whole = convert_html_write(writer, text.data, text.len, &pictures, NULL);
     else
-        convert_text_write(writer, text.data, text.len, &format);
+        convert_text_write(writer, text.data, text.len, &format, NULL);
     strbuf_free(&text);
     return is_whole && result != CONVERT_TEXT_TOO_LONG && strbuf_ok(body);
 }

@@ -16,6 +16,7 @@ enum {
     CONVERT_HTML_TAG_MAX = 32 * 1024,     /* a longer tag is left out (its text content is not) */
     CONVERT_HTML_DEPTH_MAX = 200,         /* deeper elements are taken as plain text */
     CONVERT_TEXT_MAX = 4 * 1024 * 1024,   /* a text or HTML part beyond is attached */
+    CONVERT_TEXT_URL_MAX = 4096,          /* octets of an address in plain text: it ends there */
 
     /* The thread message. */
     CONVERT_BODY_MAX = 1024 * 1024, /* octets of CommonMark; a longer body is attached */

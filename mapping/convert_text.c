@@ -2,17 +2,21 @@
 
 #include <ctype.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/strbuf.h"
 #include "mapping/convert_commonmark.h"
+#include "mapping/convert_history.h"
 #include "mapping/convert_limits.h"
+#include "mapping/convert_text_columns.h"
+#include "mapping/convert_text_lines.h"
+#include "mapping/convert_text_link.h"
+#include "mapping/convert_text_list.h"
+#include "mapping/convert_text_shape.h"
 #include "mapping/convert_utf8.h"
 
 #define NO_BREAK_SPACE "\xC2\xA0"
-
-enum { TAB_WIDTH = 8 };
 
 void convert_text_clean(struct strbuf *out, const char *text, size_t len)
 {
@@ -48,212 +52,257 @@ bool convert_text_is_blank(const char *text, size_t len)
     return true;
 }
 
-/* ---- links ---- */
-
-static size_t url_scheme_len(const char *text, size_t len)
-{
-    static const char *const schemes[] = { "https://", "http://", "mailto:" };
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        size_t n = strlen(schemes[i]);
-        if (len > n && strncasecmp(text, schemes[i], n) == 0)
-            return n;
-    }
-    return 0;
-}
-
-static bool is_url_char(char c)
-{
-    return (unsigned char)c > ' ' && c != 0x7F && !strchr("<>\"`{}|\\^", c);
-}
-
-static int count_char(const char *text, size_t len, char c)
-{
-    int count = 0;
-    for (size_t i = 0; i < len; i++)
-        count += text[i] == c;
-    return count;
-}
-
-/* Punctuation at the end belongs to the sentence; a bracket only if it was not opened in the url. */
-static size_t trim_url(const char *url, size_t len)
-{
-    int surplus_round = count_char(url, len, ')') - count_char(url, len, '(');
-    int surplus_square = count_char(url, len, ']') - count_char(url, len, '[');
-    for (; len > 0; len--) {
-        char last = url[len - 1];
-        if (last == ')' && surplus_round > 0)
-            surplus_round--;
-        else if (last == ']' && surplus_square > 0)
-            surplus_square--;
-        else if (!strchr(".,;:!?'*_~", last))
-            return len;
-    }
-    return 0;
-}
-
-/* Length of the web address at text; 0 when there is none. A no-break space ends it as well. */
-static size_t find_url(const char *text, size_t len)
-{
-    enum { URL_MAX = 4096 };
-    size_t scheme = url_scheme_len(text, len);
-    if (scheme == 0)
-        return 0;
-    size_t n = scheme;
-    while (n < len && n < URL_MAX && is_url_char(text[n]) && !(len - n > 1 && memcmp(text + n, NO_BREAK_SPACE, 2) == 0))
-        n++;
-    n = trim_url(text, convert_utf8_cut(text, len, n));
-    return n > scheme ? n : 0;
-}
-
-void convert_text_add_linked(struct commonmark_writer *writer, const char *text, size_t len)
-{
-    size_t start = 0; /* of the text that is not added yet */
-    for (size_t i = 0; i < len; i++) {
-        char c = (char)(text[i] | 0x20);
-        if ((c != 'h' && c != 'm') || (i > 0 && isalnum((unsigned char)text[i - 1])))
-            continue;
-        size_t n = find_url(text + i, len - i);
-        if (n == 0)
-            continue;
-        commonmark_add_text(writer, text + start, i - start);
-        commonmark_add_autolink(writer, text + i, n);
-        start = i + n;
-        i = start - 1;
-    }
-    commonmark_add_text(writer, text + start, len - start);
-}
-
 /* ---- lines ---- */
 
-/* One line without its quote marks. */
-struct line {
-    const char *text;
-    size_t len;
-    unsigned depth;
-};
-
-/* ">>", "> >" and "> > " all are two levels; what follows one blank after the last belongs to the text. Flowed text
- * puts no blanks between the marks. */
-static struct line parse_line(const char *text, size_t len, bool is_flowed)
+/* Blanks at line starts and runs of them would not show: all but a single one between words become no-break spaces.
+ * In code they are as they were, but for tabs. column: where the text begins. */
+static void add_columns(struct strbuf *out, const char *text, size_t len, size_t column, bool is_code)
 {
-    struct line line = { text, len, 0 };
-    while (line.len > 0 && line.text[0] == '>' && line.depth < CONVERT_QUOTE_DEPTH_MAX) {
-        line.depth++;
-        line.text++;
-        line.len--;
-        if (!is_flowed && line.len > 1 && line.text[0] == ' ' && line.text[1] == '>') {
-            line.text++;
-            line.len--;
-        }
-    }
-    bool has_stuffing = line.len > 0 && line.text[0] == ' ' && (is_flowed || line.depth > 0);
-    if (has_stuffing) {
-        line.text++;
-        line.len--;
-    }
-    return line;
-}
-
-/* Blanks at line starts and runs of them would not show: all but a single one between words become no-break spaces. */
-static void keep_blanks(struct strbuf *out, const char *text, size_t len)
-{
-    size_t column = 0;
     size_t blanks = 0; /* columns of the run that is not written yet */
     for (size_t i = 0; i < len; i++) {
         if (text[i] == ' ' || text[i] == '\t') {
-            size_t width = text[i] == ' ' ? 1 : TAB_WIDTH - (column + blanks) % TAB_WIDTH;
-            blanks += width;
+            size_t at = column + blanks;
+            blanks += text[i] == ' ' ? 1 : CONVERT_TEXT_TAB_WIDTH - at % CONVERT_TEXT_TAB_WIDTH;
             continue;
         }
         for (; blanks > 0; blanks--) {
             bool single = blanks == 1 && column > 0;
-            strbuf_add_str(out, single ? " " : NO_BREAK_SPACE);
+            strbuf_add_str(out, single || is_code ? " " : NO_BREAK_SPACE);
             column++;
         }
-        strbuf_add_char(out, text[i]);
-        column += ((unsigned char)text[i] & 0xC0) != 0x80;
+        uint32_t code;
+        size_t n = convert_utf8_char(text + i, len - i, &code);
+        n = n > 0 ? n : 1;
+        strbuf_add(out, text + i, n);
+        column += convert_text_width(code);
+        i += n - 1;
     }
 }
 
-struct text_writer {
-    struct commonmark_writer *writer;
-    unsigned depth;        /* of open quotes */
-    bool needs_break;      /* the paragraph has a line already */
-    struct strbuf pending; /* a flowed paragraph that goes on */
-    bool has_pending;
-    unsigned pending_depth;
+struct writer {
+    struct commonmark_writer *out;
+    struct convert_history *history;
+    struct convert_text_lines lines;
+    struct convert_history_span *spans; /* of the history that begin later */
+    size_t span_count;
+    unsigned depth;   /* of open quotes */
+    bool needs_break; /* the paragraph has a line already */
+    bool has_diff[CONVERT_QUOTE_DEPTH_MAX + 1];
 };
 
-static void write_line(struct text_writer *text, const char *line, size_t len, unsigned depth)
+static const char *text_of(const struct writer *writer, size_t i)
 {
-    if (depth != text->depth) {
-        commonmark_end_paragraph(text->writer);
-        text->needs_break = false;
+    return writer->lines.text + writer->lines.lines[i].start;
+}
+
+static size_t len_of(const struct writer *writer, size_t i)
+{
+    return writer->lines.lines[i].len;
+}
+
+static void end_paragraph(struct writer *writer)
+{
+    commonmark_end_paragraph(writer->out);
+    writer->needs_break = false;
+}
+
+static void set_depth(struct writer *writer, unsigned depth)
+{
+    if (depth != writer->depth)
+        end_paragraph(writer);
+    for (; writer->depth > depth; writer->depth--)
+        commonmark_close_container(writer->out);
+    for (; writer->depth < depth; writer->depth++)
+        commonmark_open_quote(writer->out);
+}
+
+static void start_line(struct writer *writer)
+{
+    if (writer->needs_break)
+        commonmark_add_break(writer->out);
+    writer->needs_break = true;
+}
+
+/* Length of what would make the line an item or a heading, without the blank behind it; 0: nothing. */
+static size_t marker_len(const char *text, size_t len)
+{
+    enum { DIGITS_MAX = 9, HASHES_MAX = 6 };
+    size_t n = 0;
+    if (len > 0 && strchr("-*+", *text)) {
+        n = 1;
+    } else if (len > 0 && *text == '#') {
+        while (n < len && n < HASHES_MAX && text[n] == '#')
+            n++;
+    } else {
+        while (n < len && n < DIGITS_MAX && isdigit((unsigned char)text[n]))
+            n++;
+        n = n > 0 && n < len && strchr(".)", text[n]) ? n + 1 : 0;
     }
-    for (; text->depth > depth; text->depth--)
-        commonmark_close_container(text->writer);
-    for (; text->depth < depth; text->depth++)
-        commonmark_open_quote(text->writer);
-    if (strspn(line, " \t") >= len) { /* stops at the line feed or NUL behind the line at the latest */
-        commonmark_end_paragraph(text->writer);
-        text->needs_break = false;
-        return;
-    }
-    if (text->needs_break)
-        commonmark_add_break(text->writer);
+    return n > 0 && n < len && text[n] == ' ' ? n : 0;
+}
+
+/* A no-break space keeps what is no item from becoming one. */
+void convert_text_write_line(struct commonmark_writer *writer, const char *text, size_t len)
+{
     struct strbuf kept;
-    strbuf_init(&kept, len * TAB_WIDTH * strlen(NO_BREAK_SPACE) + 1);
-    keep_blanks(&kept, line, len);
-    convert_text_add_linked(text->writer, kept.data, kept.len);
+    strbuf_init(&kept, len * CONVERT_TEXT_TAB_WIDTH * strlen(NO_BREAK_SPACE) + 2);
+    size_t marker = marker_len(text, len);
+    strbuf_add(&kept, text, marker);
+    if (marker > 0) {
+        strbuf_add_str(&kept, NO_BREAK_SPACE);
+        marker++;
+    }
+    add_columns(&kept, text + marker, len - marker, marker, false);
+    convert_text_add_linked(writer, kept.data, kept.len);
     strbuf_free(&kept);
-    text->needs_break = true;
 }
 
-static void flush_pending(struct text_writer *text)
+/* Lines from i on that one address in angle brackets goes through; 0: there is none. The link has the whole of it. */
+static size_t write_broken_link(struct writer *writer, size_t i, size_t end)
 {
-    if (text->has_pending)
-        write_line(text, text->pending.data, text->pending.len, text->pending_depth);
-    strbuf_clear(&text->pending);
-    text->has_pending = false;
+    struct convert_text_piece pieces[CONVERT_TEXT_BROKEN_LINES_MAX];
+    size_t count = 0;
+    while (count < CONVERT_TEXT_BROKEN_LINES_MAX && i + count < end && !writer->lines.lines[i + count].is_empty) {
+        pieces[count] = (struct convert_text_piece){ text_of(writer, i + count), len_of(writer, i + count) };
+        count++;
+    }
+    struct strbuf url;
+    strbuf_init(&url, CONVERT_TEXT_URL_MAX);
+    size_t start, stop;
+    size_t used = convert_text_find_broken_link(pieces, count, &start, &stop, &url);
+    if (used > 0) {
+        start_line(writer);
+        convert_text_write_line(writer->out, pieces[0].text, start);
+        commonmark_open_link(writer->out, url.data);
+        commonmark_add_text(writer->out, pieces[0].text + start, pieces[0].len - start);
+        for (size_t k = 1; k < used; k++) {
+            commonmark_add_break(writer->out);
+            commonmark_add_text(writer->out, pieces[k].text, k + 1 < used ? pieces[k].len : stop);
+        }
+        commonmark_close_link(writer->out);
+        convert_text_write_line(writer->out, pieces[used - 1].text + stop, pieces[used - 1].len - stop);
+    }
+    strbuf_free(&url);
+    return used;
 }
 
-/* RFC 3676 section 4: a line that ends with a space goes on in the next one of the same depth; "-- " never does. */
-static void add_flowed_line(struct text_writer *text, struct line line, bool is_delsp)
+static size_t write_code(struct writer *writer, size_t i, size_t end)
 {
-    bool is_signature = line.len == 3 && memcmp(line.text, "-- ", 3) == 0;
-    if (text->has_pending && (line.depth != text->pending_depth || is_signature))
-        flush_pending(text);
-    bool goes_on = line.len > 0 && line.text[line.len - 1] == ' ' && !is_signature;
-    size_t len = goes_on && is_delsp ? line.len - 1 : line.len;
-    strbuf_add(&text->pending, line.text, len);
-    text->has_pending = true;
-    text->pending_depth = line.depth;
-    if (!goes_on)
-        flush_pending(text);
+    size_t last = i; /* the last line of code: empty ones at the end don't belong to it */
+    for (size_t k = i; k < end && (writer->lines.lines[k].is_code || writer->lines.lines[k].is_empty); k++) {
+        if (writer->lines.lines[k].is_fence && k > i) {
+            last = k;
+            break;
+        }
+        if (writer->lines.lines[k].is_code)
+            last = k;
+    }
+    struct strbuf code;
+    strbuf_init(&code, (size_t)CONVERT_TEXT_MAX * CONVERT_TEXT_TAB_WIDTH);
+    for (size_t k = i; k <= last; k++) {
+        const struct convert_text_line *line = &writer->lines.lines[k];
+        if (line->is_fence)
+            continue;
+        for (size_t n = 0; line->is_empty && n + 1 < line->len; n++)
+            strbuf_add_char(&code, '\n');
+        if (!line->is_empty)
+            add_columns(&code, text_of(writer, k), line->len, 0, true);
+        strbuf_add_char(&code, '\n');
+    }
+    end_paragraph(writer);
+    commonmark_add_code_block(writer->out, code.data, code.len);
+    strbuf_free(&code);
+    return last + 1 - i;
+}
+
+/* ---- sections ---- */
+
+/* Of equally deep lines: one block, or one line of a paragraph. Returns how many lines it took. */
+static size_t write_block(struct writer *writer, size_t i, size_t end)
+{
+    const struct convert_text_line *line = &writer->lines.lines[i];
+    if (line->is_empty) {
+        end_paragraph(writer);
+        return 1;
+    }
+    if (line->is_code)
+        return write_code(writer, i, end);
+    if (convert_text_is_rule(text_of(writer, i), line->len)) {
+        end_paragraph(writer);
+        commonmark_add_rule(writer->out);
+        return 1;
+    }
+    size_t list_end = convert_text_list_end(&writer->lines, i, end);
+    if (list_end > i) {
+        end_paragraph(writer);
+        convert_text_write_list(writer->out, &writer->lines, i, list_end);
+        return list_end - i;
+    }
+    if (convert_text_is_signature(text_of(writer, i), line->len))
+        end_paragraph(writer);
+    size_t broken = write_broken_link(writer, i, end);
+    if (broken > 0)
+        return broken;
+    start_line(writer);
+    convert_text_write_line(writer->out, text_of(writer, i), line->len);
+    return 1;
+}
+
+/* Says what of the mail begins at this line, and returns it, if something does. */
+static enum convert_history_part mark_history(struct writer *writer, size_t i, enum convert_history_part part)
+{
+    while (writer->span_count > 0 && writer->spans->offset <= writer->lines.lines[i].offset) {
+        set_depth(writer, 0);
+        end_paragraph(writer);
+        part = writer->spans->part;
+        convert_history_mark(writer->history, part);
+        writer->spans++;
+        writer->span_count--;
+    }
+    return part;
+}
+
+/* Behind the lines that are as deep as the one at i and belong to the same part of the mail. */
+static size_t section_end(const struct writer *writer, size_t i)
+{
+    size_t end = i + 1;
+    while (end < writer->lines.count && writer->lines.lines[end].depth == writer->lines.lines[i].depth &&
+           (writer->span_count == 0 || writer->spans->offset > writer->lines.lines[end].offset))
+        end++;
+    return end;
+}
+
+static void write_sections(struct writer *writer)
+{
+    enum convert_history_part part = CONVERT_HISTORY_OWN;
+    for (size_t i = 0; i < writer->lines.count;) {
+        part = mark_history(writer, i, part);
+        size_t end = section_end(writer, i);
+        unsigned depth = writer->lines.lines[i].depth;
+        set_depth(writer, depth);
+        if (part != CONVERT_HISTORY_ATTRIBUTION) /* "From:   Bob" is no table */
+            convert_text_find_shapes(&writer->lines, i, end, &writer->has_diff[depth]);
+        while (i < end)
+            i += write_block(writer, i, end);
+    }
+    set_depth(writer, 0);
+    end_paragraph(writer);
 }
 
 void convert_text_write(struct commonmark_writer *writer, const char *text, size_t len,
-                        const struct convert_text_format *format)
+                        const struct convert_text_format *format, struct convert_history *history)
 {
     struct strbuf clean;
     strbuf_init(&clean, len * strlen(CONVERT_UTF8_REPLACEMENT) + 1);
     convert_text_clean(&clean, text, len);
-    struct text_writer state = { .writer = writer };
-    strbuf_init(&state.pending, clean.len + 1);
-    for (size_t i = 0; i < clean.len;) {
-        const char *lf = memchr(clean.data + i, '\n', clean.len - i);
-        size_t n = lf ? (size_t)(lf - clean.data) - i : clean.len - i;
-        struct line line = parse_line(clean.data + i, n, format->is_flowed);
-        if (format->is_flowed)
-            add_flowed_line(&state, line, format->is_delsp);
-        else
-            write_line(&state, line.text, line.len, line.depth);
-        i += n + 1;
-    }
-    flush_pending(&state);
-    commonmark_end_paragraph(writer);
-    for (; state.depth > 0; state.depth--)
-        commonmark_close_container(writer);
-    strbuf_free(&state.pending);
+    struct writer state = { .out = writer, .history = history };
+    struct convert_history_span *spans = NULL;
+    if (history)
+        state.span_count = convert_history_find(clean.data, clean.len, &spans);
+    state.spans = spans;
+    convert_text_lines_read(&state.lines, clean.data, clean.len, format);
     strbuf_free(&clean);
+    write_sections(&state);
+    convert_text_lines_free(&state.lines);
+    free(spans);
 }

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     strbuf_init(&letters_in, size * 3 + 1);
     strbuf_init(&letters_out, (size_t)16 << 20);
     struct commonmark_writer *writer = commonmark_writer_new(&out);
-    convert_text_write(writer, given, size - 1, &format);
+    convert_text_write(writer, given, size - 1, &format, NULL);
     commonmark_writer_free(&writer);
     if (!strbuf_ok(&out) || !convert_utf8_is_valid(out.data, out.len))
         abort();

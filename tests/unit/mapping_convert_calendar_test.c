@@ -187,12 +187,13 @@ static void test_what_it_is(void **state)
         { CALENDAR("", EVENT("STATUS:CANCELLED\r\n")), "**Cancelled: Lunch**\n" },
         { CALENDAR("METHOD:COUNTER\r\n", EVENT("")), "**Another time proposed: Lunch**\n" },
         { CALENDAR("METHOD:REPLY\r\n", EVENT("ATTENDEE;PARTSTAT=ACCEPTED;CN=Carol:mailto:carol@example.com\r\n")),
-          "**Accepted: Lunch**\n\n- Who: Carol (carol@example.com, accepted)\n" },
+          "**Accepted: Lunch**\n\n- Who: Carol (<carol@example.com>, accepted)\n" },
         { CALENDAR("METHOD:REPLY\r\n", EVENT("ATTENDEE;PARTSTAT=DECLINED:MAILTO:carol@example.com\r\n")),
-          "**Declined: Lunch**\n\n- Who: carol@example.com (declined)\n" },
+          "**Declined: Lunch**\n\n- Who: <carol@example.com> (declined)\n" },
         { CALENDAR("METHOD:REPLY\r\n", EVENT("ATTENDEE;PARTSTAT=\"TENTATIVE\":mailto:carol@example.com\r\n"
                                              "COMMENT:Later would be better\\, if possible\r\n")),
-          "**Tentatively accepted: Lunch**\n\n- Who: carol@example.com (tentative)\n- Comment: Later would be better, "
+          "**Tentatively accepted: Lunch**\n\n- Who: <carol@example.com> (tentative)\n- Comment: Later would be "
+          "better, "
           "if "
           "possible\n" },
         { CALENDAR(REQUEST, "BEGIN:VTODO\r\nSUMMARY:Pay the bill\r\nDUE;VALUE=DATE:20260310\r\nEND:VTODO\r\n"),
@@ -231,8 +232,8 @@ static void test_who_and_where(void **state)
         "**Invitation: Lunch**\n\n"
         "- Where: Room 5, second floor\n"
         "- Online: <https://example.com/lunch>\n"
-        "- Organiser: Example, Bob (bob@example.com)\n"
-        "- Who: carol@example.com; Dave \"D\" Example (dave@example.com, optional, tentative); Room 5 (room)\n");
+        "- Organiser: Example, Bob (<bob@example.com>)\n"
+        "- Who: <carol@example.com>; Dave \"D\" Example (<dave@example.com>, optional, tentative); Room 5 (room)\n");
 }
 
 static void test_as_programs_write_it(void **state)
@@ -269,7 +270,7 @@ static void test_more_than_is_named(void **state)
         strbuf_add_fmt(&data, EVENT("DESCRIPTION:%d\r\n"), i);
     char *out = write("", data.data, data.len, &written);
     assert_true(written);
-    assert_non_null(strstr(out, "; a19@example.com; and 30 more\n"));
+    assert_non_null(strstr(out, "; <a19@example.com>; and 30 more\n"));
     assert_non_null(strstr(out, "2 more entries are in the attachment.\n"));
     free(out);
     strbuf_free(&data);

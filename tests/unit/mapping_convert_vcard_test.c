@@ -37,16 +37,16 @@ static void test_cards(void **state)
     } rows[] = {
         { CARD("VERSION:3.0\r\nFN:Bob Example\r\nN:Example;Bob;;;\r\nORG:Example Ltd;Sales\r\nTITLE:Head of sales\r\n"
                "EMAIL;TYPE=INTERNET,WORK:bob@example.com\r\nTEL;TYPE=WORK:+49 30 1234\r\n"),
-          "**Bob Example**, Head of sales, Example Ltd, Sales, bob@example.com, +49 30 1234\n" },
+          "**Bob Example**, Head of sales, Example Ltd, Sales, <bob@example.com>, +49 30 1234\n" },
         { CARD("VERSION:4.0\r\nFN:Bob Example\r\nTEL;VALUE=uri;TYPE=\"voice,home\":tel:+49-30-1234\r\n"
                "item1.EMAIL:mailto:bob@example.com\r\nitem1.X-ABLabel:_$!<Work>!$_\r\nURL:https://example.com/bob\r\n"),
-          "**Bob Example**, bob@example.com, +49-30-1234, <https://example.com/bob>\n" },
+          "**Bob Example**, <bob@example.com>, +49-30-1234, <https://example.com/bob>\n" },
         { CARD("VERSION:2.1\r\nN;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:M=FCller;Bj=F6rn\r\n"
                "ORG;ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:Gr=C3=BC=\r\nne Wiese\r\nTEL;CELL;VOICE:+49 170 1\r\n"),
           "**Bj\xC3\xB6rn M\xC3\xBCller**, Gr\xC3\xBCne Wiese, +49 170 1\n" },
         { CARD("FN:Example Ltd\r\nORG:Example Ltd\r\nEMAIL:a@example.com\r\nEMAIL:a@example.com\r\n"),
-          "**Example Ltd**, a@example.com\n" },
-        { CARD("EMAIL:bob@example.com\r\n"), "bob@example.com\n" },
+          "**Example Ltd**, <a@example.com>\n" },
+        { CARD("EMAIL:bob@example.com\r\n"), "<bob@example.com>\n" },
         { CARD("FN:*Bob*\\, the <b>\r\n"), "**\\*Bob\\*, the \\<b>**\n" },
         { CARD("FN:Bob\r\n") CARD("FN:Carol\r\n"), "**Bob**\n\n**Carol**\n" },
         { CARD("FN:Bob\r\nAGENT:\r\n" CARD("FN:His agent\r\n") "TEL:1\r\n"), "**Bob**, 1\n" },
