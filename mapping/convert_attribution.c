@@ -440,6 +440,8 @@ static bool ends_with_colon(const struct convert_attribution_line *line)
 static size_t match_wrote(const struct convert_attribution_line *lines, size_t count,
                           enum convert_attribution *kind_out)
 {
+    if (*lines[0].text == '>')
+        return 0;
     size_t n = 0;
     while (n < count && n < WRAPPED_MAX && !ends_with_colon(&lines[n])) {
         bool goes_on = n + 1 < count && lines[n].len >= WRAPPED_MIN && lines[n].text[0] != '>';

@@ -185,7 +185,10 @@ void convert_history_mark(struct convert_history *history, enum convert_history_
 static bool is_at_unmarked(const struct convert_history *history, size_t offset)
 {
     const struct mark *last = &history->marks[history->count - 1];
-    return last->part == CONVERT_HISTORY_UNMARKED && last->offset == offset;
+    size_t from = last->offset;
+    while (from < offset && history->out->data[from] == '\n')
+        from++;
+    return last->part == CONVERT_HISTORY_UNMARKED && from == offset;
 }
 
 bool convert_history_begin_quote(struct convert_history *history, bool is_certain)
@@ -310,24 +313,20 @@ static bool is_forward_in_quote(const struct segment *segment)
 
 struct shape {
     bool own_before, own_after; /* the author's words before the first history, and after it */
-    bool is_interleaved;
+    bool has_history, is_interleaved;
 };
 
 static struct shape find_shape(const struct segment *segments, size_t count)
 {
     struct shape shape = { 0 };
-    bool had_history = false;
     for (size_t i = 0; i < count; i++) {
-        const struct segment *segment = &segments[i];
-        bool is_own = is_own_part(segment->part);
-        if (is_own && had_history)
-            shape.is_interleaved = shape.is_interleaved || has_quote(segment);
-        if (!is_own)
-            shape.is_interleaved =
-                shape.is_interleaved || (is_history_part(segment->part) && had_history && shape.own_after);
-        shape.own_before = shape.own_before || (is_own && !had_history);
-        shape.own_after = shape.own_after || (is_own && had_history);
-        had_history = had_history || is_history_part(segment->part);
+        bool is_history = is_history_part(segments[i].part);
+        bool is_own = is_own_part(segments[i].part);
+        bool is_between = (is_own && shape.has_history && has_quote(&segments[i])) || (is_history && shape.own_after);
+        shape.is_interleaved = shape.is_interleaved || is_between;
+        shape.own_before = shape.own_before || (is_own && !shape.has_history);
+        shape.own_after = shape.own_after || (is_own && shape.has_history);
+        shape.has_history = shape.has_history || is_history;
     }
     return shape;
 }
@@ -364,7 +363,8 @@ void convert_history_split(struct convert_history *history, bool folds, struct s
     }
     struct shape shape = find_shape(segments, count);
     bool has_own = shape.own_before || shape.own_after;
-    bool moves = folds && has_own && !(shape.own_before && shape.own_after) && !shape.is_interleaved;
+    bool moves =
+        folds && shape.has_history && has_own && !(shape.own_before && shape.own_after) && !shape.is_interleaved;
     for (int pass = 0; pass < 2; pass++) { /* footers stand behind what moves */
         for (size_t i = 0; i < count; i++) {
             bool is_footer = segments[i].part == CONVERT_HISTORY_FOOTER;

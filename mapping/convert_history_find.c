@@ -94,9 +94,11 @@ static bool is_footer(const struct finder *finder, const char *line)
     return memmem(end, rest, "http", 4) || memchr(end, '@', rest);
 }
 
+/* RFC 3676 section 4.3; the blank often gets lost. */
 static bool is_signature(const struct finder *finder, const char *line)
 {
-    return line_end(finder, line) - line == 3 && strncmp(line, "-- ", 3) == 0;
+    ptrdiff_t len = line_end(finder, line) - line;
+    return (len == 3 && strncmp(line, "-- ", 3) == 0) || (len == 2 && strncmp(line, "--", 2) == 0);
 }
 
 /* At the first line of a quote. */
