@@ -7,97 +7,24 @@
 
 #include "base/strbuf.h"
 #include "mapping/convert.h"
+#include "mapping/convert_subject.h"
 #include "mapping/convert_utf8.h"
 
 /* A longer subject comes back cut, behind a "Re:" or two. */
-enum { COMPARED_MAX = 900 };
+enum { COMPARED_MAX = 900, TAGS_MAX = 2000 };
 
-/* Prefixes that mail programs put before a reply's or a forward's subject, in the languages commonly met. "Ref:" is none:
- * it is what people write themselves. ASCII letters are compared without case. */
-static const struct prefix {
-    const char *word;
-    bool is_forward;
-} prefixes[] = {
-    { "re", false },    { "aw", false },   { "antw", false }, { "antwort", false }, { "sv", false },
-    { "vs", false },    { "odp", false },  { "res", false },  { "ynt", false },     { "r", false },
-    { "vá", false },    { "απ", false },   { "ΑΠ", false },   { "отв", false },     { "Отв", false },
-    { "на", false },    { "На", false },   { "НА", false },   { "回复", false },    { "回覆", false },
-    { "答复", false },  { "答覆", false }, { "返信", false }, { "회신", false },    { "رد", false },
-    { "תגובה", false }, { "fwd", true },   { "fw", true },    { "wg", true },       { "tr", true },
-    { "vl", true },     { "rv", true },    { "enc", true },   { "i", true },        { "doorst", true },
-    { "pd", true },     { "ilt", true },   { "vb", true },    { "пер", true },      { "Пер", true },
-    { "转发", true },   { "轉寄", true },  { "轉發", true },  { "転送", true },     { "전달", true },
-    { "הועבר", true },
-};
-
-/* Length of the space at p, 0 for none: "Re :" has a no-break one in French, and CJK has a wide one. */
-static size_t space_len(const char *p)
+static const char *skip_prefixes(const char *subject, bool of_forwards)
 {
-    static const char *const spaces[] = { " ", "\t", "\r", "\n", "\u00A0", "\u202F", "\u3000" };
-    for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++)
-        if (strncmp(p, spaces[i], strlen(spaces[i])) == 0)
-            return strlen(spaces[i]);
-    return 0;
-}
-
-static const char *skip_space(const char *p)
-{
-    size_t len;
-    while ((len = space_len(p)) > 0)
-        p += len;
-    return p;
-}
-
-/* Behind "[2]", "(2)" or "^2"; p when there is no count. */
-static const char *skip_count(const char *p)
-{
-    static const char digits[] = "0123456789";
-    if (*p == '^' && strspn(p + 1, digits) > 0)
-        return p + 1 + strspn(p + 1, digits);
-    if (*p != '[' && *p != '(')
-        return p;
-    char end = *p == '[' ? ']' : ')';
-    const char *rest = p + 1 + strspn(p + 1, digits);
-    return *rest == end ? rest + 1 : p;
-}
-
-/* Behind "Re:" or "Re[2] :" and the space after it; NULL when there is none. */
-static const char *skip_prefix(const char *p, const struct prefix *prefix)
-{
-    static const char wide_colon[] = "\uFF1A";
-    size_t len = strlen(prefix->word);
-    if (strncasecmp(p, prefix->word, len) != 0)
-        return NULL;
-    p = skip_space(skip_count(skip_space(p + len)));
-    if (*p == ':')
-        return skip_space(p + 1);
-    if (strncmp(p, wide_colon, sizeof wide_colon - 1) == 0)
-        return skip_space(p + sizeof wide_colon - 1);
-    return NULL;
-}
-
-/* Behind the first prefix: of a reply only, or of a forward too. NULL when there is none. */
-static const char *skip_any(const char *p, bool of_forwards)
-{
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        const char *rest = prefixes[i].is_forward && !of_forwards ? NULL : skip_prefix(p, &prefixes[i]);
-        if (rest)
-            return rest;
-    }
-    return NULL;
-}
-
-static const char *skip_all(const char *subject, bool of_forwards)
-{
-    const char *p = skip_space(subject), *rest;
-    while ((rest = skip_any(p, of_forwards)))
+    const char *p = convert_subject_skip_space(subject), *rest;
+    enum convert_subject_prefix kind;
+    while ((rest = convert_subject_skip_prefix(p, &kind)) && (of_forwards || kind == CONVERT_SUBJECT_REPLY))
         p = rest;
     return p;
 }
 
 const char *thread_text_base_subject(const char *subject)
 {
-    return skip_all(subject, true);
+    return skip_prefixes(subject, true);
 }
 
 /* Mail without a subject is answered without one. */
@@ -106,33 +33,85 @@ static const char *as_mailed(const char *subject)
     return strcmp(subject, CONVERT_NO_SUBJECT) == 0 ? "" : subject;
 }
 
-/* As it looks after a journey by mail. The caller frees it. */
-static char *comparable(const char *subject)
+/* A subject taken apart for comparison (RFC 5256 section 2.1, whose rules for tags are laxer). */
+struct parts {
+    struct strbuf tags; /* "[a][b]" */
+    char *base;         /* as it looks after a journey by mail */
+};
+
+static const char *take_tags(struct parts *parts, const char *subject)
 {
-    const char *base = as_mailed(thread_text_base_subject(subject));
-    return convert_utf8_one_line(base, strlen(base), COMPARED_MAX);
+    const char *p = thread_text_base_subject(subject), *rest;
+    while ((rest = convert_subject_skip_tag(p))) {
+        strbuf_add(&parts->tags, p, strcspn(p, "]") + 1);
+        p = thread_text_base_subject(rest);
+    }
+    return p;
+}
+
+static size_t trim(const char *text, size_t len)
+{
+    static const char mark[] = "(fwd)";
+    while (len > 0 && strchr(" \t\r\n", text[len - 1]))
+        len--;
+    bool has_mark = len > sizeof mark - 1 && strncasecmp(text + len - (sizeof mark - 1), mark, sizeof mark - 1) == 0;
+    return has_mark ? trim(text, len - (sizeof mark - 1)) : len;
+}
+
+static void take_apart(struct parts *parts, const char *subject)
+{
+    strbuf_init(&parts->tags, TAGS_MAX);
+    const char *base = take_tags(parts, as_mailed(subject));
+    size_t len = trim(base, strlen(base));
+    if (*base == '[' && len > 1 && base[len - 1] == ']' && convert_subject_is_forward(base)) { /* "[Fwd: x]" */
+        const char *inner = take_tags(parts, base + 1);
+        len = trim(inner, len - (size_t)(inner - base) - 1);
+        base = inner;
+    }
+    parts->base = convert_utf8_one_line(as_mailed(base), *as_mailed(base) ? len : 0, COMPARED_MAX);
+}
+
+static void free_parts(struct parts *parts)
+{
+    strbuf_free(&parts->tags);
+    free(parts->base);
+}
+
+/* Lists, ticket systems and filters add tags; to exchange one is to change the subject ("[bug 1]"). */
+static bool has_all_tags(const struct parts *parts, const struct parts *of)
+{
+    for (const char *tag = of->tags.data; *tag; tag += strcspn(tag, "]") + 1)
+        if (!memmem(parts->tags.data, parts->tags.len, tag, strcspn(tag, "]") + 1))
+            return false;
+    return true;
 }
 
 bool thread_text_same_subject(const char *thread_subject, const char *subject)
 {
-    char *a = comparable(thread_subject), *b = comparable(subject);
-    bool same = strcmp(a, b) == 0;
-    free(a);
-    free(b);
+    struct parts a, b;
+    take_apart(&a, thread_subject);
+    take_apart(&b, subject);
+    bool same = strcmp(a.base, b.base) == 0 && (has_all_tags(&a, &b) || has_all_tags(&b, &a));
+    free_parts(&a);
+    free_parts(&b);
     return same;
 }
 
 void thread_text_add_reply(struct strbuf *out, const char *subject)
 {
+    const char *p = skip_prefixes(subject, false), *rest;
     strbuf_add_str(out, "Re: ");
-    strbuf_add_str(out, as_mailed(skip_all(subject, false)));
+    while ((rest = convert_subject_skip_tag(p))) { /* "[list] Re: x" */
+        strbuf_add(out, p, (size_t)(rest - p));
+        p = skip_prefixes(rest, false);
+    }
+    strbuf_add_str(out, as_mailed(p));
 }
 
 void thread_text_add_forward(struct strbuf *out, const char *subject)
 {
-    const char *start = skip_space(subject);
-    bool is_forward = false;
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0] && !is_forward; i++)
-        is_forward = prefixes[i].is_forward && skip_prefix(start, &prefixes[i]);
+    const char *start = convert_subject_skip_space(subject);
+    enum convert_subject_prefix kind;
+    bool is_forward = convert_subject_skip_prefix(start, &kind) && kind == CONVERT_SUBJECT_FORWARD;
     strbuf_add_fmt(out, "%s%s", is_forward ? "" : "Fwd: ", start);
 }

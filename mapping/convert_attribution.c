@@ -7,6 +7,7 @@
 
 #include "base/strbuf.h"
 #include "mapping/convert_attribution_words.h"
+#include "mapping/convert_case.h"
 #include "mapping/convert_utf8.h"
 
 enum {
@@ -22,28 +23,6 @@ enum {
 };
 
 /* ---- normalising ---- */
-
-struct range {
-    uint32_t first, last;
-    int32_t add; /* to an upper-case letter; 1: to every other one, beginning with the first */
-};
-
-static uint32_t lower_case(uint32_t code)
-{
-    static const struct range ranges[] = {
-        { 'A', 'Z', 32 },     { 0xC0, 0xDE, 32 },   { 0x100, 0x12F, 1 },  { 0x132, 0x137, 1 },  { 0x139, 0x148, 1 },
-        { 0x14A, 0x177, 1 },  { 0x179, 0x17E, 1 },  { 0x218, 0x21B, 1 },  { 0x386, 0x386, 38 }, { 0x388, 0x38A, 37 },
-        { 0x391, 0x3AB, 32 }, { 0x400, 0x40F, 80 }, { 0x410, 0x42F, 32 }, { 0x490, 0x491, 1 },  { 0x1E00, 0x1EFF, 1 },
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        const struct range *range = &ranges[i];
-        if (code < range->first || code > range->last)
-            continue;
-        bool is_upper = range->add != 1 || (code - range->first) % 2 == 0;
-        return is_upper ? code + (uint32_t)range->add : code;
-    }
-    return code == 0x130 ? 'i' : code; /* Turkish */
-}
 
 static uint32_t ascii_digit(uint32_t code)
 {
@@ -103,7 +82,7 @@ static void add_plain(struct strbuf *plain, const char *text, size_t len)
         if (!form && is_space(code))
             add_byte(plain, ' ');
         else if (!form)
-            convert_utf8_add(plain, ascii_digit(lower_case(code)));
+            convert_utf8_add(plain, ascii_digit(convert_case_lower(code)));
     }
 }
 

@@ -11,6 +11,7 @@
 #include "gateway/notice.h"
 #include "gateway/queue.h"
 #include "gateway/thread_text.h"
+#include "mapping/convert_subject.h"
 
 static void test_base_subject(void **state)
 {
@@ -38,6 +39,17 @@ static void test_base_subject(void **state)
         { "Re[x]: y", "Re[x]: y" },
         { "Re[: y", "Re[: y" },
         { "SV: VS: Antw: Antwort: WG: TR: ODP: x", "x" },
+        { "RES: ENC: RV: Rif: I: R: x", "x" },
+        { "Vá: VÁ: Továbbítás: YNT: İLT: Bls: Trs: Odg: Prosl: x", "x" },
+        { "Отв: НА: Пер: Re: x", "x" },
+        { "ΑΠ: Σχετ: ΠΡΘ: x", "x" },
+        { "回复: 答复：回覆: 答覆：转发：轉寄: x", "x" },
+        { "返信: 転送: 회신: 전달: x", "x" },
+        { "رد: إعادة توجيه: השב: x", "x" },
+        { "Trả lời: Chuyển tiếp: ตอบ: ตอบกลับ: ส่งต่อ: x", "x" },
+        { "Re[2]: Re(3): Re^4: RE [5] : x", "x" },
+        { "[list] Re: x", "[list] Re: x" },
+        { "Re: Was: x", "Was: x" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_string_equal(thread_text_base_subject(rows[i][0]), rows[i][1]);
@@ -62,6 +74,27 @@ static void test_same_subject(void **state)
         { "turned \u202Eround\u202C", "Re: turned round", true },
         { "(no subject)", "Re:", true },
         { "(no subject)", "", true },
+        { "Offer", "[plans] Re: Offer", true },
+        { "[plans] Offer", "Re: [plans] Offer", true },
+        { "[plans] Offer", "[plans] Re: [plans] Offer", true },
+        { "[plans] Offer", "Re: Offer", true },
+        { "[plans] Offer", "[EXTERNAL] Re: [plans] Offer", true },
+        { "[bug 1] Offer", "Re: [bug 2] Offer", false },
+        { "[plans]", "Re: [plans]", true },
+        { "[plans]", "Re: [other]", false },
+        { "[plans] Offer", "Re: [plans] Demand", false },
+        { "Offer", "[Fwd: Offer]", true },
+        { "Offer", "Re: [Fwd: Re: Offer]", true },
+        { "Offer", "Offer (fwd)", true },
+        { "Offer", "Re: Offer (fwd) (fwd)", true },
+        { "Offer", "Demand (was: Offer)", false },
+        { "Offer", "Re: Demand (was Re: Offer)", false },
+        { "Demand (was: Offer)", "Re: Demand (was: Offer)", true },
+        { "Offer", "Automatic reply: Offer", false },
+        { "[", "Re: [", true },
+        { "[]", "Re: []", true },
+        { "[Fwd:]", "Fwd", false },
+        { "(fwd)", "Re: (fwd)", true },
         { longest, cut, true },
         { longest, "Re: aaaa", false },
     };
@@ -84,6 +117,11 @@ static void test_made_subjects(void **state)
         { "Re: Fwd: Re: x", "Re: Fwd: Re: x", "Fwd: Re: Fwd: Re: x" },
         { "Research: x", "Re: Research: x", "Fwd: Research: x" },
         { "(no subject)", "Re: ", "Fwd: (no subject)" },
+        { "[list] Re: x", "Re: [list] x", "Fwd: [list] Re: x" },
+        { "Re: [a] AW: [b] x", "Re: [a] [b] x", "Fwd: Re: [a] AW: [b] x" },
+        { "[x]", "Re: [x]", "Fwd: [x]" },
+        { "回复：x", "Re: x", "Fwd: 回复：x" },
+        { "转发: x", "Re: 转发: x", "转发: x" },
         { "", "Re: ", "Fwd: " },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -100,6 +138,27 @@ static void test_made_subjects(void **state)
         assert_string_equal(text.data, rows[i].forward);
         strbuf_free(&text);
     }
+}
+
+/* By whoever sent it, not before. */
+static void test_forwarded_subjects(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *subject;
+        bool is_forward;
+    } rows[] = {
+        { "Fwd: x", true },      { "FW: Re: x", true },
+        { " WG: x", true },      { "[list] Fwd: x", true },
+        { "[Fwd: x]", true },    { "转发：x", true },
+        { "Re: Fwd: x", false }, { "x", false },
+        { "[list] x", false },   { "[list] Re: Fwd: x", false },
+        { "", false },           { "[", false },
+        { "Forward: x", false }, { "I: x", true },
+        { "It: x", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(convert_subject_is_forward(rows[i].subject), rows[i].is_forward);
 }
 
 static void test_queue_ids(void **state)
@@ -226,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_base_subject),
         cmocka_unit_test(test_same_subject),
         cmocka_unit_test(test_made_subjects),
+        cmocka_unit_test(test_forwarded_subjects),
         cmocka_unit_test(test_queue_ids),
         cmocka_unit_test(test_notice_lists),
         cmocka_unit_test(test_notice_lists_of_recipients),
