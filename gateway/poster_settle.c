@@ -10,6 +10,7 @@
 #include "base/xmalloc.h"
 #include "gateway/queue.h"
 #include "gateway/report.h"
+#include "gateway/thread_text.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
@@ -69,6 +70,20 @@ static int confirm_thread(struct store_db *db, int64_t thread_id, const char *ms
     return store_thread_take_threadid(db, msgid) < 0 ? -1 : store_thread_set_threadid(db, thread_id, msgid);
 }
 
+/* A correspondent who has changed the subject reads answers under that one. Who has not is not asked: an automatic answer
+ * ("Out of office: x") is about the old one, and a notice is ours. */
+static int take_subject(struct store_db *db, const struct store_inbound *row)
+{
+    struct store_thread thread;
+    bool may_change = row->kind == STORE_INBOUND_MAIL && !row->is_automatic && row->thread_id && row->subject;
+    int found = may_change ? store_thread_find(db, row->thread_id, &thread) : 0;
+    if (found != 1)
+        return found < 0 ? -1 : 1;
+    bool same = thread_text_same_subject(thread.subject, row->subject);
+    store_thread_free(&thread);
+    return same ? 1 : store_thread_set_subject(db, row->thread_id, row->subject);
+}
+
 /* Also of an entry that an administrator dropped while it was being posted: it has arrived, and the story has to say so.
  * But its sender was told then that it failed, and its content is gone. */
 static int finish(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row, int64_t now,
@@ -93,6 +108,8 @@ int poster_settle(struct store_db *db, const struct reporter *reporter, const st
     bool same = row.received_at == fate->received_at, is_settled = row.state == STORE_QUEUE_SETTLED;
     bool is_ours = same && !is_settled; /* else another life's entry; or an echo after its ack */
     int result = is_ours ? finish(db, reporter, &row, fate->now, reported_out) : 1;
+    if (is_ours && result == 1)
+        result = take_subject(db, &row);
     store_inbound_free(&row);
     if (!is_ours || result != 1)
         return result;

@@ -178,3 +178,24 @@ def test_a_reply_that_names_nothing_begins_a_thread(gateway, bob_to_alice):
     assert second["Subject"] == "Re: Plans" and ids(second["References"]) == ids(second["In-Reply-To"]) == [answer["Message-ID"]]
     assert DOMAIN in str(second["From"]) and first["Message-ID"] != second["Message-ID"]
     assert len(gmail([answer, second])) == 1 and len(thunderbird([answer, second])) == 1
+
+
+def test_a_changed_subject_is_the_messages_and_then_the_threads(gateway, bob_to_alice):
+    """Who changes it reads answers under the new one. An automatic answer changes nothing."""
+    answers = [("New date (was: Plans)", {}, "New date (was: Plans)"), ("AW: [plans] New date (was: Plans)", {}, ""),
+               ("Automatic reply: Plans", {"Auto-Submitted": "auto-replied"}, "Automatic reply: Plans"),
+               ("Re: New date (was: Plans)", {}, "")]
+    bob_to_alice.post(BOB, "Message 0", subject="Plans")
+    first = wait_until("the mail leaves", lambda: read_maildir(gateway.maildir))[0]
+    for number, (subject, header, shown) in enumerate(answers):
+        answer = make_mail(subject, f"Answer {number}\n", references=[first["Message-ID"]])
+        for name, value in header.items():
+            answer[name] = value
+        send(gateway.smtp_port, answer)
+        received = bob_to_alice.receive_where("the answer", lambda item, wanted=number: item["op"] == "delivery"
+                                              and f"Answer {wanted}\n" in item["body"] + "\n")
+        assert received["subject"] == shown
+        bob_to_alice.post(BOB, f"Message {number + 1}", thread=received["threadid"])
+        mail = wait_until("the mail leaves", lambda wanted=number: read_maildir(gateway.maildir)[wanted + 1:])[0]
+        assert mail["Subject"] == "Re: New date (was: Plans)"
+        assert first["Message-ID"] in ids(mail["References"])
