@@ -140,13 +140,12 @@ static const char *begin_history(struct finder *finder, const char *line, const 
 /* One line that is not empty. Where the next one to look at begins. */
 static const char *take_line(struct finder *finder, const char *line)
 {
-    const char *next = next_line(finder, line);
-    if (finder->part == CONVERT_HISTORY_UNMARKED) {
-        if (is_footer(finder, line))
+    const char *next = next_line(finder, line), *after;
+    if (finder->part == CONVERT_HISTORY_UNMARKED) { /* the rule may stand above a block, too */
+        if (is_footer(finder, line) && match(finder, line, false, &after) == CONVERT_ATTRIBUTION_NONE)
             begin_part(finder, line, CONVERT_HISTORY_FOOTER);
         return next;
     }
-    const char *after;
     enum convert_attribution kind = match(finder, line, false, &after);
     if (*line == '>' && kind == CONVERT_ATTRIBUTION_NONE) {
         if (finder->part != CONVERT_HISTORY_QUOTE && !finder->in_plain_quote)
