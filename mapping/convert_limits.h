@@ -45,6 +45,13 @@ enum {
     CONVERT_VCARD_VALUES_MAX = 3,  /* addresses, and numbers, of a card */
     CONVERT_VCARD_VALUE_MAX = 200, /* octets */
 
+    /* winmail.dat. */
+    CONVERT_TNEF_FILES_MAX = 500,           /* in it */
+    CONVERT_TNEF_DEPTH_MAX = 10,            /* messages in messages; deeper ones stay as they are */
+    CONVERT_TNEF_RTF_MAX = 8 * 1024 * 1024, /* octets of a text's RTF, expanded */
+    CONVERT_TNEF_RECIPIENTS_MAX = 100,      /* of a message in it that are named in its header */
+    CONVERT_TNEF_VALUE_MAX = 998,           /* octets of a name, a title, an address */
+
     /* Reports and bounces; what a result holds: convert_report.h. */
     CONVERT_REPORT_STATUS_PART_MAX = 1024 * 1024, /* octets of a report's fields that are read */
     CONVERT_REPORT_PART_MAX = 256 * 1024,         /* octets of a text part, in its transfer encoding, that are read */

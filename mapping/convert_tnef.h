@@ -20,6 +20,8 @@ struct convert_tnef_file {
     char *owned; /* data when it is the result's own; else NULL */
 };
 
+struct convert_tnef_meeting;
+
 struct convert_tnef {
     struct convert_tnef_file *files; /* at most CONVERT_TNEF_FILES_MAX */
     size_t file_count;
@@ -30,7 +32,7 @@ struct convert_tnef {
     char *subject;                        /* one line of UTF-8; "" */
     struct convert_tnef_meeting *meeting; /* opaque; NULL: none */
     bool is_damaged;                      /* not all of it could be read: the original should be attached */
-    bool is_incomplete;                   /* something was left out for a limit: likewise */
+    bool is_incomplete;                   /* something is not in the above: for a limit, or it is no plain message */
 };
 
 /* room: octets that texts and messages in it may have together once they are unpacked; what would be more is left out
