@@ -9,7 +9,11 @@
 #include "base/clock.h"
 #include "gateway/envelope.h"
 
-enum { RECEIVED_MAX = 100 }; /* RFC 5321 section 6.3 */
+enum {
+    RECEIVED_MAX = 100, /* RFC 5321 section 6.3 */
+    NAME_SHOWN_MAX = 60,
+    ALLOWED_SHOWN_MAX = 100,
+};
 
 static struct policy_verdict verdict(enum policy_decision decision, struct smtp_reply reply)
 {
@@ -252,6 +256,60 @@ struct policy_verdict policy_judge_mapping(const struct policy_mapping_facts *fa
     clock_format_rfc3339(mapping->decided_at ? mapping->decided_at : mapping->created_at, when);
     return accept_because("mapping %lld, approved by %s at %s", (long long)mapping->id,
                           mapping->decided_by[0] ? mapping->decided_by : mapping->created_by, when);
+}
+
+/* What the sender is told about what is let in, short enough for the line of a reply. */
+static void describe_allowed(const struct policy_attachment_facts *facts, char *out, size_t size)
+{
+    size_t len = strlen(facts->allowed);
+    if (strcmp(facts->allowed, "no") == 0)
+        snprintf(out, size, "<%s> may not send files to <%s>", facts->from, facts->recipient);
+    else
+        snprintf(out, size, "<%s> may send only %.*s%s to <%s>", facts->from,
+                 (int)(len > ALLOWED_SHOWN_MAX ? ALLOWED_SHOWN_MAX : len), facts->allowed,
+                 len > ALLOWED_SHOWN_MAX ? "..." : "", facts->recipient);
+}
+
+/* Names come from a stranger: cut at a character, and without what would end the quotes around them. */
+static void quote_name(const char *name, char out[static NAME_SHOWN_MAX + 6])
+{
+    size_t len = strlen(name);
+    bool fits = len <= NAME_SHOWN_MAX;
+    if (!fits)
+        for (len = NAME_SHOWN_MAX; len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80;)
+            len--;
+    snprintf(out, NAME_SHOWN_MAX + 6, "\"%.*s%s\"", (int)len, name, fits ? "" : "...");
+    for (size_t i = 1; out[i] && out[i + 1]; i++)
+        if (out[i] == '"' || (unsigned char)out[i] < ' ' || out[i] == 0x7f)
+            out[i] = '?';
+}
+
+static struct policy_verdict refuse_file(const struct policy_file *file, const char *allowed)
+{
+    char name[NAME_SHOWN_MAX + 6];
+    quote_name(file->name, name);
+    if (file->verdict == ATTACHMENT_OTHER_CONTENT && file->format != ATTACHMENT_OTHER)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "%s is %s: %s", name,
+                                                      attachment_format_about(file->format)->name, allowed));
+    if (file->verdict == ATTACHMENT_OTHER_CONTENT)
+        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "%s is not what its name says: %s", name, allowed));
+    return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "%s: %s", name, allowed));
+}
+
+struct policy_verdict policy_judge_attachments(const struct policy_attachment_facts *facts)
+{
+    char allowed[2 * SMTP_ADDRESS_MAX + ALLOWED_SHOWN_MAX + 64];
+    describe_allowed(facts, allowed, sizeof allowed);
+    if (facts->look == POLICY_LOOK_FAILED)
+        return verdict(POLICY_DEFER, smtp_reply_make(451, "4.3.0",
+                                                     "the files of this message could not be looked at, "
+                                                     "please try again later"));
+    if (facts->look != POLICY_LOOK_DONE)
+        return verdict(POLICY_REJECT,
+                       smtp_reply_make(550, "5.7.1", "what is in this message can't be told: %s", allowed));
+    if (facts->refused)
+        return refuse_file(facts->refused, allowed);
+    return accept_because("its files are let in");
 }
 
 bool policy_allows_outbound(const struct store_mapping *mapping, int64_t now, const char **reason_out)

@@ -4,6 +4,7 @@
  * words that go into the SMTP reply and into the trace. Default deny: a fact that is missing never helps.
  */
 #pragma once
+#include "gateway/attachment_rule.h"
 #include "gateway/config.h"
 #include "mapping/store_mapping.h"
 #include "smtp/auth_results.h"
@@ -83,6 +84,27 @@ struct policy_mapping_facts {
     bool database_failed;
 };
 struct policy_verdict policy_judge_mapping(const struct policy_mapping_facts *facts);
+
+/* At the end of data, per recipient whose mapping does not let every file in: are those of this message let in? The files
+ * themselves are judged by attachment_rule.h. */
+enum policy_look {
+    POLICY_LOOK_DONE,
+    POLICY_LOOK_UNREADABLE, /* what the message carries can't be told */
+    POLICY_LOOK_FAILED,     /* nobody could look now */
+};
+struct policy_file {
+    const char *name;
+    enum attachment_verdict verdict; /* not ALLOWED */
+    enum attachment_format format;
+};
+struct policy_attachment_facts {
+    const char *from; /* address, for the reply */
+    const char *recipient;
+    const char *allowed; /* the mapping's rule, for the reply */
+    enum policy_look look;
+    const struct policy_file *refused; /* the first file that is not let in; NULL: all are */
+};
+struct policy_verdict policy_judge_attachments(const struct policy_attachment_facts *facts);
 
 /* Outward: does this mapping let its member, or its group's members, write to the correspondent? NULL mapping: no. On refusal *reason_out is static text. */
 bool policy_allows_outbound(const struct store_mapping *mapping, int64_t now, const char **reason_out);
