@@ -58,7 +58,7 @@ bool store_direction_parse(const char *text, enum store_direction *direction_out
     " coalesce(member.alias, group_.gid),"                                                                             \
     " mapping.state, mapping.direction, mapping.expires_at, mapping.max_size, mapping.daily, mapping.note,"            \
     " mapping.created_at, mapping.decided_at, mapping.created_by, mapping.decided_by, mapping.reason,"                 \
-    " mapping.announced"                                                                                               \
+    " mapping.announced, mapping.attachments"                                                                          \
     " FROM mapping JOIN correspondent ON correspondent.id = mapping.correspondent_id"                                  \
     " LEFT JOIN member ON member.id = mapping.member_id LEFT JOIN group_ ON group_.id = mapping.group_id "
 
@@ -81,6 +81,7 @@ static struct store_mapping read_mapping(const struct store_query *query)
         .decided_by = store_query_copy(query, 15),
         .reason = store_query_copy(query, 16),
         .announced = store_query_int(query, 17) != 0,
+        .attachments = store_query_copy(query, 18),
     };
     bool known = store_mapping_state_parse(store_query_text(query, 6), &mapping.state) &&
                  store_direction_parse(store_query_text(query, 7), &mapping.direction);
@@ -116,14 +117,15 @@ int store_mapping_add(struct store_db *db, const struct store_mapping_new *mappi
         return exists == 1 ? 0 : -1;
     return store_fetch_int(db,
                            "INSERT INTO mapping (correspondent_id, member_id, group_id, state, direction, expires_at, "
-                           "max_size, daily, note,"
+                           "max_size, daily, attachments, note,"
                            " created_at, created_by, decided_at, decided_by, reason)"
-                           " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                           " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                            STORE_VALUES(bind_int(mapping->correspondent_id), bind_id(mapping->target.member_id),
                                         bind_id(mapping->target.group_id), bind_text(state_names[mapping->state]),
                                         bind_text(direction_names[mapping->direction]), bind_int(mapping->expires_at),
-                                        bind_int(mapping->max_size), bind_int(mapping->daily), bind_text(mapping->note),
-                                        bind_int(mapping->now), bind_text(mapping->actor),
+                                        bind_int(mapping->max_size), bind_int(mapping->daily),
+                                        bind_text(mapping->attachments ? mapping->attachments : "yes"),
+                                        bind_text(mapping->note), bind_int(mapping->now), bind_text(mapping->actor),
                                         bind_int(approved ? mapping->now : 0),
                                         bind_text(approved ? mapping->actor : ""), bind_text(mapping->reason)),
                            id_out);
@@ -240,6 +242,7 @@ void store_mapping_free(struct store_mapping *mapping)
 {
     free(mapping->address);
     free(mapping->target_name);
+    free(mapping->attachments);
     free(mapping->note);
     free(mapping->created_by);
     free(mapping->decided_by);

@@ -53,6 +53,7 @@ struct store_mapping {
     int64_t expires_at;             /* 0: never */
     int64_t max_size;               /* bytes; 0: only the gateway's own limit */
     int64_t daily;                  /* messages per 24 hours from this correspondent to this target; 0: no limit */
+    char *attachments;              /* what files it lets in: "yes", or as gateway/attachment_rule.h has it */
     char *note;                     /* "" */
     int64_t created_at, decided_at; /* 0: not decided */
     char *created_by, *decided_by, *reason; /* "" when none */
@@ -69,6 +70,7 @@ struct store_mapping_new {
     enum store_mapping_state state; /* REQUESTED or APPROVED */
     enum store_direction direction;
     int64_t expires_at, max_size, daily;
+    const char *attachments;           /* NULL: "yes" */
     const char *note, *actor, *reason; /* not NULL */
     int64_t now;
 };

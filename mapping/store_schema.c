@@ -87,6 +87,7 @@
     "  expires_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
     "  max_size INTEGER NOT NULL DEFAULT 0,"                                                                           \
     "  daily INTEGER NOT NULL DEFAULT 0,"                                                                              \
+    "  attachments TEXT NOT NULL DEFAULT 'yes'," /* see gateway/attachment_rule.h */                                   \
     "  note TEXT NOT NULL DEFAULT '',"                                                                                 \
     "  created_at INTEGER NOT NULL,"                                                                                   \
     "  created_by TEXT NOT NULL DEFAULT '',"                                                                           \

@@ -352,6 +352,7 @@ static void mappings_are_kept_as_given(void **state)
     mapping.expires_at = 5000;
     mapping.max_size = 1024;
     mapping.daily = 7;
+    mapping.attachments = ".pdf, image/*";
     mapping.note = "an 'odd' note; --";
     mapping.reason = "asked for";
     int64_t id = add_mapping(db, &mapping);
@@ -369,6 +370,7 @@ static void mappings_are_kept_as_given(void **state)
     assert_int_equal(found.expires_at, 5000);
     assert_int_equal(found.max_size, 1024);
     assert_int_equal(found.daily, 7);
+    assert_string_equal(found.attachments, ".pdf, image/*");
     assert_string_equal(found.note, "an 'odd' note; --");
     assert_int_equal(found.created_at, NOW);
     assert_string_equal(found.created_by, "root");
