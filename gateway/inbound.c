@@ -37,6 +37,12 @@ static void mail_free(struct mail *mail)
     mail_header_facts_free(&mail->header);
     free(mail->session);
     free(mail->proof);
+    free(mail->answer_attachments);
+    free(mail->answer_refusal);
+    for (size_t i = 0; i < mail->count; i++) {
+        free(mail->recipients[i].attachments);
+        free(mail->recipients[i].files_story);
+    }
     free(mail->recipients);
     free(mail);
 }
@@ -98,8 +104,8 @@ static void scan_header(struct mail *mail)
     }
 }
 
-/* May the author write to this target (found_target: as target_find_by_address() returns)? But for the daily limit. Fills
- * target and mapping id. */
+/* May the author write to this target (found_target: as target_find_by_address() returns)? But for the daily limit, and for
+ * what files come with it. Fills target, mapping id, and those two limits. */
 static void judge_pair(struct mail *mail, struct mail_recipient *recipient, struct store_target target,
                        int found_target)
 {
@@ -122,6 +128,7 @@ static void judge_pair(struct mail *mail, struct mail_recipient *recipient, stru
             recipient->mapping_id = mapping.id;
             recipient->daily = mapping.daily;
             mapping.daily = 0; /* counted inside the commit, and not for a repetition */
+            recipient->attachments = strcmp(mapping.attachments, "yes") == 0 ? NULL : xstrdup(mapping.attachments);
             facts.mapping = &mapping;
         }
     }
@@ -189,6 +196,7 @@ static void judge_answer(struct mail *mail)
         judge_pair(mail, &answer, author, author.member_id || author.group_id);
         if (answer.verdict.decision == POLICY_ACCEPT)
             mail->answer_mapping_id = answer.mapping_id;
+        mail->answer_attachments = answer.attachments;
         break;
     }
     store_outbound_free(&row);
@@ -353,14 +361,18 @@ static void prepared(void *arg)
         stored(-1, mail);
 }
 
+void inbound_discard(struct mail *mail)
+{
+    answer(mail, -1);
+    mail_free(mail);
+}
+
 /* The daemon stops: the transaction has waited for its answer to be freed. */
 static void discarded(void *arg)
 {
     struct mail *mail = arg;
-    if (--mail->preparing > 0)
-        return;
-    answer(mail, -1);
-    mail_free(mail);
+    if (--mail->preparing == 0)
+        inbound_discard(mail);
 }
 
 static void store_content(struct mail *mail)
@@ -439,13 +451,28 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     return mail;
 }
 
+void inbound_decide(struct mail *mail)
+{
+    bool any_accepted = false, any_refused = false;
+    for (size_t i = 0; i < mail->count; i++) {
+        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
+            any_accepted = true;
+        else
+            any_refused = true;
+    }
+    mail->is_split = any_accepted && any_refused && !mail->lmtp && may_be_split(mail);
+    if (!any_accepted || (any_refused && !mail->lmtp && !mail->is_split))
+        refuse(mail);
+    else
+        store_content(mail);
+}
+
 static void on_message(struct smtp_transaction *transaction, void *ctx)
 {
     struct inbound *inbound = ctx;
     struct mail *mail = mail_new(inbound, transaction);
     bool is_returned = signed_id_is_return(smtp_transaction_recipient(transaction, 0));
     struct policy_verdict proof = is_returned ? judge_returned(mail) : judge_proof(mail);
-    bool any_accepted = false, any_refused = false;
     store_begin_reading(store_reader(inbound->parts->store));
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
@@ -453,18 +480,13 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
             judge_recipient(mail, recipient, smtp_transaction_recipient(transaction, i));
         else
             recipient->verdict = proof;
-        if (recipient->verdict.decision == POLICY_ACCEPT)
-            any_accepted = true;
-        else
-            any_refused = true;
     }
     store_end_reading(store_reader(inbound->parts->store));
     mail->proof = xstrdup(proof.reason);
-    mail->is_split = any_accepted && any_refused && !mail->lmtp && may_be_split(mail);
-    if (!any_accepted || (any_refused && !mail->lmtp && !mail->is_split))
-        refuse(mail);
+    if (inbound_look_is_needed(mail))
+        inbound_look_begin(mail);
     else
-        store_content(mail);
+        inbound_decide(mail);
 }
 
 const struct smtp_server_callbacks inbound_callbacks = { .on_recipient = on_recipient, .on_message = on_message };
@@ -480,6 +502,8 @@ struct inbound *inbound_new(const struct parts *parts, void (*on_accepted)(void 
 
 void inbound_free(struct inbound **inbound)
 {
+    if (*inbound)
+        inbound_look_drop_all(*inbound);
     free(*inbound);
     *inbound = NULL;
 }

@@ -1,6 +1,7 @@
 /* inbound_internal.h - what the source files of inbound share; nobody else includes it
  *
  *   inbound.c          the session's side: RCPT, the verdict at the end of data, getting the content ready, the answer
+ *   inbound_look.c     what files it carries, when a mapping does not let every file in
  *   inbound_store.c    the store operation: repetitions, daily limits, the entry, a report about refusals
  */
 #pragma once
@@ -20,6 +21,7 @@ struct inbound {
     void (*on_accepted)(void *ctx);
     void *ctx;
     struct inbound_statistics statistics;
+    struct look *looks; /* inbound_look.c's: mails whose files are being looked at, or wait for that */
 };
 
 /* One mail between its end of data and our reply. While it is prepared only the background thread (draft, kept) and the
@@ -51,6 +53,8 @@ struct mail {
      * write to that message's author, should it be an answer and no report (0: none does). */
     struct signed_return about;
     int64_t answer_mapping_id;
+    char *answer_attachments; /* what files that mapping lets in; NULL: all */
+    char *answer_refusal;     /* why it is not let in as an answer: for its files; NULL */
     bool is_split; /* SMTP: taken for some recipients, refused for good for others, whose report goes with it */
     bool reported; /* such a report is in the outbound queue */
     size_t count;  /* recipients */
@@ -60,9 +64,12 @@ struct mail {
         const char *orcpt; /* NULL */
         struct store_target target;
         int64_t mapping_id, daily;
+        char *attachments; /* what files the mapping lets in (attachment_rule.h); NULL: all */
+        char *files_story; /* which file came in by what; "" none did; NULL: nobody was asked, or it is refused */
         struct policy_verdict verdict;
-        bool is_over_limit; /* that is why verdict refuses: the next run of the operation asks again */
-        int64_t repeated;   /* the entry that it was accepted as before; 0: it was not */
+        bool is_over_limit;  /* that is why verdict refuses: the next run of the operation asks again */
+        bool is_about_files; /* that is why verdict refuses: another mail may be welcome */
+        int64_t repeated;    /* the entry that it was accepted as before; 0: it was not */
     } * recipients;
     int64_t now;
     int64_t id; /* in the queue; 0: everything was a repetition */
@@ -72,6 +79,18 @@ struct mail {
  * content. Both refer to the mail. */
 struct report_recipient inbound_describe_refusal(const struct mail_recipient *recipient);
 struct report inbound_describe_mail(const struct mail *mail);
+
+/* Of a mail that has got as far as that: with these verdicts it is kept, or refused. */
+void inbound_decide(struct mail *mail);
+/* The daemon stops: the sender is to come again. */
+void inbound_discard(struct mail *mail);
+
+/* Must somebody look at its files before it is decided about? Then they are looked at, and inbound_decide() is called later with
+ * the verdicts that follow, never from inside, unless nobody can look now. */
+bool inbound_look_is_needed(const struct mail *mail);
+void inbound_look_begin(struct mail *mail);
+/* After the workers have gone: discards what still waits. */
+void inbound_look_drop_all(struct inbound *inbound);
 
 /* Of the mail as it came, into mail->digest. Reads all of it. Does nothing when it was done or is not needed. */
 void inbound_find_digest(struct mail *mail);

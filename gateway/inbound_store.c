@@ -193,15 +193,21 @@ static int add_recipient(struct store_db *db, const struct mail *mail, const str
     join_addresses(mail, recipient, &row);
     if (store_inbound_add_recipient(db, mail->id, &row) != 1)
         return -1;
-    return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s", recipient->address,
-                           recipient->verdict.reason);
+    int result = store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "authorised", "for %s: %s",
+                                 recipient->address, recipient->verdict.reason);
+    if (result == 1 && recipient->files_story)
+        result = store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "files", "for %s: %s", recipient->address,
+                                 recipient->files_story[0] ? recipient->files_story : "it has none");
+    return result;
 }
 
 /* It has no recipient yet: who is told what is decided when it has been read (returns.h). */
 static int trace_return(struct store_db *db, const struct mail *mail)
 {
-    return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "returned", "to the return address of out%" PRId64,
-                           mail->about.outbound_id);
+    return store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "returned",
+                           "to the return address of out%" PRId64 "%s%s", mail->about.outbound_id,
+                           mail->answer_refusal ? "; as an answer it is not let in: " : "",
+                           mail->answer_refusal ? mail->answer_refusal : "");
 }
 
 static int add_recipients(struct store_db *db, struct mail *mail)
@@ -257,7 +263,7 @@ static int note_refusal(struct store_db *db, const struct mail *mail, size_t ind
     int found = same.message_id ? store_inbound_find_same(db, &same, &accepted_as) : 0;
     if (found != 0)
         return found == 1 ? REFUSAL_OLD : -1;
-    bool is_not_authorised = strcmp(recipient->verdict.reply.enhanced, "5.7.1") == 0;
+    bool is_not_authorised = strcmp(recipient->verdict.reply.enhanced, "5.7.1") == 0 && !recipient->is_about_files;
     int told =
         is_not_authorised && !is_asked_for(mail, index)
             ? store_overdue_refusal_told(db, mail->correspondent_id, mail->sender, same.target, mail->now - HOUR_MS)
