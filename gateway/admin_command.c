@@ -35,9 +35,9 @@ static const struct command {
     { "group", "leave", 1, 1, "", "group leave GID", admin_group_leave },
     { "mapping", "list", 0, 0, " --state --member --address ",
       "mapping list [--state S] [--member ALIAS|GID] [--address E]", admin_mapping_list },
-    { "mapping", "add", 2, 2, " --direction --expires --daily --max-size --note ",
-      "mapping add ADDRESS MEMBER|GID [--direction in|out|both] [--expires DATE] [--daily N] [--max-size S] [--note "
-      "TEXT]",
+    { "mapping", "add", 2, 2, " --direction --expires --daily --max-size --attachments --note ",
+      "mapping add ADDRESS MEMBER|GID [--direction in|out|both] [--expires DATE] [--daily N] [--max-size S] "
+      "[--attachments yes|no|TYPES] [--note TEXT]",
       admin_mapping_add },
     { "mapping", "show", 1, 1, "", "mapping show ID", admin_mapping_show },
     { "mapping", "approve", 1, 1, "", "mapping approve ID", admin_mapping_approve },

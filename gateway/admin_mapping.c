@@ -9,6 +9,7 @@
 #include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
+#include "gateway/attachment_rule.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
@@ -16,7 +17,7 @@
 #include "mapping/store_mapping.h"
 #include "smtp/smtp_address.h"
 
-enum { NOTE_MAX = 1000 };
+enum { NOTE_MAX = 1000, WRONG_MAX = 400 };
 
 static void add_short(struct admin_output *out, const struct store_mapping *mapping)
 {
@@ -26,6 +27,7 @@ static void add_short(struct admin_output *out, const struct store_mapping *mapp
     admin_output_string(out, "direction", store_direction_name(mapping->direction));
     admin_output_string(out, "state", store_mapping_state_name(mapping->state));
     admin_output_time(out, "expires", mapping->expires_at);
+    admin_output_string(out, "attachments", mapping->attachments);
 }
 
 static void add_long(struct admin_output *out, const struct store_mapping *mapping)
@@ -118,6 +120,8 @@ struct addition {
     struct admin_request *request;
     char address[SMTP_ADDRESS_MAX + 2];
     struct store_mapping_new mapping;
+    struct attachment_rule *attachments; /* NULL: not given */
+    struct strbuf wrong;                 /* what is wrong with it */
     int64_t id;
     enum { ADDITION_NO_MEMBER, ADDITION_EXISTS } refusal;
 };
@@ -131,6 +135,27 @@ static int parse_expiry(const char *text, int64_t now, int64_t *at_out)
     int result = strbuf_ok(&full) ? clock_parse_rfc3339(full.data, at_out) : -1;
     strbuf_free(&full);
     return result == 1 && *at_out > now ? 1 : -1;
+}
+
+static void addition_free(struct addition *addition)
+{
+    attachment_rule_free(&addition->attachments);
+    strbuf_free(&addition->wrong);
+    free(addition);
+}
+
+/* NULL, or what is wrong with it. */
+static const char *take_attachments(struct addition *addition)
+{
+    const char *given = admin_option(addition->request, "--attachments");
+    if (!given)
+        return NULL;
+    strbuf_add_str(&addition->wrong, "--attachments takes yes, no or a list such as .pdf,image/*; ");
+    addition->attachments = attachment_rule_new(given, &addition->wrong);
+    if (!addition->attachments)
+        return addition->wrong.data;
+    addition->mapping.attachments = attachment_rule_text(addition->attachments);
+    return NULL;
 }
 
 /* NULL, or what is wrong with the options. */
@@ -154,7 +179,9 @@ static const char *take_options(struct addition *addition)
     if (max_size && (config_parse_size(max_size, &mapping->max_size) < 0 || mapping->max_size < 1024))
         return "--max-size takes a size of at least 1K, such as 512K or 10M";
     mapping->note = admin_option(request, "--note") ? admin_option(request, "--note") : "";
-    return strlen(mapping->note) > NOTE_MAX ? "--note takes at most 1000 bytes" : NULL;
+    if (strlen(mapping->note) > NOTE_MAX)
+        return "--note takes at most 1000 bytes";
+    return take_attachments(addition);
 }
 
 static int do_add(struct store_db *db, void *arg)
@@ -192,13 +219,14 @@ static void added(int result, void *arg)
     } else {
         admin_database_error(request);
     }
-    free(addition);
+    addition_free(addition);
 }
 
 void admin_mapping_add(struct admin_request *request)
 {
     struct addition *addition = xcalloc(1, sizeof *addition);
     addition->request = request;
+    strbuf_init(&addition->wrong, WRONG_MAX);
     addition->mapping = (struct store_mapping_new){
         .state = STORE_MAPPING_APPROVED, .actor = request->actor, .reason = "", .now = admin_now(request)
     };
@@ -209,8 +237,8 @@ void admin_mapping_add(struct admin_request *request)
         store_submit(gateway_parts(request->gateway)->store, do_add, added, addition);
         return;
     }
-    free(addition);
     admin_misused(request, "%s", wrong);
+    addition_free(addition);
 }
 
 /* Changing the state. */
