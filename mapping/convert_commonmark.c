@@ -43,6 +43,10 @@ struct commonmark_writer {
     char *link;           /* url of the link that we are in; NULL */
     bool link_is_written; /* its opening mark */
     size_t link_depth;    /* how many of the emphases are around it, not in it */
+
+    struct strbuf table;               /* lines of the table that is open */
+    enum commonmark_align *alignments; /* of its columns; NULL: none is open */
+    size_t columns, row, cell;
 };
 
 struct commonmark_writer *commonmark_writer_new(struct strbuf *out)
@@ -50,6 +54,7 @@ struct commonmark_writer *commonmark_writer_new(struct strbuf *out)
     struct commonmark_writer *writer = xcalloc(1, sizeof *writer);
     writer->out = out;
     strbuf_init(&writer->content, out->max);
+    strbuf_init(&writer->table, out->max);
     return writer;
 }
 
@@ -58,6 +63,8 @@ void commonmark_writer_free(struct commonmark_writer **writer)
     if (!*writer)
         return;
     strbuf_free(&(*writer)->content);
+    strbuf_free(&(*writer)->table);
+    free((*writer)->alignments);
     free((*writer)->link);
     free(*writer);
     *writer = NULL;
@@ -484,6 +491,76 @@ void commonmark_add_rule(struct commonmark_writer *writer)
 {
     commonmark_end_paragraph(writer);
     write_lines(writer, writer->depth > 0 ? "___" : "---", 3, false); /* "- ---" would be a rule and no item */
+}
+
+/* ---- tables ---- */
+
+void commonmark_open_table(struct commonmark_writer *writer, const enum commonmark_align *alignments, size_t columns)
+{
+    commonmark_end_paragraph(writer);
+    strbuf_clear(&writer->table);
+    free(writer->alignments);
+    writer->alignments = xcalloc(columns, sizeof *alignments);
+    memcpy(writer->alignments, alignments, columns * sizeof *alignments);
+    writer->columns = columns;
+    writer->row = writer->cell = 0;
+}
+
+/* A "|" ends a cell wherever it stands, in code too. */
+static void add_cell_text(struct strbuf *out, const struct strbuf *text)
+{
+    bool is_escaped = false;
+    for (size_t i = 0; i < text->len; i++) {
+        if (text->data[i] == '|' && !is_escaped)
+            strbuf_add_char(out, '\\');
+        is_escaped = text->data[i] == '\\' && !is_escaped;
+        strbuf_add_char(out, text->data[i]);
+    }
+}
+
+void commonmark_end_cell(struct commonmark_writer *writer)
+{
+    free(take_blanks(writer));
+    end_linked_text(writer);
+    suspend_emphasis(writer, 0);
+    struct strbuf text;
+    strbuf_init(&text, writer->out->max);
+    commonmark_render_inline(&text, writer->content.data, writer->content.len, true);
+    if (!strbuf_ok(&text) || !strbuf_ok(&writer->content))
+        writer->out->overflowed = true;
+    if (writer->cell++ < writer->columns) {
+        strbuf_add_str(&writer->table, "| ");
+        add_cell_text(&writer->table, &text);
+        strbuf_add_str(&writer->table, text.len > 0 ? " " : "");
+    }
+    strbuf_free(&text);
+    strbuf_clear(&writer->content);
+    writer->line_start = 0;
+}
+
+void commonmark_end_row(struct commonmark_writer *writer)
+{
+    static const char *const lines[] = { "| --- ", "| :-: ", "| --: " };
+    for (; writer->cell < writer->columns; writer->cell++)
+        strbuf_add_str(&writer->table, "| ");
+    strbuf_add_str(&writer->table, "|\n");
+    for (size_t i = 0; writer->row == 0 && i < writer->columns; i++)
+        strbuf_add_str(&writer->table, lines[writer->alignments[i]]);
+    strbuf_add_str(&writer->table, writer->row == 0 ? "|\n" : "");
+    writer->row++;
+    writer->cell = 0;
+}
+
+void commonmark_close_table(struct commonmark_writer *writer)
+{
+    if (!strbuf_ok(&writer->table))
+        writer->out->overflowed = true;
+    if (writer->table.len > 0)
+        write_lines(writer, writer->table.data, writer->table.len - 1, false);
+    strbuf_clear(&writer->table);
+    free(writer->alignments);
+    writer->alignments = NULL;
+    writer->columns = 0;
 }
 
 /* ---- containers ---- */

@@ -484,7 +484,8 @@ void commonmark_render_inline(struct strbuf *out, const char *content, size_t le
     find_delimiters(&render, '_');
     find_delimiters(&render, '~');
     find_brackets(&render);
-    find_line_starts(&render);
+    if (!single_line) /* of a heading or a cell nothing stands at a line's start */
+        find_line_starts(&render);
     find_backticks(&render); /* a fence that is escaped counts */
     render_text(&render);
     free(render.delimiters);
