@@ -26,7 +26,7 @@ struct convert_html_pictures {
 };
 
 /* text: HTML as valid UTF-8 (the charset step is the caller's). pictures and history may be NULL. Quoted history is
- * told to `history`, which must write to the same writer. false when more than CONVERT_HTML_TEXT_MAX octets of text
+ * told to `history`, which must write to the same writer. false when more than CONVERT_HTML_TEXTS_MAX pieces of text
  * are in it: the rest is missing then. */
 bool convert_html_write(struct commonmark_writer *writer, const char *text, size_t len,
                         const struct convert_html_pictures *pictures, struct convert_history *history);
@@ -42,7 +42,7 @@ struct convert_html_measure {
     size_t code;     /* preformatted blocks and pieces of code */
 };
 
-/* Counts, and appends the text that a reader sees, line by line, without any markup. */
+/* Counts, except in quotes, and appends the text that a reader sees, line by line, without any markup. */
 void convert_html_measure(const char *text, size_t len, struct strbuf *plain_out,
                           struct convert_html_measure *measure_out);
 

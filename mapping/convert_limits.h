@@ -13,10 +13,18 @@ enum {
     CONVERT_CONTENT_FIELD_MAX = 8 * 1024, /* octets of one Content-* field */
     CONVERT_DEPTH_MAX = 50,               /* nested multiparts */
     CONVERT_PARTS_MAX = 1000,             /* parts of all kinds */
-    CONVERT_HTML_TAG_MAX = 32 * 1024,     /* a longer tag is left out (its text content is not) */
-    CONVERT_HTML_DEPTH_MAX = 200,         /* deeper elements are taken as plain text */
     CONVERT_TEXT_MAX = 4 * 1024 * 1024,   /* a text or HTML part beyond is attached */
     CONVERT_TEXT_URL_MAX = 4096,          /* octets of an address in plain text: it ends there */
+
+    /* HTML. */
+    CONVERT_HTML_MAX = 24 * 1024 * 1024,         /* octets, pictures in it included; what is larger is attached */
+    CONVERT_HTML_DEPTH_MAX = 200,                /* deeper elements are taken as plain text */
+    CONVERT_HTML_ELEMENTS_MAX = 500 * 1000,      /* further ones likewise */
+    CONVERT_HTML_TEXTS_MAX = 500 * 1000,         /* pieces of text between tags; a document with more is attached */
+    CONVERT_HTML_RULES_MAX = 4000,               /* of its style sheets; further ones do not count */
+    CONVERT_HTML_PICTURE_MAX = 16 * 1024 * 1024, /* octets of a picture in a data: url; a larger one is left out */
+    CONVERT_HTML_VALUE_MAX = 4 * 1024,           /* octets of the value of a field of a form */
+    CONVERT_HTML_TABLE_ROWS_MAX = 20 * 1000,     /* a table with more is written as lines */
 
     /* The thread message. */
     CONVERT_BODY_MAX = 1024 * 1024, /* octets of CommonMark; a longer body is attached */
