@@ -151,6 +151,28 @@ static enum convert_attribution find_attribution(const struct convert_history *h
     return CONVERT_ATTRIBUTION_NONE;
 }
 
+/* "Sent from my phone<br>On ... wrote:<br>" is one paragraph: where its last lines begin that are an attribution. Not
+ * where emphasis, a link or code could go from the lines before into them. */
+static enum convert_attribution find_in_last_lines(const struct convert_history *history, size_t *start_out)
+{
+    enum { LINES_MAX = 4 };
+    const char *data = history->out->data;
+    size_t end = history->out->len, first = block_start(history, end), start = end;
+    for (int lines = 0; lines < LINES_MAX && start > first; lines++) {
+        const char *lf = start > first + 1 ? memrchr(data + first, '\n', start - 1 - first) : NULL;
+        start = lf ? (size_t)(lf - data) + 1 : first;
+        enum convert_attribution kind = start > first ? attribution_at(history, start, end) : CONVERT_ATTRIBUTION_NONE;
+        if (kind != CONVERT_ATTRIBUTION_WROTE)
+            continue;
+        for (size_t i = first; i < start; i++)
+            if (strchr("*_~`[", data[i]) && (i == first || data[i - 1] != '\\'))
+                return CONVERT_ATTRIBUTION_NONE;
+        *start_out = start;
+        return kind;
+    }
+    return CONVERT_ATTRIBUTION_NONE;
+}
+
 /* A rule above it belongs to it. */
 static size_t include_rule(const struct convert_history *history, size_t start)
 {
@@ -201,6 +223,8 @@ bool convert_history_begin_quote(struct convert_history *history, bool is_certai
         return false;
     size_t start;
     enum convert_attribution kind = find_attribution(history, 2, &start);
+    if (kind == CONVERT_ATTRIBUTION_NONE)
+        kind = find_in_last_lines(history, &start);
     if (kind == CONVERT_ATTRIBUTION_FORWARD) {
         set_part(history, start, CONVERT_HISTORY_FORWARD);
         return false;
@@ -253,7 +277,7 @@ void convert_history_look_back(struct convert_history *history)
 /* ---- splitting ---- */
 
 struct segment {
-    const char *text; /* whole lines, the first and last of them not empty */
+    const char *text; /* whole lines, the first and last of them not empty; without the last line end */
     size_t len;
     enum convert_history_part part;
 };
@@ -265,12 +289,9 @@ static struct segment segment_at(const struct convert_history *history, size_t i
     size_t end = i + 1 < history->count ? history->marks[i + 1].offset : history->out->len;
     while (start < end && data[start] == '\n')
         start++;
-    while (end > start && data[end - 1] == '\n')
+    while (end > start && strchr("\n ", data[end - 1]))
         end--;
-    size_t len = end - start;
-    if (len > 0 && end < history->out->len)
-        len++; /* its line feed */
-    return (struct segment){ data + start, len, history->marks[i].part };
+    return (struct segment){ data + start, end - start, history->marks[i].part };
 }
 
 static bool is_history_part(enum convert_history_part part)
@@ -339,12 +360,13 @@ static void add_segment(struct strbuf *out, const struct segment *segment, bool 
     for (const char *line = segment->text; line < end && is_quoted;) {
         const char *lf = memchr(line, '\n', (size_t)(end - line));
         size_t len = lf ? (size_t)(lf - line) + 1 : (size_t)(end - line);
-        strbuf_add_str(out, len > 1 ? "> " : ">");
+        strbuf_add_str(out, *line == '\n' ? ">" : "> ");
         strbuf_add(out, line, len);
         line += len;
     }
     if (!is_quoted)
         strbuf_add(out, segment->text, segment->len);
+    strbuf_add_char(out, '\n');
 }
 
 void convert_history_split(struct convert_history *history, bool folds, struct strbuf *own_out,
