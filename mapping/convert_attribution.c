@@ -13,6 +13,7 @@
 enum {
     PLAIN_MAX = 600,     /* octets of an attribution, normalised; what is longer is none */
     WRAPPED_MAX = 4,     /* lines of "On ... wrote:" */
+    SHORTEST = 12,       /* octets */
     WRAPPED_MIN = 20,    /* octets of a line that was wrapped */
     LABEL_MAX = 60,      /* octets */
     NAME_WORDS_MAX = 6,  /* before an address, and between a time and "wrote" */
@@ -132,7 +133,7 @@ static size_t find_first(const char *text, size_t len, const char *const *words)
 {
     size_t longest = 0;
     for (; *words; words++)
-        if (strlen(*words) > longest && has_word(text, len, 0, *words))
+        if (len > 0 && **words == *text && strlen(*words) > longest && has_word(text, len, 0, *words))
             longest = strlen(*words);
     return longest;
 }
@@ -287,15 +288,13 @@ static void find_verb(struct facts *facts)
     }
 }
 
-static void find_facts(struct facts *facts)
+static void find_words(struct facts *facts)
 {
     size_t verbless = find_first(facts->text, facts->len, convert_attribution_verbless_leads);
     facts->lead_len = find_first(facts->text, facts->len, convert_attribution_leads);
     facts->is_verbless = verbless > 0;
     if (verbless > facts->lead_len)
         facts->lead_len = verbless;
-    find_address(facts);
-    find_date(facts);
     find_verb(facts);
 }
 
@@ -398,7 +397,11 @@ static bool is_wrote_with_address(const struct facts *facts)
 static bool is_wrote(const char *text, size_t len)
 {
     struct facts facts = { .text = text, .len = len };
-    find_facts(&facts);
+    find_address(&facts);
+    find_date(&facts);
+    if (!facts.has_date && facts.address_end == 0)
+        return false; /* nearly all prose: looking for words takes longer */
+    find_words(&facts);
     return facts.address_end > 0 ? is_wrote_with_address(&facts) : is_wrote_without_address(&facts);
 }
 
@@ -428,7 +431,7 @@ static size_t match_wrote(const struct convert_attribution_line *lines, size_t c
             return 0;
         n++;
     }
-    if (n == count || n == WRAPPED_MAX)
+    if (n == count || n == WRAPPED_MAX || (n == 0 && lines[0].len < SHORTEST))
         return 0;
     struct strbuf plain;
     strbuf_init(&plain, PLAIN_MAX);
@@ -532,7 +535,7 @@ static size_t run_at_start(const struct strbuf *plain)
 }
 
 /* What stands between dashes. */
-static enum convert_attribution separator_kind(const char *text, size_t len)
+static enum convert_attribution separator_kind(const char *text, size_t len, bool has_colon)
 {
     if (find_first(text, len, convert_attribution_originals) == len)
         return CONVERT_ATTRIBUTION_ORIGINAL;
@@ -542,8 +545,9 @@ static enum convert_attribution separator_kind(const char *text, size_t len)
         return CONVERT_ATTRIBUTION_ORIGINAL;
     /* Notes: "-----Bob Example/Acme wrote: -----" */
     struct facts facts = { .text = text, .len = len };
-    find_facts(&facts);
-    bool is_notes = facts.verb_end == len && facts.verb_start > 0 && !has_pronoun(&facts) &&
+    if (has_colon)
+        find_verb(&facts);
+    bool is_notes = has_colon && facts.verb_end == len && facts.verb_start > 0 && !has_pronoun(&facts) &&
                     count_words(text, 0, facts.verb_start) <= NAME_WORDS_MAX;
     return is_notes ? CONVERT_ATTRIBUTION_ORIGINAL : CONVERT_ATTRIBUTION_NONE;
 }
@@ -575,10 +579,12 @@ static size_t match_separator(const struct convert_attribution_line *lines, size
                         (behind >= SEPARATOR_MIN || before >= RULE_MIN);
     *kind_out = CONVERT_ATTRIBUTION_NONE;
     if (is_separator) {
+        trim_end(&plain, " ");
+        bool has_colon = plain.len > before && plain.data[plain.len - 1] == ':';
         trim_end(&plain, " :");
         size_t skipped = before + (plain.data[before] == ' ');
         if (skipped < plain.len)
-            *kind_out = separator_kind(plain.data + skipped, plain.len - skipped);
+            *kind_out = separator_kind(plain.data + skipped, plain.len - skipped, has_colon);
     }
     strbuf_free(&plain);
     size_t next = count > 2 && is_blank(&lines[1]) ? 2 : 1;
@@ -602,7 +608,7 @@ static bool is_between_angles(const struct convert_attribution_line *line)
     struct facts facts = { .text = plain.data, .len = plain.len };
     bool has_angles = strbuf_ok(&plain) && plain.len > 8 && memcmp(plain.data + plain.len - 3, ">>>", 3) == 0;
     if (has_angles)
-        find_facts(&facts);
+        find_date(&facts);
     bool found = has_angles && facts.has_date && facts.has_time;
     strbuf_free(&plain);
     return found;
