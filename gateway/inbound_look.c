@@ -325,9 +325,10 @@ void inbound_look_begin(struct mail *mail)
 
 void inbound_look_drop_all(struct inbound *inbound)
 {
-    while (inbound->looks) {
-        if (inbound->looks->mail)
-            inbound_discard(inbound->looks->mail);
-        look_free(inbound->looks);
+    for (struct look *look = inbound->looks, *next; look; look = next) {
+        next = look->next;
+        if (look->mail)
+            inbound_discard(look->mail);
+        look_free(look);
     }
 }
