@@ -68,16 +68,21 @@ enum {
     CONVERT_REPORT_FIELD_MAX = 16 * 1024,         /* octets of From and X-Failed-Recipients */
 
     /* Thread message -> mail. */
-    CONVERT_MARKDOWN_MAX = 256 * 1024, /* a longer body is shown preformatted */
-    CONVERT_SHOWN_MAX = 1024 * 1024,   /* of all texts of a message; what goes beyond is attached */
+    CONVERT_MARKDOWN_MAX = 256 * 1024,                           /* a longer body is shown preformatted */
+    CONVERT_MARKDOWN_CLEAN_MAX = CONVERT_MARKDOWN_MAX * 3 + 256, /* with its invalid octets replaced */
+    CONVERT_SHOWN_MAX = 1024 * 1024, /* of all texts of a message; what goes beyond is attached */
     CONVERT_MARKDOWN_DEPTH_MAX = 200,
-    CONVERT_RENDERED_MAX = 8 * 1024 * 1024,  /* octets of each rendering */
-    CONVERT_ANSWERED_MAX = 4096,             /* octets of what is answered, quoted under an answer */
-    CONVERT_FORM_TYPE_MAX = 200,             /* octets of what a form's type is called */
-    CONVERT_QUOTE_LINE_MAX = 1000,           /* octets of a line of ours before or behind one of them */
-    CONVERT_QUOTE_LINES_MAX = 16 * 1024,     /* both, escaped, with what is around them */
-    CONVERT_MAIL_HEADER_MAX = 1024 * 1024,   /* octets of the header that we write */
-    CONVERT_REFERENCES_SIZE_MAX = 16 * 1024, /* octets of all References together */
+    CONVERT_RENDERED_MAX = 8 * 1024 * 1024,      /* octets of each rendering */
+    CONVERT_TEXT_FILE_MAX = 1024 * 1024,         /* octets of an attached text that is looked through; larger: base64 */
+    CONVERT_MESSAGE_FILE_MAX = 16 * 1024 * 1024, /* octets of an attached message that may travel as it is */
+    CONVERT_FORMS_MAX = 20,                      /* forms that are shown; further ones are attached only */
+    CONVERT_ANSWERED_MAX = 4096,                 /* octets of what is answered, quoted under an answer */
+    CONVERT_TABLE_CELLS_MAX = 100000,            /* of a table in text; a body with more is carried as written */
+    CONVERT_FORM_TYPE_MAX = 200,                 /* octets of what a form's type is called */
+    CONVERT_QUOTE_LINE_MAX = 1000,               /* octets of a line of ours before or behind one of them */
+    CONVERT_QUOTE_LINES_MAX = 16 * 1024,         /* both, escaped, with what is around them */
+    CONVERT_MAIL_HEADER_MAX = 1024 * 1024,       /* octets of the header that we write */
+    CONVERT_REFERENCES_SIZE_MAX = 16 * 1024,     /* octets of all References together */
 
     /* Between the daemon and its workers. */
     CONVERT_KNOWN_MAX = 2000,           /* addresses of which a worker is told that a mail's readers know them, ... */

@@ -15,7 +15,7 @@ enum {
     WORD_MAX = 900,     /* a longer one is encoded, which splits it */
     ENCODED_PIECE = 39, /* octets in one encoded word: with the field's name still within LINE_WANTED */
     ID_MAX = 900,
-    PARAMETER_PLAIN_MAX = 60,
+    PARAMETER_PLAIN_MAX = 250, /* not folded: what reads continuations is rarer than what reads long lines */
     PARAMETER_PIECE_MAX = 54,
     NAME_MAX_OUT = 256,
 };
@@ -298,10 +298,36 @@ void convert_mail_header_add_parameter(struct strbuf *out, const char *name, con
         strbuf_add_fmt(out, ";\r\n %s=\"%s\"", name, value);
         return;
     }
+    struct strbuf piece;
+    strbuf_init(&piece, LINE_WANTED);
+    size_t n = add_extended_piece(&piece, value);
+    if (!value[n]) { /* in one piece, which more programs read */
+        strbuf_add_fmt(out, ";\r\n %s*=utf-8''%s", name, piece.data);
+        value += n;
+    }
+    strbuf_free(&piece);
     for (unsigned section = 0; *value; section++) {
         strbuf_add_fmt(out, ";\r\n %s*%u*=%s", name, section, section == 0 ? "utf-8''" : "");
         value += add_extended_piece(out, value);
     }
+}
+
+void convert_mail_header_add_old_parameter(struct strbuf *out, const char *name, const char *value)
+{
+    if (is_plain_parameter(value)) {
+        strbuf_add_fmt(out, ";\r\n %s=\"%s\"", name, value);
+        return;
+    }
+    size_t len = strlen(value);
+    strbuf_add_fmt(out, ";\r\n %s=\"", name);
+    for (size_t i = 0; i < len;) {
+        size_t n = convert_utf8_cut(value + i, len - i, ENCODED_PIECE);
+        strbuf_add_str(out, i > 0 ? "\r\n =?utf-8?B?" : "=?utf-8?B?");
+        convert_base64_text(out, value + i, n);
+        strbuf_add_str(out, "?=");
+        i += n;
+    }
+    strbuf_add_char(out, '"');
 }
 
 uint64_t convert_mail_header_seed(const char *message_id)

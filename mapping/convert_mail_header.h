@@ -20,8 +20,11 @@ int convert_mail_header_write(struct strbuf *out, const struct convert_out_reque
                               const char **error_out) __attribute__((warn_unused_result));
 bool convert_mail_header_needs_utf8(const struct convert_out_request *request); /* an address needs SMTPUTF8 */
 
-/* Appends "; name=value" with as many continuations as it takes (RFC 2231), each on its own line. value: UTF-8. */
+/* Appends "; name=value" on a line of its own: quoted as far as that goes, else as RFC 2231 has it, with as many
+ * continuations as it takes. value: UTF-8. */
 void convert_mail_header_add_parameter(struct strbuf *out, const char *name, const char *value);
+/* Likewise, with encoded words within the quotes: RFC 2047 section 5 forbids it, and old programs read nothing else. */
+void convert_mail_header_add_old_parameter(struct strbuf *out, const char *name, const char *value);
 
 /* A number from the message-id, for boundaries and Content-IDs. */
 uint64_t convert_mail_header_seed(const char *message_id);

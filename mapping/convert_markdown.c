@@ -13,6 +13,8 @@
 #include "mapping/convert_html.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_markdown_events.h"
+#include "mapping/convert_markdown_form.h"
+#include "mapping/convert_markdown_source.h"
 #include "mapping/convert_text.h"
 #include "mapping/convert_transfer.h"
 #include "mapping/convert_utf8.h"
@@ -22,8 +24,14 @@ enum { ABORT = -2, PADDING = 64, URL_MAX = 8192 };
 struct parse {
     const struct markdown_events *events;
     void *ctx;
+    const struct convert_markdown_references *references;
+    struct markdown_source source; /* what the parser reads */
     unsigned depth;
-    struct strbuf url; /* of the last link or image entered or left */
+    struct strbuf url;     /* of the last link or image entered or left */
+    unsigned form_depth;   /* within the reference to a form: what is written there is not shown */
+    char *form_name;       /* its */
+    struct strbuf pending; /* names of forms, each with its NUL, to be shown at the end of the paragraph */
+    struct strbuf seen;    /* of those that were shown: each is once */
 };
 
 /* "&name;" or a number; what it means, or itself when it means nothing. */
@@ -66,6 +74,20 @@ static void flatten(struct strbuf *out, const MD_ATTRIBUTE *attribute)
     }
     if (!strbuf_ok(out))
         strbuf_clear(out); /* too long to be a link */
+}
+
+/* What may not stand in an address (RFC 3986 section 2), and would end it where it is shown, is percent-encoded. */
+static void encode_url(struct strbuf *out, const struct strbuf *url)
+{
+    strbuf_clear(out);
+    for (size_t i = 0; i < url->len; i++) {
+        if ((unsigned char)url->data[i] <= ' ' || strchr("\"<>\\^`{|}", url->data[i]))
+            strbuf_add_fmt(out, "%%%02X", (unsigned char)url->data[i]);
+        else
+            strbuf_add_char(out, url->data[i]);
+    }
+    if (!strbuf_ok(out))
+        strbuf_clear(out);
 }
 
 /* Our node for md4c's, MARKDOWN_NODE_COUNT for those that only group others. */
@@ -134,11 +156,97 @@ static int status(const struct parse *parse)
     return strbuf_ok(parse->events->out) ? 0 : ABORT;
 }
 
+/* ---- forms ---- */
+
+static bool is_listed(const struct strbuf *names, const char *name)
+{
+    for (size_t i = 0; i < names->len; i += strlen(names->data + i) + 1) {
+        if (strcmp(names->data + i, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const struct tmtp_form *find_form(const struct parse *parse, const char *name)
+{
+    const struct convert_markdown_references *references = parse->references;
+    return references && references->find_form ? references->find_form(name, references->ctx) : NULL;
+}
+
+/* Whether the picture is the reference to a form; then what is in it is passed over. */
+static bool enter_form(struct parse *parse, const char *url)
+{
+    if (parse->form_depth == 0) {
+        char *name = NULL;
+        bool is_form = markdown_classify_url(url, &name) != MARKDOWN_TARGET_WEB && name && name[0] == 'f';
+        if (!is_form) {
+            free(name);
+            return false;
+        }
+        parse->form_name = name;
+    }
+    parse->form_depth++;
+    return true;
+}
+
+static bool is_given(const struct parse *parse, const char *name)
+{
+    const struct convert_markdown_references *references = parse->references;
+    return references && references->find_file && references->find_file(name, references->ctx);
+}
+
+/* It is named in its place; its fields follow where a list can stand. */
+static void leave_form(struct parse *parse)
+{
+    char *target;
+    const char *name = parse->form_name;
+    struct strbuf line;
+    strbuf_init(&line, URL_MAX * 2);
+    bool is_attached = markdown_classify_url(parse->url.data, &target) == MARKDOWN_TARGET_ATTACHED;
+    const struct tmtp_form *form = is_attached ? find_form(parse, name) : NULL;
+    strbuf_add_fmt(&line, "Form \"%s\"%s", name + 2,
+                   is_attached && !form && is_given(parse, name) ? ", which can't be shown here" : "");
+    markdown_add_file_note(&line, parse->references, parse->url.data, "");
+    if (form && !is_listed(&parse->seen, name)) {
+        strbuf_add_char(&line, ':');
+        strbuf_add(&parse->seen, name, strlen(name) + 1);
+        strbuf_add(&parse->pending, name, strlen(name) + 1);
+    }
+    parse->events->text(parse->ctx, line.data, line.len);
+    strbuf_free(&line);
+    free(target);
+    free(parse->form_name);
+    parse->form_name = NULL;
+}
+
+static void show_forms(struct parse *parse)
+{
+    for (size_t i = 0; i < parse->pending.len; i += strlen(parse->pending.data + i) + 1) {
+        const struct tmtp_form *form = find_form(parse, parse->pending.data + i);
+        if (form)
+            markdown_form_show_blank(parse->events, parse->ctx, form);
+    }
+    strbuf_clear(&parse->pending);
+}
+
+/* ---- nodes ---- */
+
+static bool begins_block(enum markdown_node node)
+{
+    return node == MARKDOWN_QUOTE || node == MARKDOWN_BULLETS || node == MARKDOWN_NUMBERS || node == MARKDOWN_RULE ||
+           node == MARKDOWN_HEADING || node == MARKDOWN_CODE_BLOCK || node == MARKDOWN_PARAGRAPH ||
+           node == MARKDOWN_TABLE;
+}
+
 static int enter(struct parse *parse, enum markdown_node node, const struct markdown_detail *detail)
 {
     if (++parse->depth > CONVERT_MARKDOWN_DEPTH_MAX)
         return ABORT;
-    if (node != MARKDOWN_NODE_COUNT)
+    if (begins_block(node))
+        show_forms(parse);
+    if (node == MARKDOWN_IMAGE && enter_form(parse, detail->url))
+        return status(parse);
+    if (node != MARKDOWN_NODE_COUNT && parse->form_depth == 0)
         parse->events->enter(parse->ctx, node, detail);
     return status(parse);
 }
@@ -146,9 +254,33 @@ static int enter(struct parse *parse, enum markdown_node node, const struct mark
 static int leave(struct parse *parse, enum markdown_node node, const struct markdown_detail *detail)
 {
     parse->depth--;
-    if (node != MARKDOWN_NODE_COUNT)
+    if (node == MARKDOWN_IMAGE && parse->form_depth > 0) {
+        if (--parse->form_depth == 0)
+            leave_form(parse);
+        return status(parse);
+    }
+    if (node == MARKDOWN_ITEM)
+        show_forms(parse);
+    if (node != MARKDOWN_NODE_COUNT && parse->form_depth == 0)
         parse->events->leave(parse->ctx, node, detail);
+    if (node == MARKDOWN_PARAGRAPH || node == MARKDOWN_HEADING || node == MARKDOWN_TABLE)
+        show_forms(parse);
     return status(parse);
+}
+
+static enum markdown_align cell_align(MD_ALIGN align)
+{
+    switch (align) {
+    case MD_ALIGN_LEFT:
+        return MARKDOWN_ALIGN_LEFT;
+    case MD_ALIGN_CENTER:
+        return MARKDOWN_ALIGN_CENTER;
+    case MD_ALIGN_RIGHT:
+        return MARKDOWN_ALIGN_RIGHT;
+    case MD_ALIGN_DEFAULT:
+        break;
+    }
+    return MARKDOWN_ALIGN_NONE;
 }
 
 static struct markdown_detail block_detail(MD_BLOCKTYPE type, const void *detail)
@@ -162,16 +294,21 @@ static struct markdown_detail block_detail(MD_BLOCKTYPE type, const void *detail
         ours.number = ((const MD_BLOCK_OL_DETAIL *)detail)->start;
         ours.is_tight = ((const MD_BLOCK_OL_DETAIL *)detail)->is_tight != 0;
     }
+    if (type == MD_BLOCK_TH || type == MD_BLOCK_TD)
+        ours.align = cell_align(((const MD_BLOCK_TD_DETAIL *)detail)->align);
     return ours;
 }
 
 static struct markdown_detail span_detail(struct parse *parse, MD_SPANTYPE type, const void *detail)
 {
-    strbuf_clear(&parse->url);
+    struct strbuf url;
+    strbuf_init(&url, URL_MAX);
     if (type == MD_SPAN_A)
-        flatten(&parse->url, &((const MD_SPAN_A_DETAIL *)detail)->href);
+        flatten(&url, &((const MD_SPAN_A_DETAIL *)detail)->href);
     if (type == MD_SPAN_IMG)
-        flatten(&parse->url, &((const MD_SPAN_IMG_DETAIL *)detail)->src);
+        flatten(&url, &((const MD_SPAN_IMG_DETAIL *)detail)->src);
+    encode_url(&parse->url, &url);
+    strbuf_free(&url);
     return (struct markdown_detail){ .url = parse->url.data };
 }
 
@@ -199,9 +336,24 @@ static int on_leave_span(MD_SPANTYPE type, void *detail, void *ctx)
     return leave(ctx, span_node(type), &ours);
 }
 
+/* What is no slide, and no table, is what somebody wrote. */
+static void add_source_text(struct parse *parse, const char *text, size_t len)
+{
+    const struct markdown_change *change = markdown_source_change_at(&parse->source, text, len);
+    if (change) {
+        parse->events->text(parse->ctx, change->original, strlen(change->original));
+        text += change->len;
+        len -= change->len;
+    }
+    if (len > 0)
+        parse->events->text(parse->ctx, text, len);
+}
+
 static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE len, void *ctx)
 {
     struct parse *parse = ctx;
+    if (parse->form_depth > 0)
+        return status(parse);
     switch (type) {
     case MD_TEXT_BR:
     case MD_TEXT_SOFTBR: /* people's line breaks are kept: mail programs show them */
@@ -222,13 +374,21 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE len, void *ctx
     case MD_TEXT_CODE:
     case MD_TEXT_HTML:
     case MD_TEXT_LATEXMATH:
-        parse->events->text(parse->ctx, text, len);
+        add_source_text(parse, text, len);
         break;
     }
     return status(parse);
 }
 
-int markdown_parse(const char *body, size_t len, const struct markdown_events *events, void *ctx)
+static void show_filled(const struct parse *parse)
+{
+    const struct convert_markdown_references *references = parse->references;
+    for (size_t i = 0; references && i < references->filled_count; i++)
+        markdown_form_show_filled(parse->events, parse->ctx, &references->filled[i]);
+}
+
+int markdown_parse(const char *body, size_t len, const struct convert_markdown_references *references,
+                   const struct markdown_events *events, void *ctx)
 {
     static const char padding[PADDING] = { 0 };
     static const MD_PARSER parser = {
@@ -241,18 +401,22 @@ int markdown_parse(const char *body, size_t len, const struct markdown_events *e
     };
     if (len > CONVERT_MARKDOWN_MAX)
         return -1;
-    struct parse parse = { .events = events, .ctx = ctx };
-    struct strbuf text;
+    struct parse parse = { .events = events, .ctx = ctx, .references = references };
     strbuf_init(&parse.url, URL_MAX);
-    strbuf_init(&text, len * strlen(CONVERT_UTF8_REPLACEMENT) + PADDING + 2);
-    convert_text_clean(&text, body, len);
-    strbuf_add_char(&text, '\n');
-    size_t text_len = text.len;
-    strbuf_add(&text, padding, sizeof padding); /* the parser reads a little beyond the end */
-    int result = md_parse(text.data, (MD_SIZE)text_len, &parser, &parse);
-    strbuf_free(&text);
+    strbuf_init(&parse.pending, CONVERT_MARKDOWN_MAX);
+    strbuf_init(&parse.seen, CONVERT_MARKDOWN_MAX);
+    markdown_source_read(&parse.source, body, len);
+    size_t text_len = parse.source.text.len;
+    strbuf_add(&parse.source.text, padding, sizeof padding); /* the parser reads a little beyond the end */
+    int result = md_parse(parse.source.text.data, (MD_SIZE)text_len, &parser, &parse);
+    if (result == 0)
+        show_filled(&parse);
+    free(parse.form_name);
+    strbuf_free(&parse.pending);
+    strbuf_free(&parse.seen);
+    markdown_source_free(&parse.source);
     strbuf_free(&parse.url);
-    return result == 0 ? 1 : -1;
+    return result == 0 && strbuf_ok(events->out) ? 1 : -1;
 }
 
 /* The name behind "this_", percent-decoded; NULL when it is not one with a prefix, or not valid text. */
@@ -302,4 +466,94 @@ enum markdown_target markdown_classify_url(const char *url, char **name_out)
     if (id > 0)
         *name_out = attachment_name(url + id);
     return *name_out ? MARKDOWN_TARGET_EARLIER : MARKDOWN_TARGET_OTHER;
+}
+
+/* ---- what stands for what a mail can't have ---- */
+
+/* Under which name it is attached to this mail; NULL: not at all. Who has no references believes what is written. */
+static const char *file_in_mail(const struct convert_markdown_references *references, const char *name)
+{
+    if (!references || !references->find_file)
+        return name + 2;
+    return references->find_file(name, references->ctx);
+}
+
+void markdown_add_file_note(struct strbuf *out, const struct convert_markdown_references *references, const char *url,
+                            const char *shown)
+{
+    char *name;
+    enum markdown_target target = markdown_classify_url(url, &name);
+    const char *file = target == MARKDOWN_TARGET_ATTACHED ? file_in_mail(references, name) : NULL;
+    const char *words = target == MARKDOWN_TARGET_EARLIER ? "attached to an earlier message"
+                        : file                            ? "attached"
+                                                          : "not attached";
+    if (!file && name)
+        file = name + 2;
+    if (name && strcmp(shown, file) == 0)
+        strbuf_add_fmt(out, " (%s)", words);
+    else if (name)
+        strbuf_add_fmt(out, " (%s: %s)", words, file);
+    free(name);
+}
+
+void markdown_add_image_note(struct strbuf *out, const struct convert_markdown_references *references, const char *url,
+                             const char *alt)
+{
+    char *name;
+    enum markdown_target target = markdown_classify_url(url, &name);
+    const char *file = target == MARKDOWN_TARGET_ATTACHED ? file_in_mail(references, name) : NULL;
+    if (!file && name)
+        file = name + 2;
+    bool is_named = file && strcmp(file, alt) != 0;
+    strbuf_add_str(out, "[image");
+    if (*alt)
+        strbuf_add_fmt(out, ": %s", alt);
+    if (is_named)
+        strbuf_add_fmt(out, *alt ? " (%s)" : ": %s", file);
+    if (target == MARKDOWN_TARGET_EARLIER)
+        strbuf_add_str(out, ", attached to an earlier message");
+    strbuf_add_char(out, ']');
+    free(name);
+}
+
+/* Offset and length of what markdown_add_owner() adds. */
+static size_t find_owner(const char *url, size_t *len_out)
+{
+    bool is_mail = strncasecmp(url, "mailto:", 7) == 0;
+    const char *at = strstr(url, "://");
+    size_t start = is_mail ? strlen("mailto:") : at ? (size_t)(at - url) + 3 : 0;
+    size_t len = strcspn(url + start, is_mail ? "?" : "/?#");
+    const char *user = is_mail ? NULL : memrchr(url + start, '@', len);
+    if (user) { /* "https://bank.example@evil.example/" */
+        len -= (size_t)(user + 1 - (url + start));
+        start = (size_t)(user + 1 - url);
+    }
+    if (!is_mail && len > 4 && strncasecmp(url + start, "www.", 4) == 0) {
+        start += 4;
+        len -= 4;
+    }
+    *len_out = len;
+    return start;
+}
+
+void markdown_add_owner(struct strbuf *out, const char *url)
+{
+    size_t len, start = find_owner(url, &len);
+    strbuf_add(out, url + start, len);
+}
+
+bool markdown_link_misleads(const char *shown, const char *url)
+{
+    shown += strspn(shown, " \n");
+    bool is_web = strncasecmp(shown, "http://", 7) == 0 || strncasecmp(shown, "https://", 8) == 0 ||
+                  strncasecmp(shown, "www.", 4) == 0;
+    bool is_address = !is_web && strchr(shown, '@') && !strpbrk(shown, " \n");
+    size_t shown_len, len, start = find_owner(url, &len);
+    size_t shown_start = find_owner(shown, &shown_len);
+    if (is_address) {
+        shown_start = 0;
+        shown_len = strlen(shown);
+    }
+    shown_len = shown_len < strcspn(shown + shown_start, " \n") ? shown_len : strcspn(shown + shown_start, " \n");
+    return (is_web || is_address) && (shown_len != len || strncasecmp(shown + shown_start, url + start, len) != 0);
 }

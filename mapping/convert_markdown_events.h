@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct convert_markdown_references;
 struct strbuf;
 
 enum markdown_node {
@@ -31,10 +32,13 @@ enum markdown_node {
     MARKDOWN_NODE_COUNT
 };
 
+enum markdown_align { MARKDOWN_ALIGN_NONE, MARKDOWN_ALIGN_LEFT, MARKDOWN_ALIGN_CENTER, MARKDOWN_ALIGN_RIGHT };
+
 struct markdown_detail {
-    unsigned number; /* heading: level; numbers: the first */
-    bool is_tight;   /* lists: items without empty lines between */
-    const char *url; /* link, image: as written; "" otherwise */
+    unsigned number;           /* heading: level; numbers: the first */
+    bool is_tight;             /* lists: items without empty lines between */
+    enum markdown_align align; /* cells */
+    const char *url;           /* link, image: without blanks, quotes and brackets; "" otherwise */
 };
 
 struct markdown_events {
@@ -45,9 +49,12 @@ struct markdown_events {
     const struct strbuf *out; /* parsing ends when it has overflowed */
 };
 
-/* 1 done, -1 over a limit. */
-int markdown_parse(const char *body, size_t len, const struct markdown_events *events, void *ctx)
-    __attribute__((warn_unused_result));
+/* Levels of nodes that the parser adds to CONVERT_MARKDOWN_DEPTH_MAX, for forms. */
+enum { MARKDOWN_EXTRA_DEPTH = 4 };
+
+/* 1 done, -1 over a limit. references: NULL for none. */
+int markdown_parse(const char *body, size_t len, const struct convert_markdown_references *references,
+                   const struct markdown_events *events, void *ctx) __attribute__((warn_unused_result));
 
 /* Where a link or picture points. */
 enum markdown_target {
@@ -58,3 +65,14 @@ enum markdown_target {
 };
 /* *name_out is the caller's; NULL when there is no name. */
 enum markdown_target markdown_classify_url(const char *url, char **name_out);
+
+/* What stands behind the text of a link to a file: " (attached: plan.pdf)"; nothing for other links. */
+void markdown_add_file_note(struct strbuf *out, const struct convert_markdown_references *references, const char *url,
+                            const char *shown);
+/* What stands for a picture that is not shown: "[image: the gate (gate.png)]". */
+void markdown_add_image_note(struct strbuf *out, const struct convert_markdown_references *references, const char *url,
+                             const char *alt);
+/* Whether a link's text is an address itself, and another one than that to which it leads. */
+bool markdown_link_misleads(const char *shown, const char *url);
+/* The part of an address that says whose it is: its host, or the mail address. */
+void markdown_add_owner(struct strbuf *out, const char *url);

@@ -1,4 +1,7 @@
-/* The HTML part of our mail: few elements, no style, nothing that is loaded from anywhere. */
+/* The HTML part of our mail: few elements, a few inline rules that mail programs keep, nothing that is loaded from anywhere.
+ *
+ * Neither text nor background has a colour of ours, so that a dark mode may choose them: lines and shades are grey on
+ * anything. What needs a rule in old Outlook has an attribute. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,13 +10,20 @@
 #include "mapping/convert_markdown.h"
 #include "mapping/convert_markdown_events.h"
 #include "mapping/convert_text.h"
+#include "mapping/convert_width.h"
+
+enum { SHOWN_MAX = 300 };
 
 struct html_renderer {
     struct strbuf *out;
-    convert_markdown_find_image *find_image;
-    void *ctx;
-    unsigned image_depth; /* images in images: only their text counts */
+    const struct convert_markdown_references *references;
+    bool has_two_directions; /* blocks find out which way they run */
+    unsigned image_depth;    /* images in images: only their text counts */
     struct strbuf alt;
+    bool in_link;
+    struct strbuf shown; /* how the text of a link begins */
+    size_t row_start;    /* in out */
+    bool row_is_empty;
 };
 
 static void add_escaped(struct strbuf *out, const char *text, size_t len)
@@ -43,32 +53,79 @@ static void add_escaped_str(struct strbuf *out, const char *text)
     add_escaped(out, text, strlen(text));
 }
 
-/* The tags of nodes that need nothing else. */
+#define SHADE "background:rgba(128,128,128,.15)"
+
+/* The tags of nodes; those that have a direction come without their bracket. */
 static const struct tags {
     const char *open, *close;
+    bool has_direction;
 } tags[MARKDOWN_NODE_COUNT] = {
-    [MARKDOWN_QUOTE] = { "<blockquote>\n", "</blockquote>\n" },
-    [MARKDOWN_BULLETS] = { "<ul>\n", "</ul>\n" },
-    [MARKDOWN_NUMBERS] = { NULL, "</ol>\n" },
-    [MARKDOWN_ITEM] = { "<li>", "</li>\n" },
-    [MARKDOWN_RULE] = { "<hr>\n", "" },
-    [MARKDOWN_CODE_BLOCK] = { "<pre>", "</pre>\n" },
-    [MARKDOWN_PARAGRAPH] = { "<p>", "</p>\n" },
-    [MARKDOWN_TABLE] = { "<table border=\"1\">\n", "</table>\n" },
-    [MARKDOWN_ROW] = { "<tr>", "</tr>\n" },
-    [MARKDOWN_HEAD_CELL] = { "<th>", "</th>" },
-    [MARKDOWN_CELL] = { "<td>", "</td>" },
-    [MARKDOWN_EM] = { "<em>", "</em>" },
-    [MARKDOWN_STRONG] = { "<strong>", "</strong>" },
-    [MARKDOWN_STRIKE] = { "<del>", "</del>" },
-    [MARKDOWN_CODE] = { "<code>", "</code>" },
+    [MARKDOWN_QUOTE] = { "<blockquote style=\"margin:0 0 0 .8ex;border-left:2px solid #999;padding-left:1ex\"",
+                         "</blockquote>\n", true },
+    [MARKDOWN_BULLETS] = { "<ul", "</ul>\n", true },
+    [MARKDOWN_NUMBERS] = { "<ol", "</ol>\n", true },
+    [MARKDOWN_ITEM] = { "<li", "</li>\n", true },
+    [MARKDOWN_RULE] = { "<hr>\n", "", false },
+    [MARKDOWN_HEADING] = { NULL, NULL, true },
+    [MARKDOWN_CODE_BLOCK] = { "<pre style=\"" SHADE ";padding:1ex;white-space:pre-wrap\">", "</pre>\n", false },
+    [MARKDOWN_PARAGRAPH] = { "<p", "</p>\n", true },
+    [MARKDOWN_TABLE] = { "<table border=\"1\" cellpadding=\"4\" style=\"border-collapse:collapse\"", "</table>\n",
+                         true },
+    [MARKDOWN_ROW] = { "<tr>", "</tr>\n", false },
+    [MARKDOWN_HEAD_CELL] = { "<th", "</th>", true },
+    [MARKDOWN_CELL] = { "<td", "</td>", true },
+    [MARKDOWN_EM] = { "<em>", "</em>", false },
+    [MARKDOWN_STRONG] = { "<strong>", "</strong>", false },
+    [MARKDOWN_STRIKE] = { "<s>", "</s>", false },
+    [MARKDOWN_CODE] = { "<code style=\"" SHADE "\">", "</code>", false },
 };
+
+/* What comes behind each tag that opens a block. */
+static void end_tag(struct html_renderer *html, enum markdown_node node)
+{
+    bool has_lines =
+        node == MARKDOWN_QUOTE || node == MARKDOWN_BULLETS || node == MARKDOWN_NUMBERS || node == MARKDOWN_TABLE;
+    strbuf_add_str(html->out, html->has_two_directions ? " dir=\"auto\">" : ">");
+    if (has_lines)
+        strbuf_add_char(html->out, '\n');
+}
+
+static void add_align(struct html_renderer *html, enum markdown_align align)
+{
+    static const char *const attributes[] = {
+        [MARKDOWN_ALIGN_NONE] = "",
+        [MARKDOWN_ALIGN_LEFT] = " align=\"left\"",
+        [MARKDOWN_ALIGN_CENTER] = " align=\"center\"",
+        [MARKDOWN_ALIGN_RIGHT] = " align=\"right\"",
+    };
+    strbuf_add_str(html->out, attributes[align]);
+}
 
 static void open_link(struct html_renderer *html, const char *url)
 {
-    strbuf_add_str(html->out, "<a href=\"");
-    add_escaped_str(html->out, url);
-    strbuf_add_str(html->out, "\">");
+    char *name = NULL;
+    strbuf_clear(&html->shown);
+    html->in_link = true;
+    if (markdown_classify_url(url, &name) == MARKDOWN_TARGET_WEB) {
+        strbuf_add_str(html->out, "<a href=\"");
+        add_escaped_str(html->out, url);
+        strbuf_add_str(html->out, "\">");
+    }
+    free(name);
+}
+
+static void open_tag(struct html_renderer *html, enum markdown_node node, const struct markdown_detail *detail)
+{
+    if (node == MARKDOWN_HEADING)
+        strbuf_add_fmt(html->out, "<h%u", detail->number);
+    else
+        strbuf_add_str(html->out, tags[node].open);
+    if (node == MARKDOWN_NUMBERS && detail->number != 1)
+        strbuf_add_fmt(html->out, " start=\"%u\"", detail->number);
+    if (node == MARKDOWN_CELL || node == MARKDOWN_HEAD_CELL)
+        add_align(html, detail->align);
+    if (tags[node].has_direction)
+        end_tag(html, node);
 }
 
 static void on_enter(void *ctx, enum markdown_node node, const struct markdown_detail *detail)
@@ -78,33 +135,38 @@ static void on_enter(void *ctx, enum markdown_node node, const struct markdown_d
         strbuf_clear(&html->alt);
     if (html->image_depth > 0)
         return;
-    char *name = NULL;
-    if (node == MARKDOWN_HEADING)
-        strbuf_add_fmt(html->out, "<h%u>", detail->number);
-    else if (node == MARKDOWN_NUMBERS && detail->number != 1)
-        strbuf_add_fmt(html->out, "<ol start=\"%u\">\n", detail->number);
-    else if (node == MARKDOWN_NUMBERS)
-        strbuf_add_str(html->out, "<ol>\n");
-    else if (node == MARKDOWN_LINK && markdown_classify_url(detail->url, &name) == MARKDOWN_TARGET_WEB)
+    if (node == MARKDOWN_ROW) {
+        html->row_start = html->out->len;
+        html->row_is_empty = true;
+    }
+    if (node == MARKDOWN_LINK)
         open_link(html, detail->url);
-    else if (tags[node].open)
-        strbuf_add_str(html->out, tags[node].open);
-    free(name);
+    else
+        open_tag(html, node, detail);
 }
 
+/* Text that is an address itself, of somewhere else, is followed by where the link leads. */
 static void close_link(struct html_renderer *html, const char *url)
 {
     char *name;
-    enum markdown_target target = markdown_classify_url(url, &name);
-    if (target == MARKDOWN_TARGET_WEB)
+    struct strbuf note;
+    strbuf_init(&note, CONVERT_RENDERED_MAX);
+    if (markdown_classify_url(url, &name) == MARKDOWN_TARGET_WEB) {
+        if (html->shown.len == 0)
+            add_escaped_str(html->out, url);
         strbuf_add_str(html->out, "</a>");
-    if (name) {
-        strbuf_add_str(html->out,
-                       target == MARKDOWN_TARGET_ATTACHED ? " (attached: " : " (attached to an earlier message: ");
-        add_escaped_str(html->out, name + 2);
-        strbuf_add_char(html->out, ')');
+        if (markdown_link_misleads(html->shown.data, url)) {
+            strbuf_add_str(&note, " (");
+            markdown_add_owner(&note, url);
+            strbuf_add_char(&note, ')');
+        }
+    } else {
+        markdown_add_file_note(&note, html->references, url, html->shown.data);
     }
+    add_escaped(html->out, note.data, note.len);
+    strbuf_free(&note);
     free(name);
+    html->in_link = false;
 }
 
 static void add_picture(struct html_renderer *html, const char *cid)
@@ -113,26 +175,54 @@ static void add_picture(struct html_renderer *html, const char *cid)
     add_escaped_str(html->out, cid);
     strbuf_add_str(html->out, "\" alt=\"");
     add_escaped(html->out, html->alt.data, html->alt.len);
-    strbuf_add_str(html->out, "\">");
+    strbuf_add_str(html->out, "\" style=\"max-width:100%;height:auto\">");
 }
 
+static const char *find_cid(const struct html_renderer *html, const char *url)
+{
+    const struct convert_markdown_references *references = html->references;
+    char *name;
+    const char *cid = NULL;
+    if (markdown_classify_url(url, &name) == MARKDOWN_TARGET_ATTACHED && references && references->find_image)
+        cid = references->find_image(name, references->ctx);
+    free(name);
+    return cid;
+}
+
+/* Pictures elsewhere are links: whoever wants to see them goes there. */
 static void close_image(struct html_renderer *html, const char *url)
 {
-    char *name;
-    enum markdown_target target = markdown_classify_url(url, &name);
-    const char *cid = target == MARKDOWN_TARGET_ATTACHED && html->find_image ? html->find_image(name, html->ctx) : NULL;
+    const char *cid = find_cid(html, url);
     if (cid) {
         add_picture(html, cid);
     } else {
-        strbuf_add_char(html->out, '[');
-        add_escaped(html->out, html->alt.data, html->alt.len);
-        if (name && html->alt.len > 0)
-            strbuf_add_str(html->out, ": ");
-        if (name)
-            add_escaped_str(html->out, name + 2);
-        strbuf_add_char(html->out, ']');
+        char *name;
+        struct strbuf note;
+        strbuf_init(&note, CONVERT_RENDERED_MAX);
+        bool is_elsewhere = markdown_classify_url(url, &name) == MARKDOWN_TARGET_WEB && !html->in_link;
+        markdown_add_image_note(&note, html->references, url, html->alt.data);
+        if (is_elsewhere) {
+            strbuf_add_str(html->out, "<a href=\"");
+            add_escaped_str(html->out, url);
+            strbuf_add_str(html->out, "\">");
+        }
+        add_escaped(html->out, note.data, note.len);
+        if (is_elsewhere)
+            strbuf_add_str(html->out, "</a>");
+        strbuf_free(&note);
+        free(name);
     }
-    free(name);
+    if (html->in_link && html->shown.len == 0)
+        strbuf_add_char(&html->shown, ' ');
+}
+
+/* A table without a head has an empty one. */
+static void close_row(struct html_renderer *html)
+{
+    if (html->row_is_empty)
+        strbuf_truncate(html->out, html->row_start);
+    else
+        strbuf_add_str(html->out, tags[MARKDOWN_ROW].close);
 }
 
 static void on_leave(void *ctx, enum markdown_node node, const struct markdown_detail *detail)
@@ -140,19 +230,24 @@ static void on_leave(void *ctx, enum markdown_node node, const struct markdown_d
     struct html_renderer *html = ctx;
     if (node == MARKDOWN_IMAGE && --html->image_depth == 0)
         close_image(html, detail->url);
-    if (html->image_depth > 0)
+    if (html->image_depth > 0 || node == MARKDOWN_IMAGE)
         return;
     if (node == MARKDOWN_HEADING)
         strbuf_add_fmt(html->out, "</h%u>\n", detail->number);
     else if (node == MARKDOWN_LINK)
         close_link(html, detail->url);
-    else if (tags[node].close)
+    else if (node == MARKDOWN_ROW)
+        close_row(html);
+    else
         strbuf_add_str(html->out, tags[node].close);
 }
 
 static void on_text(void *ctx, const char *text, size_t len)
 {
     struct html_renderer *html = ctx;
+    html->row_is_empty = false;
+    if (html->in_link && html->shown.len + len <= SHOWN_MAX)
+        strbuf_add(&html->shown, text, len);
     if (html->image_depth > 0)
         strbuf_add(&html->alt, text, len);
     else
@@ -168,7 +263,10 @@ static void on_break(void *ctx)
         strbuf_add_str(html->out, "<br>\n");
 }
 
-static const char document_start[] = "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"></head>\n<body>\n";
+static const char document_start[] =
+    "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\">"
+    "<meta name=\"supported-color-schemes\" content=\"light dark\"></head>\n<body "
+    "style=\"font-family:Arial,sans-serif\">\n";
 static const char document_end[] = "</body>\n</html>\n";
 
 void convert_markdown_begin_html(struct strbuf *out)
@@ -186,24 +284,42 @@ void convert_markdown_escape_html(struct strbuf *out, const char *text)
     add_escaped_str(out, text);
 }
 
-int convert_markdown_add_html(struct strbuf *out, const char *body, size_t len, convert_markdown_find_image *find_image,
-                              void *ctx)
+int convert_markdown_add_html(struct strbuf *out, const char *body, size_t len,
+                              const struct convert_markdown_references *references)
 {
-    struct html_renderer html = { .out = out, .find_image = find_image, .ctx = ctx };
+    struct html_renderer html = {
+        .out = out,
+        .references = references,
+        .has_two_directions = convert_width_is_right_to_left(body, len),
+    };
     const struct markdown_events events = { on_enter, on_leave, on_text, on_break, out };
     strbuf_init(&html.alt, CONVERT_RENDERED_MAX);
-    int result = markdown_parse(body, len, &events, &html);
+    strbuf_init(&html.shown, CONVERT_RENDERED_MAX);
+    int result = markdown_parse(body, len, references, &events, &html);
     strbuf_free(&html.alt);
+    strbuf_free(&html.shown);
     return result == 1 && strbuf_ok(out) ? 1 : -1;
 }
 
 int convert_markdown_to_html(struct strbuf *out, const char *body, size_t len, convert_markdown_find_image *find_image,
                              void *ctx)
 {
+    const struct convert_markdown_references references = { .find_image = find_image, .ctx = ctx };
     convert_markdown_begin_html(out);
-    int result = convert_markdown_add_html(out, body, len, find_image, ctx);
+    int result = convert_markdown_add_html(out, body, len, &references);
     convert_markdown_end_html(out);
     return result == 1 && strbuf_ok(out) ? 1 : -1;
+}
+
+void convert_markdown_begin_quote_html(struct strbuf *out)
+{
+    strbuf_add_str(
+        out, "<blockquote type=\"cite\" style=\"margin:0 0 0 .8ex;border-left:2px solid #999;padding-left:1ex\">\n");
+}
+
+void convert_markdown_end_quote_html(struct strbuf *out)
+{
+    strbuf_add_str(out, tags[MARKDOWN_QUOTE].close);
 }
 
 void convert_markdown_add_preformatted_html(struct strbuf *out, const char *body, size_t len)
@@ -211,9 +327,9 @@ void convert_markdown_add_preformatted_html(struct strbuf *out, const char *body
     struct strbuf clean;
     strbuf_init(&clean, len * 3 + 1);
     convert_text_clean(&clean, body, len);
-    strbuf_add_str(out, "<pre>");
+    strbuf_add_str(out, "<pre style=\"white-space:pre-wrap\">");
     add_escaped(out, clean.data, clean.len);
-    strbuf_add_str(out, "</pre>\n");
+    strbuf_add_str(out, tags[MARKDOWN_CODE_BLOCK].close);
     strbuf_free(&clean);
 }
 

@@ -3,12 +3,16 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/xmalloc.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_markdown.h"
 #include "mapping/convert_markdown_events.h"
+#include "mapping/convert_markdown_flow.h"
+#include "mapping/convert_markdown_table.h"
 #include "mapping/convert_text.h"
+#include "mapping/convert_width.h"
 
-enum { UNDERLINE_MAX = 72, MARKER_SIZE = 16 };
+enum { MARKER_SIZE = 16, INDENT_MAX = 40, LEVELS_MAX = CONVERT_MARKDOWN_DEPTH_MAX + MARKDOWN_EXTRA_DEPTH };
 
 /* What surrounds the lines of a block. */
 struct level {
@@ -21,15 +25,20 @@ struct level {
 
 struct text_renderer {
     struct strbuf *out;
+    const struct convert_markdown_references *references;
+    bool is_flowed;      /* format=flowed */
     struct strbuf block; /* lines of the block that is being collected */
-    struct level levels[CONVERT_MARKDOWN_DEPTH_MAX + 1];
+    bool is_fixed;       /* its lines must stay as they are */
+    struct level levels[LEVELS_MAX];
     size_t depth;
     bool needs_blank; /* an empty line before the next block */
     size_t common;    /* how many levels that line is inside of */
     unsigned image_depth;
     size_t link_start; /* of the link's text, in block */
     size_t image_start;
-    bool row_has_cells;
+    struct markdown_table *table; /* NULL outside */
+    enum markdown_align align;    /* of the cell */
+    bool is_over;                 /* a limit was exceeded */
 };
 
 static void add_repeated(struct strbuf *out, char c, size_t count)
@@ -38,27 +47,78 @@ static void add_repeated(struct strbuf *out, char c, size_t count)
         strbuf_add_char(out, c);
 }
 
-static void add_prefix(struct text_renderer *text, size_t depth, bool is_blank)
+/* ---- what stands before a line ---- */
+
+static size_t count_quotes(const struct text_renderer *text, size_t depth)
 {
-    for (size_t i = 0; i < depth; i++) {
-        struct level *level = &text->levels[i];
-        if (level->node == MARKDOWN_QUOTE) {
-            strbuf_add_str(text->out, "> ");
-        } else if (level->node == MARKDOWN_ITEM && !level->marker_is_written && !is_blank) {
-            strbuf_add_str(text->out, level->marker);
-            level->marker_is_written = true;
-        } else if (level->node == MARKDOWN_ITEM) {
-            add_repeated(text->out, ' ', strlen(level->marker));
-        }
-    }
+    size_t count = 0;
+    while (count < depth && text->levels[count].node == MARKDOWN_QUOTE)
+        count++;
+    return count;
 }
 
-static void end_line(struct text_renderer *text)
+/* Indentation and markers within the outer quotes. Quotes within list items are no quotes to a mail program: only their marks are
+ * there. True: there are such. */
+static bool add_prefix(struct text_renderer *text, size_t depth, bool with_markers, struct strbuf *out)
 {
-    while (text->out->len > 0 && text->out->data[text->out->len - 1] == ' ')
-        strbuf_truncate(text->out, text->out->len - 1);
-    strbuf_add_char(text->out, '\n');
+    bool has_quotes = false;
+    for (size_t i = count_quotes(text, depth); i < depth; i++) {
+        struct level *level = &text->levels[i];
+        if (level->node == MARKDOWN_QUOTE) {
+            strbuf_add_str(out, "> ");
+            has_quotes = true;
+        } else if (level->node == MARKDOWN_ITEM && !level->marker_is_written && with_markers) {
+            strbuf_add_str(out, level->marker);
+            level->marker_is_written = true;
+        } else if (level->node == MARKDOWN_ITEM) {
+            add_repeated(out, ' ', strlen(level->marker));
+        }
+    }
+    return has_quotes;
 }
+
+/* Deep lists would leave no room for the text. */
+static const char *limit_indent(const struct strbuf *prefix)
+{
+    size_t blanks = strspn(prefix->data, " ");
+    return prefix->data + (blanks > INDENT_MAX ? blanks - INDENT_MAX : 0);
+}
+
+static void add_blank_line(struct text_renderer *text, size_t depth)
+{
+    struct strbuf prefix;
+    strbuf_init(&prefix, LEVELS_MAX * MARKER_SIZE);
+    add_prefix(text, depth, false, &prefix);
+    const struct markdown_flow_line line = { .flow = text->is_flowed ? MARKDOWN_FLOW_FIXED : MARKDOWN_FLOW_AS_IS,
+                                             .quotes = count_quotes(text, depth),
+                                             .first = limit_indent(&prefix) };
+    markdown_flow_add(text->out, &line, "", 0);
+    strbuf_free(&prefix);
+}
+
+static void add_line(struct text_renderer *text, const char *data, size_t len, bool is_signature)
+{
+    struct strbuf first, rest;
+    strbuf_init(&first, LEVELS_MAX * MARKER_SIZE);
+    strbuf_init(&rest, LEVELS_MAX * MARKER_SIZE);
+    bool has_quotes = add_prefix(text, text->depth, true, &first);
+    add_prefix(text, text->depth, false, &rest);
+    const struct markdown_flow_line line = { .flow = !text->is_flowed ? MARKDOWN_FLOW_AS_IS
+                                                     : text->is_fixed ? MARKDOWN_FLOW_FIXED
+                                                     : has_quotes     ? MARKDOWN_FLOW_WRAPPED
+                                                                      : MARKDOWN_FLOW_FLOWED,
+                                             .quotes = count_quotes(text, text->depth),
+                                             .first = limit_indent(&first),
+                                             .rest = limit_indent(&rest) };
+    if (is_signature)
+        markdown_flow_add_signature(text->out, &line);
+    else
+        markdown_flow_add(text->out, &line, data, len);
+    strbuf_free(&first);
+    strbuf_free(&rest);
+}
+
+/* ---- blocks ---- */
 
 static bool in_tight_list(const struct text_renderer *text)
 {
@@ -76,21 +136,19 @@ static bool in_tight_list(const struct text_renderer *text)
 static void flush_block(struct text_renderer *text)
 {
     struct strbuf *block = &text->block;
+    bool has_signature = text->depth == 0 && text->out->len > 0 && strncmp(block->data, "--\n", 3) == 0;
     if (block->len == 0)
         return;
-    if (text->needs_blank) {
-        add_prefix(text, text->common, true);
-        end_line(text);
-    }
+    if (text->needs_blank)
+        add_blank_line(text, text->common);
     for (size_t i = 0; i <= block->len;) {
         const char *lf = i < block->len ? memchr(block->data + i, '\n', block->len - i) : NULL;
         size_t n = lf ? (size_t)(lf - block->data) - i : block->len - i;
-        add_prefix(text, text->depth, false);
-        strbuf_add(text->out, block->data + i, n);
-        end_line(text);
+        add_line(text, block->data + i, n, has_signature && i == 0);
         i += n + 1;
     }
     strbuf_clear(block);
+    text->is_fixed = false;
     text->needs_blank = !in_tight_list(text);
     text->common = text->depth;
 }
@@ -127,7 +185,10 @@ static void enter_item(struct text_renderer *text)
 static void leave_level(struct text_renderer *text)
 {
     flush_block(text);
-    bool was_list = text->levels[text->depth - 1].node != MARKDOWN_ITEM;
+    const struct level *level = &text->levels[text->depth - 1];
+    bool was_list = level->node != MARKDOWN_ITEM;
+    if (!was_list && !level->marker_is_written)
+        add_line(text, "", 0, false); /* an empty item */
     text->depth--;
     if (text->common > text->depth)
         text->common = text->depth;
@@ -135,11 +196,23 @@ static void leave_level(struct text_renderer *text)
         text->needs_blank = true;
 }
 
-static void enter_cell(struct text_renderer *text)
+static void leave_cell(struct text_renderer *text)
 {
-    if (text->row_has_cells)
-        strbuf_add_str(&text->block, " | ");
-    text->row_has_cells = true;
+    size_t len = text->block.len;
+    while (len > 0 && (text->block.data[len - 1] == ' ' || text->block.data[len - 1] == '\n'))
+        len--;
+    if (text->table && !markdown_table_add_cell(text->table, text->align, text->block.data, len))
+        text->is_over = true;
+    strbuf_clear(&text->block);
+}
+
+/* Wider than the lines are wanted, but within what a line may have. */
+static void leave_table(struct text_renderer *text)
+{
+    enum { BESIDE = 10 }; /* quote marks, indentation */
+    text->is_fixed = markdown_table_lay_out(text->table, MARKDOWN_FLOW_COLUMNS - BESIDE, &text->block);
+    markdown_table_free(&text->table);
+    flush_block(text);
 }
 
 static const char *emphasis_mark(enum markdown_node node)
@@ -163,16 +236,15 @@ static void on_enter(void *ctx, enum markdown_node node, const struct markdown_d
         enter_item(text);
         break;
     case MARKDOWN_RULE:
+        flush_block(text);
         strbuf_add_str(&text->block, "----------");
         break;
     case MARKDOWN_ROW:
-        text->row_has_cells = false;
-        if (text->block.len > 0)
-            strbuf_add_char(&text->block, '\n');
+        markdown_table_begin_row(text->table);
         break;
     case MARKDOWN_HEAD_CELL:
     case MARKDOWN_CELL:
-        enter_cell(text);
+        text->align = detail->align;
         break;
     case MARKDOWN_EM:
     case MARKDOWN_STRONG:
@@ -184,15 +256,17 @@ static void on_enter(void *ctx, enum markdown_node node, const struct markdown_d
         text->link_start = text->block.len;
         break;
     case MARKDOWN_IMAGE:
-        if (text->image_depth++ == 0) {
+        if (text->image_depth++ == 0)
             text->image_start = text->block.len;
-            strbuf_add_char(&text->block, '[');
-        }
+        break;
+    case MARKDOWN_TABLE:
+        flush_block(text);
+        markdown_table_free(&text->table); /* never: tables are not nested */
+        text->table = markdown_table_new();
         break;
     case MARKDOWN_HEADING:
     case MARKDOWN_CODE_BLOCK:
     case MARKDOWN_PARAGRAPH:
-    case MARKDOWN_TABLE:
         flush_block(text);
         break;
     case MARKDOWN_NODE_COUNT:
@@ -200,17 +274,23 @@ static void on_enter(void *ctx, enum markdown_node node, const struct markdown_d
     }
 }
 
-/* Underlines the heading by the width of its last line. */
+/* The two upper levels are underlined if that is possible, others stand out as strong emphasis does. */
 static void leave_heading(struct text_renderer *text, unsigned level)
 {
-    const char *lf = strrchr(text->block.data, '\n');
-    const char *line = lf ? lf + 1 : text->block.data;
-    size_t width = 0;
-    for (const char *c = line; *c; c++)
-        width += ((unsigned char)*c & 0xC0) != 0x80;
-    if (level <= 2 && width > 0) {
+    size_t width = convert_width(text->block.data, text->block.len);
+    bool is_line = width <= MARKDOWN_FLOW_WANTED && !strchr(text->block.data, '\n');
+    if (text->block.len == 0)
+        return;
+    if (level <= 2 && is_line) {
         strbuf_add_char(&text->block, '\n');
-        add_repeated(&text->block, level == 1 ? '=' : '-', width < UNDERLINE_MAX ? width : UNDERLINE_MAX);
+        add_repeated(&text->block, level == 1 ? '=' : '-', width);
+        text->is_fixed = true;
+    } else {
+        struct strbuf marked;
+        strbuf_init(&marked, text->block.max);
+        strbuf_add_fmt(&marked, "*%s*", text->block.data);
+        strbuf_free(&text->block);
+        text->block = marked;
     }
     flush_block(text);
 }
@@ -226,26 +306,39 @@ static void leave_code_block(struct text_renderer *text)
             strbuf_add_str(&indented, "    ");
         strbuf_add_char(&indented, text->block.data[i]);
     }
-    struct strbuf old = text->block;
+    strbuf_free(&text->block);
     text->block = indented;
-    strbuf_free(&old);
+    text->is_fixed = true;
     flush_block(text);
 }
 
 /* Text that says the same as the address needs no address behind it. */
+static bool says_the_same(const char *shown, const char *url)
+{
+    static const char *const prefixes[] = { "", "mailto:", "http://", "https://" };
+    size_t len = strlen(shown);
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        size_t n = strlen(prefixes[i]);
+        if (strncmp(url, prefixes[i], n) == 0 && strncmp(url + n, shown, len) == 0 &&
+            (url[n + len] == '\0' || strcmp(url + n + len, "/") == 0))
+            return true;
+    }
+    return false;
+}
+
 static void leave_link(struct text_renderer *text, const char *url)
 {
     char *name;
     enum markdown_target target = markdown_classify_url(url, &name);
-    const char *shown = text->block.data + text->link_start;
-    bool is_same = strcmp(shown, url) == 0 || (strncmp(url, "mailto:", 7) == 0 && strcmp(shown, url + 7) == 0);
-    if (target == MARKDOWN_TARGET_WEB && text->block.len == text->link_start)
-        strbuf_add_str(&text->block, url);
-    else if (target == MARKDOWN_TARGET_WEB && !is_same)
-        strbuf_add_fmt(&text->block, " <%s>", url);
-    else if (name)
-        strbuf_add_fmt(&text->block, " (attached%s: %s)",
-                       target == MARKDOWN_TARGET_EARLIER ? " to an earlier message" : "", name + 2);
+    const char *bare = strncmp(url, "mailto:", 7) == 0 && !strpbrk(url, "?%") ? url + 7 : url;
+    char *shown = xstrdup(text->block.data + text->link_start);
+    if (target == MARKDOWN_TARGET_WEB && !*shown)
+        strbuf_add_str(&text->block, bare);
+    else if (target == MARKDOWN_TARGET_WEB && !says_the_same(shown, url))
+        strbuf_add_fmt(&text->block, " <%s>", bare);
+    else
+        markdown_add_file_note(&text->block, text->references, url, shown);
+    free(shown);
     free(name);
 }
 
@@ -253,14 +346,14 @@ static void leave_image(struct text_renderer *text, const char *url)
 {
     if (--text->image_depth > 0)
         return;
-    char *name;
-    markdown_classify_url(url, &name);
-    if (name && text->block.len > text->image_start + 1)
-        strbuf_add_str(&text->block, ": ");
-    if (name)
-        strbuf_add_str(&text->block, name + 2);
-    strbuf_add_char(&text->block, ']');
+    char *name, *alt = xstrdup(text->block.data + text->image_start);
+    bool is_elsewhere = markdown_classify_url(url, &name) == MARKDOWN_TARGET_WEB;
+    strbuf_truncate(&text->block, text->image_start);
+    markdown_add_image_note(&text->block, text->references, url, alt);
+    if (is_elsewhere)
+        strbuf_add_fmt(&text->block, " <%s>", url);
     free(name);
+    free(alt);
 }
 
 static void on_leave(void *ctx, enum markdown_node node, const struct markdown_detail *detail)
@@ -279,9 +372,15 @@ static void on_leave(void *ctx, enum markdown_node node, const struct markdown_d
     case MARKDOWN_CODE_BLOCK:
         leave_code_block(text);
         break;
+    case MARKDOWN_TABLE:
+        leave_table(text);
+        break;
+    case MARKDOWN_HEAD_CELL:
+    case MARKDOWN_CELL:
+        leave_cell(text);
+        break;
     case MARKDOWN_RULE:
     case MARKDOWN_PARAGRAPH:
-    case MARKDOWN_TABLE:
         flush_block(text);
         break;
     case MARKDOWN_EM:
@@ -297,8 +396,6 @@ static void on_leave(void *ctx, enum markdown_node node, const struct markdown_d
         leave_image(text, detail->url);
         break;
     case MARKDOWN_ROW:
-    case MARKDOWN_HEAD_CELL:
-    case MARKDOWN_CELL:
     case MARKDOWN_NODE_COUNT:
         break;
     }
@@ -316,21 +413,57 @@ static void on_break(void *ctx)
     strbuf_add_char(&text->block, text->image_depth > 0 ? ' ' : '\n');
 }
 
+static int render(struct text_renderer *text, const char *body, size_t len)
+{
+    const struct markdown_events events = { on_enter, on_leave, on_text, on_break, text->out };
+    strbuf_init(&text->block, CONVERT_RENDERED_MAX);
+    int result = markdown_parse(body, len, text->references, &events, text);
+    flush_block(text);
+    bool complete = strbuf_ok(&text->block) && !text->is_over;
+    strbuf_free(&text->block);
+    markdown_table_free(&text->table);
+    return result == 1 && complete && strbuf_ok(text->out) ? 1 : -1;
+}
+
 int convert_markdown_to_text(struct strbuf *out, const char *body, size_t len)
 {
     struct text_renderer text = { .out = out };
-    const struct markdown_events events = { on_enter, on_leave, on_text, on_break, out };
-    strbuf_init(&text.block, CONVERT_RENDERED_MAX);
-    int result = markdown_parse(body, len, &events, &text);
-    flush_block(&text);
-    bool complete = strbuf_ok(&text.block);
-    strbuf_free(&text.block);
-    return result == 1 && complete && strbuf_ok(out) ? 1 : -1;
+    return render(&text, body, len);
 }
 
-void convert_markdown_to_preformatted_text(struct strbuf *out, const char *body, size_t len)
+int convert_markdown_add_flowed(struct strbuf *out, const char *body, size_t len,
+                                const struct convert_markdown_references *references)
 {
-    convert_text_clean(out, body, len);
-    if (out->len > 0 && out->data[out->len - 1] != '\n')
-        strbuf_add_char(out, '\n');
+    struct text_renderer text = { .out = out, .references = references, .is_flowed = true };
+    return render(&text, body, len);
+}
+
+void convert_markdown_add_flowed_line(struct strbuf *out, const char *line)
+{
+    const struct markdown_flow_line flowed = { .flow = MARKDOWN_FLOW_FLOWED, .first = "", .rest = "" };
+    markdown_flow_add(out, &flowed, line, strlen(line));
+}
+
+/* Quote marks stay as they are: they were meant as such. */
+void convert_markdown_add_preformatted_flowed(struct strbuf *out, const char *body, size_t len)
+{
+    struct strbuf clean;
+    strbuf_init(&clean, len * 3 + 1);
+    convert_text_clean(&clean, body, len);
+    for (size_t i = 0; i < clean.len;) {
+        const char *start = clean.data + i, *lf = memchr(start, '\n', clean.len - i);
+        size_t n = lf ? (size_t)(lf - start) : clean.len - i;
+        if (*start == '>') {
+            size_t end = n;
+            while (end > 0 && start[end - 1] == ' ')
+                end--;
+            strbuf_add(out, start, end);
+            strbuf_add_char(out, '\n');
+        } else {
+            const struct markdown_flow_line line = { .flow = MARKDOWN_FLOW_FIXED, .first = "" };
+            markdown_flow_add(out, &line, start, n);
+        }
+        i += n + 1;
+    }
+    strbuf_free(&clean);
 }

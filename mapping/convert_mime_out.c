@@ -10,20 +10,20 @@
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mail_header.h"
 #include "mapping/convert_markdown.h"
+#include "mapping/convert_mime_file.h"
 #include "mapping/convert_names.h"
-#include "mapping/convert_types.h"
+#include "tmtp/tmtp_form.h"
 
-enum { CID_SIZE = 64, FIELD_MAX = 16 * 1024, LINE_PLAIN_MAX = 78 };
+enum { CID_SIZE = 64, FIELD_MAX = 16 * 1024, LINE_PLAIN_MAX = 900 };
 
 /* One attachment on its way out. */
 struct outgoing_file {
     const struct convert_out_attachment *given; /* NULL: a text of the message */
-    const char *data;
-    size_t size;
-    const char *filename; /* safe and unique; the name set's */
-    const char *type;
+    struct convert_mime_file file;
     char cid[CID_SIZE];
     bool is_shown; /* the HTML refers to it */
+    struct tmtp_form form;
+    bool is_readable; /* it is a form, and here it is */
 };
 
 struct outgoing {
@@ -33,6 +33,8 @@ struct outgoing {
     struct outgoing_file *files;
     size_t file_count; /* the attachments, and texts that are too long to be shown */
     struct convert_names names;
+    struct convert_markdown_filled *filled; /* forms */
+    size_t filled_count;
     const char *body; /* what is shown: the message's, or a line of ours instead */
     size_t body_size; /* of it, or of all quotes that are shown */
     struct strbuf body_note;
@@ -79,15 +81,14 @@ static void put_delimiter(struct outgoing *mail, enum level level, bool is_last)
 
 /* ---- text parts ---- */
 
-/* Whether text may go as it stands: short lines of ASCII in which nothing on the way would change anything. */
+/* Whether text may go as it stands: ASCII in which nothing on the way would change anything. A blank at a line's end is
+ * part of format=flowed. */
 static bool is_plain_7bit(const struct strbuf *text)
 {
     size_t column = 0;
     for (size_t i = 0; i < text->len; i++) {
         char c = text->data[i];
         if (c == '\n') {
-            if (i > 0 && text->data[i - 1] == ' ')
-                return false;
             column = 0;
             continue;
         }
@@ -126,32 +127,20 @@ static void put_base64(struct outgoing *mail, const char *data, size_t len)
     convert_base64_end(&encoder);
 }
 
-static void add_to_encoder(const void *data, size_t len, void *ctx)
-{
-    convert_base64_add(ctx, data, len);
-}
-
-/* What lies in the input, in pieces. */
-static void put_content_as_base64(struct outgoing *mail, const char *data, size_t len)
-{
-    struct convert_base64_encoder encoder;
-    convert_base64_start(&encoder, mail->sink, mail->ctx);
-    convert_transfer_copy(data, len, mail->job->input, add_to_encoder, &encoder);
-    convert_base64_end(&encoder);
-}
-
 static void put_text_part(struct outgoing *mail, const char *subtype, const struct strbuf *text)
 {
     struct strbuf encoded;
     strbuf_init(&encoded, text->len * 4 + 16); /* quoted-printable: three for one, and line ends */
     put(mail, "Content-Type: text/");
     put(mail, subtype);
-    put(mail, "; charset=utf-8\r\nContent-Transfer-Encoding: ");
+    put(mail, "; charset=utf-8");
+    put(mail, strcmp(subtype, "plain") == 0 ? "; format=flowed" : "");
+    put(mail, "\r\nContent-Transfer-Encoding: ");
     if (is_plain_7bit(text)) {
         put(mail, "7bit\r\n\r\n");
         add_crlf_text(&encoded, text);
         put_buffer(mail, &encoded);
-    } else if (count_8bit(text) > text->len / 3) {
+    } else if (count_8bit(text) > text->len / 6) { /* each takes three octets instead of four for three */
         put(mail, "base64\r\n\r\n");
         add_crlf_text(&encoded, text);
         put_base64(mail, encoded.data, encoded.len);
@@ -165,39 +154,38 @@ static void put_text_part(struct outgoing *mail, const char *subtype, const stru
 
 /* ---- attachments ---- */
 
-static void put_file(struct outgoing *mail, const struct outgoing_file *file)
+static bool is_form(const char *name)
 {
-    struct strbuf header;
-    strbuf_init(&header, FIELD_MAX);
-    strbuf_add_fmt(&header, "Content-Type: %s\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: %s",
-                   file->type, file->is_shown ? "inline" : "attachment");
-    convert_mail_header_add_parameter(&header, "filename", file->filename);
-    strbuf_add_str(&header, "\r\n");
-    if (file->is_shown)
-        strbuf_add_fmt(&header, "Content-ID: <%s>\r\n", file->cid);
-    strbuf_add_str(&header, "\r\n");
-    put_buffer(mail, &header);
-    put_content_as_base64(mail, file->data, file->size);
+    return (name[0] == 'r' || name[0] == 'f') && name[1] == ':';
 }
 
 /* Forms, blank ("f:") and filled ("r:"), are JSON. */
-static void name_file(struct outgoing *mail, struct outgoing_file *file, struct strbuf *detail)
+static void name_file(struct outgoing *mail, struct outgoing_file *outgoing, struct strbuf *detail)
 {
-    const char *given = file->given->name;
-    bool has_prefix = given[0] && given[1] == ':';
-    bool is_form = has_prefix && (given[0] == 'r' || given[0] == 'f');
-    const char *base = has_prefix ? given + 2 : given;
+    struct convert_mime_file *file = &outgoing->file;
+    const char *given = outgoing->given->name;
+    const char *base = given[0] && given[1] == ':' ? given + 2 : given;
     struct strbuf wanted;
     strbuf_init(&wanted, strlen(base) + 8);
     strbuf_add_str(&wanted, base);
     size_t len = wanted.len;
-    if (is_form && (len < 5 || strcmp(base + len - 5, ".json") != 0))
+    if (is_form(given) && (len < 5 || strcmp(base + len - 5, ".json") != 0))
         strbuf_add_str(&wanted, ".json");
-    file->filename = convert_names_add(&mail->names, wanted.data, "attachment.bin") + 2;
-    file->type = is_form ? "application/json" : convert_type_from_name(file->filename);
-    if (is_form)
-        strbuf_add_fmt(detail, "The form \"%s\" is carried as JSON. ", file->filename);
+    file->name = convert_names_add(&mail->names, wanted.data, "attachment.bin") + 2;
+    file->type = is_form(given) ? "application/json" : NULL;
+    if (is_form(given))
+        strbuf_add_fmt(detail, "The form \"%s\" is carried as JSON. ", file->name);
     strbuf_free(&wanted);
+    convert_mime_file_describe(file);
+}
+
+/* What is said of a form in the text; what is beyond the limits, or damaged, is attached only. */
+static void read_form(struct outgoing_file *file)
+{
+    const char *data = file->file.data;
+    size_t size = file->file.size;
+    file->is_readable = file->given->name[0] == 'f' ? tmtp_form_read_blank(data, size, &file->form) == 1
+                                                    : tmtp_form_read_filled(data, size, &file->form) == 1;
 }
 
 static void list_files(struct outgoing *mail, struct strbuf *detail)
@@ -208,9 +196,9 @@ static void list_files(struct outgoing *mail, struct strbuf *detail)
     for (size_t i = 0; i < job->attachment_count; i++) {
         struct outgoing_file *file = &mail->files[mail->file_count++];
         file->given = &job->attachments[i];
-        file->data = data;
-        file->size = file->given->size;
-        data += file->size;
+        file->file.data = data;
+        file->file.size = file->given->size;
+        data += file->file.size;
         name_file(mail, file, detail);
         struct strbuf cid;
         strbuf_init(&cid, sizeof file->cid - 1);
@@ -220,17 +208,100 @@ static void list_files(struct outgoing *mail, struct strbuf *detail)
     }
 }
 
+/* ---- what the text can refer to ---- */
+
+static struct outgoing_file *find(const struct outgoing *mail, const char *name)
+{
+    for (size_t i = 0; i < mail->job->attachment_count; i++) {
+        if (strcmp(mail->files[i].given->name, name) == 0)
+            return &mail->files[i];
+    }
+    return NULL;
+}
+
+/* What mail programs show in a text. A drawing (SVG) or a photo that they don't is a file. */
+static bool is_picture(const char *type)
+{
+    static const char *const types[] = { "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp" };
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (strcmp(type, types[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *find_image(const char *name, void *ctx)
+{
+    struct outgoing_file *file = find(ctx, name);
+    if (!file || !is_picture(file->file.type))
+        return NULL;
+    file->is_shown = true;
+    file->file.cid = file->cid;
+    return file->cid;
+}
+
+static const char *find_file(const char *name, void *ctx)
+{
+    const struct outgoing_file *file = find(ctx, name);
+    return file ? file->file.name : NULL;
+}
+
+static const struct tmtp_form *find_form(const char *name, void *ctx)
+{
+    const struct outgoing_file *file = find(ctx, name);
+    return file && file->is_readable ? &file->form : NULL;
+}
+
+/* The blank form with this name, for what its fields are called. */
+static const struct tmtp_form *find_blank(struct outgoing *mail, const char *filled_name)
+{
+    char *name = xstrdup(filled_name);
+    name[0] = 'f';
+    const struct tmtp_form *form = find_form(name, mail);
+    free(name);
+    return form;
+}
+
+static void list_forms(struct outgoing *mail)
+{
+    size_t count = 0;
+    mail->filled = xcalloc(mail->job->attachment_count + 1, sizeof *mail->filled);
+    for (size_t i = 0; i < mail->job->attachment_count; i++) {
+        if (is_form(mail->files[i].given->name) && count++ < CONVERT_FORMS_MAX)
+            read_form(&mail->files[i]);
+    }
+    for (size_t i = 0; i < mail->job->attachment_count; i++) {
+        const struct outgoing_file *file = &mail->files[i];
+        if (is_form(file->given->name) && file->given->name[0] == 'r')
+            mail->filled[mail->filled_count++] =
+                (struct convert_markdown_filled){ .name = file->given->name + 2,
+                                                  .file = file->file.name,
+                                                  .type = file->given->ffn,
+                                                  .form = file->is_readable ? &file->form : NULL,
+                                                  .blank = find_blank(mail, file->given->name) };
+    }
+}
+
+static void forget_pictures(struct outgoing *mail)
+{
+    for (size_t i = 0; i < mail->file_count; i++) {
+        mail->files[i].is_shown = false;
+        mail->files[i].file.cid = NULL;
+    }
+}
+
 /* ---- texts that are too long ---- */
 
 /* Returns its name there. */
 static const char *attach_text(struct outgoing *mail, const char *text, size_t size)
 {
-    struct outgoing_file *file = &mail->files[mail->file_count++];
+    struct convert_mime_file *file = &mail->files[mail->file_count++].file;
     file->data = text;
     file->size = size;
-    file->filename = convert_names_add(&mail->names, "message.md", "") + 2;
+    file->name = convert_names_add(&mail->names, "message.md", "") + 2;
     file->type = "text/markdown; charset=utf-8";
-    return file->filename;
+    convert_mime_file_describe(file);
+    return file->name;
 }
 
 static void choose_body(struct outgoing *mail, struct strbuf *detail)
@@ -286,19 +357,6 @@ static void free_texts(struct outgoing *mail)
     strbuf_free(&mail->html);
 }
 
-static const char *find_image(const char *name, void *ctx)
-{
-    struct outgoing *mail = ctx;
-    for (size_t i = 0; i < mail->job->attachment_count; i++) {
-        struct outgoing_file *file = &mail->files[i];
-        if (strcmp(file->given->name, name) == 0 && strncmp(file->type, "image/", 6) == 0) {
-            file->is_shown = true;
-            return file->cid;
-        }
-    }
-    return NULL;
-}
-
 /* ---- the tree ---- */
 
 /* All renderings together may be too large even if none of them is: then none is rendered. */
@@ -340,21 +398,27 @@ static void render_answered(struct outgoing *mail, bool plain, struct strbuf *de
 
 static void render_message(struct outgoing *mail, struct strbuf *detail)
 {
-    const struct convert_out_job *job = mail->job;
+    const struct convert_markdown_references references = {
+        .find_image = find_image,
+        .find_file = find_file,
+        .find_form = find_form,
+        .filled = mail->filled,
+        .filled_count = mail->filled_count,
+        .ctx = mail,
+    };
     convert_markdown_begin_html(&mail->html);
-    if (convert_markdown_to_text(&mail->text, mail->body, mail->body_size) == 1 &&
-        convert_markdown_add_html(&mail->html, mail->body, mail->body_size, find_image, mail) == 1) {
+    if (convert_markdown_add_flowed(&mail->text, mail->body, mail->body_size, &references) == 1 &&
+        convert_markdown_add_html(&mail->html, mail->body, mail->body_size, &references) == 1) {
         render_answered(mail, false, detail);
         convert_markdown_end_html(&mail->html);
         return;
     }
     strbuf_add_str(detail, "The text is too long or too deep to be rendered. ");
-    for (size_t i = 0; i < job->attachment_count; i++)
-        mail->files[i].is_shown = false;
+    forget_pictures(mail);
     strbuf_clear(&mail->text);
     strbuf_clear(&mail->html);
     convert_markdown_begin_html(&mail->html);
-    convert_markdown_to_preformatted_text(&mail->text, mail->body, mail->body_size);
+    convert_markdown_add_preformatted_flowed(&mail->text, mail->body, mail->body_size);
     convert_markdown_add_preformatted_html(&mail->html, mail->body, mail->body_size);
     render_answered(mail, false, detail);
     convert_markdown_end_html(&mail->html);
@@ -365,7 +429,7 @@ static void render(struct outgoing *mail, struct strbuf *detail)
     if (mail->job->quote_count > 0) {
         render_quotes(mail, detail);
     } else if (mail->job->is_plain) {
-        convert_markdown_to_preformatted_text(&mail->text, mail->body, mail->body_size);
+        convert_markdown_add_preformatted_flowed(&mail->text, mail->body, mail->body_size);
         render_answered(mail, true, detail);
         strbuf_add_str(detail, "The text is carried as it was written, without rendering. ");
     } else {
@@ -393,7 +457,7 @@ static void put_html(struct outgoing *mail)
     for (size_t i = 0; i < mail->file_count; i++) {
         if (mail->files[i].is_shown) {
             put_delimiter(mail, RELATED, false);
-            put_file(mail, &mail->files[i]);
+            convert_mime_file_put(&mail->files[i].file, mail->job->input, mail->sink, mail->ctx);
         }
     }
     put_delimiter(mail, RELATED, true);
@@ -426,7 +490,7 @@ static void put_all(struct outgoing *mail)
     for (size_t i = 0; i < mail->file_count; i++) {
         if (!mail->files[i].is_shown) {
             put_delimiter(mail, MIXED, false);
-            put_file(mail, &mail->files[i]);
+            convert_mime_file_put(&mail->files[i].file, mail->job->input, mail->sink, mail->ctx);
         }
     }
     put_delimiter(mail, MIXED, true);
@@ -437,6 +501,8 @@ void convert_mime_out(const struct convert_out_job *job, convert_sink *sink, voi
     struct outgoing mail = { .job = job, .sink = sink, .ctx = ctx };
     strbuf_init(&mail.body_note, FIELD_MAX);
     list_files(&mail, detail);
+    if (!job->is_plain)
+        list_forms(&mail);
     if (job->quote_count > 0)
         choose_quotes(&mail, detail);
     else
@@ -452,5 +518,8 @@ void convert_mime_out(const struct convert_out_job *job, convert_sink *sink, voi
     put_all(&mail);
     free_texts(&mail);
     convert_names_free(&mail.names);
+    for (size_t i = 0; i < mail.file_count; i++)
+        tmtp_form_free(&mail.files[i].form);
+    free(mail.filled);
     free(mail.files);
 }

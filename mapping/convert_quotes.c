@@ -7,14 +7,14 @@
 #include "mapping/convert_limits.h"
 #include "mapping/convert_markdown.h"
 
-/* "> " before each line, ">" before an empty one. */
+/* One quote mark before each line, in format=flowed: a blank in front of a line is stuffing, which is there once. */
 static void add_quoted(struct strbuf *out, const struct strbuf *text)
 {
     for (size_t at = 0; at < text->len;) {
         const char *line = text->data + at;
         const char *end = memchr(line, '\n', text->len - at);
         size_t len = end ? (size_t)(end - line) : text->len - at;
-        strbuf_add_str(out, len > 0 ? "> " : ">");
+        strbuf_add_str(out, len > 0 && *line != '>' && *line != ' ' ? "> " : ">");
         strbuf_add(out, line, len);
         strbuf_add_char(out, '\n');
         at += len + (end != NULL);
@@ -26,10 +26,10 @@ static void add_text(struct strbuf *out, const char *content, const struct conve
 {
     struct strbuf text;
     strbuf_init(&text, CONVERT_RENDERED_MAX > quote->size * 4 ? CONVERT_RENDERED_MAX : quote->size * 4);
-    if (plain || convert_markdown_to_text(&text, content + quote->offset, quote->size) != 1) {
+    if (plain || convert_markdown_add_flowed(&text, content + quote->offset, quote->size, NULL) != 1) {
         strbuf_free(&text);
         strbuf_init(&text, quote->size * 4 + 16);
-        convert_markdown_to_preformatted_text(&text, content + quote->offset, quote->size);
+        convert_markdown_add_preformatted_flowed(&text, content + quote->offset, quote->size);
         ++*unrendered;
     }
     add_quoted(out, &text);
@@ -41,13 +41,15 @@ void convert_quotes_add_text(struct strbuf *out, const char *content, const stru
 {
     if (out->len > 0)
         strbuf_add_char(out, '\n');
-    strbuf_add_fmt(out, "%s\n", quote->intro);
+    convert_markdown_add_flowed_line(out, quote->intro);
     if (quote->size > 0) {
         strbuf_add_char(out, '\n');
         add_text(out, content, quote, plain, unrendered);
     }
-    if (quote->outro[0])
-        strbuf_add_fmt(out, "\n%s\n", quote->outro);
+    if (quote->outro[0]) {
+        strbuf_add_char(out, '\n');
+        convert_markdown_add_flowed_line(out, quote->outro);
+    }
 }
 
 void convert_quotes_to_text(struct strbuf *out, const char *content, const struct convert_out_quote *quotes,
@@ -55,13 +57,6 @@ void convert_quotes_to_text(struct strbuf *out, const char *content, const struc
 {
     for (size_t i = 0; i < count; i++)
         convert_quotes_add_text(out, content, &quotes[i], plain, unrendered);
-}
-
-static const char *find_no_image(const char *name, void *ctx)
-{
-    (void)name;
-    (void)ctx;
-    return NULL; /* attachments don't come with a forwarded thread */
 }
 
 static void add_line(struct strbuf *out, const char *line)
@@ -76,14 +71,14 @@ static void add_html(struct strbuf *out, const char *content, const struct conve
 {
     struct strbuf html;
     strbuf_init(&html, CONVERT_RENDERED_MAX);
-    strbuf_add_str(out, "<blockquote>\n");
-    if (!plain && convert_markdown_add_html(&html, content + quote->offset, quote->size, find_no_image, NULL) == 1) {
+    convert_markdown_begin_quote_html(out);
+    if (!plain && convert_markdown_add_html(&html, content + quote->offset, quote->size, NULL) == 1) {
         strbuf_add(out, html.data, html.len);
     } else {
         convert_markdown_add_preformatted_html(out, content + quote->offset, quote->size);
         ++*unrendered;
     }
-    strbuf_add_str(out, "</blockquote>\n");
+    convert_markdown_end_quote_html(out);
     strbuf_free(&html);
 }
 

@@ -377,3 +377,58 @@ void convert_qp_encode(struct strbuf *out, const char *text, size_t len)
         at_line_start = false;
     }
 }
+
+/* What one octet becomes; returns its width. */
+static size_t qp_octet(char c, bool at_line_start, bool is_last, char out[static 4])
+{
+    static const char digits[] = "0123456789ABCDEF";
+    bool is_blank = (c == ' ' || c == '\t') && !is_last;
+    bool is_risky = at_line_start && (c == '.' || c == 'F'); /* of "From " */
+    if (is_blank || (c > ' ' && c <= '~' && c != '=' && !is_risky)) {
+        out[0] = c;
+        return 1;
+    }
+    out[0] = '=';
+    out[1] = digits[(unsigned char)c >> 4];
+    out[2] = digits[(unsigned char)c & 15];
+    return 3;
+}
+
+/* out: NULL to count. */
+static size_t qp_encode_octets(struct strbuf *out, const char *data, size_t len)
+{
+    size_t column = 0, total = 0;
+    for (size_t i = 0; i < len; i++) {
+        char piece[4];
+        bool is_last = i + 1 == len, breaks = false;
+        size_t width = qp_octet(data[i], column == 0, is_last, piece);
+        if (column + width > LINE_MAX_ENCODED - 1) {
+            breaks = true;
+            column = 0;
+            width = qp_octet(data[i], true, is_last, piece);
+        }
+        if (breaks && out)
+            strbuf_add_str(out, "=\r\n");
+        if (out)
+            strbuf_add(out, piece, width);
+        column += width;
+        total += width + (breaks ? 3 : 0);
+        if (data[i] == '\n' && !is_last) {
+            if (out)
+                strbuf_add_str(out, "=\r\n");
+            column = 0;
+            total += 3;
+        }
+    }
+    return total;
+}
+
+void convert_qp_encode_octets(struct strbuf *out, const char *data, size_t len)
+{
+    qp_encode_octets(out, data, len);
+}
+
+size_t convert_qp_size(const char *data, size_t len)
+{
+    return qp_encode_octets(NULL, data, len);
+}

@@ -59,3 +59,6 @@ void convert_base64_text(struct strbuf *out, const void *data, size_t len);
 
 /* Text with LF line ends -> quoted-printable with CRLF; "From " and "." at line starts are encoded too. */
 void convert_qp_encode(struct strbuf *out, const char *text, size_t len);
+/* Any octets, which come back exactly: line ends are encoded too, and lines of text are lines there. */
+void convert_qp_encode_octets(struct strbuf *out, const char *data, size_t len);
+size_t convert_qp_size(const char *data, size_t len); /* what convert_qp_encode_octets() adds */

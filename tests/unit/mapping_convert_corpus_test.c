@@ -17,10 +17,9 @@
 #include "base/xmalloc.h"
 #include "mapping/convert_charset.h"
 #include "mapping/convert_input.h"
-#include "mapping/convert_limits.h"
-#include "mapping/convert_markdown.h"
 #include "mapping/convert_mime_in.h"
 #include "mapping/convert_mime_out.h"
+#include "mapping/convert_transfer.h"
 #include "mapping/convert_utf8.h"
 
 #define MAIL_FOLDER   POSTERN_SOURCE_DIR "/tests/corpora/in"
@@ -267,35 +266,57 @@ static void test_mail(void **state)
     assert_int_equal(complaints, 0);
 }
 
-static const char *find_image(const char *name, void *ctx)
+/* The text or HTML part of a mail, decoded, with LF line ends. The caller's. */
+static char *part_of(const char *mail, const char *type)
 {
-    size_t i;
-    const json_t *given;
-    const json_t *attachments = ctx;
-    json_array_foreach(attachments, i, given)
-    {
-        if (strcmp(json_string_value(given), name) == 0 && strstr(name, ".png"))
-            return "cid@of.picture";
+    struct strbuf decoded, text;
+    strbuf_init(&decoded, (size_t)64 << 20);
+    strbuf_init(&text, (size_t)64 << 20);
+    const char *header = strstr(mail, type);
+    if (!header)
+        return strbuf_detach(&decoded);
+    const char *encoding = strstr(header, "Content-Transfer-Encoding: ") + strlen("Content-Transfer-Encoding: ");
+    const char *start = strstr(header, "\r\n\r\n") + 4, *end = strstr(start, "\r\n--=_");
+    char *label = xstrndup(encoding, strcspn(encoding, "\r"));
+    size_t len = end ? (size_t)(end - start) : strlen(start);
+    convert_transfer_decode(convert_transfer_from_label(label), start, len, NULL, collect, &decoded);
+    for (size_t i = 0; i < decoded.len; i++) {
+        if (decoded.data[i] != '\r')
+            strbuf_add_char(&text, decoded.data[i]);
     }
-    return NULL;
+    free(label);
+    strbuf_free(&decoded);
+    return strbuf_detach(&text);
 }
 
-static void check_renderings(const char *name, const struct strbuf *body, const json_t *expect)
+static void check_renderings(const char *name, const char *mail, const json_t *expect)
 {
-    struct strbuf text, html;
-    strbuf_init(&text, CONVERT_RENDERED_MAX);
-    strbuf_init(&html, CONVERT_RENDERED_MAX);
-    assert_int_equal(convert_markdown_to_text(&text, body->data, body->len), 1);
-    assert_int_equal(
-        convert_markdown_to_html(&html, body->data, body->len, find_image, json_object_get(expect, "attachments")), 1);
-    check_contains(name, json_object_get(expect, "text_contains"), text.data, true);
-    check_contains(name, json_object_get(expect, "text_lacks"), text.data, false);
-    check_contains(name, json_object_get(expect, "html_contains"), html.data, true);
-    check_contains(name, json_object_get(expect, "html_lacks"), html.data, false);
-    check_exactly(THREAD_FOLDER, name, ".txt", text.data);
-    check_exactly(THREAD_FOLDER, name, ".html", html.data);
-    strbuf_free(&text);
-    strbuf_free(&html);
+    char *text = part_of(mail, "Content-Type: text/plain; charset=utf-8; format=flowed\r\n");
+    char *html = part_of(mail, "Content-Type: text/html; charset=utf-8\r\n");
+    check_contains(name, json_object_get(expect, "text_contains"), text, true);
+    check_contains(name, json_object_get(expect, "text_lacks"), text, false);
+    check_contains(name, json_object_get(expect, "html_contains"), html, true);
+    check_contains(name, json_object_get(expect, "html_lacks"), html, false);
+    check_exactly(THREAD_FOLDER, name, ".txt", text);
+    check_exactly(THREAD_FOLDER, name, ".html", html);
+    free(text);
+    free(html);
+}
+
+/* Just a name: it serves as the bytes too. */
+static void add_given(const json_t *given, struct convert_out_attachment *attachment, struct strbuf *content)
+{
+    const char *name = json_string_value(json_is_object(given) ? json_object_get(given, "name") : given);
+    const char *text = json_string_value(json_object_get(given, "text"));
+    const char *base64 = json_string_value(json_object_get(given, "base64"));
+    size_t before = content->len;
+    if (base64)
+        convert_transfer_decode(CONVERT_TRANSFER_BASE64, base64, strlen(base64), NULL, collect, content);
+    else
+        strbuf_add_str(content, text ? text : name);
+    *attachment = (struct convert_out_attachment){ .name = name,
+                                                   .size = content->len - before,
+                                                   .ffn = json_string_value(json_object_get(given, "ffn")) };
 }
 
 static void check_thread_message(const char *name, const struct strbuf *body, const json_t *expect)
@@ -303,6 +324,7 @@ static void check_thread_message(const char *name, const struct strbuf *body, co
     enum { ATTACHED_MAX = 16 };
     struct convert_out_attachment attachments[ATTACHED_MAX];
     const json_t *given = json_object_get(expect, "attachments");
+    const json_t *answered = json_object_get(expect, "answered");
     size_t count = json_array_size(given);
     assert_true(count <= ATTACHED_MAX);
     struct strbuf content, mail, detail;
@@ -310,20 +332,22 @@ static void check_thread_message(const char *name, const struct strbuf *body, co
     strbuf_init(&mail, (size_t)64 << 20);
     strbuf_init(&detail, 10000);
     strbuf_add(&content, body->data, body->len);
-    for (size_t i = 0; i < count; i++) { /* the name serves as the bytes */
-        attachments[i].name = json_string_value(json_array_get(given, i));
-        attachments[i].size = strlen(attachments[i].name);
-        strbuf_add_str(&content, attachments[i].name);
-    }
-    check_renderings(name, body, expect);
-    const struct convert_out_job job = { .content = content.data,
-                                         .body_size = body->len,
-                                         .attachments = attachments,
-                                         .attachment_count = count,
-                                         .seed = 1 };
+    for (size_t i = 0; i < count; i++)
+        add_given(json_array_get(given, i), &attachments[i], &content);
+    const struct convert_out_job job = {
+        .content = content.data,
+        .body_size = body->len,
+        .attachments = attachments,
+        .attachment_count = count,
+        .answered_intro = json_string_value(json_object_get(answered, "intro")),
+        .answered_text = json_string_value(json_object_get(answered, "text")),
+        .seed = 1,
+    };
     convert_mime_out(&job, collect, &mail, &detail);
+    check_renderings(name, mail.data, expect);
     check_contains(name, json_object_get(expect, "mail_contains"), mail.data, true);
     check_contains(name, json_object_get(expect, "mail_lacks"), mail.data, false);
+    check_contains(name, json_object_get(expect, "detail_contains"), detail.data, true);
     strbuf_free(&content);
     strbuf_free(&mail);
     strbuf_free(&detail);

@@ -246,62 +246,171 @@ static const char *find_image(const char *name, void *ctx)
     return strcmp(name, "u:gate 1.png") == 0 ? "1@x" : NULL;
 }
 
+#define QUOTE      "<blockquote style=\"margin:0 0 0 .8ex;border-left:2px solid #999;padding-left:1ex\">\n"
+#define SHADE      "background:rgba(128,128,128,.15)"
+#define TABLE      "<table border=\"1\" cellpadding=\"4\" style=\"border-collapse:collapse\">\n"
+#define PICTURE(A) "<img src=\"cid:1@x\" alt=\"" A "\" style=\"max-width:100%;height:auto\">"
+
+static const struct rendering {
+    const char *source, *text, *html;
+} renderings[] = {
+    { "a\nb", "a\nb\n", "<p>a<br>\nb</p>\n" },
+    { "a  \nb\n\nc", "a\nb\n\nc\n", "<p>a<br>\nb</p>\n<p>c</p>\n" },
+    { "# Head\n\ntext", "Head\n====\n\ntext\n", "<h1>Head</h1>\n<p>text</p>\n" },
+    { "## 見出し", "見出し\n------\n", "<h2>見出し</h2>\n" },
+    { "### Head", "*Head*\n", "<h3>Head</h3>\n" },
+    { "*a* **b** ~~c~~ `d`", "_a_ *b* ~c~ `d`\n",
+      "<p><em>a</em> <strong>b</strong> <s>c</s> <code style=\"" SHADE "\">d</code></p>\n" },
+    { "- a\n- b\n  - c", "- a\n- b\n   - c\n", "<ul>\n<li>a</li>\n<li>b<ul>\n<li>c</li>\n</ul>\n</li>\n</ul>\n" },
+    { "-\n- b", "-\n- b\n", "<ul>\n<li></li>\n<li>b</li>\n</ul>\n" },
+    { "7. a\n8. b", "7. a\n8. b\n", "<ol start=\"7\">\n<li>a</li>\n<li>b</li>\n</ol>\n" },
+    { "> a\n> > b\n\nc", "> a\n>\n>> b\n\nc\n",
+      QUOTE "<p>a</p>\n" QUOTE "<p>b</p>\n</blockquote>\n</blockquote>\n<p>c</p>\n" },
+    { "- a\n\n  > b\n  > c", "- a\n\n   > b\n   > c\n",
+      "<ul>\n<li><p>a</p>\n" QUOTE "<p>b<br>\nc</p>\n</blockquote>\n</li>\n</ul>\n" },
+    { "```\na <b>\n\n c\n```", "     a <b>\n\n      c\n",
+      "<pre style=\"" SHADE ";padding:1ex;white-space:pre-wrap\">a &lt;b&gt;\n\n c\n</pre>\n" },
+    { "---", "----------\n", "<hr>\n" },
+    { "|a|b|\n|---|---|\n|c|d|", "| a | b |\n|---|---|\n| c | d |\n",
+      TABLE "<tr><th>a</th><th>b</th></tr>\n<tr><td>c</td><td>d</td></tr>\n</table>\n" },
+    { "|面積|b|c|\n|:-|-:|:-:|\n|1|22|3|\n|x|y|long|",
+      "| 面積 |  b |  c   |\n|------|---:|:----:|\n| 1    | 22 |  3   |\n| x    |  y | long |\n",
+      TABLE "<tr><th align=\"left\">面積</th><th align=\"right\">b</th><th align=\"center\">c</th></tr>\n"
+            "<tr><td align=\"left\">1</td><td align=\"right\">22</td><td align=\"center\">3</td></tr>\n"
+            "<tr><td align=\"left\">x</td><td align=\"right\">y</td><td align=\"center\">long</td></tr>\n"
+            "</table>\n" },
+    { "| | |\n|---|---|\n|c|d|", "| c | d |\n", TABLE "<tr><td>c</td><td>d</td></tr>\n</table>\n" },
+    { "[x](https://example.com/?a=1&b=2)", "x <https://example.com/?a=1&b=2>\n",
+      "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>\n" },
+    { "<https://example.com>", "https://example.com\n",
+      "<p><a href=\"https://example.com\">https://example.com</a></p>\n" },
+    { "<bob@example.com>", "bob@example.com\n", "<p><a href=\"mailto:bob@example.com\">bob@example.com</a></p>\n" },
+    { "[Bob](mailto:bob@example.com)", "Bob <bob@example.com>\n",
+      "<p><a href=\"mailto:bob@example.com\">Bob</a></p>\n" },
+    { "[](https://example.com/)", "https://example.com/\n",
+      "<p><a href=\"https://example.com/\">https://example.com/</a></p>\n" },
+    { "[x](javascript:alert(1))", "x\n", "<p>x</p>\n" },
+    { "[x](data:text/html,y) [z](/rel) [w](#1A&2B)", "x z w\n", "<p>x z w</p>\n" },
+    { "[x](https://e.com/\"onclick=\"y)", "x <https://e.com/%22onclick=%22y>\n",
+      "<p><a href=\"https://e.com/%22onclick=%22y\">x</a></p>\n" },
+    { "[x](<https://e.com/a b>)", "x <https://e.com/a%20b>\n", "<p><a href=\"https://e.com/a%20b\">x</a></p>\n" },
+    { "<script>alert(1)</script>\n\n<b>x</b> <!-- y -->", "<script>alert(1)</script>\n\n<b>x</b> <!-- y -->\n",
+      "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n<p>&lt;b&gt;x&lt;/b&gt; &lt;!-- y --&gt;</p>\n" },
+    { "![the gate](this_u:gate%201.png)", "[image: the gate (gate 1.png)]\n", "<p>" PICTURE("the gate") "</p>\n" },
+    { "![](this_u:gate%201.png)", "[image: gate 1.png]\n", "<p>" PICTURE("") "</p>\n" },
+    { "![\"<>](this_u:gate%201.png)", "[image: \"<> (gate 1.png)]\n", "<p>" PICTURE("&quot;&lt;&gt;") "</p>\n" },
+    /* nothing is loaded from elsewhere */
+    { "![x](https://tracker.example/y.gif)", "[image: x] <https://tracker.example/y.gif>\n",
+      "<p><a href=\"https://tracker.example/y.gif\">[image: x]</a></p>\n" },
+    { "![x](file:///etc/passwd)", "[image: x]\n", "<p>[image: x]</p>\n" },
+    { "[plan](this_u:plan.pdf)", "plan (attached: plan.pdf)\n", "<p>plan (attached: plan.pdf)</p>\n" },
+    { "[plan.pdf](this_u:plan.pdf)", "plan.pdf (attached)\n", "<p>plan.pdf (attached)</p>\n" },
+    { "[plan](0123456789abcdef_u:plan.pdf)", "plan (attached to an earlier message: plan.pdf)\n",
+      "<p>plan (attached to an earlier message: plan.pdf)</p>\n" },
+    { "![?](this_f:Gold/Form)", "Form \"Gold/Form\" (attached: Gold/Form)\n",
+      "<p>Form &quot;Gold/Form&quot; (attached: Gold/Form)</p>\n" },
+    { "&lt;b&gt; &eacute; &#233; &nosuch; &#0; &#27;", "<b> é é &nosuch; \xEF\xBF\xBD \xEF\xBF\xBD\n",
+      "<p>&lt;b&gt; é é &amp;nosuch; \xEF\xBF\xBD \xEF\xBF\xBD</p>\n" },
+    { "a\x01\xFF", "a\xEF\xBF\xBD\xEF\xBF\xBD\n", "<p>a\xEF\xBF\xBD\xEF\xBF\xBD</p>\n" },
+    { ":::\na\n:::\nb\n:::>\n", "a\n\n----------\n\nb\n", "<p>a</p>\n<hr>\n<p>b</p>\n" },
+    { "```\n:::\n:::>\n```", "     :::\n     :::>\n",
+      "<pre style=\"" SHADE ";padding:1ex;white-space:pre-wrap\">:::\n:::&gt;\n</pre>\n" },
+    { "שלום", "שלום\n", "<p dir=\"auto\">שלום</p>\n" },
+    { "", "", "" },
+};
+
 static void test_renderings(void **state)
 {
     (void)state;
+    const struct convert_markdown_references references = { .find_image = find_image };
+    for (size_t i = 0; i < sizeof renderings / sizeof renderings[0]; i++) {
+        struct strbuf out;
+        strbuf_init(&out, 10000);
+        assert_int_equal(
+            convert_markdown_add_flowed(&out, renderings[i].source, strlen(renderings[i].source), &references), 1);
+        assert_string_equal(out.data, renderings[i].text);
+        strbuf_clear(&out);
+        assert_int_equal(
+            convert_markdown_to_html(&out, renderings[i].source, strlen(renderings[i].source), find_image, NULL), 1);
+        const char *body = strstr(out.data, "sans-serif\">\n") + strlen("sans-serif\">\n");
+        out.data[out.len - strlen("</body>\n</html>\n")] = '\0';
+        assert_string_equal(body, renderings[i].html);
+        strbuf_free(&out);
+    }
+}
+
+/* What a link says of itself is believed only when it is true. */
+static void test_misleading_links(void **state)
+{
+    (void)state;
     static const struct row {
-        const char *source, *text, *html;
+        const char *source, *note;
     } rows[] = {
-        { "a\nb", "a\nb\n", "<p>a<br>\nb</p>\n" },
-        { "a  \nb\n\nc", "a\nb\n\nc\n", "<p>a<br>\nb</p>\n<p>c</p>\n" },
-        { "# Head\n\ntext", "Head\n====\n\ntext\n", "<h1>Head</h1>\n<p>text</p>\n" },
-        { "*a* **b** ~~c~~ `d`", "_a_ *b* ~c~ `d`\n",
-          "<p><em>a</em> <strong>b</strong> <del>c</del> <code>d</code></p>\n" },
-        { "- a\n- b\n  - c", "- a\n- b\n  - c\n", "<ul>\n<li>a</li>\n<li>b<ul>\n<li>c</li>\n</ul>\n</li>\n</ul>\n" },
-        { "7. a\n8. b", "7. a\n8. b\n", "<ol start=\"7\">\n<li>a</li>\n<li>b</li>\n</ol>\n" },
-        { "> a\n> > b\n\nc", "> a\n>\n> > b\n\nc\n",
-          "<blockquote>\n<p>a</p>\n<blockquote>\n<p>b</p>\n</blockquote>\n</blockquote>\n<p>c</p>\n" },
-        { "```\na <b>\n\n c\n```", "    a <b>\n\n     c\n", "<pre>a &lt;b&gt;\n\n c\n</pre>\n" },
-        { "---", "----------\n", "<hr>\n" },
-        { "|a|b|\n|---|---|\n|c|d|", "a | b\nc | d\n",
-          "<table border=\"1\">\n<tr><th>a</th><th>b</th></tr>\n<tr><td>c</td><td>d</td></tr>\n</table>\n" },
-        { "[x](https://example.com/?a=1&b=2)", "x <https://example.com/?a=1&b=2>\n",
-          "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>\n" },
-        { "<https://example.com>", "https://example.com\n",
-          "<p><a href=\"https://example.com\">https://example.com</a></p>\n" },
-        { "<bob@example.com>", "bob@example.com\n", "<p><a href=\"mailto:bob@example.com\">bob@example.com</a></p>\n" },
-        { "[x](javascript:alert(1))", "x\n", "<p>x</p>\n" },
-        { "[x](data:text/html,y) [z](/rel) [w](#1A&2B)", "x z w\n", "<p>x z w</p>\n" },
-        { "[x](https://e.com/\"onclick=\"y)", "x <https://e.com/\"onclick=\"y>\n",
-          "<p><a href=\"https://e.com/&quot;onclick=&quot;y\">x</a></p>\n" },
-        { "<script>alert(1)</script>\n\n<b>x</b> <!-- y -->", "<script>alert(1)</script>\n\n<b>x</b> <!-- y -->\n",
-          "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n<p>&lt;b&gt;x&lt;/b&gt; &lt;!-- y --&gt;</p>\n" },
-        { "![the gate](this_u:gate%201.png)", "[the gate: gate 1.png]\n",
-          "<p><img src=\"cid:1@x\" alt=\"the gate\"></p>\n" },
-        { "![\"<>](this_u:gate%201.png)", "[\"<>: gate 1.png]\n",
-          "<p><img src=\"cid:1@x\" alt=\"&quot;&lt;&gt;\"></p>\n" },
-        { "![x](https://tracker.example/y.gif)", "[x]\n", "<p>[x]</p>\n" }, /* nothing is loaded from elsewhere */
-        { "[plan](this_u:plan.pdf)", "plan (attached: plan.pdf)\n", "<p>plan (attached: plan.pdf)</p>\n" },
-        { "[plan](0123456789abcdef_u:plan.pdf)", "plan (attached to an earlier message: plan.pdf)\n",
-          "<p>plan (attached to an earlier message: plan.pdf)</p>\n" },
-        { "![?](this_f:Gold/Form)", "[?: Gold/Form]\n", "<p>[?: Gold/Form]</p>\n" },
-        { "&lt;b&gt; &eacute; &#233; &nosuch; &#0; &#27;", "<b> é é &nosuch; \xEF\xBF\xBD \xEF\xBF\xBD\n",
-          "<p>&lt;b&gt; é é &amp;nosuch; \xEF\xBF\xBD \xEF\xBF\xBD</p>\n" },
-        { "a\x01\xFF", "a\xEF\xBF\xBD\xEF\xBF\xBD\n", "<p>a\xEF\xBF\xBD\xEF\xBF\xBD</p>\n" },
-        { "", "", "" },
+        { "[https://bank.example/login](https://evil.example/x)", "</a> (evil.example)</p>" },
+        { "[www.bank.example](https://bank.example.evil.example/)", "</a> (bank.example.evil.example)</p>" },
+        { "[https://bank.example](https://bank.example@evil.example/)", "</a> (evil.example)</p>" },
+        { "[help@bank.example](mailto:help@evil.example?subject=x)", "</a> (help@evil.example)</p>" },
+        { "[help@bank.example](https://evil.example/)", "</a> (evil.example)</p>" },
+        { "[https://bank.example/login](https://www.bank.example/)", "</a></p>" },
+        { "[HTTPS://Bank.example](https://bank.example/a?b#c)", "</a></p>" },
+        { "[our bank](https://evil.example/x)", "</a></p>" },
+        { "[help@bank.example](mailto:help@bank.example?subject=x)", "</a></p>" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct strbuf out;
         strbuf_init(&out, 10000);
-        assert_int_equal(convert_markdown_to_text(&out, rows[i].source, strlen(rows[i].source)), 1);
-        assert_string_equal(out.data, rows[i].text);
-        strbuf_clear(&out);
-        assert_int_equal(convert_markdown_to_html(&out, rows[i].source, strlen(rows[i].source), find_image, NULL), 1);
-        const char *body = strstr(out.data, "<body>\n") + strlen("<body>\n");
-        assert_int_equal(strlen(body), strlen(rows[i].html) + strlen("</body>\n</html>\n"));
-        assert_int_equal(strncmp(body, rows[i].html, strlen(rows[i].html)), 0);
+        assert_int_equal(convert_markdown_add_html(&out, rows[i].source, strlen(rows[i].source), NULL), 1);
+        const char *end = strstr(out.data, "</a>");
+        assert_non_null(end);
+        assert_int_equal(strncmp(end, rows[i].note, strlen(rows[i].note)), 0);
         strbuf_free(&out);
     }
+}
+
+/* RFC 3676, as a reader that knows it, and one that does not, see it. */
+static void test_flowed_text(void **state)
+{
+    (void)state;
+    static const char words[] = "one two three four five six seven eight nine ten eleven twelve thirteen";
+    static const char url[] = "https://example.com/a/very/long/address/that/nobody/may/break/because/it/would/not/work";
+    struct strbuf source, out;
+    strbuf_init(&source, 10000);
+    strbuf_init(&out, 10000);
+    strbuf_add_fmt(&source, "%s fourteen\n\n> %s fourteen\n\n- %s fourteen\n\n%s %s end\n\n", words, words, words,
+                   words, url);
+    strbuf_add_str(&source, "&gt; no quote\n\n\\>\n\n&nbsp; x\n\nFrom here\n\n| a  |\n\n--\n\n-- \nAlice\n");
+    assert_int_equal(convert_markdown_add_flowed(&out, source.data, source.len, NULL), 1);
+    struct strbuf expected;
+    strbuf_init(&expected, 10000);
+    strbuf_add_fmt(&expected,
+                   "%s \nfourteen\n\n"
+                   "> one two three four five six seven eight nine ten eleven twelve \n> thirteen fourteen\n\n"
+                   "- one two three four five six seven eight nine ten eleven twelve \nthirteen fourteen\n\n"
+                   "%s \n%s \nend\n\n",
+                   words, words, url);
+    strbuf_add_str(&expected, " > no quote\n\n >\n\n\xC2\xA0 x\n\n From here\n\n| a  |\n\n--\n\n-- \nAlice\n");
+    assert_string_equal(out.data, expected.data);
+    strbuf_free(&expected);
+    strbuf_free(&source);
+    strbuf_free(&out);
+}
+
+/* A table that is wider than a line is read row by row. */
+static void test_wide_tables(void **state)
+{
+    (void)state;
+    static const char wide[] = "This cell says more than what fits into a table of lines in plain text.";
+    struct strbuf source, out;
+    strbuf_init(&source, 10000);
+    strbuf_init(&out, 10000);
+    strbuf_add_fmt(&source, "|a|b|c|\n|-|-|-|\n|1|%s||\n|2|x|y|\n\n|n|v|\n|-|-|\n|1|%s|\n|2|y|\n", wide, wide);
+    assert_int_equal(convert_markdown_add_flowed(&out, source.data, source.len, NULL), 1);
+    assert_string_equal(out.data, "a: 1\nb: This cell says more than what fits into a table of lines in plain text.\n"
+                                  "\na: 2\nb: x\nc: y\n\n"
+                                  "n: v\n1: This cell says more than what fits into a table of lines in plain text.\n"
+                                  "2: y\n");
+    strbuf_free(&source);
+    strbuf_free(&out);
 }
 
 /* ---- the whole mail ---- */
@@ -326,7 +435,7 @@ static char *mail_of(const char *content, size_t body_size, const struct convert
     strbuf_add_str(&mail, "From: a@example.org\r\n");
     convert_mime_out(&job, collect, &mail, &detail);
     assert_true(strbuf_ok(&mail));
-    assert_well_formed(mail.data, mail.len, 200);
+    assert_well_formed(mail.data, mail.len, 998);
     for (size_t i = 0; i < mail.len; i++)
         assert_true((unsigned char)mail.data[i] < 0x80);
     *detail_out = strbuf_detach(&detail);
@@ -342,11 +451,15 @@ static void test_plain_mail(void **state)
                               "MIME-Version: 1.0\r\n"
                               "Content-Type: multipart/alternative;\r\n boundary=\"=_1_0000000000001234\"\r\n\r\n"
                               "\r\n--=_1_0000000000001234\r\n"
-                              "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+                              "Content-Type: text/plain; charset=utf-8; format=flowed\r\n"
+                              "Content-Transfer-Encoding: 7bit\r\n\r\n"
                               "The _gate_.\r\n"
                               "\r\n--=_1_0000000000001234\r\n"
                               "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
-                              "<!DOCTYPE html>\r\n<html>\r\n<head><meta charset=\"utf-8\"></head>\r\n<body>\r\n"
+                              "<!DOCTYPE html>\r\n<html>\r\n<head><meta charset=\"utf-8\">"
+                              "<meta name=\"color-scheme\" content=\"light dark\">"
+                              "<meta name=\"supported-color-schemes\" content=\"light dark\"></head>\r\n"
+                              "<body style=\"font-family:Arial,sans-serif\">\r\n"
                               "<p>The <em>gate</em>.</p>\r\n</body>\r\n</html>\r\n"
                               "\r\n--=_1_0000000000001234--\r\n");
     assert_string_equal(detail, "");
@@ -395,7 +508,8 @@ static void test_attachments_come_back(void **state)
         assert_string_equal(message.attachments[i].name, names[i]);
         assert_int_equal(message.attachments[i].size, attachments[i].size);
     }
-    static const char seen[] = "Grüße [x: a.png]\n\n--=_0_0000000000001234--\n\nFrom here\n\n.\n";
+    static const char seen[] = "Grüße [image: x (a.png)]\n\n--=_0_0000000000001234--\n\nFrom here\n\n.\n\n"
+                               "The form \"Form\", filled in with nothing (attached: Form.json).\n";
     char *seen_back = xstrndup(back.data, (size_t)message.body_size);
     assert_string_equal(seen_back, seen);
     free(seen_back);
@@ -421,7 +535,7 @@ static void test_what_is_answered(void **state)
     strbuf_init(&detail, 1000);
     convert_mime_out(&job, collect, &mail, &detail);
     assert_non_null(strstr(mail.data, "The _gate_ is open.\r\n\r\nOn 2 November 2026, Bob <bob@example.com> wrote:\r\n"
-                                      "\r\n> Is the *gate* open?\r\n>\r\n> > I asked before.\r\n"));
+                                      "\r\n> Is the *gate* open?\r\n>\r\n>> I asked before.\r\n"));
     assert_non_null(strstr(mail.data, "On 2 November 2026, Bob &lt;bob@example.com&gt; wrote:</p>"));
     assert_non_null(strstr(mail.data, "<strong>gate</strong> open?"));
     strbuf_clear(&mail);
@@ -438,8 +552,8 @@ static void test_unrendered_forms(void **state)
     (void)state;
     char *detail;
     char *mail = mail_of("The *gate*.\n", 12, NULL, 0, true, &detail);
-    assert_non_null(strstr(
-        mail, "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\nThe *gate*.\r\n"));
+    assert_non_null(strstr(mail, "Content-Type: text/plain; charset=utf-8; format=flowed\r\n"
+                                 "Content-Transfer-Encoding: 7bit\r\n\r\nThe *gate*.\r\n"));
     assert_null(strstr(mail, "html"));
     assert_non_null(strstr(detail, "without rendering"));
     free(mail);
@@ -450,7 +564,7 @@ static void test_unrendered_forms(void **state)
     while (body.len <= CONVERT_MARKDOWN_MAX)
         strbuf_add_str(&body, "a *long* text\n");
     mail = mail_of(body.data, body.len, NULL, 0, false, &detail);
-    assert_non_null(strstr(mail, "<pre>a *long* text"));
+    assert_non_null(strstr(mail, "<pre style=\"white-space:pre-wrap\">a *long* text"));
     assert_non_null(strstr(detail, "too long"));
     free(mail);
     free(detail);
@@ -472,13 +586,66 @@ static void assert_attached(const char *mail, const char *header, const char *ex
     strbuf_init(&decoded, 64 << 20);
     const char *start = strstr(mail, header);
     assert_non_null(start);
+    const char *encoding = start;
+    while (strncmp(encoding, "\r\nContent-Transfer-Encoding: ", 29) != 0)
+        encoding--;
+    char *label = xstrndup(encoding + 29, strcspn(encoding + 29, "\r"));
     start = strstr(start, "\r\n\r\n") + 4;
-    const char *end = strstr(start, "\r\n\r\n--=_");
+    const char *end = strstr(start, "\r\n--=_");
     assert_non_null(end);
-    convert_transfer_decode(CONVERT_TRANSFER_BASE64, start, (size_t)(end - start), NULL, collect, &decoded);
+    convert_transfer_decode(convert_transfer_from_label(label), start, (size_t)(end - start), NULL, collect, &decoded);
     assert_int_equal(decoded.len, len);
     assert_memory_equal(decoded.data, expected, len);
     strbuf_free(&decoded);
+    free(label);
+}
+
+/* Whatever the bytes are, they come back, in no more room than base64 takes; and each kind in its encoding and type. */
+#define WORDS "Many words that need no encoding, so that a few others may have it, and more of them.\n"
+
+static void test_files_come_back(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *name, *type, *encoding, *content;
+        size_t len; /* 0: of the string */
+    } rows[] = {
+        { "u:a.txt", "text/plain", "quoted-printable", "one and many more words\ntwo and as many again\n", 0 },
+        { "u:a.txt", "text/plain", "quoted-printable", WORDS WORDS "one\r\ntwo \r\n \n\rFrom me\n.\n= ", 0 },
+        { "u:a.txt", "text/plain; charset=utf-8", "quoted-printable",
+          "one \xC3\xA9 and many more letters in many words\n", 0 },
+        { "u:a.txt", "text/plain; charset=utf-8", "base64", "\xE9\x96\x80\xE9\x96\x80\xE9\x96\x80", 0 },
+        { "u:a.txt", "text/plain", "quoted-printable", "one \xE9 and many more letters in many words\n", 0 },
+        { "u:a.bin", "application/octet-stream", "base64", "\x01\x02\x00\x03", 4 },
+        { "u:a", "image/png", "base64", "\x89PNG\r\n\x1A\n\0\0\0\rIHDR", 16 },
+        { "u:a.jpg", "image/png", "base64", "\x89PNG\r\n\x1A\n\0\0\0\rIHDR", 16 },
+        { "u:a.dat", "application/pdf", "base64", "%PDF-1.7\n", 0 },
+        { "u:README", "text/plain", "base64", "a", 0 },
+        { "u:a.json", "application/json", "quoted-printable", "{\"a\": \"a longer text\"}", 0 },
+        { "u:a.txt", "text/plain", "7bit", "", 0 },
+        { "u:a.eml", "message/rfc822", "7bit", "From: a@example.com\r\n\r\nHello.\r\n", 0 },
+        { "u:a.eml", "application/octet-stream", "base64", "From: a@example.com\n\nHello.\n", 0 },
+        { "u:a.eml", "application/octet-stream", "base64", "From: a@example.com\r\n\r\nH\xC3\xA9llo.\r\n", 0 },
+        { "u:a.eml", "application/octet-stream", "base64", "From: a@example.com\r\n\r\n--=_1_0000000000001234--", 0 },
+        { "u:a.eml", "application/octet-stream", "base64", "", 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t len = rows[i].len > 0 ? rows[i].len : strlen(rows[i].content);
+        const struct convert_out_attachment attachment = { .name = rows[i].name, .size = len };
+        char *detail, *mail = mail_of(rows[i].content, 0, &attachment, 1, false, &detail);
+        struct strbuf header;
+        strbuf_init(&header, 1000);
+        strbuf_add_fmt(&header,
+                       "Content-Type: %s;\r\n name=\"%s\"\r\nContent-Transfer-Encoding: %s\r\n"
+                       "Content-Disposition: attachment;\r\n filename=\"%s\"\r\n\r\n",
+                       rows[i].type, rows[i].name + 2, rows[i].encoding, rows[i].name + 2);
+        if (!strstr(mail, header.data))
+            fail_msg("case %zu:\n%s", i, mail);
+        assert_attached(mail, "Content-Disposition: attachment", rows[i].content, len);
+        strbuf_free(&header);
+        free(mail);
+        free(detail);
+    }
 }
 
 /* Neither shown nor lost. A member's own file keeps its name. */
@@ -601,8 +768,12 @@ int main(void)
         cmocka_unit_test(test_values_come_back),
         cmocka_unit_test(test_references_and_refusals),
         cmocka_unit_test(test_renderings),
+        cmocka_unit_test(test_misleading_links),
+        cmocka_unit_test(test_flowed_text),
+        cmocka_unit_test(test_wide_tables),
         cmocka_unit_test(test_plain_mail),
         cmocka_unit_test(test_attachments_come_back),
+        cmocka_unit_test(test_files_come_back),
         cmocka_unit_test(test_what_is_answered),
         cmocka_unit_test(test_unrendered_forms),
         cmocka_unit_test(test_long_text_is_attached),

@@ -12,6 +12,7 @@
 
 enum { ROOM = 1024 * 1024 };
 #define ALICE "Alice Member wrote on 2026-01-02 03:04:05 UTC:"
+#define QUOTE "<blockquote type=\"cite\" style=\"margin:0 0 0 .8ex;border-left:2px solid #999;padding-left:1ex\">\n"
 #define CAROL "Carol Member wrote on 2026-01-02 04:00:00 UTC:"
 
 static void render(const char *first, const char *second, struct strbuf *text, struct strbuf *html)
@@ -40,9 +41,9 @@ static void test_both_forms(void **state)
     assert_string_equal(text.data,
                         ALICE "\n\n> Hello *all*,\n>\n> see _this_\n\nAttached: \"plan.pdf\" (12 KB)\n\n" CAROL
                               "\n\n> Fine.\n");
-    assert_non_null(strstr(html.data, "<p>" ALICE "</p>\n<blockquote>\n<p>Hello <strong>all</strong>,</p>"));
+    assert_non_null(strstr(html.data, "<p>" ALICE "</p>\n" QUOTE "<p>Hello <strong>all</strong>,</p>"));
     assert_non_null(strstr(html.data, "</blockquote>\n<p>Attached: &quot;plan.pdf&quot; (12 KB)</p>\n<p>" CAROL
-                                      "</p>\n<blockquote>\n<p>Fine.</p>"));
+                                      "</p>\n" QUOTE "<p>Fine.</p>"));
     strbuf_free(&text);
     strbuf_free(&html);
 }
@@ -85,8 +86,8 @@ static void test_texts_stay_apart(void **state)
         if (ours != 3)
             fail_msg("case %zu: %zu lines of ours in\n%s", i, ours, text.data);
         assert_non_null(strstr(text.data, "\n" CAROL "\n\n> Fine.\n"));
-        assert_int_equal(count(html.data, "\n<p>" CAROL "</p>\n<blockquote>\n<p>Fine.</p>\n</blockquote>\n</body>"), 1);
-        assert_int_equal(count(html.data, "<blockquote>"), count(html.data, "</blockquote>"));
+        assert_int_equal(count(html.data, "\n<p>" CAROL "</p>\n" QUOTE "<p>Fine.</p>\n</blockquote>\n</body>"), 1);
+        assert_int_equal(count(html.data, "<blockquote "), count(html.data, "</blockquote>"));
         assert_int_equal(count(html.data, "<script"), 0);
         assert_int_equal(count(html.data, "</html>"), 1);
         strbuf_free(&text);
@@ -108,7 +109,7 @@ static void test_unrendered_and_empty(void **state)
     assert_int_equal(unrendered, 1);
     convert_quotes_to_html(&html, deep, quotes, 2, false, &unrendered);
     assert_int_equal(unrendered, 2);
-    assert_non_null(strstr(html.data, "<pre>&gt;&gt;"));
+    assert_non_null(strstr(html.data, "<pre style=\"white-space:pre-wrap\">&gt;&gt;"));
     assert_non_null(strstr(text.data, "\n" CAROL "\n"));
     strbuf_free(&text);
     strbuf_free(&html);

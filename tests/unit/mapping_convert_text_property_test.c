@@ -302,7 +302,7 @@ static struct view view_of(const char *commonmark, enum verdict *verdict_out)
     strbuf_init(&view.out, (size_t)MAX * 4);
     strbuf_init(&view.line, (size_t)MAX * 4);
     const struct markdown_events events = { on_enter, on_leave, on_text, on_break, &view.out };
-    int result = markdown_parse(commonmark, strlen(commonmark), &events, &view);
+    int result = markdown_parse(commonmark, strlen(commonmark), NULL, &events, &view);
     *verdict_out = result != 1 ? TOO_LONG : view.has_markup ? MARKUP : SAME;
     end_view_line(&view);
     strbuf_free(&view.line);
