@@ -5,72 +5,24 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "mapping/convert_charset_guess.h"
+#include "mapping/convert_charset_names.h"
+#include "mapping/convert_charset_shift.h"
 #include "mapping/convert_utf8.h"
 
-/* iconv's name, the size of a code unit (what to skip when it is wrong), and the labels that mean it, separated by
- * spaces. */
-static const struct charset {
-    const char *name;
-    size_t unit;
-    const char *labels;
-} charset_table[] = {
-    { "WINDOWS-1252", 1,
-      "windows-1252 cp1252 cp-1252 x-cp1252 win-1252 iso-8859-1 iso8859-1 iso_8859-1 iso88591 latin1 latin-1 l1" },
-    { "WINDOWS-1250", 1, "windows-1250 cp1250 x-cp1250" },
-    { "WINDOWS-1251", 1, "windows-1251 cp1251 x-cp1251 win-1251" },
-    { "WINDOWS-1253", 1, "windows-1253 cp1253" },
-    { "WINDOWS-1254", 1, "windows-1254 cp1254 iso-8859-9 iso8859-9 latin5" },
-    { "WINDOWS-1255", 1, "windows-1255 cp1255" },
-    { "WINDOWS-1256", 1, "windows-1256 cp1256" },
-    { "WINDOWS-1257", 1, "windows-1257 cp1257" },
-    { "WINDOWS-1258", 1, "windows-1258 cp1258" },
-    { "ISO-8859-2", 1, "iso-8859-2 iso8859-2 latin2" },
-    { "ISO-8859-3", 1, "iso-8859-3 iso8859-3 latin3" },
-    { "ISO-8859-4", 1, "iso-8859-4 iso8859-4 latin4" },
-    { "ISO-8859-5", 1, "iso-8859-5 iso8859-5" },
-    { "ISO-8859-6", 1, "iso-8859-6 iso8859-6" },
-    { "ISO-8859-7", 1, "iso-8859-7 iso8859-7" },
-    { "ISO-8859-8", 1, "iso-8859-8 iso8859-8 iso-8859-8-i iso-8859-8-e" },
-    { "ISO-8859-10", 1, "iso-8859-10 iso8859-10 latin6" },
-    { "ISO-8859-11", 1, "iso-8859-11 tis-620 windows-874 cp874" },
-    { "ISO-8859-13", 1, "iso-8859-13 iso8859-13" },
-    { "ISO-8859-14", 1, "iso-8859-14 iso8859-14" },
-    { "ISO-8859-15", 1, "iso-8859-15 iso8859-15 latin9 latin-9 latin0" },
-    { "ISO-8859-16", 1, "iso-8859-16 iso8859-16" },
-    { "KOI8-R", 1, "koi8-r koi8r koi8" },
-    { "KOI8-U", 1, "koi8-u koi8-ru" },
-    { "CP866", 1, "ibm866 cp866 866" },
-    { "CP437", 1, "ibm437 cp437 437" },
-    { "CP850", 1, "ibm850 cp850 850" },
-    { "MACINTOSH", 1, "macintosh mac x-mac-roman" },
-    { "ISO-2022-JP-2", 1, "iso-2022-jp iso-2022-jp-1 iso-2022-jp-2 csiso2022jp" },
-    { "CP932", 1, "shift_jis shift-jis sjis x-sjis ms_kanji windows-31j cp932 ms932" },
-    { "EUC-JP", 1, "euc-jp eucjp x-euc-jp" },
-    { "GB18030", 1, "gb18030 gbk gb2312 gb_2312-80 euc-cn x-gbk cp936 ms936 chinese" },
-    { "BIG5-HKSCS", 1, "big5 big5-hkscs big-5 x-x-big5 cn-big5 cp950" },
-    { "ISO-2022-CN", 1, "iso-2022-cn" },
-    { "UHC", 1, "euc-kr euckr ks_c_5601-1987 ks_c_5601 ksc5601 korean cp949 windows-949 uhc" },
-    { "ISO-2022-KR", 1, "iso-2022-kr" },
-    { "UTF-7", 1, "utf-7 unicode-1-1-utf-7" },
-    { "UTF-16", 2, "utf-16 ucs-2 iso-10646-ucs-2 unicode" },
-    { "UTF-16LE", 2, "utf-16le" },
-    { "UTF-16BE", 2, "utf-16be" },
-    { "UTF-32", 4, "utf-32 ucs-4" },
+/* One name, as it is looked up. */
+struct label {
+    char text[CONVERT_CHARSET_LABEL_MAX + 1];
+    size_t row; /* of convert_charset_rows */
 };
 
-enum { CHARSET_COUNT = sizeof charset_table / sizeof charset_table[0], WINDOWS_1252 = 0 };
-
-/* "us-ascii" too: what is beyond ASCII in it is undeclared. */
-static const char utf8_labels[] = "utf-8 utf8 unicode-1-1-utf-8 x-utf-8";
-static const char undeclared_labels[] =
-    "us-ascii ascii ansi_x3.4-1968 iso646-us unknown-8bit x-unknown unknown default";
-
 struct convert_charsets {
-    iconv_t handles[CHARSET_COUNT]; /* (iconv_t)-1: this system has no such module */
+    iconv_t *handles; /* one for each row; (iconv_t)-1: this system has no such module */
+    struct label *labels;
+    size_t label_count;
 };
 
 static bool is_handle(iconv_t handle)
@@ -78,11 +30,42 @@ static bool is_handle(iconv_t handle)
     return (intptr_t)handle != -1;
 }
 
+/* By name, then by row. */
+static int compare_labels(const void *a, const void *b)
+{
+    const struct label *one = a;
+    const struct label *other = b;
+    int order = strcmp(one->text, other->text);
+    return order != 0 ? order : (one->row > other->row) - (one->row < other->row);
+}
+
+static void add_labels(struct convert_charsets *charsets, size_t row, size_t *capacity)
+{
+    for (const char *at = convert_charset_rows[row].labels; *at;) {
+        size_t n = strcspn(at, " ");
+        if (charsets->label_count == *capacity) {
+            *capacity = *capacity > 0 ? *capacity * 2 : 512;
+            charsets->labels = xreallocarray(charsets->labels, *capacity, sizeof *charsets->labels);
+        }
+        struct label *label = &charsets->labels[charsets->label_count++];
+        convert_charset_normalise(at, n, label->text);
+        label->row = row;
+        at += n;
+        at += strspn(at, " ");
+    }
+}
+
 struct convert_charsets *convert_charsets_new(void)
 {
     struct convert_charsets *charsets = xcalloc(1, sizeof *charsets);
-    for (size_t i = 0; i < CHARSET_COUNT; i++)
-        charsets->handles[i] = iconv_open("UTF-8", charset_table[i].name);
+    size_t capacity = 0;
+    charsets->handles = xcalloc(convert_charset_row_count, sizeof *charsets->handles);
+    for (size_t i = 0; i < convert_charset_row_count; i++) {
+        const char *name = convert_charset_rows[i].name;
+        charsets->handles[i] = name ? iconv_open("UTF-8", name) : (iconv_t)-1; /* NOLINT(performance-no-int-to-ptr) */
+        add_labels(charsets, i, &capacity);
+    }
+    qsort(charsets->labels, charsets->label_count, sizeof *charsets->labels, compare_labels);
     return charsets;
 }
 
@@ -90,25 +73,46 @@ void convert_charsets_free(struct convert_charsets **charsets)
 {
     if (!*charsets)
         return;
-    for (size_t i = 0; i < CHARSET_COUNT; i++) {
+    for (size_t i = 0; i < convert_charset_row_count; i++) {
         if (is_handle((*charsets)->handles[i]))
             iconv_close((*charsets)->handles[i]);
     }
+    free((*charsets)->handles);
+    free((*charsets)->labels);
     free(*charsets);
     *charsets = NULL;
 }
 
-static bool is_listed(const char *labels, const char *label)
+/* The first row with this name (normalised); NULL: none. */
+static const struct convert_charset_row *find_label(const struct convert_charsets *charsets, const char *text)
 {
-    size_t len = strlen(label);
-    for (const char *at = labels; *at;) {
-        size_t n = strcspn(at, " ");
-        if (n == len && strncasecmp(at, label, len) == 0)
-            return true;
-        at += n;
-        at += strspn(at, " ");
+    size_t low = 0;
+    size_t high = charsets->label_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(charsets->labels[middle].text, text) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    bool found = low < charsets->label_count && strcmp(charsets->labels[low].text, text) == 0;
+    return found ? &convert_charset_rows[charsets->labels[low].row] : NULL;
+}
+
+/* As written, and without the "x-" of those that were never registered. */
+static const struct convert_charset_row *find_charset(const struct convert_charsets *charsets, const char *label)
+{
+    char text[CONVERT_CHARSET_LABEL_MAX + 1];
+    convert_charset_normalise(label, strlen(label), text);
+    const struct convert_charset_row *row = find_label(charsets, text);
+    return row || *text != 'x' ? row : find_label(charsets, text + 1);
+}
+
+/* NULL: this system has no module for it. */
+static iconv_t *find_handle(const struct convert_charsets *charsets, const struct convert_charset_row *row)
+{
+    iconv_t *handle = &charsets->handles[row - convert_charset_rows];
+    return is_handle(*handle) ? handle : NULL;
 }
 
 static void decode_utf8(const char *data, size_t len, struct strbuf *out)
@@ -118,7 +122,42 @@ static void decode_utf8(const char *data, size_t len, struct strbuf *out)
     convert_utf8_repair(out, data + skip, len - skip);
 }
 
-static void decode_iconv(iconv_t handle, size_t unit, const char *data, size_t len, struct strbuf *out)
+/* How much to skip of what can't be decoded. A pair of octets that is built like a character but is none counts as one:
+ * after half of it the rest of the line would be misread. */
+static size_t wrong_len(const char *in, size_t left, size_t unit)
+{
+    bool is_pair = unit == 1 && left > 1 && (unsigned char)in[0] >= 0xA1 && (unsigned char)in[0] < 0xFF &&
+                   (unsigned char)in[1] >= 0xA1 && (unsigned char)in[1] < 0xFF;
+    size_t skip = is_pair ? 2 : unit;
+    return left < skip ? left : skip;
+}
+
+/* NULL: there is none. */
+static const iconv_t *find_fallback(const struct convert_charsets *charsets, const struct convert_charset_row *row)
+{
+    const struct convert_charset_row *other = row->fallback ? find_charset(charsets, row->fallback) : NULL;
+    return other ? find_handle(charsets, other) : NULL;
+}
+
+/* What iconv refused: as the fallback has it, or as a sign that something was there. */
+static size_t replace_wrong(const iconv_t *fallback, char *in, size_t left, size_t unit, struct strbuf *out)
+{
+    size_t skip = wrong_len(in, left, unit);
+    char piece[16];
+    char *from = in, *to = piece;
+    size_t len = left < 2 ? left : 2;
+    size_t room = sizeof piece;
+    if (fallback && iconv(*fallback, &from, &len, &to, &room) == 0 && len == 0) {
+        strbuf_add(out, piece, sizeof piece - room);
+        return left < 2 ? left : 2;
+    }
+    strbuf_add_str(out, CONVERT_UTF8_REPLACEMENT);
+    return skip;
+}
+
+/* fallback: NULL, or what is asked about single characters of two octets. */
+static void decode_iconv(iconv_t handle, const iconv_t *fallback, size_t unit, const char *data, size_t len,
+                         struct strbuf *out)
 {
     char piece[4096];
     char *in = (char *)(uintptr_t)data; /* iconv's prototype; it does not write there */
@@ -130,8 +169,7 @@ static void decode_iconv(iconv_t handle, size_t unit, const char *data, size_t l
         bool wrong = iconv(handle, &in, &left, &to, &room) == (size_t)-1 && errno != E2BIG;
         strbuf_add(out, piece, sizeof piece - room);
         if (wrong) { /* an impossible sequence, or one that the end cut off */
-            size_t skip = left < unit ? left : unit;
-            strbuf_add_str(out, CONVERT_UTF8_REPLACEMENT);
+            size_t skip = replace_wrong(fallback, in, left, unit, out);
             in += skip;
             left -= skip;
         }
@@ -142,31 +180,146 @@ static void decode_iconv(iconv_t handle, size_t unit, const char *data, size_t l
     strbuf_add(out, piece, sizeof piece - room);
 }
 
+/* By iconv's name. As UTF-8 where there is no such module. */
+static void decode_as(struct convert_charsets *charsets, const char *name, const char *data, size_t len,
+                      struct strbuf *out)
+{
+    char label[CONVERT_CHARSET_LABEL_MAX + 1];
+    convert_charset_normalise(name, strlen(name), label);
+    const struct convert_charset_row *row = find_label(charsets, label);
+    const iconv_t *handle = row ? find_handle(charsets, row) : NULL;
+    if (handle)
+        decode_iconv(*handle, NULL, 1, data, len, out);
+    else
+        decode_utf8(data, len, out);
+}
+
+static size_t wide_mark_len(const char *data, size_t len, size_t unit)
+{
+    const char *little = unit == 2 ? "\xFF\xFE" : "\xFF\xFE\0\0";
+    const char *big = unit == 2 ? "\xFE\xFF" : "\0\0\xFE\xFF";
+    return len >= unit && (memcmp(data, little, unit) == 0 || memcmp(data, big, unit) == 0) ? unit : 0;
+}
+
+static void decode_wide(struct convert_charsets *charsets, const char *data, size_t len, size_t unit,
+                        struct strbuf *out)
+{
+    const struct convert_charset_row *row = find_charset(charsets, convert_charset_byte_order(data, len, unit));
+    const iconv_t *handle = row ? find_handle(charsets, row) : NULL;
+    size_t mark = wide_mark_len(data, len, unit);
+    if (handle)
+        decode_iconv(*handle, NULL, unit, data + mark, len - mark, out);
+    else
+        decode_utf8(data, len, out);
+}
+
+/* A name that says the byte order; a mark says it better. */
+static void decode_marked(struct convert_charsets *charsets, const struct convert_charset_row *row, const char *data,
+                          size_t len, struct strbuf *out)
+{
+    size_t unit = strstr(row->name, "16") ? 2 : 4;
+    const iconv_t *handle = find_handle(charsets, row);
+    if (handle && wide_mark_len(data, len, unit) == 0)
+        decode_iconv(*handle, NULL, unit, data, len, out);
+    else
+        decode_wide(charsets, data, len, unit, out);
+}
+
+static void decode_iso_2022_jp(struct convert_charsets *charsets, const char *data, size_t len, struct strbuf *out)
+{
+    struct strbuf shifted;
+    strbuf_init(&shifted, len * 3 + 1);
+    if (convert_charset_shift_jp(&shifted, data, len))
+        decode_as(charsets, "EUC-JP", shifted.data, shifted.len, out);
+    else
+        decode_as(charsets,
+                  memmem(data, len, "\x1B$(O", 4) || memmem(data, len, "\x1B$(Q", 4) ? "ISO-2022-JP-3"
+                                                                                     : "ISO-2022-JP-2",
+                  data, len, out);
+    strbuf_free(&shifted);
+}
+
+static void decode_hz(struct convert_charsets *charsets, const char *data, size_t len, struct strbuf *out)
+{
+    struct strbuf shifted;
+    strbuf_init(&shifted, len + 1);
+    convert_charset_shift_hz(&shifted, data, len);
+    decode_as(charsets, "GB2312", shifted.data, shifted.len, out);
+    strbuf_free(&shifted);
+}
+
 static void decode_undeclared(struct convert_charsets *charsets, const char *data, size_t len, struct strbuf *out)
 {
-    if (convert_utf8_is_valid(data, len) || !is_handle(charsets->handles[WINDOWS_1252]))
+    if (convert_charset_is_utf16(data, len))
+        decode_wide(charsets, data, len, 2, out);
+    else if (convert_charset_is_iso_2022_jp(data, len))
+        decode_iso_2022_jp(charsets, data, len, out);
+    else if (convert_utf8_is_valid(data, len))
         decode_utf8(data, len, out);
     else
-        decode_iconv(charsets->handles[WINDOWS_1252], 1, data, len, out);
+        decode_as(charsets, "windows-1252", data, len, out);
+}
+
+static void decode_declared_utf8(struct convert_charsets *charsets, const char *data, size_t len, struct strbuf *out)
+{
+    if (convert_charset_is_iso_2022_jp(data, len))
+        decode_iso_2022_jp(charsets, data, len, out);
+    else if (convert_charset_is_latin(data, len))
+        decode_as(charsets, "windows-1252", data, len, out);
+    else
+        decode_utf8(data, len, out);
+}
+
+/* By the row's own decoder, unless the octets say that they are something else. */
+static bool decode_row(struct convert_charsets *charsets, const struct convert_charset_row *row, const char *data,
+                       size_t len, struct strbuf *out)
+{
+    bool has_ascii =
+        row->kind == CONVERT_CHARSET_LATIN || row->kind == CONVERT_CHARSET_SINGLE || row->kind == CONVERT_CHARSET_MULTI;
+    const iconv_t *handle = find_handle(charsets, row);
+    if (has_ascii && convert_charset_is_utf8(data, len, row->kind))
+        decode_utf8(data, len, out);
+    else if (has_ascii && convert_charset_is_iso_2022_jp(data, len))
+        decode_iso_2022_jp(charsets, data, len, out);
+    else if (handle)
+        decode_iconv(*handle, find_fallback(charsets, row), 1, data, len, out);
+    else
+        decode_undeclared(charsets, data, len, out);
+    return handle != NULL;
 }
 
 bool convert_charset_decode(struct convert_charsets *charsets, const char *charset, const void *data, size_t len,
                             struct strbuf *out)
 {
-    if (!charset || !*charset || is_listed(undeclared_labels, charset)) {
+    const struct convert_charset_row *row = charset && *charset ? find_charset(charsets, charset) : NULL;
+    switch (row ? row->kind : CONVERT_CHARSET_UNDECLARED) {
+    case CONVERT_CHARSET_UNDECLARED:
         decode_undeclared(charsets, data, len, out);
-        return true;
+        break;
+    case CONVERT_CHARSET_UTF_8:
+        decode_declared_utf8(charsets, data, len, out);
+        break;
+    case CONVERT_CHARSET_UTF_16:
+        decode_wide(charsets, data, len, 2, out);
+        break;
+    case CONVERT_CHARSET_UTF_32:
+        decode_wide(charsets, data, len, 4, out);
+        break;
+    case CONVERT_CHARSET_ISO_2022_JP:
+        decode_iso_2022_jp(charsets, data, len, out);
+        break;
+    case CONVERT_CHARSET_HZ:
+        decode_hz(charsets, data, len, out);
+        break;
+    case CONVERT_CHARSET_WIDE:
+        decode_marked(charsets, row, data, len, out);
+        break;
+    case CONVERT_CHARSET_LATIN:
+    case CONVERT_CHARSET_SINGLE:
+    case CONVERT_CHARSET_MULTI:
+    case CONVERT_CHARSET_SHIFTED:
+    case CONVERT_CHARSET_OTHER:
+        return decode_row(charsets, row, data, len, out);
     }
-    if (is_listed(utf8_labels, charset)) {
-        decode_utf8(data, len, out);
-        return true;
-    }
-    for (size_t i = 0; i < CHARSET_COUNT; i++) {
-        if (is_listed(charset_table[i].labels, charset) && is_handle(charsets->handles[i])) {
-            decode_iconv(charsets->handles[i], charset_table[i].unit, data, len, out);
-            return true;
-        }
-    }
-    decode_undeclared(charsets, data, len, out);
-    return false;
+    return row || !charset || !*charset;
 }
