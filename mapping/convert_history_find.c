@@ -64,7 +64,7 @@ static enum convert_attribution match(const struct finder *finder, const char *l
                                       const char **after_out)
 {
     struct convert_attribution_line lines[CONVERT_ATTRIBUTION_LINES_MAX];
-    const char *ends[CONVERT_ATTRIBUTION_LINES_MAX];
+    const char *ends[CONVERT_ATTRIBUTION_LINES_MAX] = { 0 };
     size_t count = 0;
     while (count < CONVERT_ATTRIBUTION_LINES_MAX && line < finder->end && (!is_quoted || *line == '>')) {
         const char *end = line_end(finder, line);
