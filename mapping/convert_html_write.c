@@ -87,12 +87,13 @@ static void write_heading(struct html_writer *writer, const struct html_node *no
     writer->masked = masked;
 }
 
+/* "gmail_quote", "protonmail_quote", but not "wp-block-quote" or "blockquote": those are of pages. */
 static bool is_of_mail(const struct html_tree *tree, const struct html_node *node)
 {
     const struct html_attribute *type = html_node_attribute(tree, node, HTML_ATTRIBUTE_TYPE);
     const struct html_attribute *class = html_node_attribute(tree, node, HTML_ATTRIBUTE_CLASS);
     return (type && type->len == 4 && strncasecmp(type->value, "cite", 4) == 0) ||
-           (class && memmem(class->value, class->len, "quote", 5));
+           (class && memmem(class->value, class->len, "_quote", strlen("_quote")));
 }
 
 static bool begin_quote(struct html_writer *writer, bool is_certain)
