@@ -274,11 +274,12 @@ static bool begins_tag(const struct render *render, size_t at)
     size_t i = at + 1;
     char first = i < render->len ? render->content[i] : '\0';
     bool is_tag = isalpha((unsigned char)first) || (first && strchr("/!?", first));
+    bool may_be_address = first && (isalnum((unsigned char)first) || strchr(".!#$%&'*+/=?^_`{|}~-", first));
     bool is_address = false;
     for (; i < render->len && !strchr("<>", render->content[i]); i++) {
         if (is_blank(render->content[i]) && !is_tag)
             return false;
-        is_address = is_address || render->content[i] == ':' || render->content[i] == '@';
+        is_address = is_address || (may_be_address && (render->content[i] == ':' || render->content[i] == '@'));
     }
     return i < render->len && render->content[i] == '>' && (is_tag || is_address);
 }

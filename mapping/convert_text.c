@@ -16,14 +16,30 @@
 #include "mapping/convert_text_shape.h"
 #include "mapping/convert_utf8.h"
 
+enum { TERMINAL_CODE_MAX = 20 };
+
 #define NO_BREAK_SPACE "\xC2\xA0"
+
+/* Of the colours and cursors of terminals, which show in logs: ESC "[" and what belongs to it. */
+static size_t terminal_code_len(const char *text, size_t len)
+{
+    if (len < 3 || text[0] != '\x1B' || text[1] != '[')
+        return 0;
+    size_t n = 2;
+    while (n < len && n < TERMINAL_CODE_MAX && (isdigit((unsigned char)text[n]) || text[n] == ';'))
+        n++;
+    return n < len && isalpha((unsigned char)text[n]) ? n + 1 : 0;
+}
 
 void convert_text_clean(struct strbuf *out, const char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
         uint32_t code;
         size_t n = convert_utf8_char(text + i, len - i, &code);
-        if (n == 0)
+        size_t terminal_code = terminal_code_len(text + i, len - i);
+        if (terminal_code > 0)
+            n = terminal_code;
+        else if (n == 0)
             strbuf_add_str(out, CONVERT_UTF8_REPLACEMENT);
         else if (code == '\r' && i + 1 < len && text[i + 1] == '\n')
             ; /* the LF counts */

@@ -26,7 +26,8 @@ void convert_text_write(struct commonmark_writer *writer, const char *text, size
 /* Adds one line, or a piece of one, to the paragraph, with its blanks and links. */
 void convert_text_write_line(struct commonmark_writer *writer, const char *text, size_t len);
 
-/* Appends text with LF line ends; control characters that mean nothing in mail become U+FFFD, invalid UTF-8 too. */
+/* Appends text with LF line ends; control characters that mean nothing in mail become U+FFFD, invalid UTF-8 too.
+ * The colours of terminals are left out. */
 void convert_text_clean(struct strbuf *out, const char *text, size_t len);
 
 /* Adds text, with the addresses in it as links. */

@@ -63,7 +63,7 @@ static struct gaps find_gaps(const char *text, size_t len)
         size_t n = convert_utf8_char(text + i, len - i, &code);
         n = n > 0 ? n : 1;
         bool is_tab = code == '\t';
-        bool is_blank = is_tab || code == ' ' || code == 0xA0 || code == '|';
+        bool is_blank = is_tab || code == ' ' || code == 0xA0 || code == 0x3000 || code == '|';
         uint32_t to =
             is_tab ? (column / CONVERT_TEXT_TAB_WIDTH + 1) * CONVERT_TEXT_TAB_WIDTH : column + convert_text_width(code);
         if (!is_blank) {

@@ -16,6 +16,14 @@ struct physical {
     uint32_t offset;
 };
 
+enum { PROMPT_LEN = 3 };
+
+/* What ">" is in a text besides a quote mark, if it is none. */
+struct marks {
+    bool has_only_from; /* it stands before "From " and nowhere else: a mail store has put it there */
+    bool has_prompts;   /* nowhere are there fewer than three: ">>> " is what an interpreter says */
+};
+
 struct reader {
     struct convert_text_lines *lines;
     size_t capacity;
@@ -30,8 +38,14 @@ bool convert_text_is_signature(const char *text, size_t len)
 
 /* ">>", "> >" and "> > " all are two levels; what follows one blank after the last belongs to the text. In flowed text
  * the blank is stuffing, and "> >" ought to be a quoted ">"; but those who write it mean two levels there, too. */
-static struct physical parse(const char *text, size_t len, uint32_t offset, bool is_flowed)
+static struct physical parse(const char *text, size_t len, uint32_t offset, const struct marks *marks, bool is_flowed)
 {
+    static const char from[] = ">From ";
+    bool is_from = len >= sizeof from - 1 && memcmp(text, from, sizeof from - 1) == 0 && marks->has_only_from;
+    if (is_from)
+        return (struct physical){ text + 1, len - 1, 0, offset };
+    if (marks->has_prompts && len >= PROMPT_LEN && memcmp(text, ">>>", PROMPT_LEN) == 0)
+        return (struct physical){ text, len, 0, offset };
     struct physical line = { text, len, 0, offset };
     while (line.len > 0 && line.text[0] == '>' && line.depth < CONVERT_QUOTE_DEPTH_MAX) {
         line.depth++;
@@ -97,6 +111,24 @@ static void add_flowed(struct reader *reader, const struct physical *line, bool 
     reader->has_pending = goes_on;
 }
 
+static struct marks find_marks(const char *text, size_t len)
+{
+    static const char from[] = ">From ";
+    struct marks marks = { true, true };
+    for (size_t i = 0; i < len;) {
+        const char *lf = memchr(text + i, '\n', len - i);
+        size_t n = lf ? (size_t)(lf - text) - i : len - i;
+        if (n > 0 && text[i] == '>') {
+            marks.has_only_from =
+                marks.has_only_from && n >= sizeof from - 1 && memcmp(text + i, from, sizeof from - 1) == 0;
+            marks.has_prompts = marks.has_prompts && n >= PROMPT_LEN && memcmp(text + i, ">>>", PROMPT_LEN) == 0 &&
+                                (n == PROMPT_LEN || text[i + PROMPT_LEN] == ' ');
+        }
+        i += n + 1;
+    }
+    return marks;
+}
+
 void convert_text_lines_read(struct convert_text_lines *lines_out, const char *text, size_t len,
                              const struct convert_text_format *format)
 {
@@ -104,10 +136,11 @@ void convert_text_lines_read(struct convert_text_lines *lines_out, const char *t
     struct reader reader = { .lines = lines_out };
     strbuf_init(&reader.text, len + 1);
     strbuf_reserve(&reader.text, len + 1);
+    const struct marks marks = find_marks(text, len);
     for (size_t i = 0; i < len;) {
         const char *lf = memchr(text + i, '\n', len - i);
         size_t n = lf ? (size_t)(lf - text) - i : len - i;
-        struct physical line = parse(text + i, n, (uint32_t)i, format->is_flowed);
+        struct physical line = parse(text + i, n, (uint32_t)i, &marks, format->is_flowed);
         bool is_empty = convert_text_is_blank(line.text, line.len);
         if (format->is_flowed)
             add_flowed(&reader, &line, is_empty, format->is_delsp);

@@ -218,8 +218,8 @@ static bool is_program(const struct convert_text_lines *lines, size_t from, size
     for (size_t i = from; i < end; i++) {
         const char *text = text_of(lines, i);
         size_t len = lines->lines[i].len;
-        bool is_comment =
-            starts_with(lines, i, "//") || starts_with(lines, i, "#include") || starts_with(lines, i, "/*");
+        bool is_comment = starts_with(lines, i, "//") || starts_with(lines, i, "#include") ||
+                          starts_with(lines, i, "/*") || starts_with(lines, i, ">>> ");
         count += is_comment || is_program_line(text, len);
         has_sign = has_sign || memchr(text, '{', len) || memchr(text, '=', len) || memchr(text, '(', len);
         if (lines->lines[i].is_joined)

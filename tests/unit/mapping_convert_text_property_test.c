@@ -222,14 +222,15 @@ static void add_canonical(struct strbuf *out, const char *marks, const char *tex
 }
 
 /* Flowed lines that belong together, as in RFC 3676; other lines as they are. Returns where the next begins. */
-static const char *take_line(const char *at, bool is_flowed, bool is_delsp, struct strbuf *marks, struct strbuf *text)
+static const char *take_line(const char *at, bool has_prompts, bool is_flowed, bool is_delsp, struct strbuf *marks,
+                             struct strbuf *text)
 {
     strbuf_clear(marks);
     strbuf_clear(text);
     for (bool goes_on = true; goes_on && *at;) {
         const char *start = at;
         size_t depth = 0;
-        while (*at == '>' && depth < CONVERT_QUOTE_DEPTH_MAX) {
+        while (*at == '>' && !has_prompts && depth < CONVERT_QUOTE_DEPTH_MAX) {
             depth++;
             at++;
             if (at[0] == ' ' && at[1] == '>')
@@ -258,8 +259,13 @@ static void canonical_source(struct strbuf *out, const char *clean, bool is_flow
     strbuf_init(&marks, MAX);
     strbuf_init(&text, MAX);
     strbuf_init(&seen, MAX);
+    bool has_prompts = true; /* ">>> " of an interpreter, and no other mark */
+    for (const char *at = clean; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        if (*at == '>' && (strncmp(at, ">>>", 3) != 0 || (at[3] && !strchr(" \n", at[3]))))
+            has_prompts = false;
+    }
     for (const char *at = clean; *at;) {
-        at = take_line(at, is_flowed, is_delsp, &marks, &text);
+        at = take_line(at, has_prompts, is_flowed, is_delsp, &marks, &text);
         strbuf_clear(&seen);
         if (!convert_text_is_blank(text.data, text.len))
             add_visible(&seen, text.data, text.len);
