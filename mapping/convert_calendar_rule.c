@@ -166,13 +166,13 @@ static const char *joint(size_t i, size_t count)
 
 static void add_nth(struct strbuf *out, int nth)
 {
-    static const char *const words[] = { "", "first", "second", "third", "fourth", "fifth" };
-    if (nth > 0)
-        strbuf_add_fmt(out, "%s ", words[nth]);
-    else if (nth < -1)
-        strbuf_add_fmt(out, "%s to last ", words[-nth]);
-    else
-        strbuf_add_str(out, nth < 0 ? "last " : "");
+    static const char *const words[NTH_MAX + 1] = { "", "first", "second", "third", "fourth", "fifth" };
+    int from_end = nth < 0 ? -nth : 0;
+    int which = nth < 0 ? from_end : nth;
+    if (from_end == 1)
+        strbuf_add_str(out, "last ");
+    else if (which > 0 && which <= NTH_MAX)
+        strbuf_add_fmt(out, from_end > 0 ? "%s to last " : "%s ", words[which]);
 }
 
 /* " on Monday and Friday", " on the second Tuesday" */

@@ -164,7 +164,7 @@ enum convert_crypto convert_crypto_look(const void *data, size_t len)
 /* An octet string in one piece, or in pieces that may be in pieces themselves. False: damaged. */
 static bool add_octets(struct cursor *cursor, struct strbuf *out)
 {
-    const uint8_t *ends[OCTETS_DEPTH_MAX]; /* NULL: comes with two zeros */
+    const uint8_t *ends[OCTETS_DEPTH_MAX] = { NULL }; /* NULL: comes with two zeros */
     size_t depth = 0;
     do {
         struct element element;
