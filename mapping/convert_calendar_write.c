@@ -30,8 +30,9 @@ void calendar_write_heading(struct commonmark_writer *writer, const char *headin
     commonmark_end_paragraph(writer);
     commonmark_open_emphasis(writer, COMMONMARK_STRONG);
     commonmark_add_text(writer, heading, strlen(heading));
-    commonmark_add_text(writer, ": ", 2);
-    commonmark_add_text(writer, *line ? line : "(no title)", strlen(*line ? line : "(no title)"));
+    if (*line)
+        commonmark_add_text(writer, ": ", 2);
+    commonmark_add_text(writer, line, strlen(line));
     commonmark_close_emphasis(writer, COMMONMARK_STRONG);
     commonmark_end_paragraph(writer);
     free(line);

@@ -293,6 +293,9 @@ static const struct words {
                                       "is "
                                       "in \"",
                                       "\"." },
+    [CONVERT_CRYPTO_OPAQUE_DAMAGED] = { "Not all of a signed part (S/MIME) could be read.",
+                                        "Not all of a signed part (S/MIME) could be read: it is attached as \"",
+                                        "\"." },
     [CONVERT_CRYPTO_CERTIFICATES] = { "Certificates (S/MIME) came with this message.",
                                       "Certificates (S/MIME) came with this message: they are in \"", "\"." },
     [CONVERT_CRYPTO_SIGNATURE] = { "A signature came with this message. It was not checked.",

@@ -22,8 +22,9 @@ enum convert_crypto {
     CONVERT_CRYPTO_ENCRYPTED_SMIME,
     CONVERT_CRYPTO_ENCRYPTED_PGP,
     CONVERT_CRYPTO_COMPRESSED_SMIME,
-    /* A MIME entity lies inside: convert_crypto_open(). */
+    /* A MIME entity lies inside: convert_crypto_open(). DAMAGED is for callers, when it could not be had whole. */
     CONVERT_CRYPTO_OPAQUE_SMIME,
+    CONVERT_CRYPTO_OPAQUE_DAMAGED,
     /* Leaves beside a message. */
     CONVERT_CRYPTO_CERTIFICATES, /* S/MIME without content */
     CONVERT_CRYPTO_SIGNATURE,    /* a detached one, of either kind */

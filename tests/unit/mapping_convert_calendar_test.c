@@ -200,7 +200,7 @@ static void test_what_it_is(void **state)
           "**Task: Pay the bill**\n\n- Due: Tue, 10 March 2026\n" },
         { CALENDAR("", "BEGIN:VFREEBUSY\r\nDTSTART:20260303T000000Z\r\nDTEND:20260304T000000Z\r\n"
                        "FREEBUSY:20260303T090000Z/PT1H\r\nEND:VFREEBUSY\r\n"),
-          "**Free and busy times: (no title)**\n\n- When: Tue, 3 March 2026, 00:00 to Wed, 4 March 2026, 00:00 UTC\n" },
+          "**Free and busy times**\n\n- When: Tue, 3 March 2026, 00:00 to Wed, 4 March 2026, 00:00 UTC\n" },
         { CALENDAR(REQUEST, EVENT("RECURRENCE-ID:20260303T100000Z\r\nDTSTART:20260303T110000Z\r\n")),
           "**Invitation: Lunch**\n\n- When: Tue, 3 March 2026, 11:00 UTC\n- In place of the one on: Tue, 3 March 2026, "
           "10:00 "
