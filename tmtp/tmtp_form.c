@@ -200,15 +200,16 @@ int tmtp_form_read_blank(const char *json, size_t len, struct tmtp_form *form_ou
 
 static void read_object(struct tmtp_form *form, const json_t *object, struct strbuf *path, unsigned depth);
 
-/* Lists in lists: the inner ones stand on one line. */
+/* "1, 2"; lists in lists "1, 2; 3, 4". */
 static void add_list(struct tmtp_form *form, struct strbuf *out, const json_t *list, unsigned depth)
 {
     size_t i;
     const json_t *item;
+    bool has_lists = json_is_array(json_array_get(list, 0));
     json_array_foreach(list, i, item)
     {
         if (i > 0)
-            strbuf_add_str(out, depth > 0 ? ", " : "\n");
+            strbuf_add_str(out, has_lists ? "; " : ", ");
         if (json_is_array(item) && depth < TMTP_FORM_DEPTH_MAX)
             add_list(form, out, item, depth + 1);
         else if (json_is_array(item) || json_is_object(item))
