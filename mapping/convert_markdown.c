@@ -32,6 +32,7 @@ struct parse {
     char *form_name;       /* its */
     struct strbuf pending; /* names of forms, each with its NUL, to be shown at the end of the paragraph */
     struct strbuf seen;    /* of those that were shown: each is once */
+    bool ends_with_form;   /* nothing has come since one was named */
 };
 
 /* "&name;" or a number; what it means, or itself when it means nothing. */
@@ -76,15 +77,18 @@ static void flatten(struct strbuf *out, const MD_ATTRIBUTE *attribute)
         strbuf_clear(out); /* too long to be a link */
 }
 
-/* What may not stand in an address (RFC 3986 section 2), and would end it where it is shown, is percent-encoded. */
+/* What may not stand in an address (RFC 3986 section 2), would end it where it is shown, or turn it around, is
+ * percent-encoded. */
 static void encode_url(struct strbuf *out, const struct strbuf *url)
 {
     strbuf_clear(out);
-    for (size_t i = 0; i < url->len; i++) {
-        if ((unsigned char)url->data[i] <= ' ' || strchr("\"<>\\^`{|}", url->data[i]))
-            strbuf_add_fmt(out, "%%%02X", (unsigned char)url->data[i]);
-        else
-            strbuf_add_char(out, url->data[i]);
+    for (size_t i = 0; i < url->len;) {
+        uint32_t code = 0;
+        size_t n = convert_utf8_char(url->data + i, url->len - i, &code);
+        bool is_plain =
+            n > 0 && code > ' ' && (code > 127 || !strchr("\"<>\\^`{|}", (int)code)) && !convert_utf8_is_control(code);
+        for (size_t end = i + (n > 0 ? n : 1); i < end; i++)
+            strbuf_add_fmt(out, is_plain ? "%c" : "%%%02X", (unsigned char)url->data[i]);
     }
     if (!strbuf_ok(out))
         strbuf_clear(out);
@@ -208,7 +212,7 @@ static void leave_form(struct parse *parse)
                    is_attached && !form && is_given(parse, name) ? ", which can't be shown here" : "");
     markdown_add_file_note(&line, parse->references, parse->url.data, "");
     if (form && !is_listed(&parse->seen, name)) {
-        strbuf_add_char(&line, ':');
+        parse->ends_with_form = true;
         strbuf_add(&parse->seen, name, strlen(name) + 1);
         strbuf_add(&parse->pending, name, strlen(name) + 1);
     }
@@ -242,6 +246,7 @@ static int enter(struct parse *parse, enum markdown_node node, const struct mark
 {
     if (++parse->depth > CONVERT_MARKDOWN_DEPTH_MAX)
         return ABORT;
+    parse->ends_with_form = false;
     if (begins_block(node))
         show_forms(parse);
     if (node == MARKDOWN_IMAGE && enter_form(parse, detail->url))
@@ -259,6 +264,10 @@ static int leave(struct parse *parse, enum markdown_node node, const struct mark
             leave_form(parse);
         return status(parse);
     }
+    bool may_end = node == MARKDOWN_PARAGRAPH || node == MARKDOWN_ITEM;
+    if (parse->ends_with_form && may_end)
+        parse->events->text(parse->ctx, ":", 1);
+    parse->ends_with_form = parse->ends_with_form && !may_end;
     if (node == MARKDOWN_ITEM)
         show_forms(parse);
     if (node != MARKDOWN_NODE_COUNT && parse->form_depth == 0)
@@ -354,6 +363,7 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE len, void *ctx
     struct parse *parse = ctx;
     if (parse->form_depth > 0)
         return status(parse);
+    parse->ends_with_form = false;
     switch (type) {
     case MD_TEXT_BR:
     case MD_TEXT_SOFTBR: /* people's line breaks are kept: mail programs show them */

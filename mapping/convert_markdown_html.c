@@ -122,8 +122,8 @@ static void open_tag(struct html_renderer *html, enum markdown_node node, const 
         strbuf_add_str(html->out, tags[node].open);
     if (node == MARKDOWN_NUMBERS && detail->number != 1)
         strbuf_add_fmt(html->out, " start=\"%u\"", detail->number);
-    if (node == MARKDOWN_CELL || node == MARKDOWN_HEAD_CELL)
-        add_align(html, detail->align);
+    if (node == MARKDOWN_HEAD_CELL || (node == MARKDOWN_CELL && detail->align != MARKDOWN_ALIGN_LEFT))
+        add_align(html, detail->align); /* to the left is where other cells are anyway */
     if (tags[node].has_direction)
         end_tag(html, node);
 }

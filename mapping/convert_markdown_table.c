@@ -128,6 +128,7 @@ static void lay_out_aligned(const struct markdown_table *table, const size_t *wi
 
 /* ---- records ---- */
 
+/* Further lines of a value are indented. */
 static void add_record_line(const struct markdown_table *table, const struct cell *name, const struct cell *value,
                             struct strbuf *out)
 {
@@ -136,29 +137,41 @@ static void add_record_line(const struct markdown_table *table, const struct cel
     strbuf_add(out, text_of(table, name), name->len);
     if (name->len > 0)
         strbuf_add_str(out, value->len > 0 ? ": " : ":");
-    strbuf_add(out, text_of(table, value), value->len);
+    for (size_t i = 0; i < value->len; i++) {
+        strbuf_add_char(out, text_of(table, value)[i]);
+        if (text_of(table, value)[i] == '\n')
+            strbuf_add_str(out, "  ");
+    }
+}
+
+/* True: it has cells that are not empty. */
+static bool add_record(const struct markdown_table *table, size_t row, struct strbuf *out)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < table->columns; i++) {
+        if (cell_at(table, row, i)->len == 0)
+            continue;
+        if (is_first && out->len > 0)
+            strbuf_add_char(out, '\n');
+        is_first = false;
+        add_record_line(table, cell_at(table, 0, i), cell_at(table, row, i), out);
+    }
+    return !is_first;
 }
 
 /* Of a table of two columns the first names the second. */
 static void lay_out_records(const struct markdown_table *table, struct strbuf *out)
 {
     size_t rows = table->count / table->columns;
-    for (size_t row = table->columns == 2 && has_head(table) ? 0 : 1; row < rows; row++) {
-        if (table->columns == 2) {
-            add_record_line(table, cell_at(table, row, 0), cell_at(table, row, 1), out);
-            continue;
-        }
-        if (row > 1)
-            strbuf_add_char(out, '\n');
-        for (size_t i = 0; i < table->columns; i++) {
-            if (cell_at(table, row, i)->len > 0)
-                add_record_line(table, cell_at(table, 0, i), cell_at(table, row, i), out);
-        }
+    bool has_some = false;
+    for (size_t row = has_head(table) ? 0 : 1; row < rows && table->columns == 2; row++) {
+        add_record_line(table, cell_at(table, row, 0), cell_at(table, row, 1), out);
+        has_some = true;
     }
-    if (rows == 1 && table->columns != 2) {
-        for (size_t i = 0; i < table->columns; i++)
-            add_record_line(table, cell_at(table, 0, i), &(struct cell){ 0 }, out);
-    }
+    for (size_t row = 1; row < rows && table->columns != 2; row++)
+        has_some = add_record(table, row, out) || has_some;
+    for (size_t i = 0; i < table->columns && !has_some; i++)
+        add_record_line(table, cell_at(table, 0, i), &(struct cell){ 0 }, out);
 }
 
 bool markdown_table_lay_out(const struct markdown_table *table, size_t columns, struct strbuf *out)

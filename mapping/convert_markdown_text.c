@@ -132,13 +132,10 @@ static bool in_tight_list(const struct text_renderer *text)
     return false;
 }
 
-/* Writes the collected lines. */
-static void flush_block(struct text_renderer *text)
+static void write_lines(struct text_renderer *text)
 {
     struct strbuf *block = &text->block;
     bool has_signature = text->depth == 0 && text->out->len > 0 && strncmp(block->data, "--\n", 3) == 0;
-    if (block->len == 0)
-        return;
     if (text->needs_blank)
         add_blank_line(text, text->common);
     for (size_t i = 0; i <= block->len;) {
@@ -151,6 +148,13 @@ static void flush_block(struct text_renderer *text)
     text->is_fixed = false;
     text->needs_blank = !in_tight_list(text);
     text->common = text->depth;
+}
+
+/* Writes the collected lines. */
+static void flush_block(struct text_renderer *text)
+{
+    if (text->block.len > 0)
+        write_lines(text);
 }
 
 static struct level *push(struct text_renderer *text, enum markdown_node node)
@@ -188,7 +192,7 @@ static void leave_level(struct text_renderer *text)
     const struct level *level = &text->levels[text->depth - 1];
     bool was_list = level->node != MARKDOWN_ITEM;
     if (!was_list && !level->marker_is_written)
-        add_line(text, "", 0, false); /* an empty item */
+        write_lines(text); /* an empty item */
     text->depth--;
     if (text->common > text->depth)
         text->common = text->depth;

@@ -276,8 +276,8 @@ static const struct rendering {
     { "|面積|b|c|\n|:-|-:|:-:|\n|1|22|3|\n|x|y|long|",
       "| 面積 |  b |  c   |\n|------|---:|:----:|\n| 1    | 22 |  3   |\n| x    |  y | long |\n",
       TABLE "<tr><th align=\"left\">面積</th><th align=\"right\">b</th><th align=\"center\">c</th></tr>\n"
-            "<tr><td align=\"left\">1</td><td align=\"right\">22</td><td align=\"center\">3</td></tr>\n"
-            "<tr><td align=\"left\">x</td><td align=\"right\">y</td><td align=\"center\">long</td></tr>\n"
+            "<tr><td>1</td><td align=\"right\">22</td><td align=\"center\">3</td></tr>\n"
+            "<tr><td>x</td><td align=\"right\">y</td><td align=\"center\">long</td></tr>\n"
             "</table>\n" },
     { "| | |\n|---|---|\n|c|d|", "| c | d |\n", TABLE "<tr><td>c</td><td>d</td></tr>\n</table>\n" },
     { "[x](https://example.com/?a=1&b=2)", "x <https://example.com/?a=1&b=2>\n",
