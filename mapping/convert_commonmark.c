@@ -165,7 +165,8 @@ static void add_verbatim(struct commonmark_writer *writer, const char *text, siz
     write_verbatim(writer, text, len);
 }
 
-/* Renderers disagree about entities in these, so "?a&copy;b" stays text. */
+/* Renderers disagree about entities in these, so "?a&copy;b" stays text; and md4c takes a "<" just before one for its
+ * beginning. */
 void commonmark_add_autolink(struct commonmark_writer *writer, const char *url, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -173,6 +174,10 @@ void commonmark_add_autolink(struct commonmark_writer *writer, const char *url, 
             commonmark_add_text(writer, url, len);
             return;
         }
+    }
+    if (last_char(writer) == '<' && memchr(url, ':', len)) {
+        strbuf_truncate(&writer->content, writer->content.len - 1);
+        write_verbatim(writer, "\\<", 2);
     }
     struct strbuf link;
     strbuf_init(&link, len + 2);
@@ -395,8 +400,10 @@ static bool is_tight(const struct commonmark_writer *writer, size_t common)
         return false;
     const struct container *next = &writer->containers[common];
     const struct container *around = &writer->containers[common - 1];
+    const char *marker = common + 1 < depth ? writer->containers[common + 1].marker : "";
+    bool may_interrupt = !next->ordered || strcmp(marker, "1. ") == 0;
     return (around->kind == LIST && next->kind == ITEM) ||
-           (around->kind == ITEM && next->kind == LIST && !next->ordered && writer->last_depth == common);
+           (around->kind == ITEM && next->kind == LIST && may_interrupt && writer->last_depth == common);
 }
 
 static void begin_block(struct commonmark_writer *writer)

@@ -59,7 +59,7 @@ static void test_forms(void **state)
         { "a\tb", "a" NBSP NBSP NBSP NBSP NBSP NBSP " b\n" },
         { "see https://example.com/a_b.", "see <https://example.com/a_b>.\n" },
         { "(https://example.com/a_(b))", "(<https://example.com/a_(b)>)\n" },
-        { "<https://example.com>", "<<https://example.com>>\n" },
+        { "<https://example.com>", "\\<<https://example.com>>\n" },
         { "write to mailto:bob@example.com!", "write to <mailto:bob@example.com>!\n" },
         { "xhttps://example.com", "xhttps://example.com\n" },
         { "https://", "https://\n" },
