@@ -250,7 +250,9 @@ static void skip_rule_above(struct html_tree *tree, uint32_t number)
     enum { LOOK_BACK = 12 };
     for (uint32_t i = number - 1; i > 0 && number - i < LOOK_BACK; i--) {
         struct html_node *node = &tree->nodes[i];
-        if (node->name == HTML_HR)
+        bool is_drawn = node->name == HTML_TEXT && node->visible > 0 && node->visible == strspn(node->text, "_-=*") &&
+                        node->visible >= 5;
+        if (node->name == HTML_HR || is_drawn)
             node->marks |= HTML_IS_SKIPPED;
         if (node->name == HTML_HR || (node->name == HTML_TEXT && node->visible > 0))
             return;
@@ -265,7 +267,7 @@ static void mark_introduction(struct html_tree *tree, const struct lines *lines,
     skip_rule_above(tree, lines->nodes[first]);
     if (kind == CONVERT_ATTRIBUTION_ORIGINAL && tree->original == HTML_NONE)
         tree->original = lines->nodes[first];
-    if (first + count >= lines->count)
+    if (first + count >= lines->count || kind == CONVERT_ATTRIBUTION_FORWARD)
         return;
     uint32_t behind = lines->nodes[first + count];
     tree->nodes[behind].marks |= HTML_BEGINS_PARAGRAPH;
@@ -297,6 +299,8 @@ void html_content_mark(struct html_tree *tree)
             mark_introduction(tree, &lines, i, count, kind);
         else if (texts[i].len == 2 && memcmp(texts[i].text, "--", 2) == 0)
             tree->nodes[lines.nodes[i]].marks |= HTML_BEGINS_SIGNATURE;
+        if (count > 0 && kind == CONVERT_ATTRIBUTION_FORWARD) /* what follows is news, whatever it looks like */
+            break;
         i += count > 0 ? count : 1;
     }
     free(texts);

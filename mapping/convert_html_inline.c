@@ -161,6 +161,25 @@ void html_inline_flush(struct html_writer *writer)
     strbuf_clear(&writer->run);
 }
 
+static void forget_blanks(struct html_writer *writer)
+{
+    strbuf_clear(&writer->blanks);
+    strbuf_clear(&writer->unseen);
+    writer->has_filler = false;
+}
+
+static void end_paragraph(struct html_writer *writer)
+{
+    if (writer->heading > 0)
+        commonmark_end_heading(writer->out, writer->heading);
+    else
+        commonmark_end_paragraph(writer->out);
+    if (writer->history && writer->has_written)
+        convert_history_look_back(writer->history);
+    writer->has_written = writer->line_has_content = false;
+    writer->needs_break = writer->needs_paragraph = false;
+}
+
 /* Something that shows comes: breaks and paragraphs that were due are written now. */
 static void begin_content(struct html_writer *writer)
 {
@@ -168,7 +187,7 @@ static void begin_content(struct html_writer *writer)
         return;
     html_inline_flush(writer);
     if (writer->needs_paragraph)
-        html_inline_end_paragraph(writer);
+        end_paragraph(writer);
     else if (writer->needs_break && !commonmark_block_is_empty(writer->out))
         commonmark_add_break(writer->out);
     writer->needs_break = writer->needs_paragraph = false;
@@ -296,9 +315,7 @@ void html_inline_break(struct html_writer *writer)
     else
         writer->needs_paragraph = true; /* an empty line */
     writer->line_has_content = false;
-    strbuf_clear(&writer->blanks);
-    strbuf_clear(&writer->unseen);
-    writer->has_filler = false;
+    forget_blanks(writer);
 }
 
 void html_inline_end_line(struct html_writer *writer, bool is_apart)
@@ -311,30 +328,19 @@ void html_inline_end_line(struct html_writer *writer, bool is_apart)
         !writer->line_has_content && !writer->has_filler && strstr(writer->blanks.data, NO_BREAK_SPACE);
     if (writer->line_has_content || is_blank_line)
         html_inline_break(writer);
-    strbuf_clear(&writer->blanks);
-    strbuf_clear(&writer->unseen);
-    writer->has_filler = false;
+    forget_blanks(writer);
     writer->needs_paragraph = writer->needs_paragraph || is_apart;
 }
 
 void html_inline_end_paragraph(struct html_writer *writer)
 {
     html_inline_flush(writer);
-    if (writer->is_single_line && writer->heading == 0) {
+    if (writer->is_single_line && writer->heading == 0)
         html_inline_blank(writer);
-        return;
-    }
-    if (writer->heading > 0)
-        commonmark_end_heading(writer->out, writer->heading);
     else
-        commonmark_end_paragraph(writer->out);
-    if (writer->history && writer->has_written)
-        convert_history_look_back(writer->history);
-    writer->has_written = writer->line_has_content = false;
-    writer->needs_break = writer->needs_paragraph = false;
-    strbuf_clear(&writer->blanks);
-    strbuf_clear(&writer->unseen);
-    writer->has_filler = false;
+        end_paragraph(writer);
+    if (!writer->is_single_line || writer->heading > 0)
+        forget_blanks(writer);
 }
 
 /* ---- links and pictures ---- */

@@ -278,18 +278,29 @@ static void go_to_level(struct html_writer *writer, struct html_office_lists *li
     lists->open[lists->count++].is_ordered = marker->is_number;
 }
 
+/* An item outside of any list shows a bullet nevertheless. */
+static bool is_stray_item(const struct html_tree *tree, const struct html_node *node)
+{
+    return node->name == HTML_LI && !is_list(&tree->nodes[node->parent]) && !(node->look & HTML_LOOK_GONE) &&
+           (node->visible > 0 || (node->content & (HTML_HAS_PICTURE | HTML_HAS_CONTROL)));
+}
+
 bool html_list_write_office_item(struct html_writer *writer, struct html_office_lists *lists, struct html_node *node)
 {
-    unsigned list, level;
-    bool is_item = !writer->is_single_line && node->name != HTML_TEXT && (node->look & HTML_LOOK_BLOCK) &&
-                   node->name != HTML_LI && html_style_office_list(writer->tree, node, &list, &level);
+    unsigned list = 0;
+    unsigned level = 1;
+    bool is_stray = !writer->is_single_line && is_stray_item(writer->tree, node);
+    bool is_item =
+        is_stray || (!writer->is_single_line && node->name != HTML_TEXT && node->name != HTML_LI &&
+                     (node->look & HTML_LOOK_BLOCK) && html_style_office_list(writer->tree, node, &list, &level));
     if (!is_item) {
         if (lists->count > 0 && (node->visible > 0 || (node->content & HTML_HAS_PICTURE)))
             html_list_end_office(writer, lists);
         return false;
     }
-    struct marker marker;
-    take_marker(writer, node, &marker);
+    struct marker marker = { 0 };
+    if (!is_stray)
+        take_marker(writer, node, &marker);
     go_to_level(writer, lists, list, level, &marker);
     if (is_label(&marker)) {
         html_inline_text(writer, marker.text, strlen(marker.text), node->look & HTML_LOOK_GONE);

@@ -1,4 +1,5 @@
 /* Tables: of data as tables, of layout as what stands in their cells, in reading order. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,6 +9,7 @@
 #include "mapping/convert_html_content.h"
 #include "mapping/convert_html_writer.h"
 #include "mapping/convert_limits.h"
+#include "mapping/convert_text.h"
 
 enum {
     COLUMNS_MAX = 64,
@@ -138,6 +140,33 @@ static bool is_said_to_be_data(const struct html_tree *tree, const struct html_n
            (class && memmem(class->value, class->len, "MsoTable", 8));
 }
 
+static bool ends_in_colon(const struct html_tree *tree, const struct html_node *cell)
+{
+    struct strbuf text;
+    strbuf_init(&text, CELL_TEXT_MAX * 8);
+    html_content_gather(tree, cell, CELL_TEXT_MAX, &text);
+    size_t n = text.len;
+    while (n > 0 && (isspace((unsigned char)text.data[n - 1]) || convert_text_is_blank(text.data + n - 1, 1) ||
+                     (n > 1 && convert_text_is_blank(text.data + n - 2, 2))))
+        n--;
+    bool ends = n > 0 && text.data[n - 1] == ':';
+    strbuf_free(&text);
+    return ends;
+}
+
+/* "Date:" beside its value, row by row: people write lines. */
+static bool has_names_and_values(const struct html_tree *tree, const struct grid *grid, unsigned used)
+{
+    unsigned first = 0;
+    while (first < COLUMNS_MAX && !grid->is_used[first])
+        first++;
+    for (uint32_t row = 0; row < grid->row_count && used == 2; row++) {
+        if (grid->rows[row][first] == HTML_NONE || !ends_in_colon(tree, &tree->nodes[grid->rows[row][first]]))
+            return false;
+    }
+    return used == 2;
+}
+
 static bool read_grid(const struct html_tree *tree, const struct html_node *table, struct grid *grid)
 {
     *grid = (struct grid){ 0 };
@@ -151,6 +180,8 @@ static bool read_grid(const struct html_tree *tree, const struct html_node *tabl
     for (unsigned i = 0; i < COLUMNS_MAX; i++)
         used += grid->is_used[i];
     bool is_data = !grid->is_wrong && used >= 2 && grid->row_count >= 2 && grid->full_rows >= 2;
+    if (is_data && has_names_and_values(tree, grid, used))
+        return false;
     if (is_said_to_be_data(tree, table, grid))
         return is_data;
     return is_data && !grid->has_pictures && grid->visible <= grid->cells * CELL_AVERAGE_MAX;
@@ -299,15 +330,17 @@ static void write_line(struct html_writer *writer, const struct html_node *row)
 {
     bool was_single_line = writer->is_single_line;
     bool is_first = true;
+    bool after_colon = false;
     writer->is_single_line = true;
     for (uint32_t i = row->first; i != HTML_NONE; i = writer->tree->nodes[i].next) {
         const struct html_node *cell = &writer->tree->nodes[i];
         if (!shows(cell))
             continue;
-        if (!is_first && writer->line_has_content && cell->visible > 0)
+        if (!is_first && writer->line_has_content && cell->visible > 0 && !after_colon)
             html_inline_text(writer, " | ", 3, row->look);
         html_inline_blank(writer);
         html_write_children(writer, cell);
+        after_colon = ends_in_colon(writer->tree, cell);
         is_first = is_first && !writer->line_has_content;
     }
     html_inline_flush(writer);

@@ -10,11 +10,36 @@
 #include "mapping/convert_html_writer.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_text.h"
+#include "mapping/convert_text_shape.h"
 #include "mapping/convert_utf8.h"
 
 enum { SCRIPT_MAX = 12 /* octets of a superscript that becomes characters */ };
 
 /* ---- texts and plain elements ---- */
+
+/* A line of nothing but "-----": people draw rules so. */
+static bool is_drawn_rule(const struct html_writer *writer, const struct html_node *node, const struct strbuf *text)
+{
+    enum { RULE_MIN = 5, RULE_MAX = 200 };
+    const struct html_tree *tree = writer->tree;
+    bool ends_line = node->next == HTML_NONE || tree->nodes[node->next].name == HTML_BR ||
+                     (tree->nodes[node->next].look & HTML_LOOK_BLOCK);
+    return ends_line && !writer->is_single_line && !writer->line_has_content && node->visible >= RULE_MIN &&
+           text->len <= RULE_MAX && (!strpbrk(text->data, "\r\n") || !(node->look & HTML_LOOK_BLANKS)) &&
+           convert_text_is_rule(text->data + strspn(text->data, " \t\r\n"), node->visible);
+}
+
+static void write_drawn_rule(struct html_writer *writer, const struct html_node *node, const struct strbuf *text)
+{
+    enum { LIST_RULE_MIN = 40 }; /* list servers draw one of underscores above what they add */
+    html_inline_end_paragraph(writer);
+    bool is_footer = node->visible >= LIST_RULE_MIN && strchr(text->data, '_') && !(node->marks & HTML_IS_SKIPPED);
+    if (is_footer && writer->history && commonmark_is_top_level(writer->out))
+        convert_history_mark(writer->history, CONVERT_HISTORY_FOOTER);
+    if (!writer->after_rule && !(node->marks & HTML_IS_SKIPPED))
+        commonmark_add_rule(writer->out);
+    writer->after_rule = true;
+}
 
 static void write_text(struct html_writer *writer, const struct html_node *node)
 {
@@ -23,7 +48,10 @@ static void write_text(struct html_writer *writer, const struct html_node *node)
     struct strbuf text;
     strbuf_init(&text, (size_t)node->text_len * 3 + 1);
     html_node_text(node, &text);
-    html_inline_text(writer, text.data, text.len, node->look);
+    if (is_drawn_rule(writer, node, &text))
+        write_drawn_rule(writer, node, &text);
+    else
+        html_inline_text(writer, text.data, text.len, node->look);
     strbuf_free(&text);
 }
 
