@@ -377,7 +377,8 @@ static int read_in_answer(struct job *job, int64_t *content_size_out, struct con
     if (settle_content(job, content_size_out) != 1 || convert_memfile_seal(job->meta_fd, &meta_size) != 1)
         return -1;
     *error_out = "more content than there is in the mail";
-    if (*content_size_out > 2 * job->input_size + CONVERT_BODY_MAX) /* each part, and the original */
+    /* Each part, what is taken out of it, the original; texts that were compressed, and the body. */
+    if (*content_size_out > 3 * job->input_size + CONVERT_UNPACKED_MAX + CONVERT_BODY_MAX)
         return -1;
     *error_out = "no description";
     char *description = convert_memfile_read(job->meta_fd, 0, CONVERT_META_MAX, &len);

@@ -43,19 +43,12 @@ static bool has_extension(const char *name)
     return dot && dot != name && has_letter && len <= EXTENSION_MAX;
 }
 
-static void add_to_strbuf(const void *data, size_t len, void *ctx)
-{
-    strbuf_add(ctx, data, len);
-}
-
 /* The extension that its first octets give it; NULL: none. */
 static const char *sniff(const struct convert_part *part)
 {
-    enum { LOOKED_AT = CONVERT_TYPE_LOOK * 4 }; /* in its transfer encoding */
     struct strbuf start;
-    strbuf_init(&start, LOOKED_AT);
-    convert_transfer_decode(part->about.encoding, part->content,
-                            part->content_len < LOOKED_AT ? part->content_len : LOOKED_AT, NULL, add_to_strbuf, &start);
+    strbuf_init(&start, CONVERT_TYPE_LOOK);
+    convert_content_start(part, &start);
     const char *extension = convert_type_sniff(start.data, start.len);
     strbuf_free(&start);
     return extension;
@@ -65,6 +58,9 @@ static const char *sniff(const struct convert_part *part)
 static const char *extension_of(const struct convert_part *part)
 {
     const char *extension = convert_type_extension(part->about.type, part->about.subtype);
+    bool is_file = convert_part_is(part, "text", "plain") && convert_choice_text_show(part) == CONVERT_SHOW_NOTHING;
+    if (is_file)
+        extension = "bin"; /* called a text, and none */
     const char *found = strcmp(extension, "bin") == 0 ? sniff(part) : NULL;
     return found ? found : extension;
 }
@@ -73,11 +69,10 @@ static const char *extension_of(const struct convert_part *part)
  * added where there is none, but for text ("README") and for what nobody knows. */
 static char *wanted_name(struct convert_incoming *in, const struct convert_part *part)
 {
-    bool is_message = convert_part_is(part, "message", "rfc822") || convert_part_is(part, "message", "global");
     if (!*part->about.filename)
-        return is_message ? message_name(in, part) : xstrdup("");
+        return convert_content_is_message(part) ? message_name(in, part) : xstrdup("");
     const char *extension = has_extension(part->about.filename) ? "bin" : extension_of(part);
-    if (strcmp(extension, "bin") == 0 || convert_part_is(part, "text", NULL))
+    if (strcmp(extension, "bin") == 0 || strcmp(extension, "txt") == 0)
         return xstrdup(part->about.filename);
     struct strbuf name;
     strbuf_init(&name, strlen(part->about.filename) + EXTENSION_MAX);
@@ -85,40 +80,75 @@ static char *wanted_name(struct convert_incoming *in, const struct convert_part 
     return strbuf_detach(&name);
 }
 
+/* A piece of a message that was sent in several (RFC 2046 section 5.2.2). */
+static bool add_partial_name(const struct convert_part *part, struct strbuf *name)
+{
+    char *number = convert_content_parameter(part, "number");
+    char *total = convert_content_parameter(part, "total");
+    bool is_partial = convert_part_is(part, "message", "partial");
+    if (is_partial && *number && strlen(number) < 8 && strlen(total) < 8)
+        strbuf_add_fmt(name, "piece-%s%s%s.eml", number, *total ? "-of-" : "", total);
+    else if (is_partial)
+        strbuf_add_str(name, "piece.eml");
+    free(number);
+    free(total);
+    return is_partial;
+}
+
+static void add_fallback_name(const struct convert_incoming *in, const struct convert_item *item, struct strbuf *name)
+{
+    const struct convert_part *part = item->part;
+    const char *stem = convert_type_stem(part->about.type, part->about.subtype);
+    const char *extension = extension_of(part);
+    if (item->crypto == CONVERT_CRYPTO_ENCRYPTED_PGP)
+        strbuf_add_str(name, "encrypted.asc");
+    else if (item->crypto == CONVERT_CRYPTO_TEXT_SIGNED || item->crypto == CONVERT_CRYPTO_TEXT_ENCRYPTED)
+        strbuf_add_str(name, "message.asc");
+    else if (part->is_stray)
+        strbuf_add_str(name, "outside.txt");
+    else if (!add_partial_name(part, name) && stem && strcmp(extension, "bin") != 0)
+        strbuf_add_fmt(name, "%s.%s", stem, extension);
+    else if (name->len == 0)
+        strbuf_add_fmt(name, "part-%zu.%s", in->names.count + 1, extension);
+}
+
 void convert_attach_name(struct convert_incoming *in, struct convert_item *item)
 {
     enum { FALLBACK_MAX = 64 };
-    const struct convert_part *part = item->part;
     struct strbuf fallback;
     strbuf_init(&fallback, FALLBACK_MAX);
-    const char *stem = convert_type_stem(part->about.type, part->about.subtype);
-    if (stem)
-        strbuf_add_fmt(&fallback, "%s.%s", stem, extension_of(part));
-    else
-        strbuf_add_fmt(&fallback, "part-%zu.%s", in->names.count + 1, extension_of(part));
-    char *wanted = wanted_name(in, part);
+    add_fallback_name(in, item, &fallback);
+    char *wanted = wanted_name(in, item->part);
     item->name = convert_names_add(&in->names, wanted, fallback.data);
+    item->is_attached = true;
     free(wanted);
     strbuf_free(&fallback);
+}
+
+/* What a reader should know of an attachment that stands for something that is not shown. */
+static void say_what_it_is(struct convert_incoming *in, const struct convert_item *item)
+{
+    const char *name = item->name + 2;
+    if (item->crypto != CONVERT_CRYPTO_NONE)
+        convert_head_add_crypto(in, item->crypto, item->name);
+    else if (item->is_other_form)
+        convert_head_remark(in, "This message has a second text, which is not the same: it is attached as \"", name,
+                            "\".");
+    else if (item->part->is_stray)
+        convert_head_remark(in, "Text outside of the parts of this message is attached as \"", name, "\".");
+    else if (convert_part_is(item->part, "message", "partial"))
+        convert_head_miss(in, "Not shown: this is a piece of a message that was sent in several. It is attached as \"",
+                          name, "\".");
 }
 
 void convert_attach_name_all(struct convert_incoming *in)
 {
     for (size_t i = 0; i < in->count; i++) {
-        if (!in->items[i].is_shown)
-            convert_attach_name(in, &in->items[i]);
+        if (!in->items[i]->is_attached)
+            continue;
+        convert_attach_name(in, in->items[i]);
+        say_what_it_is(in, in->items[i]);
     }
-}
-
-const char *convert_attach_find_cid(const char *cid, void *ctx)
-{
-    const struct convert_incoming *in = ctx;
-    for (size_t i = 0; i < in->count; i++) {
-        const struct convert_part *part = in->items[i].part;
-        if (in->items[i].name && convert_part_is(part, "image", NULL) && strcmp(part->about.id, cid) == 0)
-            return in->items[i].name;
-    }
-    return NULL;
 }
 
 /* Sizes must be known before the first byte is handed out; what is wrong with an attachment shows here. */
@@ -126,7 +156,7 @@ int64_t convert_attach_measure(struct convert_incoming *in, const struct convert
 {
     const struct convert_part *part = item->part;
     struct convert_decoded decoded =
-        convert_transfer_decode(part->about.encoding, part->content, part->content_len, in->mail, NULL, NULL);
+        convert_transfer_decode(part->about.encoding, part->content, part->content_len, part->input, NULL, NULL);
     if (decoded.damaged) {
         convert_head_note(in, "The attachment \"", item->name + 2, "\" arrived damaged." CONVERT_ORIGINAL_ATTACHED);
         in->needs_original = true;

@@ -1,146 +1,250 @@
-/* Which parts of a mail become its body, and which are attached. */
+/* What becomes of each part: shown, attached, or both. */
 #include <string.h>
+#include <strings.h>
 
 #include "base/strbuf.h"
-#include "base/xmalloc.h"
-#include "mapping/convert_charset.h"
-#include "mapping/convert_html.h"
 #include "mapping/convert_incoming.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_text.h"
+#include "mapping/convert_types.h"
 
-static void add_item(struct convert_incoming *in, const struct convert_part *part, bool is_shown)
-{
-    in->items = xreallocarray(in->items, in->count + 1, sizeof *in->items);
-    in->items[in->count++] = (struct convert_item){ .part = part, .is_shown = is_shown };
-}
+/* ---- texts ---- */
 
-bool convert_choice_is_readable(const struct convert_part *part)
+/* Kinds of text that nobody reads as such. */
+static bool is_file_of_text(const struct convert_part *part)
 {
-    return convert_part_is(part, "text", "plain") || convert_part_is(part, "text", "html");
-}
-
-static void add_to_strbuf(const void *data, size_t len, void *ctx)
-{
-    strbuf_add(ctx, data, len);
-}
-
-enum convert_text_state convert_choice_text(const struct convert_incoming *in, const struct convert_part *part,
-                                            struct strbuf *out)
-{
-    if (part->content_len > CONVERT_TEXT_MAX * 2)
-        return CONVERT_TEXT_TOO_LONG;
-    struct strbuf bytes;
-    strbuf_init(&bytes, CONVERT_TEXT_MAX * 2 + 1);
-    struct convert_decoded decoded = convert_transfer_decode(part->about.encoding, part->content, part->content_len,
-                                                             in->mail, add_to_strbuf, &bytes);
-    char declared[64];
-    const char *charset = part->about.charset;
-    if (!*charset && convert_part_is(part, "text", "html") &&
-        convert_html_declared_charset(bytes.data, bytes.len, declared))
-        charset = declared;
-    bool known = convert_charset_decode(in->charsets, charset, bytes.data, bytes.len, out);
-    strbuf_free(&bytes);
-    if (!strbuf_ok(out)) {
-        strbuf_clear(out);
-        return CONVERT_TEXT_TOO_LONG;
-    }
-    return decoded.damaged ? CONVERT_TEXT_DAMAGED : known ? CONVERT_TEXT_OK : CONVERT_TEXT_UNKNOWN_CHARSET;
-}
-
-static bool has_text(const struct convert_incoming *in, const struct convert_part *part)
-{
-    struct strbuf text;
-    strbuf_init(&text, CONVERT_TEXT_MAX);
-    bool found =
-        convert_choice_text(in, part, &text) == CONVERT_TEXT_TOO_LONG || !convert_text_is_blank(text.data, text.len);
-    strbuf_free(&text);
-    return found;
-}
-
-/* Whether there is text of that kind to be read in the part. */
-static bool offers(const struct convert_incoming *in, const struct convert_part *part, const char *subtype)
-{
-    for (size_t i = 0; i < part->child_count; i++) {
-        if (offers(in, part->children[i], subtype))
+    static const char *const subtypes[] = { "calendar",   "vcard",      "x-vcard",    "directory",
+                                            "css",        "csv",        "rtf",        "xml",
+                                            "xsl",        "x-amp-html", "javascript", "rfc822-headers",
+                                            "x-vcalendar" };
+    for (size_t i = 0; i < sizeof subtypes / sizeof subtypes[0]; i++) {
+        if (strcmp(part->about.subtype, subtypes[i]) == 0)
             return true;
     }
-    return part->child_count == 0 && convert_part_is(part, "text", subtype) && !part->about.is_attachment &&
-           has_text(in, part);
+    return false;
 }
 
-static void collect(struct convert_incoming *in, const struct convert_part *part);
-
-/* From the alternatives that were not chosen: what is no other form of the same text (calendars, pictures of the HTML
- * form). */
-static void collect_rest(struct convert_incoming *in, const struct convert_part *part)
+/* A text whose charset has no NUL and no control characters in it. */
+static bool claims_octets(const struct convert_part *part)
 {
-    for (size_t i = 0; i < part->child_count; i++)
-        collect_rest(in, part->children[i]);
-    bool is_form =
-        convert_part_is(part, "text", NULL) && !convert_part_is(part, "text", "calendar") && !part->about.is_attachment;
-    if (part->child_count == 0 && !is_form)
-        add_item(in, part, false);
-}
-
-static void collect_alternative(struct convert_incoming *in, const struct convert_part *part)
-{
-    static const char *const preferred[] = { "plain", "html" };
-    size_t chosen = part->child_count;
-    for (size_t k = 0; k < 2 && chosen == part->child_count; k++) {
-        for (size_t i = 0; i < part->child_count && chosen == part->child_count; i++) {
-            if (offers(in, part->children[i], preferred[k]))
-                chosen = i;
-        }
+    static const char *const wide[] = { "utf-16", "utf-32", "ucs-2", "ucs-4", "iso-10646" };
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
+        if (strncasecmp(part->about.charset, wide[i], strlen(wide[i])) == 0)
+            return false;
     }
-    if (chosen == part->child_count) { /* nothing to read: nothing may be lost either */
-        for (size_t i = 0; i < part->child_count; i++)
-            collect(in, part->children[i]);
+    return true;
+}
+
+enum convert_show convert_choice_text_show(const struct convert_part *part)
+{
+    struct strbuf start;
+    if (!convert_part_is(part, "text", NULL) || is_file_of_text(part))
+        return CONVERT_SHOW_NOTHING;
+    strbuf_init(&start, CONVERT_TYPE_LOOK);
+    convert_content_start(part, &start);
+    const char *kind = convert_type_sniff(start.data, start.len);
+    bool is_binary = claims_octets(part) && convert_type_is_binary(start.data, start.len);
+    strbuf_free(&start);
+    if (is_binary)
+        return CONVERT_SHOW_NOTHING; /* a file that somebody called a text */
+    if (convert_part_is(part, "text", "html"))
+        return CONVERT_SHOW_HTML;
+    return !part->about.has_type && kind && strcmp(kind, "html") == 0 ? CONVERT_SHOW_HTML : CONVERT_SHOW_TEXT;
+}
+
+/* "name" in Content-Type alone says little: it is the first text's, if nothing else can be the body. */
+static void promote_text(struct convert_incoming *in)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        if (in->items[i]->show == CONVERT_SHOW_TEXT || in->items[i]->show == CONVERT_SHOW_HTML)
+            return;
+    }
+    for (size_t i = 0; i < in->count; i++) {
+        const struct convert_part *part = in->items[i]->part;
+        bool is_candidate = (convert_part_is(part, "text", "plain") || convert_part_is(part, "text", "html")) &&
+                            !part->about.is_attachment && !part->about.is_inline && !part->is_stray;
+        if (!is_candidate || convert_choice_text_show(part) == CONVERT_SHOW_NOTHING)
+            continue;
+        in->items[i]->show = convert_choice_text_show(part);
+        in->items[i]->is_attached = false;
         return;
     }
-    collect(in, part->children[chosen]);
-    for (size_t i = 0; i < part->child_count; i++) {
-        if (i != chosen)
-            collect_rest(in, part->children[i]);
-    }
 }
 
-/* The root is what "start" names, or the first part; the others are its pictures. */
+/* ---- leaves ---- */
+
+/* Programs send an invitation twice, in the body's alternatives and as a file. */
+static bool is_known_calendar(struct convert_incoming *in, const struct convert_part *part)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        struct convert_item *item = in->items[i];
+        size_t len = item->part->content_len;
+        bool is_similar = part->content_len <= len * 2 && len <= part->content_len * 2; /* in whatever encoding */
+        if (item->show != CONVERT_SHOW_CALENDAR || !is_similar || len > CONVERT_TEXT_MAX)
+            continue;
+        struct strbuf one, two;
+        strbuf_init(&one, CONVERT_TEXT_MAX * 2);
+        strbuf_init(&two, CONVERT_TEXT_MAX * 2);
+        bool is_same = convert_content_bytes(item->part, &one) && convert_content_bytes(part, &two) &&
+                       one.len == two.len && memcmp(one.data, two.data, one.len) == 0;
+        strbuf_free(&one);
+        strbuf_free(&two);
+        if (is_same && *part->about.filename && !*item->part->about.filename)
+            item->part = part; /* the one with a name is kept */
+        if (is_same)
+            return true;
+    }
+    return false;
+}
+
+static void collect_calendar(struct convert_incoming *in, const struct convert_part *part)
+{
+    bool is_second = false;
+    if (is_known_calendar(in, part))
+        return;
+    for (size_t i = 0; i < in->count; i++)
+        is_second = is_second || in->items[i]->show == CONVERT_SHOW_CALENDAR;
+    convert_incoming_add(in, part, is_second ? CONVERT_SHOW_NOTHING : CONVERT_SHOW_CALENDAR, true);
+}
+
+static void collect_text(struct convert_incoming *in, const struct convert_part *part)
+{
+    enum convert_show show = convert_choice_text_show(part);
+    bool is_shown = show != CONVERT_SHOW_NOTHING && !part->about.is_attachment && !*part->about.filename;
+    convert_incoming_add(in, part, is_shown ? show : CONVERT_SHOW_NOTHING, !is_shown);
+}
+
+/* A picture between texts stands in the body, too. What an HTML form refers to has its place there. */
+static void collect_file(struct convert_incoming *in, const struct convert_part *part)
+{
+    bool is_placed = convert_part_is(part, "image", NULL) && part->about.is_inline && !in->related;
+    convert_incoming_add(in, part, is_placed ? CONVERT_SHOW_PICTURE : CONVERT_SHOW_NOTHING, true);
+}
+
+static void collect_leaf(struct convert_incoming *in, const struct convert_part *part)
+{
+    static const struct {
+        const char *type, *subtype;
+        enum convert_show show;
+    } kinds[] = {
+        { "text", "vcard", CONVERT_SHOW_CARD },
+        { "text", "x-vcard", CONVERT_SHOW_CARD },
+        { "text", "directory", CONVERT_SHOW_CARD },
+        { "message", "external-body", CONVERT_SHOW_EXTERNAL },
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (convert_part_is(part, kinds[i].type, kinds[i].subtype)) {
+            convert_incoming_add(in, part, kinds[i].show, true);
+            return;
+        }
+    }
+    if (convert_part_is(part, "text", "calendar") || convert_part_is(part, "application", "ics"))
+        collect_calendar(in, part);
+    else if (convert_content_is_message(part))
+        convert_incoming_add(in, part, CONVERT_SHOW_MESSAGE, true);
+    else if (convert_part_is(part, "text", NULL))
+        collect_text(in, part);
+    else if (!convert_open_leaf(in, part))
+        collect_file(in, part);
+}
+
+/* ---- multiparts ---- */
+
+static void collect_children(struct convert_incoming *in, const struct convert_part *part)
+{
+    for (size_t i = 0; i < part->child_count; i++)
+        convert_choice_part(in, part->children[i]);
+}
+
+/* The root is what "start" names, or the first part; it comes first, whatever its place. */
 static void collect_related(struct convert_incoming *in, const struct convert_part *part)
 {
     size_t root = 0;
+    const struct convert_part *outer = in->related;
     for (size_t i = 0; i < part->child_count && *part->about.start; i++) {
         if (strcmp(part->children[i]->about.id, part->about.start) == 0)
             root = i;
     }
-    collect(in, part->children[root]);
+    in->related = part;
+    convert_choice_part(in, part->children[root]);
     for (size_t i = 0; i < part->child_count; i++) {
         if (i != root)
-            collect_rest(in, part->children[i]);
+            convert_choice_part(in, part->children[i]);
+    }
+    in->related = outer;
+}
+
+/* Only the bytes as they came can be verified: the original is attached, and has the signature in it. */
+static void collect_signed(struct convert_incoming *in, const struct convert_part *part, enum convert_crypto crypto)
+{
+    in->needs_original = true;
+    in->signature = crypto;
+    for (size_t i = 0; i < part->child_count; i++) {
+        if (convert_crypto_of(part->children[i]) != CONVERT_CRYPTO_SIGNATURE)
+            convert_choice_part(in, part->children[i]);
     }
 }
 
-static void collect(struct convert_incoming *in, const struct convert_part *part)
+/* What is encrypted stands behind a part that says only "Version: 1" (RFC 3156 section 4). */
+static void collect_encrypted(struct convert_incoming *in, const struct convert_part *part)
 {
-    if (part->is_broken) {
-        add_item(in, part, true);
-    } else if (part->child_count == 0) {
-        add_item(in, part, convert_choice_is_readable(part) && !part->about.is_attachment && !*part->about.filename);
-    } else if (convert_part_is(part, "multipart", "alternative")) {
-        collect_alternative(in, part);
-    } else if (convert_part_is(part, "multipart", "related")) {
-        collect_related(in, part);
-    } else {
-        for (size_t i = 0; i < part->child_count; i++)
-            collect(in, part->children[i]);
+    enum { VERSION_MAX = 200 };
+    for (size_t i = 0; i < part->child_count; i++) {
+        const struct convert_part *child = part->children[i];
+        bool is_version = convert_part_is(child, "application", "pgp-encrypted");
+        bool is_content = i > 0 && convert_part_is(part->children[i - 1], "application", "pgp-encrypted");
+        if (is_content)
+            convert_incoming_add(in, child, CONVERT_SHOW_NOTHING, true)->crypto = CONVERT_CRYPTO_ENCRYPTED_PGP;
+        else if (!is_version || child->content_len > VERSION_MAX)
+            convert_choice_part(in, child);
     }
+}
+
+/* Text, unless there are parts in it that nobody could find: raw MIME is not for people. */
+static void collect_broken(struct convert_incoming *in, const struct convert_part *part)
+{
+    size_t len = part->content_len < CONVERT_TEXT_MAX ? part->content_len : CONVERT_TEXT_MAX;
+    if (len == part->content_len && convert_text_is_blank(part->content, len))
+        return;
+    in->needs_original = true;
+    if (memmem(part->content, len, "\nContent-", 9) || memmem(part->content, len, "\ncontent-", 9)) {
+        convert_head_miss(in, "Not shown: the parts of this message could not be told apart.", "",
+                          CONVERT_ORIGINAL_ATTACHED);
+        return;
+    }
+    convert_head_note(in, "The parts of this message could not be told apart.", "", CONVERT_ORIGINAL_ATTACHED);
+    convert_incoming_add(in, part, CONVERT_SHOW_TEXT, false);
+}
+
+void convert_choice_part(struct convert_incoming *in, const struct convert_part *part)
+{
+    enum convert_crypto crypto = convert_crypto_of(part);
+    if (part->is_broken)
+        collect_broken(in, part);
+    else if (part->is_stray)
+        convert_incoming_add(in, part, CONVERT_SHOW_NOTHING, true);
+    else if (part->child_count == 0)
+        collect_leaf(in, part);
+    else if (convert_part_is(part, "multipart", "alternative"))
+        convert_alternative_collect(in, part);
+    else if (convert_part_is(part, "multipart", "related"))
+        collect_related(in, part);
+    else if (crypto == CONVERT_CRYPTO_SIGNED_SMIME || crypto == CONVERT_CRYPTO_SIGNED_PGP)
+        collect_signed(in, part, crypto);
+    else if (crypto == CONVERT_CRYPTO_ENCRYPTED_PGP)
+        collect_encrypted(in, part);
+    else
+        collect_children(in, part);
 }
 
 void convert_choice_collect(struct convert_incoming *in, const struct convert_part *root)
 {
-    bool is_single_text = root->child_count == 0 && convert_part_is(root, "text", NULL) && !root->about.is_attachment;
+    bool is_single_text = root->child_count == 0 && convert_part_is(root, "text", NULL) && !root->is_broken &&
+                          !root->about.is_attachment && convert_choice_text_show(root) != CONVERT_SHOW_NOTHING;
     if (is_single_text)
-        add_item(in, root, true); /* whatever its name */
+        convert_incoming_add(in, root, convert_choice_text_show(root), false); /* whatever its name */
     else
-        collect(in, root);
+        convert_choice_part(in, root);
+    convert_open_texts(in);
+    promote_text(in);
 }

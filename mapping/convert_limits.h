@@ -26,6 +26,18 @@ enum {
     CONVERT_HTML_VALUE_MAX = 4 * 1024,           /* octets of the value of a field of a form */
     CONVERT_HTML_TABLE_ROWS_MAX = 20 * 1000,     /* a table with more is written as lines */
 
+    /* Its structure. */
+    CONVERT_PREAMBLE_MAX = 500,                /* octets in front of a multipart's parts that nobody is shown */
+    CONVERT_COMPARED_MAX = 16 * 1024 * 1024,   /* octets of texts that are read to choose among alternatives */
+    CONVERT_SHOWN_TEXT_MAX = 16 * 1024 * 1024, /* octets of texts that are read to be shown; others are attached */
+    CONVERT_WORDS_MAX = 50000,                 /* words of alternatives that are compared */
+    CONVERT_ADDRESS_ENTRY_MAX = 2000,          /* octets of one entry in To or Cc */
+    CONVERT_OTHERS_NAMED_MAX = 5,              /* people who are named at the top; further ones are counted */
+    CONVERT_ITEMS_MAX = 990,                   /* parts, and files found in them; others are not taken out */
+    CONVERT_MADE_MAX = 64 * 1024 * 1024,       /* octets of files taken out of parts, and of such parts */
+    CONVERT_UNPACKED_MAX = 8 * 1024 * 1024,    /* octets of texts in a winmail.dat, which may be compressed */
+    CONVERT_OPENED_MAX = 3,                    /* parts that had to be opened around each other */
+
     /* The thread message. */
     CONVERT_BODY_MAX = 1024 * 1024, /* octets of CommonMark; a longer body is attached */
     CONVERT_SUBJECT_MAX = 998,      /* octets */

@@ -268,40 +268,86 @@ static void strip_brackets(char *id)
     }
 }
 
+static void strip_apostrophes(char *text)
+{
+    size_t len = strlen(text);
+    if (len >= 2 && text[0] == '\'' && text[len - 1] == '\'') {
+        memmove(text, text + 1, len - 2);
+        text[len - 2] = '\0';
+    }
+}
+
 static void take(char **field, char *text)
 {
     free(*field);
     *field = text;
 }
 
-/* The word at text, in lower case: up to a blank, a semicolon or a comment, or to the character `until`. */
-static char *lower_word(const char *text, char until)
+/* Behind blanks and comments (RFC 5322 section 3.2.2), which may be nested. */
+static const char *skip_comments(const char *at)
 {
-    const char stops[] = { ' ', ';', '(', '"', until, '\0' };
-    char *word = xstrndup(text, strcspn(text, stops));
+    unsigned depth = 0;
+    for (; *at; at++) {
+        if (*at == '\\' && depth > 0 && at[1])
+            at++;
+        else if (*at == '(')
+            depth++;
+        else if (*at == ')' && depth > 0)
+            depth--;
+        else if (depth == 0 && *at != ' ')
+            break;
+    }
+    return at;
+}
+
+/* The word at *at in lower case, without quotes that do not belong there. *at moves on behind what follows it. */
+static char *take_word(const char **at)
+{
+    const char *start = skip_comments(*at);
+    start += strspn(start, "\"");
+    size_t len = strcspn(start, " ;,()/=\"");
+    char *word = xstrndup(start, len);
     for (char *c = word; *c; c++)
         *c = (char)tolower((unsigned char)*c);
+    *at = skip_comments(start + len + strspn(start + len, "\""));
     return word;
+}
+
+/* What follows a word are parameters, also where the semicolon before them was forgotten. */
+static void parse_parameters(const char *rest, struct convert_parameters *parameters)
+{
+    struct strbuf text;
+    strbuf_init(&text, strlen(rest) + 1);
+    strbuf_add_fmt(&text, ";%s", rest + strspn(rest, ";, "));
+    convert_parameters_parse(text.data, parameters);
+    strbuf_free(&text);
 }
 
 static void parse_type(struct convert_content *content, const char *value, struct convert_charsets *charsets)
 {
     struct convert_parameters parameters;
-    char *type = lower_word(value, '/');
-    const char *slash = value[strlen(type)] == '/' ? value + strlen(type) : NULL;
-    char *subtype = lower_word(slash ? slash + 1 : "", '/');
-    bool complete = *type && *subtype;
-    take(&content->type, complete ? type : xstrdup("text"));
-    take(&content->subtype, complete ? subtype : xstrdup("plain"));
-    if (!complete) {
-        free(type);
-        free(subtype);
+    const char *at = value;
+    char *type = take_word(&at);
+    char *subtype = NULL;
+    if (*at == '/') {
+        at++;
+        subtype = take_word(&at);
     }
-    convert_parameters_parse(value, &parameters);
+    parse_parameters(at, &parameters);
+    content->has_type = true;
     take(&content->charset, convert_parameters_raw(&parameters, "charset"));
+    strip_apostrophes(content->charset);
     take(&content->boundary, convert_parameters_raw(&parameters, "boundary"));
     take(&content->start, convert_parameters_raw(&parameters, "start"));
     strip_brackets(content->start);
+    for (size_t n = strlen(content->boundary); n > 0 && content->boundary[n - 1] == ' '; n--)
+        content->boundary[n - 1] = '\0'; /* RFC 2046 section 5.1.1: it never ends so */
+    bool is_multipart = strcmp(type, "multipart") == 0 && *content->boundary;
+    bool complete = *type && subtype && *subtype;
+    take(&content->type, xstrdup(complete ? type : is_multipart ? "multipart" : "text"));
+    take(&content->subtype, xstrdup(complete ? subtype : is_multipart ? "mixed" : "plain"));
+    free(type);
+    free(subtype);
     if (!*content->filename)
         take(&content->filename, convert_parameters_text(&parameters, "name", charsets, FILENAME_MAX_LEN));
     char *format = convert_parameters_raw(&parameters, "format");
@@ -316,10 +362,16 @@ static void parse_type(struct convert_content *content, const char *value, struc
 static void parse_disposition(struct convert_content *content, const char *value, struct convert_charsets *charsets)
 {
     struct convert_parameters parameters;
-    char *kind = lower_word(value, ';');
-    content->is_attachment = strcmp(kind, "attachment") == 0;
+    const char *at = value;
+    char *kind = take_word(&at);
+    if (*at == '=') { /* the kind was forgotten */
+        *kind = '\0';
+        at = value;
+    }
+    content->is_inline = strcmp(kind, "inline") == 0;
+    content->is_attachment = *kind && !content->is_inline && strcmp(kind, "form-data") != 0;
     free(kind);
-    convert_parameters_parse(value, &parameters);
+    parse_parameters(at, &parameters);
     char *filename = convert_parameters_text(&parameters, "filename", charsets, FILENAME_MAX_LEN);
     if (*filename)
         take(&content->filename, filename);
@@ -331,16 +383,32 @@ static void parse_disposition(struct convert_content *content, const char *value
 static void parse_encoding(struct convert_content *content, const char *value, struct convert_charsets *charsets)
 {
     (void)charsets;
-    char *label = lower_word(value, ';');
-    content->encoding = convert_transfer_from_label(label);
+    const char *at = value;
+    char *label = take_word(&at);
+    bool is_split = strcmp(label, "7") == 0 || strcmp(label, "8") == 0; /* "8 bit" */
+    content->encoding = is_split ? CONVERT_TRANSFER_IDENTITY : convert_transfer_from_label(label);
     free(label);
 }
 
 static void parse_id(struct convert_content *content, const char *value, struct convert_charsets *charsets)
 {
     (void)charsets;
-    take(&content->id, xstrdup(value));
+    take(&content->id, xstrdup(skip_comments(value)));
     strip_brackets(content->id);
+}
+
+/* Long ones are folded, and mean the same without (RFC 2557 section 4.4.2). */
+static void parse_location(struct convert_content *content, const char *value, struct convert_charsets *charsets)
+{
+    (void)charsets;
+    size_t n = 0;
+    char *location = xstrdup(value);
+    for (const char *c = value; *c; c++) {
+        if (*c != ' ')
+            location[n++] = *c;
+    }
+    location[n] = '\0';
+    take(&content->location, location);
 }
 
 static const struct content_field {
@@ -351,6 +419,7 @@ static const struct content_field {
     { "Content-Disposition", parse_disposition },
     { "Content-Transfer-Encoding", parse_encoding },
     { "Content-ID", parse_id },
+    { "Content-Location", parse_location },
 };
 
 enum { CONTENT_FIELD_COUNT = sizeof content_fields / sizeof content_fields[0] };
@@ -379,6 +448,7 @@ int convert_content_parse(struct convert_charsets *charsets, const char *header,
         .boundary = xstrdup(""),
         .filename = xstrdup(""),
         .id = xstrdup(""),
+        .location = xstrdup(""),
         .start = xstrdup(""),
     };
     if (len > CONVERT_HEADER_MAX) {
@@ -413,6 +483,7 @@ void convert_content_free(struct convert_content *content)
     free(content->boundary);
     free(content->filename);
     free(content->id);
+    free(content->location);
     free(content->start);
     *content = (struct convert_content){ 0 };
 }

@@ -40,9 +40,12 @@ struct convert_content {
     char *boundary;       /* "" */
     char *filename;       /* decoded, not made safe; "" */
     char *id;             /* Content-ID without angle brackets; "" */
+    char *location;       /* Content-Location without blanks; "" */
     char *start;          /* multipart/related: Content-ID of the root; "" */
     enum convert_transfer encoding;
-    bool is_attachment;       /* Content-Disposition: attachment */
+    bool has_type;            /* a Content-Type is there, whatever it says */
+    bool is_inline;           /* Content-Disposition: inline */
+    bool is_attachment;       /* Content-Disposition: attachment, or one that nobody knows (RFC 2183 section 2.8) */
     bool is_flowed, is_delsp; /* format=flowed; delsp=yes (RFC 3676) */
 };
 

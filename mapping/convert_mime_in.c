@@ -14,8 +14,8 @@
 #include "mapping/convert_names.h"
 #include "mapping/convert_utf8.h"
 
-/* Of a body, at its end; one mail can have a thousand damaged attachments. */
-enum { NOTES_MAX = 24 * 1024 };
+/* Of a body, at its top, and of each kind at its end; one mail can have a thousand damaged attachments. */
+enum { HEAD_MAX = 8 * 1024, NOTES_MAX = 12 * 1024 };
 
 static void add_attachment(struct convert_in_message *message, const char *name, int64_t size)
 {
@@ -42,6 +42,7 @@ static void read_header(struct convert_incoming *in, struct convert_in_message *
             convert_field_display_name(in->charsets, field.value, field.value_len, CONVERT_FROM_NAME_MAX);
     else
         message->from_name = xstrdup("");
+    convert_head_read_others(in, in->mail->data, len);
 }
 
 #define FALLBACK_BODY "_This message could not be converted. The mail as it came is attached as \"original.eml\"._\n"
@@ -63,34 +64,48 @@ static void write_fallback(struct convert_incoming *in, const char *reason, conv
     convert_transfer_copy(in->mail->data, in->mail->len, in->mail, sink, ctx);
 }
 
+static void attach_original(struct convert_incoming *in, struct convert_in_message *message)
+{
+    const char *name = convert_names_add(&in->names, "original.eml", "");
+    add_attachment(message, name, (int64_t)in->mail->len);
+    convert_head_add_crypto(in, in->signature, name);
+}
+
 /* Composes the body and lists the attachments, without handing anything out yet. */
 static void compose(struct convert_incoming *in, struct strbuf *body, struct convert_in_message *message)
 {
+    struct strbuf text;
+    strbuf_init(&text, CONVERT_BODY_MAX);
+    free(message->excerpt);
     convert_attach_name_all(in);
-    convert_compose_body(in, body);
+    convert_compose_body(in, &text, &message->excerpt);
     for (size_t i = 0; i < in->count; i++) {
-        if (!in->items[i].is_shown)
-            add_attachment(message, in->items[i].name, convert_attach_measure(in, &in->items[i]));
+        if (in->items[i]->is_attached)
+            add_attachment(message, in->items[i]->name, convert_attach_measure(in, in->items[i]));
     }
-    if (in->needs_original) {
-        const char *name = convert_names_add(&in->names, "original.eml", "");
-        add_attachment(message, name, (int64_t)in->mail->len);
-    }
-    convert_head_add_notes(in, body);
-    if (body->len == 0 && message->attachment_count == 0)
-        strbuf_add_str(body, CONVERT_NO_TEXT);
-    message->body_size = (int64_t)(strlen(convert_head_text(in)) + body->len);
-    message->detail = convert_utf8_one_line(in->notes.data, in->notes.len, CONVERT_DETAIL_MAX);
+    if (in->needs_original)
+        attach_original(in, message);
+    convert_head_add_notes(in, &text);
+    if (text.len == 0 && message->attachment_count == 0)
+        strbuf_add_str(&text, CONVERT_NO_TEXT);
+    convert_head_write(in, body);
+    strbuf_add(body, text.data, text.len);
+    strbuf_free(&text);
+    message->body_size = (int64_t)body->len;
+    message->detail = convert_utf8_one_line(in->detail.data, in->detail.len, CONVERT_DETAIL_MAX);
+    message->others = in->others;
+    message->other_count = in->other_count;
+    in->others = NULL;
+    in->other_count = 0;
 }
 
 static void hand_out(struct convert_incoming *in, const struct strbuf *body, convert_sink *sink, void *ctx)
 {
-    sink(convert_head_text(in), strlen(convert_head_text(in)), ctx);
     sink(body->data, body->len, ctx);
     for (size_t i = 0; i < in->count; i++) {
-        const struct convert_part *part = in->items[i].part;
-        if (!in->items[i].is_shown)
-            convert_transfer_decode(part->about.encoding, part->content, part->content_len, in->mail, sink, ctx);
+        const struct convert_part *part = in->items[i]->part;
+        if (in->items[i]->is_attached)
+            convert_transfer_decode(part->about.encoding, part->content, part->content_len, part->input, sink, ctx);
     }
     if (in->needs_original)
         convert_transfer_copy(in->mail->data, in->mail->len, in->mail, sink, ctx);
@@ -102,13 +117,16 @@ void convert_mime_in(struct convert_charsets *charsets, struct convert_input *ma
 {
     struct convert_incoming in = { .charsets = charsets, .mail = mail, .options = options };
     *message_out = (struct convert_in_message){ .excerpt = xstrdup("") };
+    strbuf_init(&in.head, HEAD_MAX);
     strbuf_init(&in.notes, NOTES_MAX);
+    strbuf_init(&in.remarks, NOTES_MAX);
+    strbuf_init(&in.detail, NOTES_MAX);
     read_header(&in, message_out);
     const char *error;
     struct convert_part *root = convert_mime_scan(charsets, mail, &error);
     if (!root) {
         write_fallback(&in, error, sink, ctx, message_out);
-        strbuf_free(&in.notes);
+        convert_incoming_free(&in);
         return;
     }
     struct strbuf body;
@@ -117,9 +135,7 @@ void convert_mime_in(struct convert_charsets *charsets, struct convert_input *ma
     compose(&in, &body, message_out);
     hand_out(&in, &body, sink, ctx);
     strbuf_free(&body);
-    strbuf_free(&in.notes);
-    free(in.items);
-    convert_names_free(&in.names);
+    convert_incoming_free(&in);
     convert_part_free(&root);
 }
 

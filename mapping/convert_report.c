@@ -124,7 +124,7 @@ static void decode_start(const struct parts *parts, const struct convert_part *p
     struct strbuf bytes;
     strbuf_init(&bytes, max);
     convert_transfer_decode(part->about.encoding, part->content, part->content_len < max ? part->content_len : max,
-                            parts->mail, add_to_strbuf, &bytes);
+                            part->input, add_to_strbuf, &bytes);
     convert_charset_decode(parts->charsets, part->about.charset, bytes.data, bytes.len, out);
     strbuf_free(&bytes);
 }
@@ -276,7 +276,7 @@ static void read_returned(const struct parts *parts, struct convert_report_resul
     const struct convert_part *part = parts->returned;
     convert_transfer_decode(part->about.encoding, part->content,
                             part->content_len < CONVERT_HEADER_MAX ? part->content_len : CONVERT_HEADER_MAX,
-                            parts->mail, add_to_strbuf, &bytes);
+                            part->input, add_to_strbuf, &bytes);
     size_t start = strspn(bytes.data, "\r\n"); /* some put an empty line before it */
     size_t len = header_section_len(bytes.data + start, bytes.len - start);
     if (convert_field_find(bytes.data + start, len, "Message-ID", &field)) {

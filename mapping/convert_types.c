@@ -225,15 +225,13 @@ const char *convert_type_sniff(const void *data, size_t len)
 
 bool convert_type_is_binary(const void *data, size_t len)
 {
+    enum { TOLERATED = 10 }; /* one in so many octets */
     const struct magic *magic = find_magic(data, len);
     if (magic && !magic->is_text)
         return true;
     const unsigned char *bytes = data;
-    for (size_t i = 0; i < len; i++) {
-        bool is_of_text =
-            bytes[i] >= ' ' || (bytes[i] >= '\a' && bytes[i] <= 0x0F) || bytes[i] == 0x1A || bytes[i] == 0x1B;
-        if (!is_of_text)
-            return true; /* ESC, SO and SI are ISO-2022's, and ^Z ended files once */
-    }
-    return false;
+    size_t odd = 0; /* ESC, SO and SI are ISO-2022's, and ^Z ended files once */
+    for (size_t i = 0; i < len; i++)
+        odd += bytes[i] < ' ' && !(bytes[i] >= '\a' && bytes[i] <= 0x0F) && bytes[i] != 0x1A && bytes[i] != 0x1B;
+    return odd * TOLERATED > len;
 }

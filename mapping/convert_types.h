@@ -17,5 +17,5 @@ enum { CONVERT_TYPE_LOOK = 128 }; /* octets that tell what there is to tell */
 /* Extension of the kind of file that begins so ("pdf"); NULL when that can't be told. Text is told by its first words
  * only ("ics", "html"). */
 const char *convert_type_sniff(const void *data, size_t len);
-/* An octet that no text has, or the beginning of a well-known kind of file that is no text. */
+/* Many octets that no text has, or the beginning of a well-known kind of file that is no text. */
 bool convert_type_is_binary(const void *data, size_t len);

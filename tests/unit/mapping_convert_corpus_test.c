@@ -182,8 +182,10 @@ static struct convert_in_options read_options(const json_t *given, const char *k
     const json_t *addresses = json_object_get(given, "known");
     size_t i;
     json_t *address;
-    assert_true(json_array_size(addresses) <= KNOWN_MAX);
-    json_array_foreach(addresses, i, address) known[i] = json_string_value(address);
+    size_t count = 1 + json_array_size(addresses);
+    assert_true(count <= KNOWN_MAX);
+    known[0] = "alice@silo.example.org"; /* the member whom all of them are for */
+    json_array_foreach(addresses, i, address) known[1 + i] = json_string_value(address);
     return (struct convert_in_options){
         .is_automatic = json_is_true(json_object_get(given, "automatic")),
         .body = !body                       ? CONVERT_BODY_AUTO
@@ -191,7 +193,7 @@ static struct convert_in_options read_options(const json_t *given, const char *k
                                             : CONVERT_BODY_TEXT,
         .history = history && strcmp(history, "keep") == 0 ? CONVERT_HISTORY_KEEP : CONVERT_HISTORY_FOLD,
         .known = known,
-        .known_count = json_array_size(addresses),
+        .known_count = count,
         .names_others = !json_is_false(json_object_get(given, "others")),
     };
 }

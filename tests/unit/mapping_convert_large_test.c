@@ -336,8 +336,8 @@ static void test_mail_that_is_hard_to_carry(void **state)
         const char *detail;
         size_t attachments;
     } rows[] = {
-        { "Subject: long text\r\n\r\n", "All work and no play.\r\n", "too long to be shown", 1 },
-        { "Subject: long line\r\nContent-Type: text/html\r\n\r\n", "<b>", "too long to be shown", 1 },
+        { "Subject: long text\r\n\r\n", "All work and no play.\r\n", "text that is too long", 1 },
+        { "Subject: long line\r\nContent-Type: text/html\r\n\r\n", "<b>x</b>", "text that is too long", 1 },
         { "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n", "QUJD!\r\n", "damaged", 2 },
         { "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "--c\r\n", "could not be told apart", 2 },
     };

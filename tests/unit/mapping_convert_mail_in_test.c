@@ -88,76 +88,80 @@ static char *attachments_of(const struct outcome *outcome)
 #define HTML                  "Content-Type: text/html"
 #define FILE_FIELDS           "Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename="
 
+static const struct structure {
+    const char *mail, *body, *attachments;
+} structures[] = {
+    { "\r\nText\r\n", "Text\n", "" },
+    { "Subject: x\r\n\r\n", "(no text)\n", "" },
+    { "Subject: x", "(no text)\n", "" },
+    { "Text without any header\r\n", "Text without any header\n", "" },
+    { TYPE("text/html") "<p>a</p>", "a\n", "" },
+    { TYPE("text/plain; name=letter.txt") "a", "a\n", "" },
+    { TYPE("text/enriched") "a", "a\n", "" },
+    { TYPE("application/pdf") "%PDF", "", "u:part-1.pdf 4" },
+    { "Content-Disposition: attachment; filename=a.txt\r\n\r\na", "", "u:a.txt 1" },
+    /* alternatives */
+    { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "plain") PART(HTML, "html") "--b--", "plain\n", "" },
+    { TYPE("multipart/alternative; boundary=b") PART(HTML, "html") PART(PLAIN, "plain") "--b--", "plain\n", "" },
+    { TYPE("multipart/alternative; boundary=b") PART(PLAIN, " \r\n ") PART(HTML, "html") "--b--", "html\n", "" },
+    { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "a") PART("Content-Type: text/calendar", "BEGIN") "--b--",
+      "a\n", "u:invitation.ics 5" },
+    { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "plain")
+          PART("Content-Type: multipart/related; boundary=c",
+               "--c\r\n" HTML "\r\n\r\n<img src='cid:i'>\r\n--c\r\n"
+               "Content-Type: image/png; name=i.png\r\nContent-ID: <i>\r\n\r\nPNG\r\n--c--") "--b--",
+      "plain\n", "u:i.png 3" },
+    { TYPE("multipart/alternative; boundary=b") PART("Content-Type: image/png", "PNG") "--b--", "", "u:part-1.png 3" },
+    /* related */
+    { TYPE("multipart/related; boundary=b") PART(HTML, "see <img src='cid:i@x' alt=gate>")
+          PART("Content-Type: image/png; name=i.png\r\nContent-ID: <i@x>", "PNG") "--b--",
+      "see ![gate](this_u:i.png)\n", "u:i.png 3" },
+    { TYPE("multipart/related; boundary=b; start=\"<r>\"") PART("Content-Type: image/png\r\nContent-ID: <i>", "PNG")
+          PART(HTML "\r\nContent-ID: <r>", "<img src=\"cid:i\" alt=x>") "--b--",
+      "![x](this_u:part-1.png)\n", "u:part-1.png 3" },
+    /* mixed */
+    { TYPE("multipart/mixed; boundary=b") PART(PLAIN, "one") PART(FILE_FIELDS "f", "data") PART(PLAIN, "two") "--b--",
+      "one\n\n---\n\ntwo\n", "u:f 4" },
+    { TYPE("multipart/mixed; boundary=b") PART(HTML, "<b>one</b>") PART(PLAIN, "two") "--b--",
+      "**one**\n\n---\n\ntwo\n", "" },
+    { TYPE("multipart/mixed; boundary=b") PART(PLAIN, "one")
+          PART("Content-Disposition: inline; filename=n.txt", "n") "--b--",
+      "one\n", "u:n.txt 1" },
+    { TYPE("multipart/mixed; boundary=b") "preamble\r\n" PART("", "one") "--b--\r\n", "one\n", "" },
+    { TYPE("multipart/mixed; boundary=b") PART("", "one") "--b--\r\nepilogue",
+      "one\n\n---\n\n_Text outside of the parts of this message is attached as \"outside.txt\"._\n",
+      "u:outside.txt 8" },
+    { TYPE("multipart/mixed; boundary=b") PART(PLAIN, "no end"), "no end\n", "" },
+    { TYPE("multipart/mixed; boundary=b") "--b\r\nno empty line\r\n--b--", "no empty line\n", "" },
+    { TYPE("multipart/mixed; boundary=\"b c\"") "--b c\r\n\r\none\r\n--b c--", "one\n", "" },
+    { TYPE("multipart/mixed; boundary=b") "--b  \r\n\r\none\r\n--bb\r\n--b--", "one  \n--bb\n", "" },
+    { TYPE("multipart/digest; boundary=b") "--b\r\n\r\nSubject: Inner\r\n\r\ntext\r\n--b--",
+      "Attached message: [Inner](this_u:Inner.eml)\n", "u:Inner.eml 22" },
+    { TYPE("multipart/mixed; boundary=b")
+          PART("Content-Type: message/rfc822", "Subject: =?utf-8?Q?a/b?=\r\n\r\n--b?\r\n") "--b--",
+      "Attached message: [a/b](this_u:a_b.eml)\n", "u:a_b.eml 34" },
+    { TYPE("multipart/signed; boundary=b") PART(PLAIN, "signed")
+          PART("Content-Type: application/pgp-signature", "sig") "--b--",
+      "signed\n\n---\n\n_This message is signed (PGP). The signature was not checked: it is in "
+      "\"original.eml\"._\n",
+      "u:original.eml 164" },
+    { TYPE("message/rfc822") "Subject: In\r\n\r\nx", "Attached message: [In](this_u:In.eml)\n", "u:In.eml 16" },
+    /* encodings */
+    { "Content-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n", "Hello\n", "" },
+    { "Content-Transfer-Encoding: Quoted-Printable \r\n\r\nH=65llo\r\n", "Hello\n", "" },
+    { TYPE("text/plain; charset=iso-8859-1; format=flowed") "gr\xFC\xDF \r\ndich", "grüß dich\n", "" },
+};
+
 static void test_structures(void **state)
 {
     (void)state;
-    static const struct row {
-        const char *mail, *body, *attachments;
-    } rows[] = {
-        { "\r\nText\r\n", "Text\n", "" },
-        { "Subject: x\r\n\r\n", "(no text)\n", "" },
-        { "Subject: x", "(no text)\n", "" },
-        { "Text without any header\r\n", "Text without any header\n", "" },
-        { TYPE("text/html") "<p>a</p>", "a\n", "" },
-        { TYPE("text/plain; name=letter.txt") "a", "a\n", "" },
-        { TYPE("text/enriched") "a", "a\n", "" },
-        { TYPE("application/pdf") "%PDF", "", "u:part-1.pdf 4" },
-        { "Content-Disposition: attachment; filename=a.txt\r\n\r\na", "", "u:a.txt 1" },
-        /* alternatives */
-        { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "plain") PART(HTML, "html") "--b--", "plain\n", "" },
-        { TYPE("multipart/alternative; boundary=b") PART(HTML, "html") PART(PLAIN, "plain") "--b--", "plain\n", "" },
-        { TYPE("multipart/alternative; boundary=b") PART(PLAIN, " \r\n ") PART(HTML, "html") "--b--", "html\n", "" },
-        { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "a")
-              PART("Content-Type: text/calendar", "BEGIN") "--b--",
-          "a\n", "u:invitation.ics 5" },
-        { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "plain")
-              PART("Content-Type: multipart/related; boundary=c",
-                   "--c\r\n" HTML "\r\n\r\n<img src='cid:i'>\r\n--c\r\n"
-                   "Content-Type: image/png; name=i.png\r\nContent-ID: <i>\r\n\r\nPNG\r\n--c--") "--b--",
-          "plain\n", "u:i.png 3" },
-        { TYPE("multipart/alternative; boundary=b") PART("Content-Type: image/png", "PNG") "--b--", "",
-          "u:part-1.png 3" },
-        /* related */
-        { TYPE("multipart/related; boundary=b") PART(HTML, "see <img src='cid:i@x' alt=gate>")
-              PART("Content-Type: image/png; name=i.png\r\nContent-ID: <i@x>", "PNG") "--b--",
-          "see ![gate](this_u:i.png)\n", "u:i.png 3" },
-        { TYPE("multipart/related; boundary=b; start=\"<r>\"") PART("Content-Type: image/png\r\nContent-ID: <i>", "PNG")
-              PART(HTML "\r\nContent-ID: <r>", "<img src=\"cid:i\" alt=x>") "--b--",
-          "![x](this_u:part-1.png)\n", "u:part-1.png 3" },
-        /* mixed */
-        { TYPE("multipart/mixed; boundary=b") PART(PLAIN, "one") PART(FILE_FIELDS "f", "data")
-              PART(PLAIN, "two") "--b--",
-          "one\n\n---\n\ntwo\n", "u:f 4" },
-        { TYPE("multipart/mixed; boundary=b") PART(HTML, "<b>one</b>") PART(PLAIN, "two") "--b--",
-          "**one**\n\n---\n\ntwo\n", "" },
-        { TYPE("multipart/mixed; boundary=b") PART(PLAIN, "one")
-              PART("Content-Disposition: inline; filename=n.txt", "n") "--b--",
-          "one\n", "u:n.txt 1" },
-        { TYPE("multipart/mixed; boundary=b") "preamble\r\n" PART("", "one") "--b--\r\nepilogue", "one\n", "" },
-        { TYPE("multipart/mixed; boundary=b") PART(PLAIN, "no end"), "no end\n", "" },
-        { TYPE("multipart/mixed; boundary=b") "--b\r\nno empty line\r\n--b--", "no empty line\n", "" },
-        { TYPE("multipart/mixed; boundary=\"b c\"") "--b c\r\n\r\none\r\n--b c--", "one\n", "" },
-        { TYPE("multipart/mixed; boundary=b") "--b  \r\n\r\none\r\n--bb\r\n--b--", "one  \n--bb\n", "" },
-        { TYPE("multipart/digest; boundary=b") "--b\r\n\r\nSubject: Inner\r\n\r\ntext\r\n--b--", "", "u:Inner.eml 22" },
-        { TYPE("multipart/mixed; boundary=b")
-              PART("Content-Type: message/rfc822", "Subject: =?utf-8?Q?a/b?=\r\n\r\n--b?\r\n") "--b--",
-          "", "u:a_b.eml 34" },
-        { TYPE("multipart/signed; boundary=b") PART(PLAIN, "signed")
-              PART("Content-Type: application/pgp-signature", "sig") "--b--",
-          "signed\n", "u:signature.asc 3" },
-        { TYPE("message/rfc822") "Subject: In\r\n\r\nx", "", "u:In.eml 16" },
-        /* encodings */
-        { "Content-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n", "Hello\n", "" },
-        { "Content-Transfer-Encoding: Quoted-Printable \r\n\r\nH=65llo\r\n", "Hello\n", "" },
-        { TYPE("text/plain; charset=iso-8859-1; format=flowed") "gr\xFC\xDF \r\ndich", "grüß dich\n", "" },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof structures / sizeof structures[0]; i++) {
         struct outcome outcome;
-        convert(rows[i].mail, strlen(rows[i].mail), &outcome);
+        convert(structures[i].mail, strlen(structures[i].mail), &outcome);
         char *body = body_of(&outcome);
         char *attachments = attachments_of(&outcome);
-        assert_string_equal(body, rows[i].body);
-        assert_string_equal(attachments, rows[i].attachments);
+        assert_string_equal(body, structures[i].body);
+        assert_string_equal(attachments, structures[i].attachments);
         assert_string_equal(outcome.message.detail, "");
         free(body);
         free(attachments);
@@ -353,7 +357,7 @@ static void test_long_text_is_attached(void **state)
         assert_int_equal(outcome.message.attachment_count, 1);
         assert_string_equal(outcome.message.attachments[0].name, names[i]);
         assert_int_equal(outcome.message.attachments[0].size, mail.len - strlen(headers[i]));
-        assert_non_null(strstr(outcome.message.detail, "too long to be shown"));
+        assert_non_null(strstr(outcome.message.detail, "text that is too long"));
         outcome_free(&outcome);
         strbuf_free(&mail);
     }

@@ -508,7 +508,7 @@ static void test_attachments_come_back(void **state)
         assert_string_equal(message.attachments[i].name, names[i]);
         assert_int_equal(message.attachments[i].size, attachments[i].size);
     }
-    static const char seen[] = "Grüße [image: x (a.png)]\n\n--=_0_0000000000001234--\n\nFrom here\n\n.\n\n"
+    static const char seen[] = "Grüße ![x](this_u:a.png)\n\n--=_0_0000000000001234--\n\nFrom here\n\n.\n\n"
                                "The form \"Form\", filled in with nothing (attached: Form.json).\n";
     char *seen_back = xstrndup(back.data, (size_t)message.body_size);
     assert_string_equal(seen_back, seen);

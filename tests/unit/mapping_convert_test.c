@@ -566,10 +566,10 @@ static void test_mail_that_would_grow(void **state)
     (void)state;
     struct fixture fixture = { 0 };
     struct strbuf mail;
-    strbuf_init(&mail, (size_t)1 << 20);
+    strbuf_init(&mail, (size_t)2 << 20);
     strbuf_add_str(&mail,
                    "Content-Type: application/x-a\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\r\n");
-    while (mail.len < (size_t)300 << 10)
+    while (mail.len < (size_t)1 << 20)
         strbuf_add_str(&mail, "_\r\n");
     start(&fixture, NULL);
     mail_in_bytes(&fixture, mail.data, mail.len);
