@@ -65,7 +65,7 @@ struct others {
     struct strbuf text;
 };
 
-static bool is_known(const struct others *others, const struct smtp_address *address)
+static bool is_listed(const struct others *others, const struct smtp_address *address)
 {
     const struct convert_in_options *options = others->in->options;
     char text[SMTP_ADDRESS_MAX + 2];
@@ -81,6 +81,13 @@ static bool is_known(const struct others *others, const struct smtp_address *add
             return true;
     }
     return false;
+}
+
+/* Whoever is written to as bob+lists@ is the same person as bob@. */
+static bool is_known(const struct others *others, const struct smtp_address *address)
+{
+    struct smtp_address plain = *address;
+    return is_listed(others, address) || (smtp_address_drop_detail(&plain) && is_listed(others, &plain));
 }
 
 /* A name that only repeats the address says nothing more, and one with another address in it misleads. */
