@@ -120,23 +120,43 @@ void convert_html_measure(const char *text, size_t len, struct strbuf *plain_out
 
 /* ---- single facts ---- */
 
+/* The name behind "charset=" or "encoding=" in a tag; false when there is none. */
+static bool find_charset(const char *text, size_t len, const char *key, char charset_out[static 64])
+{
+    enum { LABEL_MAX = 63 };
+    for (size_t i = 0; i + strlen(key) < len; i++) {
+        if (strncasecmp(text + i, key, strlen(key)) != 0)
+            continue;
+        i += strlen(key);
+        while (i < len && strchr(" \t\r\n=\"'", text[i]) && text[i] != '\0')
+            i++;
+        size_t n = 0;
+        while (i + n < len && n < LABEL_MAX &&
+               (isalnum((unsigned char)text[i + n]) || (text[i + n] != '\0' && strchr("-_.:", text[i + n]))))
+            n++;
+        memcpy(charset_out, text + i, n);
+        charset_out[n] = '\0';
+        if (strncasecmp(charset_out, "utf-16", 6) == 0) /* then this could not have been read */
+            memcpy(charset_out, "utf-8", sizeof "utf-8");
+        return n > 0;
+    }
+    return false;
+}
+
 bool convert_html_declared_charset(const char *html, size_t len, char charset_out[static 64])
 {
-    enum { SNIFFED = 2048, LABEL_MAX = 63 };
+    enum { SNIFFED = 64 * 1024 }; /* some programs write all their styles first */
+    static const char xml[] = "<?xml";
     len = len < SNIFFED ? len : SNIFFED;
-    for (size_t i = 0; i + 8 < len; i++) {
-        if (strncasecmp(html + i, "charset=", 8) != 0)
-            continue;
-        size_t start = i + 8;
-        while (start < len && (html[start] == '"' || html[start] == '\'' || html[start] == ' '))
-            start++;
-        size_t n = 0;
-        while (start + n < len && n < LABEL_MAX &&
-               (isalnum((unsigned char)html[start + n]) || strchr("-_.:", html[start + n])))
-            n++;
-        memcpy(charset_out, html + start, n);
-        charset_out[n] = '\0';
-        return n > 0;
+    const char *end = len > strlen(xml) && memcmp(html, xml, strlen(xml)) == 0 ? memchr(html, '>', len) : NULL;
+    if (end && find_charset(html, (size_t)(end - html), "encoding", charset_out))
+        return true;
+    struct html_tokens tokens;
+    html_tokens_init(&tokens, html, len);
+    for (struct html_token token; html_tokens_next(&tokens, &token);) {
+        if (token.kind == HTML_TOKEN_START && token.name == HTML_META &&
+            find_charset(token.text, token.len, "charset", charset_out))
+            return true;
     }
     return false;
 }

@@ -131,6 +131,8 @@ struct lines {
 
 static void end_line(struct lines *lines)
 {
+    if (lines->has_text && lines->after_blank)
+        strbuf_truncate(&lines->text, lines->text.len - 1);
     if (lines->has_text)
         strbuf_add_char(&lines->text, '\n');
     lines->has_text = false;
@@ -288,8 +290,6 @@ void html_content_mark(struct html_tree *tree)
         const char *text = lines.text.data + start;
         texts[i] = (struct convert_attribution_line){ text, strcspn(text, "\n") };
         start += texts[i].len + 1;
-        if (texts[i].len > 0 && text[texts[i].len - 1] == ' ')
-            texts[i].len--;
     }
     for (size_t i = 0; i < lines.count;) {
         enum convert_attribution kind;

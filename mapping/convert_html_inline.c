@@ -165,7 +165,7 @@ static void forget_blanks(struct html_writer *writer)
 {
     strbuf_clear(&writer->blanks);
     strbuf_clear(&writer->unseen);
-    writer->has_filler = false;
+    writer->has_filler = writer->blanks_are_kept = false;
 }
 
 static void end_paragraph(struct html_writer *writer)
@@ -200,7 +200,8 @@ static void add_blanks(struct html_writer *writer, bool is_line_start)
 {
     static const char *const wide[] = { NO_BREAK_SPACE " ", " " NO_BREAK_SPACE };
     struct strbuf *blanks = &writer->blanks;
-    bool is_wide = strcmp(blanks->data, wide[0]) == 0 || strcmp(blanks->data, wide[1]) == 0;
+    bool is_wide =
+        !writer->blanks_are_kept && (strcmp(blanks->data, wide[0]) == 0 || strcmp(blanks->data, wide[1]) == 0);
     bool is_odd = writer->has_filler || blanks->overflowed || is_wide;
     if (is_line_start && (is_odd || strcmp(blanks->data, " ") == 0))
         ;
@@ -211,15 +212,15 @@ static void add_blanks(struct html_writer *writer, bool is_line_start)
     /* Between two letters they join or part them (Persian, emoji, hyphens); beside blanks they are filling. */
     if (!is_line_start && blanks->len == 0 && !writer->has_filler && strbuf_ok(&writer->unseen))
         strbuf_add(&writer->run, writer->unseen.data, writer->unseen.len);
-    strbuf_clear(blanks);
-    strbuf_clear(&writer->unseen);
-    writer->has_filler = false;
+    forget_blanks(writer);
 }
 
 static void add_character(struct html_writer *writer, const char *character, size_t len, uint32_t look)
 {
     bool is_line_start = !writer->line_has_content;
     begin_content(writer);
+    if (look & HTML_LOOK_CODE) /* what highlights its words says nothing */
+        look = HTML_LOOK_CODE;
     bool is_parted = (look & HTML_LOOK_CODE) && writer->blanks.len > 0 && !writer->blanks_are_code;
     if ((look & run_looks) != writer->run_look || is_parted)
         html_inline_flush(writer);
@@ -244,6 +245,7 @@ void html_inline_blank(struct html_writer *writer)
 
 static void add_kept_blank(struct html_writer *writer, char blank)
 {
+    writer->blanks_are_kept = true;
     if (blank == '\n') {
         html_inline_break(writer);
     } else if (blank == '\t') {

@@ -361,9 +361,9 @@ static void write_layout_row(struct html_writer *writer, const struct html_node 
         for (uint32_t i = row->first; i != HTML_NONE; i = writer->tree->nodes[i].next) {
             const struct html_node *cell = &writer->tree->nodes[i];
             if (shows(cell)) {
-                html_inline_end_line(writer, is_cell(cell));
+                html_inline_end_line(writer, is_cell(cell) && !is_short);
                 html_write_node(writer, i);
-                html_inline_end_line(writer, is_cell(cell));
+                html_inline_end_line(writer, is_cell(cell) && !is_short);
             }
         }
     }
@@ -397,7 +397,7 @@ void html_table_write(struct html_writer *writer, const struct html_node *node)
     }
     if (!writer->is_single_line)
         free_grid(&grid);
-    bool was_short = false;
+    bool was_short = true;
     html_inline_end_line(writer, (node->look & HTML_LOOK_APART) != 0);
     write_layout(writer, node, &was_short);
     html_inline_end_line(writer, (node->look & HTML_LOOK_APART) != 0);

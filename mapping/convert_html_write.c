@@ -68,7 +68,8 @@ void html_write_children(struct html_writer *writer, const struct html_node *nod
 void html_write_block(struct html_writer *writer, const struct html_node *node)
 {
     bool is_apart = (node->look & HTML_LOOK_APART) != 0;
-    bool is_block = (node->look & HTML_LOOK_BLOCK) != 0;
+    bool is_stray = node->name == HTML_TD || node->name == HTML_TH || node->name == HTML_TR; /* in no table */
+    bool is_block = (node->look & HTML_LOOK_BLOCK) || is_stray;
     if (is_block)
         html_inline_end_line(writer, is_apart);
     html_write_children(writer, node);

@@ -28,6 +28,7 @@ struct html_writer {
     /* The line that is being written. */
     struct strbuf blanks; /* before the next text */
     bool blanks_are_code; /* they stand in code */
+    bool blanks_are_kept; /* every one of them counts */
     struct strbuf unseen; /* characters without width before the next text */
     bool has_filler;      /* they were more than that */
     struct strbuf run;    /* text of one look that is not written yet */
