@@ -23,7 +23,8 @@ struct body {
     struct strbuf history; /* quoted mail */
     struct strbuf excerpt;
     size_t read;          /* octets of text that were looked at */
-    bool ends_in_summary; /* no rule stands between these */
+    bool ends_in_line;    /* of ours */
+    bool ends_in_picture; /* which belongs to the texts around it */
 };
 
 /* One item, written by itself to see whether it fits. */
@@ -226,6 +227,15 @@ static void take_excerpt(struct body *body, const struct strbuf *own)
     strbuf_add(&body->excerpt, own->data, len);
 }
 
+/* Rules separate texts from each other and from what we say of other parts. */
+static bool needs_rule(const struct body *body, const struct piece *piece, const struct strbuf *own)
+{
+    bool is_picture = piece->item->show == CONVERT_SHOW_PICTURE;
+    bool is_line = convert_summary_of(piece->item->show) != NULL;
+    bool begins_with_rule = own->len > 4 && memcmp(own->data, "---\n", 4) == 0;
+    return !is_picture && !body->ends_in_picture && !begins_with_rule && !(is_line && body->ends_in_line);
+}
+
 /* Takes a piece over if there is room. */
 static bool take_piece(struct body *body, struct piece *piece, bool is_text)
 {
@@ -240,9 +250,10 @@ static bool take_piece(struct body *body, struct piece *piece, bool is_text)
     bool fits = strbuf_ok(&piece->out) && strbuf_ok(&own) && strbuf_ok(&history) &&
                 body->own.len + body->history.len + own.len + history.len <= SHOWN_MAX;
     if (fits && own.len > 0) {
-        add_rule(&body->own, !is_text && body->ends_in_summary ? "\n" : "\n---\n\n");
+        add_rule(&body->own, needs_rule(body, piece, &own) ? "\n---\n\n" : "\n");
         strbuf_add(&body->own, own.data, own.len);
-        body->ends_in_summary = !is_text;
+        body->ends_in_line = !is_text;
+        body->ends_in_picture = piece->item->show == CONVERT_SHOW_PICTURE;
     }
     if (fits && history.len > 0) {
         add_rule(&body->history, "\n");

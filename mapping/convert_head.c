@@ -116,7 +116,6 @@ static void add_other(const char *name, const struct smtp_address *address, void
         others->more++;
         return;
     }
-    smtp_address_format(address, text);
     strbuf_add_str(&others->text, others->named++ > 0 ? ", " : "");
     if (says_more(name, text))
         strbuf_add_fmt(&others->text, "%s <%s>", name, text);

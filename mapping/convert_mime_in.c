@@ -24,25 +24,26 @@ static void add_attachment(struct convert_in_message *message, const char *name,
     message->attachments[message->attachment_count++] = (struct convert_in_attachment){ xstrdup(name), size };
 }
 
-static void read_header(struct convert_incoming *in, struct convert_in_message *message)
+static void read_header(struct convert_incoming *in, const struct convert_input *mail,
+                        struct convert_in_message *message)
 {
     size_t content;
-    size_t len = convert_mime_header_len(in->mail->data, in->mail->len, &content);
+    size_t len = convert_mime_header_len(mail->data, mail->len, &content);
     if (len > CONVERT_HEADER_MAX)
         len = CONVERT_HEADER_MAX;
     struct convert_field field;
-    if (convert_field_find(in->mail->data, len, "Subject", &field))
+    if (convert_field_find(mail->data, len, "Subject", &field))
         message->subject = convert_field_text(in->charsets, field.value, field.value_len, CONVERT_SUBJECT_MAX);
     if (!message->subject || !*message->subject) {
         free(message->subject);
         message->subject = xstrdup(CONVERT_NO_SUBJECT);
     }
-    if (convert_field_find(in->mail->data, len, "From", &field))
+    if (convert_field_find(mail->data, len, "From", &field))
         message->from_name =
             convert_field_display_name(in->charsets, field.value, field.value_len, CONVERT_FROM_NAME_MAX);
     else
         message->from_name = xstrdup("");
-    convert_head_read_others(in, in->mail->data, len);
+    convert_head_read_others(in, mail->data, len);
 }
 
 #define FALLBACK_BODY "_This message could not be converted. The mail as it came is attached as \"original.eml\"._\n"
@@ -111,6 +112,20 @@ static void hand_out(struct convert_incoming *in, const struct strbuf *body, con
         convert_transfer_copy(in->mail->data, in->mail->len, in->mail, sink, ctx);
 }
 
+/* Mail whose lines end with CR only, as old Macintoshes wrote them: a copy with LF, the caller's. NULL: it has others, or
+ * is too long. */
+static char *with_line_feeds(const struct convert_input *mail)
+{
+    enum { LOOKED_AT = 64 * 1024 };
+    size_t start = mail->len < LOOKED_AT ? mail->len : LOOKED_AT;
+    if (mail->len > CONVERT_TEXT_MAX || !memchr(mail->data, '\r', start) || memchr(mail->data, '\n', start))
+        return NULL;
+    char *copy = xmemdup(mail->data, mail->len);
+    for (char *c = copy; (c = memchr(c, '\r', mail->len - (size_t)(c - copy)));)
+        *c = '\n';
+    return copy;
+}
+
 void convert_mime_in(struct convert_charsets *charsets, struct convert_input *mail,
                      const struct convert_in_options *options, convert_sink *sink, void *ctx,
                      struct convert_in_message *message_out)
@@ -121,22 +136,25 @@ void convert_mime_in(struct convert_charsets *charsets, struct convert_input *ma
     strbuf_init(&in.notes, NOTES_MAX);
     strbuf_init(&in.remarks, NOTES_MAX);
     strbuf_init(&in.detail, NOTES_MAX);
-    read_header(&in, message_out);
+    char *copy = with_line_feeds(mail);
+    struct convert_input in_memory = convert_input_of(copy, mail->len);
+    struct convert_input *source = copy ? &in_memory : mail;
+    read_header(&in, source, message_out);
     const char *error;
-    struct convert_part *root = convert_mime_scan(charsets, mail, &error);
+    struct convert_part *root = convert_mime_scan(charsets, source, &error);
     if (!root) {
         write_fallback(&in, error, sink, ctx, message_out);
-        convert_incoming_free(&in);
-        return;
+    } else {
+        struct strbuf body;
+        strbuf_init(&body, CONVERT_BODY_MAX);
+        convert_choice_collect(&in, root);
+        compose(&in, &body, message_out);
+        hand_out(&in, &body, sink, ctx);
+        strbuf_free(&body);
     }
-    struct strbuf body;
-    strbuf_init(&body, CONVERT_BODY_MAX);
-    convert_choice_collect(&in, root);
-    compose(&in, &body, message_out);
-    hand_out(&in, &body, sink, ctx);
-    strbuf_free(&body);
     convert_incoming_free(&in);
     convert_part_free(&root);
+    free(copy);
 }
 
 void convert_in_message_free(struct convert_in_message *message)
