@@ -4,6 +4,7 @@
  * anything. What needs a rule in old Outlook has an attribute. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/strbuf.h"
 #include "mapping/convert_limits.h"
@@ -20,6 +21,8 @@ struct html_renderer {
     bool has_two_directions; /* blocks find out which way they run */
     unsigned image_depth;    /* images in images: only their text counts */
     struct strbuf alt;
+    struct strbuf run; /* text that is not yet written: an address in it may come in several pieces */
+    bool in_code;
     bool in_link;
     struct strbuf shown; /* how the text of a link begins */
     size_t row_start;    /* in out */
@@ -52,6 +55,59 @@ static void add_escaped_str(struct strbuf *out, const char *text)
 {
     add_escaped(out, text, strlen(text));
 }
+
+/* ---- addresses in the text ---- */
+
+/* Length of the web address at text; 0: there is none. What only ends a sentence, or a bracket around it, is not part of it. */
+static size_t url_len(const char *text, size_t len)
+{
+    size_t start = len > 8 && strncasecmp(text, "https://", 8) == 0  ? 8
+                   : len > 7 && strncasecmp(text, "http://", 7) == 0 ? 7
+                                                                     : 0;
+    size_t end = start, open = 0, closed = 0;
+    while (start > 0 && end < len && text[end] > ' ' && !strchr("<>\"\\^`{|}", text[end])) {
+        open += text[end] == '(';
+        closed += text[end] == ')';
+        end++;
+    }
+    while (end > start && (strchr(".,;:!?'*_~]", text[end - 1]) || (text[end - 1] == ')' && closed > open))) {
+        closed -= text[end - 1] == ')';
+        end--;
+    }
+    return end > start ? end : 0;
+}
+
+static bool is_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
+}
+
+/* Writes the text that was collected, with its web addresses as links: not every mail program finds them in HTML. goes_on: the
+ * last word does, in another node, and nobody knows where an address in it ends. */
+static void write_run(struct html_renderer *html, bool goes_on)
+{
+    const char *text = html->run.data;
+    size_t len = html->run.len, done = 0;
+    for (size_t i = 0; i < len && !html->in_link && !html->in_code; i++) {
+        size_t n = (text[i] | 0x20) == 'h' && (i == 0 || !is_word(text[i - 1])) ? url_len(text + i, len - i) : 0;
+        if (goes_on && i + n == len)
+            break;
+        if (n == 0)
+            continue;
+        add_escaped(html->out, text + done, i - done);
+        strbuf_add_str(html->out, "<a href=\"");
+        add_escaped(html->out, text + i, n);
+        strbuf_add_str(html->out, "\">");
+        add_escaped(html->out, text + i, n);
+        strbuf_add_str(html->out, "</a>");
+        done = i + n;
+        i = done - 1;
+    }
+    add_escaped(html->out, text + done, len - done);
+    strbuf_clear(&html->run);
+}
+
+/* ---- nodes ---- */
 
 #define SHADE "background:rgba(128,128,128,.15)"
 
@@ -131,10 +187,13 @@ static void open_tag(struct html_renderer *html, enum markdown_node node, const 
 static void on_enter(void *ctx, enum markdown_node node, const struct markdown_detail *detail)
 {
     struct html_renderer *html = ctx;
+    if (html->image_depth == 0)
+        write_run(html, node == MARKDOWN_EM || node == MARKDOWN_STRONG || node == MARKDOWN_STRIKE);
     if (node == MARKDOWN_IMAGE && html->image_depth++ == 0)
         strbuf_clear(&html->alt);
     if (html->image_depth > 0)
         return;
+    html->in_code = html->in_code || node == MARKDOWN_CODE || node == MARKDOWN_CODE_BLOCK;
     if (node == MARKDOWN_ROW) {
         html->row_start = html->out->len;
         html->row_is_empty = true;
@@ -228,6 +287,10 @@ static void close_row(struct html_renderer *html)
 static void on_leave(void *ctx, enum markdown_node node, const struct markdown_detail *detail)
 {
     struct html_renderer *html = ctx;
+    if (html->image_depth == 0)
+        write_run(html, false);
+    if (node == MARKDOWN_CODE || node == MARKDOWN_CODE_BLOCK)
+        html->in_code = false;
     if (node == MARKDOWN_IMAGE && --html->image_depth == 0)
         close_image(html, detail->url);
     if (html->image_depth > 0 || node == MARKDOWN_IMAGE)
@@ -251,16 +314,18 @@ static void on_text(void *ctx, const char *text, size_t len)
     if (html->image_depth > 0)
         strbuf_add(&html->alt, text, len);
     else
-        add_escaped(html->out, text, len);
+        strbuf_add(&html->run, text, len);
 }
 
 static void on_break(void *ctx)
 {
     struct html_renderer *html = ctx;
-    if (html->image_depth > 0)
+    if (html->image_depth > 0) {
         strbuf_add_char(&html->alt, ' ');
-    else
+    } else {
+        write_run(html, false);
         strbuf_add_str(html->out, "<br>\n");
+    }
 }
 
 static const char document_start[] =
@@ -294,8 +359,11 @@ int convert_markdown_add_html(struct strbuf *out, const char *body, size_t len,
     };
     const struct markdown_events events = { on_enter, on_leave, on_text, on_break, out };
     strbuf_init(&html.alt, CONVERT_RENDERED_MAX);
+    strbuf_init(&html.run, CONVERT_RENDERED_MAX);
     strbuf_init(&html.shown, CONVERT_RENDERED_MAX);
     int result = markdown_parse(body, len, references, &events, &html);
+    write_run(&html, false);
+    strbuf_free(&html.run);
     strbuf_free(&html.alt);
     strbuf_free(&html.shown);
     return result == 1 && strbuf_ok(out) ? 1 : -1;
