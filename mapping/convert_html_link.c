@@ -294,7 +294,7 @@ static const char *find_attached(const struct html_writer *writer, const char *s
     struct strbuf id;
     strbuf_init(&id, URL_MAX);
     for (const char *c = src + strlen("cid:"); *c; c++) {
-        unsigned code;
+        unsigned code = 0;
         bool is_encoded = *c == '%' && isxdigit((unsigned char)c[1]) && isxdigit((unsigned char)c[2]);
         if (is_encoded) {
             char digits[3] = { c[1], c[2], '\0' };

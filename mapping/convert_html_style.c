@@ -178,8 +178,10 @@ static void set_font_family(struct html_style *style, const char *value)
 static void set_font_size(struct html_style *style, const char *value)
 {
     char *unit;
-    double number = isdigit((unsigned char)*value) || *value == '.' ? strtod(value, &unit) : -1;
-    if (number < 0 || number > 1000)
+    if (!isdigit((unsigned char)*value) && *value != '.')
+        return;
+    double number = strtod(value, &unit);
+    if (number > 1000)
         return;
     bool is_relative = *unit == '%' || strncmp(unit, "em", 2) == 0;
     style->font_unit = is_relative ? HTML_FONT_RELATIVE : HTML_FONT_ABSOLUTE;

@@ -174,9 +174,7 @@ static void test_blanks(void **state)
         { "\xEF\xBB\xBF"
           "a",
           "a\n" },
-        { "a\xE2\x80\xAE"
-          "txt.exe",
-          "atxt.exe\n" },
+        { "a&#x202E;txt.exe", "atxt.exe\n" },
         { "a\xC2\x85"
           "b\xC2\x90"
           "c",
