@@ -39,13 +39,18 @@ struct parts {
     char *base;         /* as it looks after a journey by mail */
 };
 
+/* Behind the tag that text begins with, and what stands behind that of "Re:"; NULL when there is no tag, or nothing else. */
+static const char *skip_tag(const char *text, bool of_forwards)
+{
+    const char *rest = convert_subject_skip_tag(text);
+    return rest && *thread_text_base_subject(rest) ? skip_prefixes(rest, of_forwards) : NULL;
+}
+
 static const char *take_tags(struct parts *parts, const char *subject)
 {
-    const char *p = thread_text_base_subject(subject), *rest;
-    while ((rest = convert_subject_skip_tag(p))) {
+    const char *p = thread_text_base_subject(subject);
+    for (const char *rest; (rest = skip_tag(p, true)); p = rest)
         strbuf_add(&parts->tags, p, strcspn(p, "]") + 1);
-        p = thread_text_base_subject(rest);
-    }
     return p;
 }
 
@@ -64,11 +69,12 @@ static void take_apart(struct parts *parts, const char *subject)
     const char *base = take_tags(parts, as_mailed(subject));
     size_t len = trim(base, strlen(base));
     if (*base == '[' && len > 1 && base[len - 1] == ']' && convert_subject_is_forward(base)) { /* "[Fwd: x]" */
-        const char *inner = take_tags(parts, base + 1);
-        len = trim(inner, len - (size_t)(inner - base) - 1);
-        base = inner;
+        const char *end = base + len - 1;
+        base = take_tags(parts, base + 1);
+        len = base < end ? trim(base, (size_t)(end - base)) : 0;
     }
-    parts->base = convert_utf8_one_line(as_mailed(base), *as_mailed(base) ? len : 0, COMPARED_MAX);
+    bool is_empty = strcmp(base, CONVERT_NO_SUBJECT) == 0;
+    parts->base = convert_utf8_one_line(base, is_empty ? 0 : len, COMPARED_MAX);
 }
 
 static void free_parts(struct parts *parts)
@@ -99,12 +105,10 @@ bool thread_text_same_subject(const char *thread_subject, const char *subject)
 
 void thread_text_add_reply(struct strbuf *out, const char *subject)
 {
-    const char *p = skip_prefixes(subject, false), *rest;
+    const char *p = skip_prefixes(subject, false);
     strbuf_add_str(out, "Re: ");
-    while ((rest = convert_subject_skip_tag(p))) { /* "[list] Re: x" */
-        strbuf_add(out, p, (size_t)(rest - p));
-        p = skip_prefixes(rest, false);
-    }
+    for (const char *rest; (rest = skip_tag(p, false)); p = rest) /* "[list] Re: x" */
+        strbuf_add(out, p, (size_t)(convert_subject_skip_tag(p) - p));
     strbuf_add_str(out, as_mailed(p));
 }
 
