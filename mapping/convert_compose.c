@@ -285,6 +285,8 @@ static void add_item(struct body *body, struct convert_item *item)
     strbuf_init(&piece.out, SHOWN_MAX);
     piece.writer = commonmark_writer_new(&piece.out);
     piece.history = convert_history_new(piece.writer, &piece.out);
+    if (in->is_forward)
+        convert_history_mark(piece.history, CONVERT_HISTORY_FORWARD);
     bool fits = is_due && write_item(&piece);
     commonmark_end_paragraph(piece.writer);
     fits = fits && take_piece(body, &piece, is_text);

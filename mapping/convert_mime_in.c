@@ -12,6 +12,7 @@
 #include "mapping/convert_mime_field.h"
 #include "mapping/convert_mime_scan.h"
 #include "mapping/convert_names.h"
+#include "mapping/convert_subject.h"
 #include "mapping/convert_utf8.h"
 
 /* Of a body, at its top, and of each kind at its end; one mail can have a thousand damaged attachments. */
@@ -38,6 +39,7 @@ static void read_header(struct convert_incoming *in, const struct convert_input 
         free(message->subject);
         message->subject = xstrdup(CONVERT_NO_SUBJECT);
     }
+    in->is_forward = convert_subject_is_forward(message->subject);
     if (convert_field_find(mail->data, len, "From", &field))
         message->from_name =
             convert_field_display_name(in->charsets, field.value, field.value_len, CONVERT_FROM_NAME_MAX);
