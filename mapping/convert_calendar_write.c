@@ -159,8 +159,9 @@ void calendar_add_period(struct strbuf *out, const struct calendar_zones *zones,
         add_days(out, start->seconds, end->kind == CALENDAR_NONE ? start->seconds : end->seconds - CALENDAR_DAY);
         return;
     }
+    /* an end that is none, or before the start, is a mistake */
     bool has_end = end->kind != CALENDAR_NONE && end->kind != CALENDAR_DATE &&
-                   (end->seconds != start->seconds || !is_same_zone(start, end));
+                   (end->seconds > start->seconds || !is_same_zone(start, end));
     struct calendar_time none = { .kind = CALENDAR_NONE };
     add_day_and_clock(out, start->seconds);
     if (has_end && !is_same_zone(start, end)) {

@@ -109,6 +109,8 @@ static void test_when(void **state)
         /* what is no time is shown as it is; one that can't end is one that begins */
         { "DTSTART:next Tuesday\r\n", "next Tuesday" },
         { "DTSTART:20260230T100000\r\n", "20260230T100000" },
+        { "DTSTART:20260303T100000Z\r\nDTEND:20260303T090000Z\r\n", "Tue, 3 March 2026, 10:00 UTC" },
+        { "DTSTART;VALUE=DATE:20260303\r\nDTEND;VALUE=DATE:20260301\r\n", "Tue, 3 March 2026 (all day)" },
         { "DTSTART:20260303T100000Z\r\nDTEND:never\r\n", "Tue, 3 March 2026, 10:00 UTC" },
         { "DTSTART:20260303T100000Z\r\nDURATION:PT99999999999H\r\n", "Tue, 3 March 2026, 10:00 UTC" },
         { "DTSTART:2026-03-03T10:00:00Z\r\n", "Tue, 3 March 2026, 10:00 UTC" },
