@@ -12,6 +12,7 @@ import quopri
 import random
 import shutil
 import statistics
+import struct
 import subprocess
 
 from procs import RELEASE, ROOT
@@ -141,6 +142,36 @@ def many_parts(octets):
     return header("Slow", "Content-Type: multipart/mixed; boundary=b") + multipart(b"b", [b"Content-Disposition: attachment; filename=a\r\n\r\n" + filler] * count)
 
 
+def special_mail(type_, content):
+    return header("Slow", f"Content-Type: {type_}", "Content-Transfer-Encoding: base64") + base64.encodebytes(content).replace(b"\n", b"\r\n")
+
+
+def calendar(lines):
+    return special_mail("text/calendar; charset=utf-8", b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:x\r\n" + lines)
+
+
+def winmail(*attributes):
+    """Attributes of a winmail.dat: level, number, data."""
+    out = b"\x78\x9F\x3E\x22\1\0"
+    for level, number, data in attributes:
+        out += struct.pack("<BII", level, number, len(data)) + data + struct.pack("<H", sum(data) & 0xFFFF)
+    return special_mail("application/ms-tnef", out)
+
+
+def winmail_rtf(rtf):
+    value = struct.pack("<IIII", len(rtf) + 12, len(rtf), 0x414C454D, 0) + rtf
+    return winmail((1, 0x00069003, struct.pack("<IHHII", 1, 0x102, 0x1009, 1, len(value)) + value + bytes(-len(value) % 4)))
+
+
+def signature_in_pieces(octets):
+    """An opaque S/MIME signature that has its content in pieces of two octets."""
+    def oid(last):
+        return b"\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x07" + bytes([last])
+    return special_mail("application/pkcs7-mime; smime-type=signed-data",
+                        b"\x30\x80" + oid(2) + b"\xA0\x80\x30\x80\x02\x01\x01\x31\x00\x30\x80" + oid(1) + b"\xA0\x80\x24\x80"
+                        + b"\x04\x02\r\n" * (octets // 4) + bytes(12))
+
+
 INCOMING = {
     "MIME: nesting": nested,
     "MIME: lines like boundaries": boundaries,
@@ -183,6 +214,19 @@ INCOMING = {
     "HTML: tags that don't end": lambda n: html_mail(b"<" * n),
     "HTML: styles": lambda n: html_mail(b"<p style='" + b"a:b;" * min(n // 4, 8000) + b"'>" + b"<p style='mso-list:l0 level1'>" * (n // 30)),
     "HTML: blanks": lambda n: html_mail(b" \n" * (n // 2)),
+    "calendar: people": lambda n: calendar(b"ATTENDEE;CN=a;PARTSTAT=ACCEPTED:mailto:a@example.com\r\n" * (n // 54)),
+    "calendar: parts in parts": lambda n: calendar(b"BEGIN:VEVENT\r\n" * (n // 14)),
+    "calendar: dates": lambda n: calendar(b"DTSTART:20260303\r\nRRULE:FREQ=DAILY\r\nEXDATE:" + b"20260303," * (n // 9)),
+    "calendar: time zones": lambda n: calendar(b"END:VEVENT\r\n" + b"BEGIN:VTIMEZONE\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+                                               b"TZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n" * (n // 106)),
+    "calendar: folds": lambda n: calendar(b"LOCATION:" + b"x\r\n " * (n // 4)),
+    "cards": lambda n: special_mail("text/vcard", b"BEGIN:VCARD\r\nFN:a\r\nEND:VCARD\r\n" * (n // 30)),
+    "winmail.dat: files": lambda n: winmail(*[(2, 0x00069002, bytes(14)), (2, 0x0006800F, b"x")] * (n // 37)),
+    "winmail.dat: properties": lambda n: winmail((1, 0x00069003, struct.pack("<I", n // 16)
+                                                  + (struct.pack("<HHII", 0x1E, 0x37, 1, 4) + b"abcd") * (n // 16))),
+    "winmail.dat: nested RTF": lambda n: winmail_rtf(b"{\\rtf1 " + b"{a" * (n // 2)),
+    "winmail.dat: fonts of RTF": lambda n: winmail_rtf(b"{\\rtf1{\\fonttbl{\\f0\\fcharset204 A;}{\\f1\\fcharset0 B;}}" + b"\\f0 a\\f1 b" * (n // 10)),
+    "S/MIME: pieces": signature_in_pieces,
 }
 OUTGOING = {
     "way out: brackets": lambda n: b"[" * n,
