@@ -71,7 +71,26 @@ static void promote_text(struct convert_incoming *in)
     }
 }
 
+bool convert_choice_has_words(const struct convert_incoming *in)
+{
+    enum { LOOKED_AT = 1000 };
+    for (size_t i = 0; i < in->count; i++) {
+        const struct convert_item *item = in->items[i];
+        const struct convert_part *part = item->part;
+        if ((item->show == CONVERT_SHOW_TEXT || item->show == CONVERT_SHOW_HTML) &&
+            (part->content_len > LOOKED_AT || !convert_text_is_blank(part->content, part->content_len)))
+            return true;
+    }
+    return false;
+}
+
 /* ---- leaves ---- */
+
+static void trim_line_ends(struct strbuf *text)
+{
+    while (text->len > 0 && (text->data[text->len - 1] == '\n' || text->data[text->len - 1] == '\r'))
+        strbuf_truncate(text, text->len - 1);
+}
 
 /* Programs send an invitation twice, in the body's alternatives and as a file. */
 static bool is_known_calendar(struct convert_incoming *in, const struct convert_part *part)
@@ -85,8 +104,10 @@ static bool is_known_calendar(struct convert_incoming *in, const struct convert_
         struct strbuf one, two;
         strbuf_init(&one, CONVERT_TEXT_MAX * 2);
         strbuf_init(&two, CONVERT_TEXT_MAX * 2);
-        bool is_same = convert_content_bytes(item->part, &one) && convert_content_bytes(part, &two) &&
-                       one.len == two.len && memcmp(one.data, two.data, one.len) == 0;
+        bool is_same = convert_content_bytes(item->part, &one) && convert_content_bytes(part, &two);
+        trim_line_ends(&one); /* the last one belongs to the boundary, unless it was encoded */
+        trim_line_ends(&two);
+        is_same = is_same && one.len == two.len && memcmp(one.data, two.data, one.len) == 0;
         strbuf_free(&one);
         strbuf_free(&two);
         if (is_same && *part->about.filename && !*item->part->about.filename)
@@ -121,6 +142,18 @@ static void collect_file(struct convert_incoming *in, const struct convert_part 
     convert_incoming_add(in, part, is_placed ? CONVERT_SHOW_PICTURE : CONVERT_SHOW_NOTHING, true);
 }
 
+/* By its type, or by its name where the type says only that it is octets. */
+static bool is_kind(const struct convert_part *part, const char *type, const char *subtype)
+{
+    if (convert_part_is(part, type, subtype))
+        return true;
+    if (!convert_part_is(part, "application", "octet-stream"))
+        return false;
+    const char *meant = convert_type_from_name(part->about.filename);
+    size_t len = strlen(type);
+    return strncmp(meant, type, len) == 0 && meant[len] == '/' && strcmp(meant + len + 1, subtype) == 0;
+}
+
 static void collect_leaf(struct convert_incoming *in, const struct convert_part *part)
 {
     static const struct {
@@ -133,12 +166,12 @@ static void collect_leaf(struct convert_incoming *in, const struct convert_part 
         { "message", "external-body", CONVERT_SHOW_EXTERNAL },
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (convert_part_is(part, kinds[i].type, kinds[i].subtype)) {
+        if (is_kind(part, kinds[i].type, kinds[i].subtype)) {
             convert_incoming_add(in, part, kinds[i].show, true);
             return;
         }
     }
-    if (convert_part_is(part, "text", "calendar") || convert_part_is(part, "application", "ics"))
+    if (is_kind(part, "text", "calendar") || convert_part_is(part, "application", "ics"))
         collect_calendar(in, part);
     else if (convert_content_is_message(part))
         convert_incoming_add(in, part, CONVERT_SHOW_MESSAGE, true);

@@ -12,29 +12,31 @@
 
 /* ---- S/MIME ---- */
 
-/* The message in an opaque signature is shown; false: it can't be read. */
-static bool collect_signed_content(struct convert_incoming *in, const struct strbuf *bytes)
+/* The message in an opaque signature is shown, as far as it goes. What that is, is to be said. */
+static enum convert_crypto collect_signed_content(struct convert_incoming *in, const struct strbuf *bytes)
 {
     struct strbuf entity;
     const char *error;
     strbuf_init(&entity, bytes->len);
-    bool is_open = in->opened < CONVERT_OPENED_MAX && convert_incoming_has_room(in, bytes->len) &&
-                   convert_crypto_open(bytes->data, bytes->len, &entity);
+    bool is_open = in->opened < CONVERT_OPENED_MAX && convert_incoming_has_room(in, bytes->len);
+    bool is_whole = is_open && convert_crypto_open(bytes->data, bytes->len, &entity);
     size_t len = entity.len;
+    bool has_content =
+        len > 0 && (is_whole || memmem(entity.data, len, "\n\r\n", 3) || memmem(entity.data, len, "\n\n", 2));
     char *memory = strbuf_detach(&entity);
-    if (!is_open || len == 0) {
+    if (!has_content) { /* cut off in its header, which is not for people */
         free(memory);
-        return false;
+        return CONVERT_CRYPTO_OPAQUE_DAMAGED;
     }
     struct convert_part *root = convert_mime_scan_memory(in->charsets, memory, len, &error);
     if (!root)
-        return false;
+        return CONVERT_CRYPTO_OPAQUE_DAMAGED;
     in->made_size += len;
     convert_incoming_keep(in, root);
     in->opened++;
     convert_choice_part(in, root);
     in->opened--;
-    return true;
+    return is_whole ? CONVERT_CRYPTO_OPAQUE_SMIME : CONVERT_CRYPTO_OPAQUE_DAMAGED;
 }
 
 static bool open_smime(struct convert_incoming *in, const struct convert_part *part)
@@ -48,8 +50,8 @@ static bool open_smime(struct convert_incoming *in, const struct convert_part *p
     strbuf_init(&bytes, CONVERT_MADE_MAX);
     if (convert_incoming_has_room(in, part->content_len) && convert_content_bytes(part, &bytes)) {
         crypto = convert_crypto_look(bytes.data, bytes.len);
-        if (crypto == CONVERT_CRYPTO_OPAQUE_SMIME && !collect_signed_content(in, &bytes))
-            crypto = CONVERT_CRYPTO_NONE; /* it is attached, and that is all that can be said */
+        if (crypto == CONVERT_CRYPTO_OPAQUE_SMIME)
+            crypto = collect_signed_content(in, &bytes);
     }
     item->crypto = crypto;
     strbuf_free(&bytes);
@@ -121,21 +123,10 @@ static bool open_tnef(struct convert_incoming *in, const struct convert_part *pa
     return true;
 }
 
-/* Exchange puts an empty text beside a winmail.dat that has everything. */
-static bool is_text_with_words(const struct convert_item *item)
-{
-    enum { LOOKED_AT = 1000 };
-    const struct convert_part *part = item->part;
-    return (item->show == CONVERT_SHOW_TEXT || item->show == CONVERT_SHOW_HTML) &&
-           (part->content_len > LOOKED_AT || !convert_text_is_blank(part->content, part->content_len));
-}
-
 void convert_open_texts(struct convert_incoming *in)
 {
-    for (size_t i = 0; i < in->count; i++) {
-        if (is_text_with_words(in->items[i]))
-            return;
-    }
+    if (convert_choice_has_words(in)) /* Exchange puts an empty text beside a winmail.dat that has everything */
+        return;
     for (size_t i = 0; i < in->tnef_count; i++) {
         const struct convert_tnef *tnef = in->tnefs[i];
         const char *data = tnef->html ? tnef->html : tnef->text;

@@ -178,10 +178,14 @@ static bool write_read(struct convert_incoming *in, const struct convert_item *i
     return is_written;
 }
 
+/* Where the mail has no text, the description is it; else it mostly says the same once more. */
 static bool write_calendar(struct convert_incoming *in, const struct convert_item *item,
                            struct commonmark_writer *writer)
 {
-    return write_read(in, item, writer, convert_calendar_write);
+    bool is_written = write_read(in, item, writer, convert_calendar_write);
+    if (is_written && !convert_choice_has_words(in))
+        (void)write_read(in, item, writer, convert_calendar_write_description);
+    return is_written;
 }
 
 static bool write_card(struct convert_incoming *in, const struct convert_item *item, struct commonmark_writer *writer)
