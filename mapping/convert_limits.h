@@ -89,7 +89,7 @@ enum {
     CONVERT_MESSAGE_FILE_MAX = 16 * 1024 * 1024, /* octets of an attached message that may travel as it is */
     CONVERT_FORMS_MAX = 20,                      /* forms that are shown; further ones are attached only */
     CONVERT_ANSWERED_MAX = 4096,                 /* octets of what is answered, quoted under an answer */
-    CONVERT_TABLE_CELLS_MAX = 100000,            /* of a table in text; a body with more is carried as written */
+    CONVERT_TABLE_CELLS_MAX = 100000,            /* of a body's tables; one with more is carried as written */
     CONVERT_FORM_TYPE_MAX = 200,                 /* octets of what a form's type is called */
     CONVERT_QUOTE_LINE_MAX = 1000,               /* octets of a line of ours before or behind one of them */
     CONVERT_QUOTE_LINES_MAX = 16 * 1024,         /* both, escaped, with what is around them */

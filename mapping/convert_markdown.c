@@ -27,6 +27,7 @@ struct parse {
     const struct convert_markdown_references *references;
     struct markdown_source source; /* what the parser reads */
     unsigned depth;
+    size_t cells;          /* of all tables */
     struct strbuf url;     /* of the last link or image entered or left */
     unsigned form_depth;   /* within the reference to a form: what is written there is not shown */
     char *form_name;       /* its */
@@ -245,6 +246,9 @@ static bool begins_block(enum markdown_node node)
 static int enter(struct parse *parse, enum markdown_node node, const struct markdown_detail *detail)
 {
     if (++parse->depth > CONVERT_MARKDOWN_DEPTH_MAX)
+        return ABORT;
+    /* The parser fills up each row to the width of the first: thousands of columns and rows are a few octets each. */
+    if (node == MARKDOWN_CELL && ++parse->cells > CONVERT_TABLE_CELLS_MAX)
         return ABORT;
     parse->ends_with_form = false;
     if (begins_block(node))
