@@ -38,12 +38,16 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Blanks may stand around each part of an address. */
+/* Blanks may stand around each part of an address; in quotes they belong to it. */
 static void remove_blanks(struct strbuf *text)
 {
     size_t kept = 0;
+    bool is_quoted = false;
     for (size_t i = 0; i < text->len; i++) {
-        if (!is_blank(text->data[i]))
+        bool is_escaped = i > 0 && text->data[i - 1] == '\\';
+        if (text->data[i] == '"' && !is_escaped)
+            is_quoted = !is_quoted;
+        if (is_quoted || !is_blank(text->data[i]))
             text->data[kept++] = text->data[i];
     }
     strbuf_truncate(text, kept);

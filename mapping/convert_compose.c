@@ -10,8 +10,8 @@
 #include "mapping/convert_incoming.h"
 #include "mapping/convert_inline_file.h"
 #include "mapping/convert_limits.h"
+#include "mapping/convert_pictures.h"
 #include "mapping/convert_text.h"
-#include "mapping/convert_types.h"
 #include "mapping/convert_utf8.h"
 
 /* Of a body, for what convert_head adds and for rules between texts. */
@@ -19,6 +19,7 @@ enum { NOTES_RESERVE = 64 * 1024, SHOWN_MAX = CONVERT_BODY_MAX - NOTES_RESERVE }
 
 struct body {
     struct convert_incoming *in;
+    struct convert_pictures *pictures;
     struct strbuf own;     /* what the author wrote, and summaries */
     struct strbuf history; /* quoted mail */
     struct strbuf excerpt;
@@ -31,6 +32,7 @@ struct body {
 struct piece {
     struct convert_incoming *in;
     struct convert_item *item;
+    const struct convert_pictures *pictures;
     struct strbuf out;
     struct commonmark_writer *writer;
     struct convert_history *history;
@@ -38,26 +40,10 @@ struct piece {
 
 /* ---- pictures ---- */
 
-static bool is_picture(const struct convert_item *item)
-{
-    return convert_part_is(item->part, "image", NULL) ||
-           strncmp(convert_type_from_name(item->name), "image/", strlen("image/")) == 0;
-}
-
-/* Content-IDs should be unique, and are not: what stands in the same multipart/related counts first. */
 static const char *find_picture(const char *id_or_location, void *ctx)
 {
     const struct piece *piece = ctx;
-    struct convert_item *found = NULL;
-    for (size_t i = 0; i < piece->in->count; i++) {
-        struct convert_item *item = piece->in->items[i];
-        const struct convert_content *about = &item->part->about;
-        bool is_meant = (*about->id && strcmp(about->id, id_or_location) == 0) ||
-                        (*about->location && strcmp(about->location, id_or_location) == 0);
-        bool is_nearer = !found || (item->related == piece->item->related && found->related != item->related);
-        if (is_meant && is_nearer && item->name && is_picture(item))
-            found = item;
-    }
+    struct convert_item *found = convert_pictures_find(piece->pictures, id_or_location, piece->item->related);
     if (!found)
         return NULL;
     found->is_referenced = true;
@@ -277,7 +263,7 @@ static bool write_item(struct piece *piece)
 static void add_item(struct body *body, struct convert_item *item)
 {
     struct convert_incoming *in = body->in;
-    struct piece piece = { .in = in, .item = item };
+    struct piece piece = { .in = in, .item = item, .pictures = body->pictures };
     bool is_text = !convert_summary_of(item->show);
     bool is_due = !is_text || (item->part->content_len <= convert_content_text_max(item->part) * 2 &&
                                body->read < CONVERT_SHOWN_TEXT_MAX);
@@ -302,7 +288,7 @@ static void add_item(struct body *body, struct convert_item *item)
 
 void convert_compose_body(struct convert_incoming *in, struct strbuf *out, char **excerpt_out)
 {
-    struct body body = { .in = in };
+    struct body body = { .in = in, .pictures = convert_pictures_new(in) };
     size_t count = in->count; /* what is found on the way is attached only */
     strbuf_init(&body.own, CONVERT_BODY_MAX);
     strbuf_init(&body.history, CONVERT_BODY_MAX);
@@ -317,6 +303,7 @@ void convert_compose_body(struct convert_incoming *in, struct strbuf *out, char 
         strbuf_add(out, body.history.data, body.history.len);
     }
     *excerpt_out = strbuf_detach(&body.excerpt);
+    convert_pictures_free(&body.pictures);
     strbuf_free(&body.own);
     strbuf_free(&body.history);
 }
