@@ -28,7 +28,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     strbuf_init(&content, (size_t)64 << 20);
     strbuf_init(&description, CONVERT_META_MAX);
     struct convert_input input = convert_input_of(data, size);
-    const struct convert_in_options options = { .is_automatic = size % 2 != 0 };
+    static const char *const known[] = { "alice@silo.example.org" };
+    const struct convert_in_options options = {
+        .is_automatic = size % 2 != 0,
+        .body = (enum convert_body_choice)(size / 2 % 3),
+        .history = size / 6 % 2 != 0 ? CONVERT_HISTORY_KEEP : CONVERT_HISTORY_FOLD,
+        .known = known,
+        .known_count = 1,
+        .names_others = size / 12 % 4 != 0,
+    };
     convert_mime_in(charsets, &input, &options, collect, &content, &message);
     convert_wire_encode_in(&message, &description);
     if (convert_wire_decode_in(description.data, description.len, (int64_t)content.len, &back, &error) != 1)

@@ -1,0 +1,261 @@
+/* What a mail's structure is read from: files in texts, people in To and Cc, the words of two forms of a text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/strbuf.h"
+#include "mapping/convert_address_list.h"
+#include "mapping/convert_charset.h"
+#include "mapping/convert_inline_file.h"
+#include "mapping/convert_limits.h"
+#include "mapping/convert_mime_field.h"
+#include "mapping/convert_mime_scan.h"
+#include "mapping/convert_types.h"
+#include "mapping/convert_words.h"
+
+static struct convert_charsets *charsets;
+
+/* ---- files in a text ---- */
+
+#define UU_ABC "begin 644 a.txt\n#86)C\n`\nend\n"
+
+static void test_files_in_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *name, *content; /* name NULL: there is none */
+        size_t offset;
+    } rows[] = {
+        { UU_ABC, "a.txt", "abc", 0 },
+        { "Hello\n\n" UU_ABC "Bob\n", "a.txt", "abc", 7 },
+        { "begin 0755 two words\r\n#86)C\r\n`\r\nend\r\n", "two words", "abc", 0 },
+        { "begin 644 a\n#86)C\nend\n", "a", "abc", 0 },               /* without the line of no octets */
+        { "begin 644 a\n#86)C \n`\nend\n", "a", "abc", 0 },           /* with one more character, a check sum */
+        { "begin 644 a\nbegin 644 b\n#86)C\nend\n", "b", "abc", 12 }, /* the first one is text */
+        { "begin 644 a\n#86)C\n`\n", NULL, NULL, 0 },                 /* no end */
+        { "begin 644 a\nA letter of somebody\nend\n", NULL, NULL, 0 },
+        { "begin 644\n#86)C\n`\nend\n", NULL, NULL, 0 },
+        { "begin 9 a\n#86)C\n`\nend\n", NULL, NULL, 0 },
+        { " begin 644 a\n#86)C\n`\nend\n", NULL, NULL, 0 },
+        { "begin 644 a\nend\n", NULL, NULL, 0 },
+        { "=ybegin line=128 size=3 name=a b.bin\r\n\x8B\x8C\x8D\r\n=yend size=3\r\n", "a b.bin", "abc", 0 },
+        { "=ybegin line=128 size=3 name=a\n\x8B=\xCC\x8D\n=yend size=3\n", "a", "abc", 0 }, /* escaped */
+        { "=ybegin part=1 total=2 line=128 size=6 name=a\n=ypart begin=1 end=3\n\x8B\x8C\x8D\n=yend size=3 part=1\n",
+          "a", "abc", 0 },
+        { "=ybegin line=128 size=3 name=a\n\x8B\x8C\x8D\n", NULL, NULL, 0 },
+        { "=ybegin is how it begins\n=yend \n", NULL, NULL, 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct convert_inline_file file;
+        size_t len = strlen(rows[i].text);
+        bool is_found = convert_inline_file_find(rows[i].text, len, 0, &file);
+        assert_int_equal(is_found, rows[i].name != NULL);
+        if (!is_found)
+            continue;
+        struct strbuf bytes;
+        strbuf_init(&bytes, len);
+        assert_true(convert_inline_file_decode(rows[i].text, &file, &bytes));
+        assert_string_equal(bytes.data, rows[i].content);
+        assert_int_equal(file.offset, rows[i].offset);
+        assert_int_equal(file.name_len, strlen(rows[i].name));
+        assert_memory_equal(rows[i].text + file.name, rows[i].name, file.name_len);
+        assert_int_equal(file.is_partial, strstr(rows[i].text, "part=1 total") != NULL);
+        strbuf_free(&bytes);
+    }
+}
+
+static void test_file_behind_file(void **state)
+{
+    (void)state;
+    static const char text[] = UU_ABC UU_ABC;
+    struct convert_inline_file file;
+    size_t at = 0;
+    for (int i = 0; i < 2; i++) {
+        assert_true(convert_inline_file_find(text, sizeof text - 1, at, &file));
+        at = file.offset + file.len;
+    }
+    assert_int_equal(at, sizeof text - 1);
+    assert_false(convert_inline_file_find(text, sizeof text - 1, at, &file));
+}
+
+/* Short lines stand for many octets: what is decoded is bounded by what was there. */
+static void test_file_that_would_grow(void **state)
+{
+    (void)state;
+    static const char text[] = "begin 644 a\n_!\n_!\n_!\n_!\nend\n";
+    struct convert_inline_file file;
+    struct strbuf bytes;
+    assert_true(convert_inline_file_find(text, sizeof text - 1, 0, &file));
+    strbuf_init(&bytes, file.content_len + 1);
+    assert_false(convert_inline_file_decode(text, &file, &bytes));
+    strbuf_free(&bytes);
+}
+
+/* ---- people ---- */
+
+static void add_person(const char *name, const struct smtp_address *address, void *ctx)
+{
+    char text[SMTP_ADDRESS_MAX + 2];
+    smtp_address_format(address, text);
+    strbuf_add_fmt(ctx, "%s|%s\n", name, text);
+}
+
+static void test_people(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *people;
+    } rows[] = {
+        { "", "" },
+        { "a@b.example", "|a@b.example\n" },
+        { " <a@b.example> ", "|a@b.example\n" },
+        { "Bob <a@b.example>, c@d.example", "Bob|a@b.example\n|c@d.example\n" },
+        { "\"Stone, C.\" <a@b.example>", "Stone, C.|a@b.example\n" },
+        { "\"a \\\"b\\\" c\" <a@b.example>", "a \"b\" c|a@b.example\n" },
+        { "a@b.example (Bob (the builder))", "Bob (the builder)|a@b.example\n" },
+        { "(Bob) a@b.example", "Bob|a@b.example\n" },
+        { "Bob (not Rob) <a@b.example>", "Bob|a@b.example\n" },
+        { "=?utf-8?Q?J=C3=BC?= =?utf-8?Q?rgen?= <a@b.example>", "Jürgen|a@b.example\n" },
+        { "Group: a@b.example, C <c@d.example>;, e@f.example", "|a@b.example\nC|c@d.example\n|e@f.example\n" },
+        { "undisclosed-recipients:;", "" },
+        { "<@relay.example,@other.example:a@b.example>", "|a@b.example\n" },
+        { "a@b.example; c@d.example", "|a@b.example\n|c@d.example\n" },
+        { "a @ b.example", "|a@b.example\n" },
+        { "\"quoted local\"@b.example", "|\"quoted local\"@b.example\n" },
+        { "Bob", "" },
+        { "Bob <>", "" },
+        { "Bob <a@b.example", "Bob|a@b.example\n" },
+        { "<a@b.example> <c@d.example>", "|a@b.example\n|c@d.example\n" },
+        { "Bob <a@b.example>\r\n ,\r\n\tCarol\r\n <c@d.example>", "Bob|a@b.example\nCarol|c@d.example\n" },
+        { "\"", "" },
+        { "(", "" },
+        { ",,;,", "" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf people;
+        const struct convert_field field = { .value = rows[i].value, .value_len = strlen(rows[i].value) };
+        strbuf_init(&people, 10000);
+        convert_address_list_read(charsets, &field, add_person, &people);
+        assert_string_equal(people.data, rows[i].people);
+        strbuf_free(&people);
+    }
+}
+
+/* ---- words ---- */
+
+static size_t missing(const char *text, const char *other)
+{
+    struct convert_words words, others;
+    convert_words_read(text, strlen(text), &words);
+    convert_words_read(other, strlen(other), &others);
+    size_t count = convert_words_missing(&words, &others);
+    convert_words_free(&words);
+    convert_words_free(&others);
+    return count;
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *other;
+        size_t missing;
+    } rows[] = {
+        { "", "", 0 },
+        { "one two three", "Three, TWO! (one)", 0 },
+        { "one two three", "one", 2 },
+        { "one one one", "", 1 },
+        { "see https://example.com/a/b?c=d or <mailto:a@b.example>", "see or", 0 }, /* what HTML hides */
+        { "Ärger in KÖLN", "ärger in kÖln", 1 },                                    /* case of ASCII only */
+        { "门什么时候到", "门什么", 3 },                                            /* words of one character */
+        { "a\xC2\xA0"
+          "b",
+          "a b", 0 },
+        { "\xFF\xFE", "", 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(missing(rows[i].text, rows[i].other), rows[i].missing);
+}
+
+/* ---- kinds of files ---- */
+
+static void test_first_octets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *octets;
+        size_t len;
+        const char *extension; /* NULL */
+        bool is_binary;
+    } rows[] = {
+        { "%PDF-1.7\n", 9, "pdf", true },
+        { "\x89PNG\r\n\x1A\n....", 12, "png", true },
+        { "RIFF....WEBPVP8 ", 16, "webp", true },
+        { "....ftypheic", 12, "heic", true },
+        { "begin:vcalendar\r\n", 17, "ics", false },
+        { "<!doctype HTML>", 15, "html", false },
+        { "Hello", 5, NULL, false },
+        { "", 0, NULL, false },
+        { "\0\0\0\0\0\0\0\1", 8, NULL, true },
+        { "A text with one\0NUL in it", 25, NULL, false },
+        { "\x1B$B%F%9%H\x1B(B", 12, NULL, false }, /* ISO-2022-JP */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *extension = convert_type_sniff(rows[i].octets, rows[i].len);
+        assert_int_equal(extension != NULL, rows[i].extension != NULL);
+        if (extension)
+            assert_string_equal(extension, rows[i].extension);
+        assert_int_equal(convert_type_is_binary(rows[i].octets, rows[i].len), rows[i].is_binary);
+    }
+}
+
+/* ---- where headers end ---- */
+
+static void test_header_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mail;
+        size_t len, content;
+    } rows[] = {
+        { "A: b\r\n\r\nx", 6, 8 },
+        { "A: b\n\nx", 5, 6 },
+        { "A: b\r\n c\r\n\r\nx", 10, 12 },
+        { "A: b\r\nNo field, no empty line\r\nx", 6, 6 },
+        { "A: b\r\njunk\r\nSubject: x\r\n\r\ny", 24, 26 }, /* goes on */
+        { "A: b\r\njunk\r\nB: c\r\n\r\ny", 6, 6 },         /* a text with a colon in it */
+        { "From bob Mon\r\nA: b\r\n\r\nx", 20, 22 },
+        { ">From bob Mon\r\nA: b\r\n\r\nx", 21, 23 },
+        { "From here on it is text\r\nwithout fields", 0, 0 },
+        { "text", 0, 0 },
+        { "\r\ntext", 0, 2 },
+        { "A: b", 4, 4 },
+        { "A: b\r\n \r\ntext", 9, 9 }, /* a line of blanks belongs to the field, what follows to none */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t content;
+        assert_int_equal(convert_mime_header_len(rows[i].mail, strlen(rows[i].mail), &content), rows[i].len);
+        assert_int_equal(content, rows[i].content);
+    }
+}
+
+int main(void)
+{
+    charsets = convert_charsets_new();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_files_in_texts),
+        cmocka_unit_test(test_file_behind_file),
+        cmocka_unit_test(test_file_that_would_grow),
+        cmocka_unit_test(test_people),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_first_octets),
+        cmocka_unit_test(test_header_ends),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    convert_charsets_free(&charsets);
+    return failed;
+}
