@@ -16,6 +16,17 @@
 
 enum { BASE_MAX = 2048 };
 
+/* Hebrew, Arabic and their neighbours, by the first octets of their characters. */
+static bool is_left_to_right(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = (uint8_t)text[i];
+        if ((c >= 0xD6 && c <= 0xDF) || (c == 0xE0 && i + 1 < len && (uint8_t)text[i + 1] < 0xA4) || c == 0xEF)
+            return false;
+    }
+    return !memmem(text, len, "&#1", 3); /* letters by their numbers, perhaps */
+}
+
 bool convert_html_write(struct commonmark_writer *writer, const char *text, size_t len,
                         const struct convert_html_pictures *pictures, struct convert_history *history)
 {
@@ -25,6 +36,7 @@ bool convert_html_write(struct commonmark_writer *writer, const char *text, size
     html_content_measure(&tree);
     html_content_mark(&tree);
     struct html_writer html = { .out = writer, .tree = &tree, .pictures = pictures, .history = history };
+    html.is_left_to_right = is_left_to_right(text, len);
     strbuf_init(&html.base, BASE_MAX);
     html_inline_init(&html);
     html_write_children(&html, &tree.nodes[0]);

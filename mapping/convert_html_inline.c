@@ -284,6 +284,8 @@ void html_inline_text(struct html_writer *writer, const char *text, size_t len, 
         uint32_t code;
         size_t n = convert_utf8_char(text + i, len - i, &code);
         enum character kind = n > 0 ? classify(code) : CONTROL;
+        if (n > 0 && writer->is_left_to_right && (code == 0x200E || code == 0x200F))
+            kind = DROPPED;
         n = n > 0 ? n : 1;
         if (kind == VISIBLE)
             add_character(writer, text + i, n, look);

@@ -253,18 +253,22 @@ bool html_link_is_unseen(const struct html_tree *tree, const struct html_node *n
     return false;
 }
 
+/* Looks of text, which pictures don't have. */
+static const uint32_t of_text =
+    HTML_LOOK_BOLD | HTML_LOOK_ITALIC | HTML_LOOK_STRIKE | HTML_LOOK_CODE | HTML_LOOK_BLANKS;
+
 static void write_attached(struct html_writer *writer, const struct html_node *node, const char *name, const char *alt)
 {
     struct strbuf url;
     strbuf_init(&url, strlen(name) * 3 + 8);
     convert_html_attachment_url(&url, name);
-    html_inline_image(writer, alt && *alt ? alt : name + 2, url.data, node->look);
+    html_inline_image(writer, alt && *alt ? alt : name + 2, url.data, node->look & ~of_text);
     strbuf_free(&url);
 }
 
 static void write_text(struct html_writer *writer, const struct html_node *node, const char *text)
 {
-    html_inline_text(writer, text, strlen(text), node->look & ~(uint32_t)HTML_LOOK_BLANKS);
+    html_inline_text(writer, text, strlen(text), node->look & ~of_text);
 }
 
 /* Of a picture in the document itself: true when it is attached, or shows nothing. */
@@ -339,7 +343,7 @@ static void write_remote(struct html_writer *writer, const struct html_node *nod
     strbuf_init(&url, URL_MAX);
     bool is_linked = html_link_resolve(writer, src, &url) && begins(url.data, "http");
     if (is_linked)
-        html_inline_open_link(writer, url.data, node->look);
+        html_inline_open_link(writer, url.data, node->look & ~of_text);
     write_text(writer, node, alt ? alt : "image");
     if (is_linked)
         html_inline_close_link(writer);

@@ -26,12 +26,13 @@ struct html_writer {
     struct strbuf base;                           /* of relative addresses; "": none */
 
     /* The line that is being written. */
-    struct strbuf blanks; /* before the next text */
-    bool blanks_are_code; /* they stand in code */
-    bool blanks_are_kept; /* every one of them counts */
-    struct strbuf unseen; /* characters without width before the next text */
-    bool has_filler;      /* they were more than that */
-    struct strbuf run;    /* text of one look that is not written yet */
+    struct strbuf blanks;  /* before the next text */
+    bool blanks_are_code;  /* they stand in code */
+    bool blanks_are_kept;  /* every one of them counts */
+    struct strbuf unseen;  /* characters without width before the next text */
+    bool is_left_to_right; /* there is no letter of another script in the document: marks of direction say nothing */
+    bool has_filler;       /* they were more than that */
+    struct strbuf run;     /* text of one look that is not written yet */
     uint32_t run_look;
     bool line_has_content;
     bool needs_break, needs_paragraph; /* before the next text */

@@ -174,6 +174,11 @@ static void test_blanks(void **state)
         { "\xEF\xBB\xBF"
           "a",
           "a\n" },
+        { "\xE2\x80\x8E"
+          "26\xE2\x80\x8E June",
+          "26 June\n" }, /* marks of direction where there is one only */
+        { "\u05D0\u200F b", "\u05D0\u200F b\n" },
+        { "<b><img src='https://example.com/a.png' alt=x></b>", "[x](https://example.com/a.png)\n" },
         { "a&#x202E;txt.exe", "atxt.exe\n" },
         { "a\xC2\x85"
           "b\xC2\x90"
