@@ -46,9 +46,7 @@ struct found {
     enum policy_look look;
     struct attachment_file *files;
     size_t count;
-    const struct attachment_file
-        *original; /* of them, the mail itself, which the converter attaches when it could not read all
-                                             * of it; NULL: it could */
+    const struct attachment_file *original; /* of them, the mail itself: the converter's doing; NULL */
 };
 
 static void set_state(struct look *look, enum look_state state)
@@ -90,13 +88,13 @@ static void judge_files(struct ruling *ruling, const struct attachment_rule *rul
     struct strbuf story;
     strbuf_init(&story, STORY_MAX);
     for (size_t i = 0; i < found->count && !ruling->refused.name; i++) {
+        if (&found->files[i] == found->original)
+            continue;
         const char *by;
         const struct attachment_file *file = &found->files[i];
         enum attachment_verdict verdict = attachment_rule_judge(rule, file, &by);
         if (verdict == ATTACHMENT_ALLOWED)
             tell_story(&story, file->name, by);
-        else if (file == found->original)
-            ruling->look = POLICY_LOOK_UNREADABLE;
         else
             ruling->refused = (struct policy_file){ .name = file->name, .verdict = verdict, .format = file->format };
     }
@@ -201,8 +199,17 @@ static void conclude_failed(struct look *look, const char *reason)
 
 /* ---- looking ---- */
 
-/* The first octets of each file. false: they can't be read. No file that a mail carries is as large as the mail. */
-static bool read_files(const struct convert_in_result *result, int64_t mail_size, struct found *found)
+/* The mail itself is attached where it is damaged, or signed: it holds what is judged beside it. It begins with our own Received
+ * field, whose id its sender can't have known. */
+static bool is_original(const struct mail *mail, int64_t size, const char *start, size_t len)
+{
+    char own[ATTACHMENT_START_MAX];
+    return size == spool_size(mail->content) && spool_read(mail->content, 0, own, len) == (int64_t)len &&
+           memcmp(own, start, len) == 0;
+}
+
+/* The first octets of each file. false: they can't be read. */
+static bool read_files(const struct convert_in_result *result, const struct mail *mail, struct found *found)
 {
     char start[ATTACHMENT_START_MAX];
     int64_t offset = result->body_size;
@@ -215,7 +222,7 @@ static bool read_files(const struct convert_in_result *result, int64_t mail_size
             return false;
         const char *colon = strchr(message->attach[i].name, ':');
         found->files[found->count++] = attachment_file_make(colon ? colon + 1 : message->attach[i].name, start, wanted);
-        if (size == mail_size)
+        if (is_original(mail, size, start, wanted))
             found->original = &found->files[i];
         offset += size;
     }
@@ -228,10 +235,10 @@ static void on_converted(struct convert_in_result *result, void *ctx)
 {
     struct look *look = ctx;
     struct inbound *inbound = look->inbound;
-    struct found found = { .look = result->fallback ? POLICY_LOOK_UNREADABLE : POLICY_LOOK_DONE };
+    struct found found = { .look = result->is_doubtful ? POLICY_LOOK_UNREADABLE : POLICY_LOOK_DONE };
     if (look->mail && !result->ok)
         conclude_failed(look, result->error);
-    else if (look->mail && !read_files(result, spool_size(look->mail->content), &found))
+    else if (look->mail && !read_files(result, look->mail, &found))
         conclude_failed(look, "its files can't be read");
     else if (look->mail)
         conclude(look, &found);

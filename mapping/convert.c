@@ -323,7 +323,7 @@ static int submit_first(struct job *job)
 static void finish_in_fallback(struct job *job)
 {
     struct convert_in_result result = {
-        .fallback = true, .from_name = "", .content_fd = job->content_fd, .excerpt = ""
+        .fallback = true, .is_doubtful = true, .from_name = "", .content_fd = job->content_fd, .excerpt = ""
     };
     tmtp_message_init(&result.message);
     tmtp_message_set(&result.message.subject, CONVERT_UNREADABLE_SUBJECT);
@@ -401,6 +401,7 @@ static int finish_in_converted(struct job *job, const char **error_out)
     if (read_in_answer(job, &content_size, &message, error_out) != 1)
         return -1;
     struct convert_in_result result = { .fallback = message.is_fallback,
+                                        .is_doubtful = message.is_doubtful || message.is_fallback,
                                         .from_name = message.from_name,
                                         .content_fd = job->content_fd,
                                         .content_size = content_size,

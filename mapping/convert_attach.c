@@ -159,7 +159,7 @@ int64_t convert_attach_measure(struct convert_incoming *in, const struct convert
         convert_transfer_decode(part->about.encoding, part->content, part->content_len, part->input, NULL, NULL);
     if (decoded.damaged) {
         convert_head_note(in, "The attachment \"", item->name + 2, "\" arrived damaged." CONVERT_ORIGINAL_ATTACHED);
-        in->needs_original = true;
+        in->needs_original = in->is_doubtful = true;
     }
     return decoded.size;
 }

@@ -241,6 +241,7 @@ static void collect_broken(struct convert_incoming *in, const struct convert_par
         return;
     in->needs_original = true;
     if (memmem(part->content, len, "\nContent-", 9) || memmem(part->content, len, "\ncontent-", 9)) {
+        in->is_doubtful = true;
         convert_head_miss(in, "Not shown: the parts of this message could not be told apart.", "",
                           CONVERT_ORIGINAL_ATTACHED);
         return;

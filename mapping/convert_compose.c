@@ -119,9 +119,10 @@ static bool write_inline_file(struct piece *piece, const char *text, const struc
     struct convert_item *item = convert_incoming_add(in, part, CONVERT_SHOW_NOTHING, true);
     convert_attach_name(in, item);
     free(name);
-    if (!is_whole)
+    if (!is_whole) {
         convert_head_note(in, "The attachment \"", item->name + 2, "\" arrived damaged." CONVERT_ORIGINAL_ATTACHED);
-    in->needs_original = in->needs_original || !is_whole;
+        in->needs_original = in->is_doubtful = true;
+    }
     if (file->is_partial)
         convert_head_remark(in, "The attachment \"", item->name + 2,
                             "\" is a piece of a file that was sent in several.");

@@ -70,6 +70,7 @@ struct convert_incoming {
     struct strbuf remarks;         /* at the end likewise: what else is to be known */
     struct strbuf detail;          /* for the trace, separated by '\n' */
     bool needs_original;           /* the mail itself is attached */
+    bool is_doubtful;              /* see convert_in_message */
     enum convert_crypto signature; /* of a part that is shown: what is said once the original has its name */
     char **others;                 /* see convert_in_message */
     size_t other_count;

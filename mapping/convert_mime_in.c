@@ -59,7 +59,7 @@ static void write_fallback(struct convert_incoming *in, const char *reason, conv
                            struct convert_in_message *message)
 {
     const char *body = convert_fallback_body(in->options->is_automatic);
-    message->is_fallback = true;
+    message->is_fallback = message->is_doubtful = true;
     message->detail = xstrdup(reason);
     message->body_size = (int64_t)strlen(body);
     add_attachment(message, CONVERT_ORIGINAL_NAME, (int64_t)in->mail->len);
@@ -96,6 +96,7 @@ static void compose(struct convert_incoming *in, struct strbuf *body, struct con
     strbuf_free(&text);
     message->body_size = (int64_t)body->len;
     message->detail = convert_utf8_one_line(in->detail.data, in->detail.len, CONVERT_DETAIL_MAX);
+    message->is_doubtful = in->is_doubtful;
     message->others = in->others;
     message->other_count = in->other_count;
     in->others = NULL;

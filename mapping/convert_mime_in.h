@@ -27,6 +27,8 @@ struct convert_in_message {
     char *from_name; /* "" */
     char *detail;    /* for the trace; "" */
     bool is_fallback;
+    bool
+        is_doubtful; /* the original is attached, and other programs may find other files in it than those that are attached here */
     int64_t body_size;
     struct convert_in_attachment *attachments;
     size_t attachment_count;

@@ -177,6 +177,7 @@ size_t convert_wire_file_count(enum convert_wire_kind kind)
 void convert_wire_encode_in(const struct convert_in_message *message, struct strbuf *out)
 {
     add_number(out, message->is_fallback, 1);
+    add_number(out, message->is_doubtful, 1);
     add_text(out, message->subject);
     add_text(out, message->from_name);
     add_text(out, message->detail);
@@ -281,8 +282,9 @@ int convert_wire_decode_in(const void *data, size_t len, int64_t content_size, s
 {
     struct reader reader = { .at = data, .left = len };
     *message_out = (struct convert_in_message){ 0 };
-    uint64_t is_fallback = get_number(&reader, 1);
+    uint64_t is_fallback = get_number(&reader, 1), is_doubtful = get_number(&reader, 1);
     message_out->is_fallback = is_fallback == 1;
+    message_out->is_doubtful = is_doubtful == 1;
     message_out->subject = xstrdup(get_text(&reader, CONVERT_SUBJECT_MAX));
     message_out->from_name = xstrdup(get_text(&reader, CONVERT_FROM_NAME_MAX));
     message_out->detail = xstrdup(get_text(&reader, CONVERT_DETAIL_MAX));
@@ -291,7 +293,7 @@ int convert_wire_decode_in(const void *data, size_t len, int64_t content_size, s
     int64_t described = read_attachments(&reader, content_size, message_out);
     read_others(&reader, message_out);
     message_out->excerpt = get_lines(&reader, CONVERT_EXCERPT_MAX);
-    if (reader.bad || reader.left > 0 || is_fallback > 1)
+    if (reader.bad || reader.left > 0 || is_fallback > 1 || is_doubtful > 1)
         *error_out = "malformed description";
     else if (described != content_size || message_out->body_size > CONVERT_BODY_MAX)
         *error_out = "sizes do not match the content";

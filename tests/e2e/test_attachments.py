@@ -187,6 +187,70 @@ def test_mail_that_nobody_can_read_is_not_let_in(door, carol):
     carol.receive_mail("Endless")
 
 
+def raw(subject, content):
+    """A mail whose content stands there as it is, from its Content-Type on."""
+    head = make_mail(subject).as_bytes()
+    return head[:head.index(b"Content-Type")] + content.replace("\n", "\r\n").encode("latin-1")
+
+
+SIGNED = """\
+Content-Type: multipart/signed; protocol="application/pkcs7-signature"; micalg=sha-256; boundary="s"
+
+--s
+Content-Type: {type}
+
+Hello
+--s
+Content-Type: application/pkcs7-signature; name="smime.p7s"
+Content-Transfer-Encoding: base64
+
+MIIB
+--s--
+"""
+DAMAGED = """\
+Content-Type: multipart/mixed; boundary="b"
+
+--b
+Content-Type: text/plain
+
+Hello
+--b
+Content-Type: application/pdf; name="a.pdf"
+Content-Transfer-Encoding: base64
+
+JVBERi0xLjc=JVBERi0xLjcK
+--b--
+"""
+BROKEN = """\
+Content-Type: multipart/mixed; boundary="other"
+
+This is a multi-part message in MIME format.
+Content-Type: application/octet-stream; name="setup.exe"
+
+Hello
+"""
+
+
+@pytest.mark.parametrize("rule, content, reply", [
+    ("no", "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSGVsbG8=SGVsbG8=\n", "250"),
+    ("no", SIGNED.format(type="text/plain"), "250"),
+    ("pdf", SIGNED.format(type="application/octet-stream; name=setup.exe"), '550 5.7.1 "setup.exe": '),
+    ("pdf", DAMAGED, "550 5.7.1 what is in this message can't be told: "),
+    ("pdf", BROKEN, "550 5.7.1 what is in this message can't be told: "),
+], ids=["damaged-text", "signed", "program-signed", "damaged", "broken"])
+def test_the_original_beside_it_is_judged_by_what_was_sent(door, rule, content, reply):
+    """What the gateway attaches itself is no reason to refuse a mail, unless more may be in it than was found."""
+    change_rule(door, "Alice Member", rule)
+    with smtplib.SMTP("127.0.0.1", door.smtp_port, timeout=PATIENCE) as connection:
+        connection.ehlo()
+        connection.mail(BOB)
+        connection.rcpt(ALICE)
+        code, text = connection.data(raw("Original", content))
+    assert f"{code} {text.decode()}".startswith(reply), text
+    if reply == "250":
+        assert [item["name"] for item in door.alice.receive_mail("Original")["attach"]] == ["u:original.eml"]
+
+
 def test_a_large_file_is_judged_by_its_beginning(door):
     big = PDF + bytes(range(256)) * (12 * 4096)
     assert answer(door.smtp_port, with_files("Large", ("big.pdf", big))).startswith("250")

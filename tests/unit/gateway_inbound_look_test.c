@@ -25,6 +25,8 @@
 #include "gateway/parts.h"
 #include "mapping/convert.h"
 
+#define CONTENT "Subject: x\r\n\r\nx\r\n"
+
 enum { MAILS = 100, MINUTE = 60 * 1000 };
 
 /* What the workers have been asked, and what has become of each mail. */
@@ -88,7 +90,7 @@ static struct mail *new_mail(const char *rule, size_t count, int64_t size)
     struct mail *mail = xcalloc(1, sizeof *mail);
     mail->inbound = &scene.inbound;
     mail->content = spool_new("/tmp", 1024);
-    assert_int_equal(spool_add(mail->content, "Subject: x\r\n\r\nx\r\n", 17), 1);
+    assert_int_equal(spool_add(mail->content, CONTENT, strlen(CONTENT)), 1);
     mail->size = size;
     mail->count = count;
     mail->recipients = xcalloc(count, sizeof *mail->recipients);
@@ -188,7 +190,7 @@ static void test_no_look_is_no_open_door(void **state)
     static const char *const none[] = { NULL };
     const struct convert_in_result bad = { .ok = false, .error = "no room", .detail = "", .from_name = "" };
     struct convert_in_result fallback = good;
-    fallback.fallback = true;
+    fallback.fallback = fallback.is_doubtful = true;
     struct mail *mails[] = { new_mail("pdf", 1, 1), new_mail("pdf", 1, 1), new_mail("p d f", 1, 1), new_mail(",", 1, 1),
                              new_mail("pdf", 1, 1) };
     for (size_t i = 0; i < 4; i++)
@@ -209,6 +211,29 @@ static void test_no_look_is_no_open_door(void **state)
                                                                                      : POLICY_ACCEPT);
         free_mail(mails[i]);
     }
+}
+
+/* The mail itself, beside what was found in it, is nothing new; unless it may hold what was not found. A file of a sender's that
+ * looks like it is a file. */
+static void test_the_original_is_no_file_of_the_senders(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "u:original.eml", NULL };
+    struct convert_in_result doubtful = good;
+    doubtful.is_doubtful = true;
+    struct mail *mails[] = { new_mail("no", 1, 1), new_mail("no", 1, 1), new_mail("no", 1, 1), new_mail("no", 1, 1) };
+    for (size_t i = 0; i < 4; i++)
+        inbound_look_begin(mails[i]);
+    answer_next(good, names, CONTENT);
+    answer_next(doubtful, names, CONTENT);
+    answer_next(good, names, CONTENT "x");
+    answer_next(good, names, "Subject: y\r\n\r\nx\r\n");
+    assert_int_equal(mails[0]->recipients[0].verdict.decision, POLICY_ACCEPT);
+    assert_string_equal(mails[0]->recipients[0].files_story, "");
+    for (size_t i = 1; i < 4; i++)
+        assert_int_equal(mails[i]->recipients[0].verdict.reply.code, 550);
+    for (size_t i = 0; i < 4; i++)
+        free_mail(mails[i]);
 }
 
 /* A file that is shorter than its size says: the worker has lied, or the disk fails. */
@@ -359,6 +384,7 @@ int main(void)
         TEST(test_mail_that_lets_all_in_needs_no_look),
         TEST(test_each_recipient_is_judged_by_a_rule_of_its_own),
         TEST(test_no_look_is_no_open_door),
+        TEST(test_the_original_is_no_file_of_the_senders),
         TEST(test_files_that_cannot_be_read_are_no_open_door),
         TEST(test_few_at_a_time_and_in_order),
         TEST(test_large_ones_one_after_the_other),

@@ -200,6 +200,36 @@ static void test_damage_is_told(void **state)
     }
 }
 
+/* Where other programs may find other files than we did, whoever judges the files must know. */
+static void test_doubt_is_told(void **state)
+{
+    (void)state;
+    static const struct row {
+        const char *mail;
+        bool is_doubtful;
+    } rows[] = {
+        { "\r\nHello\r\n", false },
+        { TYPE("text/plain; charset=x-martian") "gr\xC3\xBC", false },
+        { "Content-Transfer-Encoding: base64\r\n\r\nSGVsbG8=SGlkZGVu\r\n", false },
+        { TYPE("multipart/mixed; boundary=b") "Only text.\r\n", false },
+        { TYPE("multipart/signed; protocol=\"application/pgp-signature\"; boundary=b") "--b\r\n\r\nHello\r\n--b\r\n"
+                                                                                       "Content-Type: "
+                                                                                       "application/"
+                                                                                       "pgp-signature\r\n\r\nx\r\n--b--"
+                                                                                       "\r\n",
+          false },
+        { TYPE("multipart/mixed; boundary=b") "x\r\nContent-Type: application/x-y\r\n\r\nx\r\n", true },
+        { "Content-Type: application/x-y\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsbG8=SGlkZGVu\r\n", true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct outcome outcome;
+        convert(rows[i].mail, strlen(rows[i].mail), &outcome);
+        if (outcome.message.is_doubtful != rows[i].is_doubtful)
+            fail_msg("row %zu: %s", i, outcome.content.data);
+        outcome_free(&outcome);
+    }
+}
+
 static void test_headers(void **state)
 {
     (void)state;
@@ -382,6 +412,7 @@ static bool survives(struct strbuf *mail, bool *has_original_out)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     assert_true(end.tv_sec - start.tv_sec < 15);
     bool fallback = outcome.message.is_fallback;
+    assert_true(outcome.message.is_doubtful || !fallback);
     size_t last = outcome.message.attachment_count;
     *has_original_out = last > 0 && outcome.message.attachments[last - 1].size == (int64_t)mail->len;
     outcome_free(&outcome);
@@ -570,6 +601,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_structures),
         cmocka_unit_test(test_damage_is_told),
+        cmocka_unit_test(test_doubt_is_told),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_extensions),

@@ -33,6 +33,7 @@ static int believed(const struct convert_in_message *message)
         for (size_t i = 0; message->others && i < back.other_count; i++)
             assert_string_equal(back.others[i], message->others[i]);
         assert_string_equal(back.excerpt, message->excerpt ? message->excerpt : "");
+        assert_int_equal(back.is_doubtful, message->is_doubtful);
         convert_in_message_free(&back);
     } else {
         assert_non_null(error);
@@ -91,6 +92,14 @@ static void named_people_have_a_limit(void **state)
     assert_int_equal(believed(&message), 1);
     message.other_count++;
     assert_int_equal(believed(&message), -1);
+}
+
+static void doubt_arrives(void **state)
+{
+    (void)state;
+    struct convert_in_message message = message_of(NULL, 0, NULL);
+    message.is_doubtful = true;
+    assert_int_equal(believed(&message), 1);
 }
 
 static void excerpts_are_clean_text(void **state)
@@ -201,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(named_people_are_addresses),
         cmocka_unit_test(named_people_have_a_limit),
+        cmocka_unit_test(doubt_arrives),
         cmocka_unit_test(excerpts_are_clean_text),
         cmocka_unit_test(cut_answers),
         cmocka_unit_test(options_arrive),
