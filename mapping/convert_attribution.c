@@ -19,7 +19,7 @@ enum {
     NAME_WORDS_MAX = 6,  /* before an address, and between a time and "wrote" */
     BEFORE_DATE_MAX = 2, /* words that are in no table: "Monday, March 3" */
     SEPARATOR_MIN = 2,   /* dashes on either side of "Original Message" */
-    RULE_MIN = 5,        /* characters of a rule above a block */
+    RULE_MIN = 4,        /* characters of a rule above a block */
     CONTINUED_MAX = 3    /* lines of a field of a block that are no first ones */
 };
 
@@ -418,6 +418,33 @@ static bool ends_with_colon(const struct convert_attribution_line *line)
     return (len > 0 && line->text[len - 1] == ':') || (len >= 3 && memcmp(line->text + len - 3, "\uFF1A", 3) == 0);
 }
 
+/* As one plain text without the colon at its end. */
+static struct strbuf join(const struct convert_attribution_line *lines, size_t count)
+{
+    struct strbuf plain;
+    strbuf_init(&plain, PLAIN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        add_plain(&plain, lines[i].text, lines[i].len);
+        add_byte(&plain, ' ');
+    }
+    trim_end(&plain, " \"_");
+    trim_end(&plain, ":");
+    trim_end(&plain, " ");
+    return plain;
+}
+
+bool convert_attribution_is_complete(const struct convert_attribution_line *lines, size_t count)
+{
+    struct strbuf plain = join(lines, count);
+    struct facts facts = { .text = plain.data, .len = plain.len };
+    find_address(&facts);
+    find_date(&facts);
+    find_verb(&facts);
+    bool is_complete = facts.address_end > 0 && facts.has_date && facts.has_time && facts.verb_end > 0;
+    strbuf_free(&plain);
+    return is_complete;
+}
+
 /* "On ... wrote:", perhaps wrapped, and what Apple puts above what it forwards. */
 static size_t match_wrote(const struct convert_attribution_line *lines, size_t count,
                           enum convert_attribution *kind_out)
@@ -433,15 +460,7 @@ static size_t match_wrote(const struct convert_attribution_line *lines, size_t c
     }
     if (n == count || n == WRAPPED_MAX || (n == 0 && lines[0].len < SHORTEST))
         return 0;
-    struct strbuf plain;
-    strbuf_init(&plain, PLAIN_MAX);
-    for (size_t i = 0; i <= n; i++) {
-        add_plain(&plain, lines[i].text, lines[i].len);
-        add_byte(&plain, ' ');
-    }
-    trim_end(&plain, " \"_");
-    trim_end(&plain, ":");
-    trim_end(&plain, " ");
+    struct strbuf plain = join(lines, n + 1);
     *kind_out = CONVERT_ATTRIBUTION_NONE;
     if (strbuf_ok(&plain) && plain.len > 0 &&
         find_first(plain.data, plain.len, convert_attribution_forward_lines) == plain.len)

@@ -11,7 +11,7 @@
 
 enum convert_attribution {
     CONVERT_ATTRIBUTION_NONE,
-    CONVERT_ATTRIBUTION_WROTE,    /* "On ... wrote:"; what it introduces is marked, by ">" or in HTML */
+    CONVERT_ATTRIBUTION_WROTE, /* "On ... wrote:"; what it introduces is marked, by ">" or in HTML, or it is complete */
     CONVERT_ATTRIBUTION_ORIGINAL, /* "-----Original Message-----", or the block; what follows may be unmarked */
     CONVERT_ATTRIBUTION_FORWARD,  /* "---------- Forwarded message": what follows is news and no history */
 };
@@ -27,6 +27,9 @@ struct convert_attribution_line {
 enum { CONVERT_ATTRIBUTION_LINES_MAX = 12 };
 size_t convert_attribution_match(const struct convert_attribution_line *lines, size_t count,
                                  enum convert_attribution *kind_out);
+
+/* Of a WROTE: does it have an address, a date, a time and a verb? Then it may introduce what is not marked, too. */
+bool convert_attribution_is_complete(const struct convert_attribution_line *lines, size_t count);
 
 /* What one paragraph (breaks in it are line feeds) is, as a whole. */
 enum convert_attribution convert_attribution_of(const char *text, size_t len);

@@ -293,21 +293,27 @@ static const char *const from_labels[] = {
 };
 
 static const char *const date_labels[] = {
-    "sent",        "date",         "senton",    "gesendet",   "gesendetam",  "datum",        "envoyé",
-    "envoyéle",    "enviado",      "enviadoel", "enviadoem",  "enviadaem",   "enviat",       "fecha",
-    "data",        "inviato",      "inviatoil", "datainvio",  "verzonden",   "verstuurd",    "skickat",
-    "datum/tid",   "sendt",        "dato",      "lähetetty",  "päivämäärä",  "päiväys",      "wysłano",
-    "wysłane",     "datawysłania", "odesláno",  "odoslané",   "dátum",       "elküldve",     "küldve",
-    "küldés",      "időpont",      "trimis",    "trimisla",   "отправлено",  "дата",         "надіслано",
-    "відправлено", "στάλθηκε",     "απεστάλη",  "ημερομηνία", "gönderildi",  "tarih",        "gönderilmetarihi",
-    "送信日時",    "日時",         "日付",      "送信日",     "发送时间",    "发送日期",     "日期",
-    "时间",        "時間",         "寄件日期",  "傳送時間",   "寄件時間",    "發送時間",     "보낸날짜",
-    "날짜",        "보낸시간",     "보낸일자",  "التاريخ",    "تاريخ",       "تاريخالإرسال", "أرسلت",
-    "تمالإرسال",   "נשלח",         "תאריך",     "נשלחב",      "đãgửi",       "ngày",         "gửi",
-    "gửilúc",      "dikirim",      "terkirim",  "tanggal",    "dikirimpada", "ส่ง",           "วันที่",
-    "ส่งเมื่อ",       "تاریخ",        "ارسالشده",  "भेजागया",     "दिनांक",       "изпратено",    "poslano",
-    "poslato",     "послато",      "датум",     "išsiųsta",   "nosūtīts",    "datums",       "saadetud",
-    "kuupäev",     "noiz",         NULL,
+    "sent",         "messagedu",  "date",        "senton",      "gesendet",
+    "gesendetam",   "datum",      "envoyé",      "envoyéle",    "enviado",
+    "enviadoel",    "enviadoem",  "enviadaem",   "enviat",      "fecha",
+    "data",         "inviato",    "inviatoil",   "datainvio",   "verzonden",
+    "verstuurd",    "skickat",    "datum/tid",   "sendt",       "dato",
+    "lähetetty",    "päivämäärä", "päiväys",     "wysłano",     "wysłane",
+    "datawysłania", "odesláno",   "odoslané",    "dátum",       "elküldve",
+    "küldve",       "küldés",     "időpont",     "trimis",      "trimisla",
+    "отправлено",   "дата",       "надіслано",   "відправлено", "στάλθηκε",
+    "απεστάλη",     "ημερομηνία", "gönderildi",  "tarih",       "gönderilmetarihi",
+    "送信日時",     "日時",       "日付",        "送信日",      "发送时间",
+    "发送日期",     "日期",       "时间",        "時間",        "寄件日期",
+    "傳送時間",     "寄件時間",   "發送時間",    "보낸날짜",    "날짜",
+    "보낸시간",     "보낸일자",   "التاريخ",     "تاريخ",       "تاريخالإرسال",
+    "أرسلت",        "تمالإرسال",  "נשלח",        "תאריך",       "נשלחב",
+    "đãgửi",        "ngày",       "gửi",         "gửilúc",      "dikirim",
+    "terkirim",     "tanggal",    "dikirimpada", "ส่ง",          "วันที่",
+    "ส่งเมื่อ",        "تاریخ",      "ارسالشده",    "भेजागया",      "दिनांक",
+    "изпратено",    "poslano",    "poslato",     "послато",     "датум",
+    "išsiųsta",     "nosūtīts",   "datums",      "saadetud",    "kuupäev",
+    "noiz",         NULL,
 };
 
 static const char *const to_labels[] = {
@@ -322,11 +328,11 @@ static const char *const to_labels[] = {
 };
 
 static const char *const subject_labels[] = {
-    "subject", "betreff", "objet",   "asunto",  "oggetto", "assunto", "assumpte", "onderwerp", "ämne",
-    "emne",    "aihe",    "temat",   "předmět", "predmet", "tárgy",   "subiect",  "тема",      "θέμα",
-    "konu",    "件名",    "主题",    "主題",    "主旨",    "제목",    "الموضوع",  "נושא",      "chủđề",
-    "tiêuđề",  "subjek",  "perihal", "subyek",  "เรื่อง",    "หัวเรื่อง",  "موضوع",    "विषय",      "относно",
-    "naslov",  "zadeva",  "tema",    "temats",  "teema",   "gaia",    "предмет",  "наслов",    NULL,
+    "subject", "sujet",  "betreff", "objet",   "asunto",  "oggetto", "assunto", "assumpte", "onderwerp", "ämne",
+    "emne",    "aihe",   "temat",   "předmět", "predmet", "tárgy",   "subiect", "тема",     "θέμα",      "konu",
+    "件名",    "主题",   "主題",    "主旨",    "제목",    "الموضوع", "נושא",    "chủđề",    "tiêuđề",    "subjek",
+    "perihal", "subyek", "เรื่อง",    "หัวเรื่อง",  "موضوع",   "विषय",    "относно", "naslov",   "zadeva",    "tema",
+    "temats",  "teema",  "gaia",    "предмет", "наслов",  NULL,
 };
 
 static const char *const other_labels[] = {

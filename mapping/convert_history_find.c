@@ -15,6 +15,7 @@ enum {
 struct finder {
     const char *text, *end;
     enum convert_history_part part;
+    bool is_complete;    /* of the attribution that was matched last */
     bool in_plain_quote; /* a quote that nothing introduces: part of what the author wrote */
     struct convert_history_span *spans;
     size_t count, capacity;
@@ -60,8 +61,7 @@ static const char *skip_blank_lines(const struct finder *finder, const char *lin
 }
 
 /* Looks at the lines from `line` on; inside a quote without the mark of its first level. Behind it in *after_out. */
-static enum convert_attribution match(const struct finder *finder, const char *line, bool is_quoted,
-                                      const char **after_out)
+static enum convert_attribution match(struct finder *finder, const char *line, bool is_quoted, const char **after_out)
 {
     struct convert_attribution_line lines[CONVERT_ATTRIBUTION_LINES_MAX];
     const char *ends[CONVERT_ATTRIBUTION_LINES_MAX] = { 0 };
@@ -77,6 +77,7 @@ static enum convert_attribution match(const struct finder *finder, const char *l
     }
     enum convert_attribution kind = CONVERT_ATTRIBUTION_NONE;
     size_t n = convert_attribution_match(lines, count, &kind);
+    finder->is_complete = kind == CONVERT_ATTRIBUTION_WROTE && convert_attribution_is_complete(lines, n);
     *after_out = n > 0 ? ends[n - 1] : line;
     return n > 0 ? kind : CONVERT_ATTRIBUTION_NONE;
 }
@@ -121,6 +122,7 @@ static const char *begin_history(struct finder *finder, const char *line, const 
                                  enum convert_attribution kind)
 {
     const char *next = skip_blank_lines(finder, after);
+    bool is_complete = finder->is_complete;
     if (kind == CONVERT_ATTRIBUTION_ORIGINAL && next < finder->end && *next != '>') { /* the block behind a separator */
         const char *more;
         if (match(finder, next, false, &more) != CONVERT_ATTRIBUTION_NONE) {
@@ -129,7 +131,7 @@ static const char *begin_history(struct finder *finder, const char *line, const 
         }
     }
     bool is_marked = next < finder->end && *next == '>';
-    if (kind == CONVERT_ATTRIBUTION_WROTE && !is_marked)
+    if (kind == CONVERT_ATTRIBUTION_WROTE && !is_marked && (!is_complete || next == finder->end))
         return NULL;
     begin_part(finder, line, CONVERT_HISTORY_ATTRIBUTION);
     if (!is_marked)

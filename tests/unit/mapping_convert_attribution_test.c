@@ -248,6 +248,18 @@ static const struct {
     { O, "Từ: Bob Example <bob@example.com>\nĐã gửi: Thứ Hai, 3 tháng 3, 2025 10:00\nĐến: Alice\nChủ đề: Kế hoạch" },
     { O, "Dari: Bob Example <bob@example.com>\nDikirim: Senin, 03 Maret 2025 10.00\nKepada: Alice\nPerihal: Rencana" },
     { O, "จาก: Bob Example <bob@example.com>\nส่ง: 3 มีนาคม 2568 10:00\nถึง: Alice\nเรื่อง: แผน" },
+    { O, "====\nMessage du : 03/03/2025 10:00\nDe : \"Bob Example\" <bob@example.com>\nA : alice@example.org\n"
+         "Copie à : \nSujet : Projets" },
+    { W, "Am 03.03.2025 10:00 schrieb \"Bob Example\" <bob@example.com>:" },
+    { W, "2025-03-03 10:00 GMT+01:00 Bob Example <bob@example.com>:" },
+    { W, "03.03.2025, 10.00, \"Bob - Example\" <bob@example.com>:" },
+    { W, "10:00 AM, March 3, 2025, \"Bob - Example\" <bob@example.com>:" },
+    { W, "W dniu 2025-03-03 10:00:00 użytkownik Bob Example <bob@example.com> napisał:" },
+    { W, "Dnia 3 marca 2025 10:00 Bob Example <bob@example.com> napisał(a):" },
+    { W, "Em 3 de março de 2025 às 10:00:35, Bob Example (\nbob@example.com) escreveu:" },
+    { W, "In data 3 marzo 2025 10:00:31 \"Bob Example\" <bob@example.com> ha scritto:" },
+    { W, "On Mon, Mar 3, 2025 at 10:00 AM, Bob Example <bob@example.com>wrote:" },
+    { W, "2025.03.03. 10:00 keltezéssel, \"Bob Example\" írta:" },
     /* Android, Yahoo, Proton, Zoho, Notes, GroupWise, and separators. */
     { O, "-------- Original message --------\nFrom: Bob Example <bob@example.com> \n"
          "Date: 3/3/25  10:00 AM  (GMT+01:00) \nTo: alice@example.org \nSubject: Plans" },
