@@ -1,7 +1,7 @@
 /* convert_calendar_internal.h - the rooms of convert_calendar.h: times and zones, rules of repetition
  *
  * Times are seconds since 1970 on the clock of whatever zone they are in: adding an offset is all that separates them.
- * Pure functions over memory. Internal to mapping/convert_calendar*.
+ * Pure functions over memory. Internal to mapping/convert_calendar* and mapping/convert_tnef*.
  */
 #pragma once
 #include <stdbool.h>

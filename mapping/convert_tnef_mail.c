@@ -1,8 +1,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/strbuf.h"
+#include "mapping/convert_calendar_internal.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mail_header.h"
 #include "mapping/convert_tnef_internal.h"
@@ -83,6 +83,18 @@ static bool is_message_id(const char *id)
     return true;
 }
 
+/* Not by the C library, which would look for the machine's time zone in files that a worker has not. */
+static void add_date(struct strbuf *out, int64_t seconds)
+{
+    static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    struct calendar_date date = calendar_date_of(seconds);
+    int of_day = (int)(seconds - calendar_seconds(date.year, date.month, date.day));
+    strbuf_add_fmt(out, "Date: %s, %u %s %lld %02d:%02d:%02d +0000\r\n", days[calendar_weekday(seconds)], date.day,
+                   months[date.month - 1], (long long)date.year, of_day / 3600, of_day / 60 % 60, of_day % 60);
+}
+
 static void add_header(const struct tnef_message *message, struct strbuf *out)
 {
     const struct tnef_header *header = &message->header;
@@ -100,11 +112,8 @@ static void add_header(const struct tnef_message *message, struct strbuf *out)
     strbuf_add_str(out, "Subject: ");
     add_words(out, message->result->subject);
     strbuf_add_str(out, "\r\n");
-    if (header->sent != 0) {
-        char date[CLOCK_RFC5322_SIZE];
-        clock_format_rfc5322(header->sent * 1000, date);
-        strbuf_add_fmt(out, "Date: %s\r\n", date);
-    }
+    if (header->sent != 0)
+        add_date(out, header->sent);
     if (is_message_id(header->message_id))
         strbuf_add_fmt(out, "Message-ID: %s\r\n", header->message_id);
     strbuf_add_str(out, "MIME-Version: 1.0\r\n");
