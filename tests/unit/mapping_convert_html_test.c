@@ -405,6 +405,7 @@ static void test_history(void **state)
           "<div>b</div></div>",
           "a\n", "On Monday, 2 November 2026 at 08:28, Bob <<bob@example.com>> wrote:\n\n> b\n" },
         { "a<blockquote>b</blockquote>", "a\n\n> b\n", "" },
+        { "a<blockquote class=pullquote>b</blockquote>", "a\n\n> b\n", "" },
         { "a<div>---------- Forwarded message ---------<br>From: Bob &lt;bob@example.com&gt;<br>Date: Mon, 2 Nov 2026 "
           "at "
           "08:12<br>Subject: x<br>To: Alice<br></div>b",
