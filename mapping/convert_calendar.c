@@ -168,7 +168,7 @@ static const char *heading(const struct calendar *calendar, const struct calenda
 {
     enum { NEW, CHANGED, CANCELLED, PLAIN, STAGES };
     static const char *const words[CALENDAR_ENTRY_KINDS][STAGES] = {
-        [CALENDAR_EVENT] = { "Invitation", "Updated invitation", "Cancelled", "Event" },
+        [CALENDAR_EVENT] = { "Invitation", "Updated invitation", "Cancelled", CALENDAR_PLAIN_EVENT },
         [CALENDAR_TODO] = { "Task", "Updated task", "Cancelled task", "Task" },
         [CALENDAR_JOURNAL] = { "Journal entry", "Journal entry", "Cancelled journal entry", "Journal entry" },
         [CALENDAR_FREEBUSY] = { "Request for free times", "Request for free times", "Free and busy times",

@@ -420,12 +420,25 @@ static void write_attendees(struct commonmark_writer *writer, const struct calen
 
 /* ---- all of it ---- */
 
+/* Outlook puts the answer before the title, too: "Accepted: Lunch". Other languages stay: a title may begin so. */
+static const char *bare_title(const char *title)
+{
+    static const char *const prefixes[] = { "Accepted: ",  "Declined: ",          "Tentative: ", "Canceled: ",
+                                            "Cancelled: ", "New Time Proposed: ", "Updated: " };
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        if (strncasecmp(title, prefixes[i], strlen(prefixes[i])) == 0)
+            return title + strlen(prefixes[i]);
+    }
+    return title;
+}
+
 void calendar_write_entry(struct commonmark_writer *writer, const struct calendar_zones *zones,
                           const struct calendar_entry *entry, const char *heading)
 {
     const struct content_line *of = entry->properties;
     char *summary = value_text(of[CALENDAR_SUMMARY].value, of[CALENDAR_SUMMARY].value_len, CONVERT_CALENDAR_VALUE_MAX);
-    calendar_write_heading(writer, heading, summary, strlen(summary));
+    const char *title = strcmp(heading, CALENDAR_PLAIN_EVENT) == 0 ? summary : bare_title(summary);
+    calendar_write_heading(writer, heading, title, strlen(title));
     free(summary);
     calendar_open_items(writer);
     write_when(writer, zones, entry);

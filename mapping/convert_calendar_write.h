@@ -54,6 +54,8 @@ struct calendar {
     size_t entry_count; /* may be more than are kept */
 };
 
+#define CALENDAR_PLAIN_EVENT "Event" /* the heading of one that nobody is asked to answer */
+
 void calendar_write_entry(struct commonmark_writer *writer, const struct calendar_zones *zones,
                           const struct calendar_entry *entry, const char *heading);
 void calendar_write_surplus(struct commonmark_writer *writer, size_t count);

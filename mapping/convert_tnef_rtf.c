@@ -254,7 +254,6 @@ static const struct control {
     { "page", TEXT, "\n" },
     { "par", TEXT, "\n" },
     { "pict", SKIP, "" },
-    { "pntext", SKIP, "" },
     { "rdblquote", TEXT, "\xE2\x80\x9D" },
     { "row", TEXT, "\n" },
     { "rquote", TEXT, "\xE2\x80\x99" },

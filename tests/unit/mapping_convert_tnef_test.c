@@ -325,6 +325,7 @@ static void test_rtf(void **state)
           "\u00E4\u0434\u00E4" },
         { "{\\rtf1{\\fonttbl{\\f0\\fcharset128 A;}}\\f0 \\'83\\'65\\'83X}", TNEF_RTF_PLAIN, "\u30C6\u30B9" },
         { "{\\rtf1 a{\\pict\\bin4 }}{}}bc}", TNEF_RTF_PLAIN, "abc" },
+        { "{\\rtf1{\\*\\pn\\pnlvlblt{\\pntxtb x}}{\\pntext 1.\\tab}one}", TNEF_RTF_PLAIN, "1.\tone" },
         { "{\\rtf1\\fromtext a\\par b}", TNEF_RTF_TEXT, "a\nb" },
         { "{\\rtf1\\ansi\\fromhtml1 {\\*\\htmltag19 <html>}{\\*\\htmltag64 <p>}\\htmlrtf {\\htmlrtf0 Bold: "
           "{\\*\\htmltag84 <b>}\\htmlrtf {\\b \\htmlrtf0 x {\\*\\htmltag84 &lt;}\\htmlrtf <\\htmlrtf0 y{\\*\\htmltag92 "
