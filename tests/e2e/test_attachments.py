@@ -10,7 +10,7 @@ import pytest
 
 from conftest import needs_root, run_instance
 from mail import ALICE, BOB, make_mail, send
-from postern import DOMAIN, Conversation, Member
+from postern import AUTHSERV_ID, DOMAIN, Conversation, Member
 from postfix import Front, read_maildir
 from procs import PATIENCE, wait_until
 from reports import send as send_asking
@@ -249,6 +249,27 @@ def test_the_original_beside_it_is_judged_by_what_was_sent(door, rule, content, 
     assert f"{code} {text.decode()}".startswith(reply), text
     if reply == "250":
         assert [item["name"] for item in door.alice.receive_mail("Original")["attach"]] == ["u:original.eml"]
+
+
+@pytest.mark.parametrize("name, rule, reply", [
+    ("tnef-attachments", "pdf,dwg", "250"),
+    ("tnef-attachments", "pdf", '550 5.7.1 "gate.dwg": '),
+    ("tnef-picture", "no", '550 5.7.1 "image001.png": '),
+    ("calendar-google-invitation", "text/calendar", "250"),
+    ("calendar-google-invitation", "pdf", "550 5.7.1 "),
+])
+def test_what_the_member_would_get_is_judged(door, name, rule, reply):
+    """What is inside of a winmail.dat; the invitation beside its summary."""
+    change_rule(door, "Alice Member", rule)
+    path = os.path.join(os.path.dirname(__file__), "..", "corpora", "in", f"{name}.eml")
+    with open(path, "rb") as file:
+        mail = f"Authentication-Results: {AUTHSERV_ID}; dmarc=pass header.from=example.com\r\n".encode() + file.read()
+    with smtplib.SMTP("127.0.0.1", door.smtp_port, timeout=PATIENCE) as connection:
+        connection.ehlo()
+        connection.mail(BOB)
+        connection.rcpt(ALICE)
+        code, text = connection.data(mail)
+    assert f"{code} {text.decode()}".startswith(reply), text
 
 
 def test_a_large_file_is_judged_by_its_beginning(door):
