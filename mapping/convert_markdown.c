@@ -34,6 +34,7 @@ struct parse {
     struct strbuf pending; /* names of forms, each with its NUL, to be shown at the end of the paragraph */
     struct strbuf seen;    /* of those that were shown: each is once */
     bool ends_with_form;   /* nothing has come since one was named */
+    bool in_cell;
 };
 
 /* "&name;" or a number; what it means, or itself when it means nothing. */
@@ -253,6 +254,7 @@ static int enter(struct parse *parse, enum markdown_node node, const struct mark
     parse->ends_with_form = false;
     if (begins_block(node))
         show_forms(parse);
+    parse->in_cell = parse->in_cell || node == MARKDOWN_TABLE;
     if (node == MARKDOWN_IMAGE && enter_form(parse, detail->url))
         return status(parse);
     if (node != MARKDOWN_NODE_COUNT && parse->form_depth == 0)
@@ -272,6 +274,8 @@ static int leave(struct parse *parse, enum markdown_node node, const struct mark
     if (parse->ends_with_form && may_end)
         parse->events->text(parse->ctx, ":", 1);
     parse->ends_with_form = parse->ends_with_form && !may_end;
+    if (node == MARKDOWN_TABLE)
+        parse->in_cell = false;
     if (node == MARKDOWN_ITEM)
         show_forms(parse);
     if (node != MARKDOWN_NODE_COUNT && parse->form_depth == 0)
@@ -362,6 +366,19 @@ static void add_source_text(struct parse *parse, const char *text, size_t len)
         parse->events->text(parse->ctx, text, len);
 }
 
+/* In a table's code a bar has its backslash for the table's sake only. */
+static void add_cell_code(struct parse *parse, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        const char *escaped = memmem(text + i, len - i, "\\|", 2);
+        size_t end = escaped ? (size_t)(escaped - text) : len;
+        add_source_text(parse, text + i, end - i);
+        if (escaped)
+            parse->events->text(parse->ctx, "|", 1);
+        i = end + (escaped ? 2 : 0);
+    }
+}
+
 static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE len, void *ctx)
 {
     struct parse *parse = ctx;
@@ -384,8 +401,13 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE len, void *ctx
     case MD_TEXT_NULLCHAR:
         parse->events->text(parse->ctx, CONVERT_UTF8_REPLACEMENT, strlen(CONVERT_UTF8_REPLACEMENT));
         break;
-    case MD_TEXT_NORMAL:
     case MD_TEXT_CODE:
+        if (parse->in_cell)
+            add_cell_code(parse, text, len);
+        else
+            add_source_text(parse, text, len);
+        break;
+    case MD_TEXT_NORMAL:
     case MD_TEXT_HTML:
     case MD_TEXT_LATEXMATH:
         add_source_text(parse, text, len);

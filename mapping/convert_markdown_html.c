@@ -25,6 +25,7 @@ struct html_renderer {
     bool in_code;
     bool in_link;
     struct strbuf shown; /* how the text of a link begins */
+    struct strbuf owner; /* what stands behind a link, if the text does not say it itself */
     size_t row_start;    /* in out */
     bool row_is_empty;
 };
@@ -88,6 +89,9 @@ static void write_run(struct html_renderer *html, bool goes_on)
 {
     const char *text = html->run.data;
     size_t len = html->run.len, done = 0;
+    if (html->owner.len > 0 && strncmp(text, html->owner.data, html->owner.len) != 0)
+        add_escaped(html->out, html->owner.data, html->owner.len);
+    strbuf_clear(&html->owner);
     for (size_t i = 0; i < len && !html->in_link && !html->in_code; i++) {
         size_t n = (text[i] | 0x20) == 'h' && (i == 0 || !is_word(text[i - 1])) ? url_len(text + i, len - i) : 0;
         if (goes_on && i + n == len)
@@ -208,22 +212,22 @@ static void on_enter(void *ctx, enum markdown_node node, const struct markdown_d
 static void close_link(struct html_renderer *html, const char *url)
 {
     char *name;
-    struct strbuf note;
-    strbuf_init(&note, CONVERT_RENDERED_MAX);
     if (markdown_classify_url(url, &name) == MARKDOWN_TARGET_WEB) {
         if (html->shown.len == 0)
             add_escaped_str(html->out, url);
         strbuf_add_str(html->out, "</a>");
         if (markdown_link_misleads(html->shown.data, url)) {
-            strbuf_add_str(&note, " (");
-            markdown_add_owner(&note, url);
-            strbuf_add_char(&note, ')');
+            strbuf_add_str(&html->owner, " (");
+            markdown_add_owner(&html->owner, url);
+            strbuf_add_char(&html->owner, ')');
         }
     } else {
+        struct strbuf note;
+        strbuf_init(&note, CONVERT_RENDERED_MAX);
         markdown_add_file_note(&note, html->references, url, html->shown.data);
+        add_escaped(html->out, note.data, note.len);
+        strbuf_free(&note);
     }
-    add_escaped(html->out, note.data, note.len);
-    strbuf_free(&note);
     free(name);
     html->in_link = false;
 }
@@ -361,11 +365,13 @@ int convert_markdown_add_html(struct strbuf *out, const char *body, size_t len,
     strbuf_init(&html.alt, CONVERT_RENDERED_MAX);
     strbuf_init(&html.run, CONVERT_RENDERED_MAX);
     strbuf_init(&html.shown, CONVERT_RENDERED_MAX);
+    strbuf_init(&html.owner, CONVERT_RENDERED_MAX);
     int result = markdown_parse(body, len, references, &events, &html);
     write_run(&html, false);
     strbuf_free(&html.run);
     strbuf_free(&html.alt);
     strbuf_free(&html.shown);
+    strbuf_free(&html.owner);
     return result == 1 && strbuf_ok(out) ? 1 : -1;
 }
 

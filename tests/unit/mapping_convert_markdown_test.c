@@ -49,6 +49,9 @@ static const struct rendering {
             "<tr><td>1</td><td align=\"right\">22</td><td align=\"center\">3</td></tr>\n"
             "<tr><td>x</td><td align=\"right\">y</td><td align=\"center\">long</td></tr>\n"
             "</table>\n" },
+    { "|a|b|\n|-|-|\n|`c\\|d`|\\||", "| a     | b |\n|-------|---|\n| `c|d` | | |\n",
+      TABLE "<tr><th>a</th><th>b</th></tr>\n<tr><td><code style=\"" SHADE
+            "\">c|d</code></td><td>|</td></tr>\n</table>\n" },
     { "| | |\n|---|---|\n|c|d|", "| c | d |\n", TABLE "<tr><td>c</td><td>d</td></tr>\n</table>\n" },
     { "[x](https://example.com/?a=1&b=2)", "x <https://example.com/?a=1&b=2>\n",
       "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>\n" },
@@ -132,6 +135,8 @@ static void test_misleading_links(void **state)
         { "[https://bank.example/login](https://www.bank.example/)", "</a></p>" },
         { "[HTTPS://Bank.example](https://bank.example/a?b#c)", "</a></p>" },
         { "[our bank](https://evil.example/x)", "</a></p>" },
+        { "[https://bank.example](https://evil.example/) (evil.example).", "</a> (evil.example).</p>" },
+        { "[https://bank.example](https://evil.example/) *b*", "</a> (evil.example) <em>b" },
         { "[help@bank.example](mailto:help@bank.example?subject=x)", "</a></p>" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
