@@ -11,6 +11,7 @@
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "gateway/poster_internal.h"
+#include "mapping/store_address.h"
 #include "mapping/store_named.h"
 #include "smtp/smtp_address.h"
 
@@ -67,6 +68,7 @@ int poster_known_gather(const struct poster_job *job, struct poster_known *out)
     int64_t thread_id = job->row.thread_id ? job->row.thread_id : job->likely_thread_id;
     *out = (struct poster_known){ 0 };
     add(out, job->row.from_address);
+    add_local_part(STORE_ADDRESS_BOUNCES, &gathering); /* an automatic answer is sent to our return address */
     for (size_t i = 0; i < job->row.recipient_count; i++) {
         const struct store_inbound_recipient *recipient = &job->row.recipients[i];
         if (recipient->address)
