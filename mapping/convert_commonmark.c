@@ -439,6 +439,15 @@ static void write_lines(struct commonmark_writer *writer, const char *text, size
 }
 
 /* Renders the collected content as one block and starts the next; emphasis that is still open goes on in that. */
+/* Behind an item's marker a line of the same characters would be a rule: "- --". */
+static bool looks_like_rule(const struct commonmark_writer *writer, const struct strbuf *text)
+{
+    size_t depth = visible_depth(writer);
+    const struct container *item = depth > 0 ? &writer->containers[depth - 1] : NULL;
+    size_t n = strspn(text->data, "-* ");
+    return item && item->kind == ITEM && !item->marker_is_written && n > 0 && (n == text->len || text->data[n] == '\n');
+}
+
 static void end_block(struct commonmark_writer *writer, unsigned heading)
 {
     free(take_blanks(writer));
@@ -455,6 +464,13 @@ static void end_block(struct commonmark_writer *writer, unsigned heading)
     if (heading > 0 && text.len > empty && text.data[text.len - 1] == '#') {
         strbuf_truncate(&text, text.len - 1); /* a closing sequence would vanish */
         strbuf_add_str(&text, "\\#");
+    }
+    if (looks_like_rule(writer, &text)) {
+        char *rest = strbuf_detach(&text);
+        strbuf_init(&text, writer->out->max);
+        strbuf_add_char(&text, '\\');
+        strbuf_add_str(&text, rest);
+        free(rest);
     }
     if (text.len > empty)
         write_lines(writer, text.data, text.len, false);

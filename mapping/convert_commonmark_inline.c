@@ -179,29 +179,47 @@ static unsigned run_abilities(const struct render *render, size_t start, size_t 
     return (is_space_behind(render, end) ? 0 : OPENS) | (is_space_before(render, start) ? 0 : CLOSES);
 }
 
+/* How far delimiters reach: what opens behind the last that closes, or closes before the first that opens, is text. */
+struct reach {
+    size_t first_opener, last_closer;
+};
+
+/* In the destination of a link, too: md4c lets them close what was opened before the link. */
+static void reach_destination(const struct render *render, size_t start, size_t end, char delimiter,
+                              struct reach *reach)
+{
+    bool is_destination = end > start + 1 && strchr("(!", render->content[start + 1]);
+    if (!is_destination || !memchr(render->content + start, delimiter, end - start))
+        return;
+    reach->first_opener = start < reach->first_opener ? start : reach->first_opener;
+    reach->last_closer = end;
+}
+
 /* Only a run that can open before one that can close makes emphasis. */
 static void find_delimiters(struct render *render, char delimiter)
 {
     if (!memchr(render->content, delimiter, render->len))
         return;
-    size_t first_opener = render->has_emphasis ? 0 : SIZE_MAX; /* our own marks beside it may be part of a run */
-    size_t last_closer = render->has_emphasis ? render->len : 0;
+    struct reach reach = { SIZE_MAX, 0 };
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0, end; i < render->len; i = end) {
             char c = render->content[i];
             end = c == MARK_VERBATIM ? verbatim_end(render, i) : i + 1;
+            if (c == MARK_VERBATIM && round == 0)
+                reach_destination(render, i, end, delimiter, &reach);
             if (c != delimiter)
                 continue;
             end = run_end(render, i);
             unsigned abilities = run_abilities(render, i, end);
-            bool acts = (abilities & OPENS && i < last_closer) || (abilities & CLOSES && i > first_opener) ||
-                        (abilities && render->has_emphasis);
+            bool acts = (abilities & OPENS && i < reach.last_closer) ||
+                        (abilities & CLOSES && i > reach.first_opener) ||
+                        (abilities && render->has_emphasis); /* our own marks beside it may be part of a run */
             if (round == 1 && acts)
                 escape_all(render, i, end);
-            if (round == 0 && abilities & OPENS && i < first_opener)
-                first_opener = i;
-            if (round == 0 && abilities & CLOSES && i > last_closer)
-                last_closer = i;
+            if (round == 0 && abilities & OPENS && i < reach.first_opener)
+                reach.first_opener = i;
+            if (round == 0 && abilities & CLOSES && i > reach.last_closer)
+                reach.last_closer = i;
         }
     }
 }
@@ -239,7 +257,7 @@ static void find_brackets(struct render *render)
 {
     bool in_link = false;
     bool has_opened = false;
-    bool may_define = render->len > 0 && render->content[0] == '[';
+    bool may_define = render->len > 0 && render->content[0] == '[' && memmem(render->content, render->len, "]:", 2);
     for (size_t i = 0; i < render->len; i++) {
         char c = render->content[i];
         char next = i + 1 < render->len ? render->content[i + 1] : '\0';
@@ -248,10 +266,9 @@ static void find_brackets(struct render *render)
         if (c == MARK_VERBATIM)
             i = verbatim_end(render, i) - 1;
         if (c == ']')
-            render->escapes[i] = in_link || (next == '(' && has_opened) || (next == ':' && may_define);
-        may_define = may_define && c != ']';
+            render->escapes[i] = in_link || (next == '(' && has_opened);
         if (c == '[')
-            render->escapes[i] = in_link;
+            render->escapes[i] = in_link || (i == 0 && may_define);
         has_opened = has_opened || c == '[';
     }
 }
@@ -267,21 +284,40 @@ bool commonmark_is_entity(const char *text, size_t len)
     return i > start && i < len && text[i] == ';';
 }
 
-/* "<" and what could be a tag or an address: up to a ">" with no other "<" before it. What lies between is looked at
- * with the marks in it: whatever is written there, brackets of angles go before it. */
+/* An address with a scheme up to a ">". md4c takes any character for a scheme's first letter, even another "<". */
+static bool begins_address(const struct render *render, size_t at)
+{
+    size_t i = at + 1;
+    while (i < render->len && (isalnum((unsigned char)render->content[i]) || strchr("+.-", render->content[i])))
+        i++;
+    if (i >= render->len || render->content[i] != ':')
+        return false;
+    while (i < render->len && !strchr("<>", render->content[i]) && !is_blank(render->content[i]))
+        i++;
+    return i < render->len && render->content[i] == '>';
+}
+
+/* "<" and what could be a tag or an address. What lies behind is looked at with the marks in it: whatever is written
+ * there, angle brackets go before it. */
 static bool begins_tag(const struct render *render, size_t at)
 {
     size_t i = at + 1;
+    if (i < render->len && render->content[i] == MARK_LINK_OPEN)
+        return begins_address(render, i); /* "[" begins no tag */
+    while (i < render->len && is_mark(render->content[i]))
+        i++;
     char first = i < render->len ? render->content[i] : '\0';
-    bool is_tag = isalpha((unsigned char)first) || (first && strchr("/!?", first));
-    bool may_be_address = first && (isalnum((unsigned char)first) || strchr(".!#$%&'*+/=?^_`{|}~-", first));
-    bool is_address = false;
+    if (!first || begins_address(render, i))
+        return first != '\0';
+    bool is_tag = isalpha((unsigned char)first) || strchr("/!?", first);
+    bool is_person = isalnum((unsigned char)first) || strchr(".!#$%&'*+/=?^_`{|}~-", first);
+    bool has_at = false;
     for (; i < render->len && !strchr("<>", render->content[i]); i++) {
         if (is_blank(render->content[i]) && !is_tag)
             return false;
-        is_address = is_address || (may_be_address && (render->content[i] == ':' || render->content[i] == '@'));
+        has_at = has_at || render->content[i] == '@';
     }
-    return i < render->len && render->content[i] == '>' && (is_tag || is_address);
+    return i < render->len && render->content[i] == '>' && (is_tag || (is_person && has_at));
 }
 
 /* Whether the character at i, which is text, would act whatever the rest of the block. */

@@ -173,12 +173,29 @@ void convert_text_write_line(struct commonmark_writer *writer, const char *text,
     strbuf_free(&kept);
 }
 
+/* Adds the text of a link. */
+static void add_kept(struct writer *writer, const char *text, size_t len)
+{
+    struct strbuf kept;
+    strbuf_init(&kept, len * CONVERT_TEXT_TAB_WIDTH * strlen(NO_BREAK_SPACE) + 1);
+    add_columns(&kept, text, len, 0, false);
+    commonmark_add_text(writer->out, kept.data, kept.len);
+    strbuf_free(&kept);
+}
+
+static bool is_plain(const struct writer *writer, size_t i)
+{
+    const struct convert_text_line *line = &writer->lines.lines[i];
+    return !line->is_empty && !line->is_code && !convert_text_is_rule(text_of(writer, i), line->len) &&
+           !convert_text_is_signature(text_of(writer, i), line->len);
+}
+
 /* Lines from i on that one address in angle brackets goes through; 0: there is none. The link has the whole of it. */
 static size_t write_broken_link(struct writer *writer, size_t i, size_t end)
 {
     struct convert_text_piece pieces[CONVERT_TEXT_BROKEN_LINES_MAX];
     size_t count = 0;
-    while (count < CONVERT_TEXT_BROKEN_LINES_MAX && i + count < end && !writer->lines.lines[i + count].is_empty) {
+    while (count < CONVERT_TEXT_BROKEN_LINES_MAX && i + count < end && is_plain(writer, i + count)) {
         pieces[count] = (struct convert_text_piece){ text_of(writer, i + count), len_of(writer, i + count) };
         count++;
     }
@@ -190,10 +207,10 @@ static size_t write_broken_link(struct writer *writer, size_t i, size_t end)
         start_line(writer);
         convert_text_write_line(writer->out, pieces[0].text, start);
         commonmark_open_link(writer->out, url.data);
-        commonmark_add_text(writer->out, pieces[0].text + start, pieces[0].len - start);
+        add_kept(writer, pieces[0].text + start, pieces[0].len - start);
         for (size_t k = 1; k < used; k++) {
             commonmark_add_break(writer->out);
-            commonmark_add_text(writer->out, pieces[k].text, k + 1 < used ? pieces[k].len : stop);
+            add_kept(writer, pieces[k].text, k + 1 < used ? pieces[k].len : stop);
         }
         commonmark_close_link(writer->out);
         convert_text_write_line(writer->out, pieces[used - 1].text + stop, pieces[used - 1].len - stop);

@@ -60,7 +60,8 @@ static bool read_item(const struct convert_text_lines *lines, size_t i, struct i
     size_t content = at + digits + 1;
     while (content < len && (text[content] == ' ' || text[content] == '\t'))
         content++;
-    if (content == at + digits + 1 || convert_text_is_blank(text + content, len - content))
+    if (content == at + digits + 1 || convert_text_is_blank(text + content, len - content) ||
+        convert_text_is_rule(text + content, len - content))
         return false;
     item.text = text + content;
     item.len = len - content;

@@ -4,11 +4,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/strbuf.h"
 #include "mapping/convert_commonmark.h"
+#include "mapping/convert_history.h"
 #include "mapping/convert_text.h"
 #include "mapping/convert_transfer.h"
 #include "mapping/convert_utf8.h"
@@ -43,7 +45,7 @@ static void test_forms(void **state)
         { "<b> a < b <3 &amp; R&D", "\\<b> a < b <3 \\&amp; R&D\n" },
         { "[1] is a note", "[1] is a note\n" },
         { "[x](y) and [z][w]", "[x\\](y) and [z][w]\n" },
-        { "[1]: foo", "[1\\]: foo\n" },
+        { "[1]: foo", "\\[1]: foo\n" },
         { "# head", "#" NBSP "head\n" },
         { "#tag", "#tag\n" },
         { "- item\n+ item\n* item", "-" NBSP "item  \n+" NBSP "item  \n*" NBSP "item\n" },
@@ -67,6 +69,21 @@ static void test_forms(void **state)
         { ">> deep\n> less\n", "> > deep\n>\n> less\n" },
         { "> > spaced\n>\n> # x", "> > spaced\n>\n> #" NBSP "x\n" },
         { ">indented  code", "> indented" NBSP " code\n" },
+        { "*see note\n5 * 3", "*see note  \n5 * 3\n" }, /* one mark alone does nothing */
+        { "the `old' way", "the `old' way\n" },
+        { "`a' and `b'", "\\`a' and \\`b'\n" },
+        { "write to bob@example.com.", "write to <bob@example.com>.\n" },
+        { "www.example.com!", "[www.example.com](http://www.example.com)!\n" },
+        { "git@example.com:a.git", "git@example.com:a.git\n" },
+        { "<http://example.com/a\nb> c", "<[http://example.com/a  \nb](http://example.com/ab)> c\n" },
+        { "- a\n- b\n  c\nd", "- a\n- b  \n  c\n\nd\n" },
+        { "3. a\n4. b", "3. a\n4. b\n" },
+        { "1. a\n1. b", "1." NBSP "a  \n1." NBSP "b\n" },
+        { "a  1\nb  2\nc  3", "```\na  1\nb  2\nc  3\n```\n" },
+        { "x\n- -- -\ny", "x\n\n---\n\ny\n" },
+        { ">From me", "From me\n" },
+        { ">From me\n> x", "> From me  \n> x\n" },
+        { "\x1B[1;31mred\x1B[0m", "red\n" },
         { "bell\a", "bell\xEF\xBF\xBD\n" },
         { "bad \xFF byte", "bad \xEF\xBF\xBD byte\n" },
         { "page\fbreak", "page  \nbreak\n" },
@@ -209,11 +226,69 @@ static void test_transfer_encoding(void **state)
     }
 }
 
+/* CPU time that it takes, with history looked for. */
+static long ms_for(const char *unit, size_t count)
+{
+    struct strbuf text, out;
+    strbuf_init(&text, 16 << 20);
+    strbuf_init(&out, 64 << 20);
+    for (size_t i = 0; i < count; i++)
+        strbuf_add_str(&text, unit);
+    struct timespec start, end;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+    struct commonmark_writer *writer = commonmark_writer_new(&out);
+    struct convert_history *history = convert_history_new(writer, &out);
+    const struct convert_text_format format = { false, false };
+    convert_text_write(writer, text.data, text.len, &format, history);
+    convert_history_free(&history);
+    commonmark_writer_free(&writer);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    strbuf_free(&text);
+    strbuf_free(&out);
+    return (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000;
+}
+
+static void test_time_is_linear(void **state)
+{
+    (void)state;
+    static const char *const units[] = {
+        "[",           "](",
+        "[a](",        "`a",
+        "``a`",        "<",
+        "<a",          "<a:",
+        "<a@",         "*a ",
+        "a* *b ",      "_a_ ",
+        "~",           "\\",
+        "http://",     "http://(",
+        "www.",        "www.a ",
+        "a@",          "a@b.",
+        "@",           "&a",
+        ">",           "> x\n",
+        "> > x\n>\n",  "- ",
+        "- a\n",       "- a\n - b\n",
+        "     - a\n",  "1. a\n",
+        "a  b\n",      "a  b  c\nx\n",
+        "| a |\n",     "@@ -1 +1 @@\n",
+        "```\n",       "```\nx\n",
+        "\n",          "x\n",
+        "<http://a\n", "a\tb\n",
+        ">>> x\n",     "---\n",
+        "-- \n",       "{\n",
+        "^_^ /\\ \n",  "wrote:\n",
+        "From: x\n",
+    };
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        size_t count = 20000 / strlen(units[i]);
+        assert_true(ms_for(units[i], 4 * count) <= 8 * ms_for(units[i], count) + 100);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_flowed),
+        cmocka_unit_test(test_time_is_linear),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_transfer_decoding),
         cmocka_unit_test(test_transfer_encoding),
