@@ -185,8 +185,10 @@ static bool write_html(struct piece *piece)
     enum convert_text_state state = convert_content_text(piece->in, piece->item->part, &text);
     bool fits = state != CONVERT_TEXT_TOO_LONG &&
                 convert_html_write(piece->writer, text.data, text.len, &pictures, piece->history);
-    if (fits)
+    if (fits) {
         note_state(piece, state);
+        piece->in->shows_html = true;
+    }
     strbuf_free(&text);
     return fits;
 }
@@ -300,6 +302,7 @@ void convert_compose_body(struct convert_incoming *in, struct strbuf *out, char 
     }
     strbuf_add(out, body.own.data, body.own.len);
     if (body.history.len > 0) {
+        in->folds_history = true;
         add_rule(out, "\n");
         strbuf_add(out, body.history.data, body.history.len);
     }

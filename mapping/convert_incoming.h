@@ -65,14 +65,15 @@ struct convert_incoming {
     size_t compared;       /* octets of text that were read to choose among them */
     unsigned opened;       /* how deep in parts that had to be opened we are */
     struct convert_names names;
-    struct strbuf head;            /* sentences at the top */
-    struct strbuf notes;           /* at the end, separated by '\n': what went wrong */
-    struct strbuf remarks;         /* at the end likewise: what else is to be known */
-    struct strbuf detail;          /* for the trace, separated by '\n' */
-    bool needs_original;           /* the mail itself is attached */
-    bool is_doubtful;              /* see convert_in_message */
-    enum convert_crypto signature; /* of a part that is shown: what is said once the original has its name */
-    char **others;                 /* see convert_in_message */
+    struct strbuf head;             /* sentences at the top */
+    struct strbuf notes;            /* at the end, separated by '\n': what went wrong */
+    struct strbuf remarks;          /* at the end likewise: what else is to be known */
+    struct strbuf detail;           /* for the trace, separated by '\n' */
+    bool needs_original;            /* the mail itself is attached */
+    bool shows_html, folds_history; /* for the trace */
+    bool is_doubtful;               /* see convert_in_message */
+    enum convert_crypto signature;  /* of a part that is shown: what is said once the original has its name */
+    char **others;                  /* see convert_in_message */
     size_t other_count;
 };
 

@@ -74,6 +74,21 @@ static void attach_original(struct convert_incoming *in, struct convert_in_messa
     convert_head_add_crypto(in, in->signature, name);
 }
 
+/* For the trace, in a few words: what was done that not every mail needs; then what went wrong. */
+static char *describe(const struct convert_incoming *in)
+{
+    struct strbuf text;
+    strbuf_init(&text, NOTES_MAX + 100);
+    strbuf_add_fmt(&text, "%s%s%s%s", in->shows_html ? "HTML shown" : "",
+                   in->shows_html && in->folds_history ? ", " : "",
+                   in->folds_history ? "quoted mail moved to the end" : "",
+                   (in->shows_html || in->folds_history) && in->detail.len > 0 ? "; " : "");
+    strbuf_add(&text, in->detail.data, in->detail.len);
+    char *line = convert_utf8_one_line(text.data, text.len, CONVERT_DETAIL_MAX);
+    strbuf_free(&text);
+    return line;
+}
+
 /* Composes the body and lists the attachments, without handing anything out yet. */
 static void compose(struct convert_incoming *in, struct strbuf *body, struct convert_in_message *message)
 {
@@ -95,7 +110,7 @@ static void compose(struct convert_incoming *in, struct strbuf *body, struct con
     strbuf_add(body, text.data, text.len);
     strbuf_free(&text);
     message->body_size = (int64_t)body->len;
-    message->detail = convert_utf8_one_line(in->detail.data, in->detail.len, CONVERT_DETAIL_MAX);
+    message->detail = describe(in);
     message->is_doubtful = in->is_doubtful;
     message->others = in->others;
     message->other_count = in->other_count;

@@ -150,6 +150,13 @@ def test_what_was_kept_is_erased_at_the_start(stopped_gateway, alice):
 
 
 def test_why_says_what_the_conversion_did(gateway, bob_to_alice):
-    _, mail = send_to_others(gateway, bob_to_alice, "one", Cc=f"{CAROL}, {DAVE}")
-    story = wait_until("it is told", lambda: gateway.ctl("why", mail["Message-ID"].strip("<>")))
-    assert "0 attachments" in story and "names 2 other people" in story
+    mail = make_mail("Forms", "plain\n")
+    mail["Cc"] = f"{CAROL}, {DAVE}"
+    mail.add_alternative("<ul><li>one<li>two</ul><blockquote>x</blockquote>", subtype="html")
+    send(gateway.smtp_port, mail)
+    assert "- one\n- two" in bob_to_alice.receive_mail("Forms")["body"]
+    assert "0 attachments; HTML shown; names 2 other people" in gateway.ctl("why", mail["Message-ID"].strip("<>"))
+    answer_ = make_mail("Re: Forms", "Fine.\n\nOn Mon, Nov 2, 2026 at 9:30 AM Alice Member <alice@silo.example.org> wrote:\n> How wide is it?\n")
+    send(gateway.smtp_port, answer_)
+    bob_to_alice.receive_mail("Re: Forms")
+    assert "0 attachments; quoted mail moved to the end\n" in gateway.ctl("why", answer_["Message-ID"].strip("<>")) + "\n"

@@ -325,7 +325,7 @@ static void test_attachments_come_back(void **state)
     strbuf_init(&back, 1 << 20);
     struct convert_input input = convert_input_of(mail, strlen(mail));
     convert_mime_in(charsets, &input, &(struct convert_in_options){ .is_automatic = false }, collect, &back, &message);
-    assert_string_equal(message.detail, "");
+    assert_string_equal(message.detail, "HTML shown");
     static const char *const names[] = { "u:a.png", "u:_.__b X_ y_.txt", "u:Form.json",
                                          "u:Übersicht über die Maße und die Gewichte aller Türen.txt" };
     assert_int_equal(message.attachment_count, 4);
