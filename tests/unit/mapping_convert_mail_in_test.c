@@ -597,6 +597,131 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* ---- what the daemon is told besides ---- */
+
+static char *others_of(const struct convert_in_message *message)
+{
+    struct strbuf list;
+    strbuf_init(&list, 1 << 20);
+    for (size_t i = 0; i < message->other_count; i++)
+        strbuf_add_fmt(&list, "%s%s", i > 0 ? " " : "", message->others[i]);
+    return strbuf_detach(&list);
+}
+
+static void test_other_people(void **state)
+{
+    (void)state;
+    static const char *const known[] = { "alice@silo.example", "carol@example.net" };
+    static const struct row {
+        const char *header;
+        bool names;
+        const char *others, *head;
+    } rows[] = {
+        { "To: Alice@SILO.example", true, "", "" },
+        { "To: alice@silo.example\r\nCc: Carol <carol@example.net>", true, "", "" },
+        { "To: alice@silo.example, Dave@Example.com", true, "dave@example.com", "_Also to: dave@example.com._\n\n" },
+        { "To: alice@silo.example, Dave@Example.com", false, "", "" },
+        { "From: bob@example.com\r\nTo: dave@example.com\r\nCc: Bob@example.com, \"d\" <DAVE@example.com>", true,
+          "dave@example.com", "_Also to: dave@example.com._\n\n" },
+        { "To: D <d@example.com>\r\nTo: e@example.com", true, "d@example.com e@example.com",
+          "_Also to: D \\<d@example.com>, e@example.com._\n\n" },
+        { "To: \"d@bank.example\" <d@example.com>", true, "d@example.com", "_Also to: d@example.com._\n\n" },
+        { "To: a@x.example, b@x.example, c@x.example, d@x.example, e@x.example, f@x.example", true,
+          "a@x.example b@x.example c@x.example d@x.example e@x.example f@x.example",
+          "_Also to: a@x.example, b@x.example, c@x.example, d@x.example, e@x.example and 1 more._\n\n" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf mail, content;
+        struct convert_in_message message;
+        const struct convert_in_options options = { .known = known, .known_count = 2, .names_others = rows[i].names };
+        strbuf_init(&mail, 10000);
+        strbuf_init(&content, 10000);
+        strbuf_add_fmt(&mail, "%s\r\n\r\nText", rows[i].header);
+        struct convert_input input = convert_input_of(mail.data, mail.len);
+        convert_mime_in(charsets, &input, &options, collect, &content, &message);
+        char *others = others_of(&message);
+        assert_string_equal(others, rows[i].others);
+        assert_memory_equal(content.data, rows[i].head, strlen(rows[i].head));
+        assert_string_equal(content.data + strlen(rows[i].head), "Text\n");
+        free(others);
+        convert_in_message_free(&message);
+        strbuf_free(&mail);
+        strbuf_free(&content);
+    }
+}
+
+/* More people than are remembered: nobody is lost from the count, and the answer is one that the daemon believes. */
+static void test_very_many_other_people(void **state)
+{
+    (void)state;
+    struct strbuf mail, content, description;
+    struct convert_in_message message, back;
+    const char *error;
+    const struct convert_in_options options = { .names_others = true };
+    strbuf_init(&mail, 100000);
+    strbuf_init(&content, 10000);
+    strbuf_init(&description, CONVERT_META_MAX);
+    strbuf_add_str(&mail, "To: ");
+    for (int i = 0; i < 500; i++)
+        strbuf_add_fmt(&mail, "p%d@example.net,\r\n ", i);
+    strbuf_add_str(&mail, "q@example.net\r\n\r\nText");
+    struct convert_input input = convert_input_of(mail.data, mail.len);
+    convert_mime_in(charsets, &input, &options, collect, &content, &message);
+    assert_int_equal(message.other_count, CONVERT_OTHERS_MAX);
+    assert_non_null(strstr(content.data, "p4@example.net and 496 more._\n"));
+    convert_wire_encode_in(&message, &description);
+    assert_int_equal(convert_wire_decode_in(description.data, description.len, (int64_t)content.len, &back, &error), 1);
+    convert_in_message_free(&back);
+    convert_in_message_free(&message);
+    strbuf_free(&mail);
+    strbuf_free(&content);
+    strbuf_free(&description);
+}
+
+static void test_excerpts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mail, *excerpt;
+    } rows[] = {
+        { "Subject: x\r\n\r\nYes.\r\n\r\nBob\r\n", "Yes.\n\nBob\n" },
+        { "Subject: x\r\n\r\nYes.\r\n\r\nOn Mon, 2 Nov 2026, Alice <alice@silo.example> wrote:\r\n> Do you?\r\n",
+          "Yes.\n" },
+        { TYPE("text/html") "<p>It is <b>so</b>.</p>", "It is **so**.\n" },
+        { TYPE("multipart/mixed; boundary=b") PART(PLAIN, "") PART(PLAIN, "one") PART(PLAIN, "two") "--b--", "one\n" },
+        { "Subject: x\r\n\r\n", "" },
+        { TYPE("application/pdf") "x", "" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct outcome outcome;
+        convert_as(rows[i].mail, strlen(rows[i].mail), true, &outcome);
+        assert_string_equal(outcome.message.excerpt, rows[i].excerpt);
+        outcome_free(&outcome);
+    }
+}
+
+static void test_long_excerpts_are_cut_between_words(void **state)
+{
+    (void)state;
+    static const char *const ends[] = { " ", "\r\n", "" };
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct strbuf mail;
+        struct outcome outcome;
+        strbuf_init(&mail, 100000);
+        strbuf_add_str(&mail, "Content-Type: text/plain; charset=utf-8\r\n\r\n");
+        while (mail.len < 5000)
+            strbuf_add_fmt(&mail, "w\xC3\xB6rd%s", ends[i]);
+        convert(mail.data, mail.len, &outcome);
+        size_t len = strlen(outcome.message.excerpt);
+        assert_true(len <= CONVERT_EXCERPT_MAX);
+        assert_true(len == 0 || memcmp(outcome.message.excerpt + len - 1, "d", 1) == 0 ||
+                    strcmp(outcome.message.excerpt + len - 3, "d  ") == 0);
+        assert_int_equal(len > 1900, *ends[i] != '\0');
+        outcome_free(&outcome);
+        strbuf_free(&mail);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +730,10 @@ int main(void)
         cmocka_unit_test(test_doubt_is_told),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_other_people),
+        cmocka_unit_test(test_very_many_other_people),
+        cmocka_unit_test(test_excerpts),
+        cmocka_unit_test(test_long_excerpts_are_cut_between_words),
         cmocka_unit_test(test_extensions),
         cmocka_unit_test(test_names_are_unique_and_short),
         cmocka_unit_test(test_long_text_is_attached),
