@@ -15,12 +15,14 @@ enum { EXTENSION_MAX = 10 };
 /* A message is called by its subject. */
 static char *message_name(struct convert_incoming *in, const struct convert_part *part)
 {
-    size_t content;
     struct convert_field field;
-    size_t header_len = convert_mime_header_len(part->content, part->content_len, &content);
-    if (header_len > CONVERT_HEADER_MAX || !convert_field_find(part->content, header_len, "Subject", &field))
-        return xstrdup("");
-    char *subject = convert_field_text(in->charsets, field.value, field.value_len, CONVERT_NAME_MAX - 8);
+    struct strbuf bytes;
+    strbuf_init(&bytes, CONVERT_HEADER_MAX);
+    size_t len = convert_content_message_header(part, &bytes);
+    char *subject = convert_field_find(bytes.data, len, "Subject", &field)
+                        ? convert_field_text(in->charsets, field.value, field.value_len, CONVERT_NAME_MAX - 8)
+                        : xstrdup("");
+    strbuf_free(&bytes);
     struct strbuf name;
     strbuf_init(&name, CONVERT_NAME_MAX);
     if (*subject)

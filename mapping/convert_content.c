@@ -89,3 +89,17 @@ bool convert_content_is_message(const struct convert_part *part)
     return convert_part_is(part, "message", "rfc822") || convert_part_is(part, "message", "global") ||
            convert_part_is(part, "message", "news");
 }
+
+size_t convert_content_message_header(const struct convert_part *part, struct strbuf *bytes)
+{
+    size_t content;
+    struct strbuf start;
+    size_t len = part->content_len < CONVERT_HEADER_MAX ? part->content_len : CONVERT_HEADER_MAX;
+    struct convert_part beginning = { .content = part->content, .content_len = len };
+    beginning.about.encoding = part->about.encoding;
+    strbuf_init(&start, CONVERT_HEADER_MAX);
+    (void)convert_content_bytes(&beginning, &start); /* it ends somewhere */
+    strbuf_add(bytes, start.data, start.len);
+    strbuf_free(&start);
+    return convert_mime_header_len(bytes->data, bytes->len, &content);
+}

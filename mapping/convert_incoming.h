@@ -129,6 +129,9 @@ enum convert_text_state convert_content_text(const struct convert_incoming *in, 
 /* A parameter of its Content-Type as it was written, "" when absent; the caller's. */
 char *convert_content_parameter(const struct convert_part *part, const char *name) __attribute__((warn_unused_result));
 bool convert_content_is_message(const struct convert_part *part); /* mail inside of mail */
+/* Appends its beginning; the result is the length of its header section. The message may be encoded, which RFC 2046
+ * section 5.2.1 forbids, and programs do. */
+size_t convert_content_message_header(const struct convert_part *part, struct strbuf *out);
 
 /* ---- convert_attach ---- */
 

@@ -268,13 +268,20 @@ static void strip_brackets(char *id)
     }
 }
 
-static void strip_apostrophes(char *text)
+/* "'utf-8'", "charset=utf-8", and the form of RFC 2231, "us-ascii''utf-8". */
+static void tidy_charset(char *label)
 {
-    size_t len = strlen(text);
-    if (len >= 2 && text[0] == '\'' && text[len - 1] == '\'') {
-        memmove(text, text + 1, len - 2);
-        text[len - 2] = '\0';
-    }
+    static const char prefix[] = "charset=";
+    const char *start = label;
+    if (strncasecmp(start, prefix, sizeof prefix - 1) == 0)
+        start += sizeof prefix - 1;
+    const char *encoded = strstr(start, "''");
+    if (encoded)
+        start = encoded + 2;
+    start += *start == '\'';
+    size_t len = strcspn(start, "'");
+    memmove(label, start, len);
+    label[len] = '\0';
 }
 
 static void take(char **field, char *text)
@@ -336,7 +343,7 @@ static void parse_type(struct convert_content *content, const char *value, struc
     parse_parameters(at, &parameters);
     content->has_type = true;
     take(&content->charset, convert_parameters_raw(&parameters, "charset"));
-    strip_apostrophes(content->charset);
+    tidy_charset(content->charset);
     take(&content->boundary, convert_parameters_raw(&parameters, "boundary"));
     take(&content->start, convert_parameters_raw(&parameters, "start"));
     strip_brackets(content->start);
@@ -380,13 +387,24 @@ static void parse_disposition(struct convert_content *content, const char *value
     convert_parameters_free(&parameters);
 }
 
+/* "8 bit", "text/plain": what programs write that encode nothing. */
+static bool is_no_encoding(const char *label)
+{
+    static const char *const labels[] = { "7",    "8",     "7bits",    "8bits", "plain",    "text",
+                                          "none", "utf-8", "us-ascii", "ascii", "unencoded" };
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+        if (strcmp(label, labels[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void parse_encoding(struct convert_content *content, const char *value, struct convert_charsets *charsets)
 {
     (void)charsets;
     const char *at = value;
     char *label = take_word(&at);
-    bool is_split = strcmp(label, "7") == 0 || strcmp(label, "8") == 0; /* "8 bit" */
-    content->encoding = is_split ? CONVERT_TRANSFER_IDENTITY : convert_transfer_from_label(label);
+    content->encoding = is_no_encoding(label) ? CONVERT_TRANSFER_IDENTITY : convert_transfer_from_label(label);
     free(label);
 }
 

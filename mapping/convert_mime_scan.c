@@ -56,13 +56,19 @@ static bool is_empty_line(const char *line, size_t len)
     return len > 0 && line[len - 1] == '\n' && (len == 1 || (len == 2 && line[0] == '\r'));
 }
 
+/* As parts begin, and no header goes on. */
+static bool is_dashed(const char *line, size_t len)
+{
+    return len > 2 && line[0] == '-' && line[1] == '-';
+}
+
 /* Where the last well-known field begins before the next empty line; from when there is none. */
 static size_t last_well_known(const char *mail, size_t len, size_t from)
 {
     size_t found = from;
     for (size_t i = from; i < len;) {
         size_t n = line_len(mail, len, i);
-        if (is_empty_line(mail + i, n))
+        if (is_empty_line(mail + i, n) || is_dashed(mail + i, n))
             break;
         if (is_well_known_line(mail + i, n))
             found = i;
@@ -95,7 +101,9 @@ size_t convert_mime_header_len(const char *mail, size_t len, size_t *content_out
                        (i == 0 && is_mbox_line(mail, len, n));
         if (belongs || known > i)
             continue;
-        known = i > 0 ? last_well_known(mail, len, i) : 0; /* a part without a header, its empty line forgotten */
+        /* Else a part without a header, or its empty line was forgotten. */
+        bool may_go_on = i > 0 && !is_dashed(mail + i, n);
+        known = may_go_on ? last_well_known(mail, len, i) : 0;
         if (known <= i) {
             *content_out = i;
             return i;
@@ -115,6 +123,10 @@ static enum delimiter match_delimiter(const char *line, size_t len, const char *
     const char *rest = line + 2 + boundary_len;
     size_t left = len - 2 - boundary_len;
     enum delimiter kind = BETWEEN;
+    while (left > 2 && *rest == ' ') { /* of a boundary that was declared with blanks at its end */
+        rest++;
+        left--;
+    }
     if (left >= 2 && rest[0] == '-' && rest[1] == '-') {
         kind = CLOSING;
         rest += 2;
@@ -242,12 +254,14 @@ static void scan_multipart(struct scan *scan, struct convert_part *part)
     struct walk walk = { .scan = scan, .part = part, .target = part, .outside = text };
     walk.stray_min = CONVERT_PREAMBLE_MAX + 1;
     const char *line = boundary_len > 0 ? next_dashes(scan, text, text, end) : NULL;
+    const char *first = text; /* delimiter of ours */
     bool is_found = false;
     while (line && !scan->error) {
         const char *lf = convert_input_find(scan->input, line, end, "\n", 1);
         const char *next = lf ? lf + 1 : end;
         enum delimiter kind = match_delimiter(line, (size_t)(next - line), boundary, boundary_len);
         if (kind != NOT_OURS) {
+            first = is_found ? first : line;
             is_found = true;
             end_part(&walk, line);
         }
@@ -257,6 +271,8 @@ static void scan_multipart(struct scan *scan, struct convert_part *part)
             walk.start = next;
         line = next_dashes(scan, text, next, end);
     }
+    if (is_found && part->child_count == 0 && !walk.start)
+        add_stray(scan, part, text, first, 1); /* nothing but an end */
     if (is_found && !scan->error)
         end_part(&walk, end); /* the closing delimiter is missing, or there is something behind it */
     if (walk.target != part)
@@ -334,9 +350,25 @@ static void find_parts(struct scan *scan, struct convert_part *part)
     }
 }
 
+/* Of a type that has none, but with a boundary that the content begins with. */
+static bool has_parts_nevertheless(const struct convert_part *part)
+{
+    size_t len = part->content_len < CONVERT_PREAMBLE_MAX ? part->content_len : CONVERT_PREAMBLE_MAX;
+    size_t n = strlen(part->about.boundary);
+    for (size_t i = 0; n > 0 && i < len; i += line_len(part->content, len, i)) {
+        bool is_dashes = len - i > 2 && part->content[i] == '-' && part->content[i + 1] == '-';
+        if (is_dashes &&
+            match_delimiter(part->content + i, line_len(part->content, len, i), part->about.boundary, n) == BETWEEN)
+            return true;
+    }
+    return false;
+}
+
 /* Without any type, but "--b" and a Content field in the first lines, and its end: programs forget the field. */
 static bool is_undeclared_multipart(struct scan *scan, const struct convert_part *part)
 {
+    if (part->about.has_type && convert_part_is(part, "text", NULL) && has_parts_nevertheless(part))
+        return true;
     if (part->about.has_type || scan->depth > 0 || scan->parts > 1)
         return false;
     size_t len = part->content_len < CONVERT_PREAMBLE_MAX ? part->content_len : CONVERT_PREAMBLE_MAX;

@@ -49,21 +49,6 @@ static bool write_picture(struct convert_incoming *in, const struct convert_item
 
 /* ---- messages ---- */
 
-/* The header of an attached message, decoded; the message may be encoded, which RFC 2046 forbids, and programs do. */
-static size_t read_header(const struct convert_part *part, struct strbuf *bytes)
-{
-    size_t content;
-    struct strbuf start;
-    size_t len = part->content_len < CONVERT_HEADER_MAX ? part->content_len : CONVERT_HEADER_MAX;
-    struct convert_part beginning = { .content = part->content, .content_len = len };
-    beginning.about.encoding = part->about.encoding;
-    strbuf_init(&start, CONVERT_HEADER_MAX);
-    (void)convert_content_bytes(&beginning, &start); /* it ends somewhere */
-    strbuf_add(bytes, start.data, start.len);
-    strbuf_free(&start);
-    return convert_mime_header_len(bytes->data, bytes->len, &content);
-}
-
 /* A field as one line, "" when there is none; the caller's. */
 static char *field_line(struct convert_incoming *in, const char *header, size_t len, const char *name)
 {
@@ -107,7 +92,7 @@ static bool write_message(struct convert_incoming *in, const struct convert_item
 {
     struct strbuf bytes;
     strbuf_init(&bytes, CONVERT_HEADER_MAX);
-    size_t len = read_header(item->part, &bytes);
+    size_t len = convert_content_message_header(item->part, &bytes);
     char *subject = field_line(in, bytes.data, len, "Subject");
     char *author = author_line(in, bytes.data, len);
     char *date = date_line(in, bytes.data, len);

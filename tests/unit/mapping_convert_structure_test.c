@@ -226,8 +226,9 @@ static void test_header_ends(void **state)
         { "A: b\n\nx", 5, 6 },
         { "A: b\r\n c\r\n\r\nx", 10, 12 },
         { "A: b\r\nNo field, no empty line\r\nx", 6, 6 },
-        { "A: b\r\njunk\r\nSubject: x\r\n\r\ny", 24, 26 }, /* goes on */
-        { "A: b\r\njunk\r\nB: c\r\n\r\ny", 6, 6 },         /* a text with a colon in it */
+        { "A: b\r\njunk\r\nSubject: x\r\n\r\ny", 24, 26 },      /* goes on */
+        { "A: b\r\njunk\r\n--b\r\nSubject: x\r\n\r\ny", 6, 6 }, /* a part begins */
+        { "A: b\r\njunk\r\nB: c\r\n\r\ny", 6, 6 },              /* a text with a colon in it */
         { "From bob Mon\r\nA: b\r\n\r\nx", 20, 22 },
         { ">From bob Mon\r\nA: b\r\n\r\nx", 21, 23 },
         { "From here on it is text\r\nwithout fields", 0, 0 },
