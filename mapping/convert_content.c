@@ -90,7 +90,7 @@ bool convert_content_is_message(const struct convert_part *part)
            convert_part_is(part, "message", "news");
 }
 
-size_t convert_content_message_header(const struct convert_part *part, struct strbuf *bytes)
+size_t convert_content_message_header(const struct convert_part *part, struct strbuf *out)
 {
     size_t content;
     struct strbuf start;
@@ -99,7 +99,7 @@ size_t convert_content_message_header(const struct convert_part *part, struct st
     beginning.about.encoding = part->about.encoding;
     strbuf_init(&start, CONVERT_HEADER_MAX);
     (void)convert_content_bytes(&beginning, &start); /* it ends somewhere */
-    strbuf_add(bytes, start.data, start.len);
+    strbuf_add(out, start.data, start.len);
     strbuf_free(&start);
-    return convert_mime_header_len(bytes->data, bytes->len, &content);
+    return convert_mime_header_len(out->data, out->len, &content);
 }
