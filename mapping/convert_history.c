@@ -203,6 +203,12 @@ void convert_history_mark(struct convert_history *history, enum convert_history_
     set_part(history, part == CONVERT_HISTORY_ATTRIBUTION ? include_rule(history, offset) : offset, part);
 }
 
+void convert_history_begin_text(struct convert_history *history)
+{
+    if (current_part(history) != CONVERT_HISTORY_UNMARKED)
+        convert_history_mark(history, CONVERT_HISTORY_OWN);
+}
+
 /* Directly behind what introduces unmarked history. */
 static bool is_at_unmarked(const struct convert_history *history, size_t offset)
 {

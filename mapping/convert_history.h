@@ -31,6 +31,10 @@ void convert_history_free(struct convert_history **history);
  * CONVERT_HISTORY_FORWARD; in CONVERT_HISTORY_UNMARKED only OWN and FOOTER end it. */
 void convert_history_mark(struct convert_history *history, enum convert_history_part part);
 
+/* Another text of the same part begins, behind a file that stood between them: it is the author's, whatever came last,
+ * unless that is unmarked history, which goes on. */
+void convert_history_begin_text(struct convert_history *history);
+
 /* For HTML. Before a block quote is opened: when it is a mail's (is_certain: the markup says so), or the paragraph
  * written last is an attribution, that paragraph and the quote are history: true. The caller then says
  * convert_history_mark(OWN) when the quote has been closed. */

@@ -330,8 +330,10 @@ void convert_text_write(struct commonmark_writer *writer, const char *text, size
     convert_text_clean(&clean, text, len);
     struct writer state = { .out = writer, .history = history };
     struct convert_history_span *spans = NULL;
-    if (history)
+    if (history) {
+        convert_history_begin_text(history);
         state.span_count = convert_history_find(clean.data, clean.len, &spans);
+    }
     state.spans = spans;
     convert_text_lines_read(&state.lines, clean.data, clean.len, format);
     strbuf_free(&clean);

@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "mapping/convert_commonmark.h"
 #include "mapping/convert_history.h"
+#include "mapping/convert_text.h"
 
 #define WROTE  "On Mon, 3 Mar 2025 at 10:00, Bob Example <bob@example.com> wrote:\n"
 #define BLOCK  "From: Bob Example <bob@example.com>\nSent: Monday, March 3, 2025 10:00 AM\nTo: Alice\nSubject: Plans\n"
@@ -394,11 +395,48 @@ static void test_documents(void **state)
     }
 }
 
+/* A uuencoded file stood between them. */
+static void test_texts_around_a_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *second, *own, *history;
+    } rows[] = {
+        { "Yes.\n\n" WROTE "> Come?\n", "The list is attached.\n",
+          "Yes.\n\nOn Mon, 3 Mar 2025 at 10:00, Bob Example <<bob@example.com>> wrote:\n\n> Come?\n\nThe list is "
+          "attached.\n",
+          "" },
+        { WROTE "> Come?\n", "Yes.\n", "Yes.\n",
+          "On Mon, 3 Mar 2025 at 10:00, Bob Example <<bob@example.com>> wrote:\n\n> Come?\n" },
+        { "Yes.\n\n-----Original Message-----\n\nThe list:\n", "Bob\n", "Yes.\n",
+          "-----Original Message-----\n\n> The list:\n>\n> Bob\n" },
+    };
+    static const struct convert_text_format format = { 0 };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf out, own, history_out;
+        strbuf_init(&out, 10000);
+        strbuf_init(&own, 10000);
+        strbuf_init(&history_out, 10000);
+        struct commonmark_writer *writer = commonmark_writer_new(&out);
+        struct convert_history *history = convert_history_new(writer, &out);
+        convert_text_write(writer, rows[i].first, strlen(rows[i].first), &format, history);
+        convert_text_write(writer, rows[i].second, strlen(rows[i].second), &format, history);
+        convert_history_split(history, true, &own, &history_out);
+        assert_string_equal(own.data, rows[i].own);
+        assert_string_equal(history_out.data, rows[i].history);
+        convert_history_free(&history);
+        commonmark_writer_free(&writer);
+        strbuf_free(&out);
+        strbuf_free(&own);
+        strbuf_free(&history_out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find), cmocka_unit_test(test_find_is_limited), cmocka_unit_test(test_split),
-        cmocka_unit_test(test_keep), cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_keep), cmocka_unit_test(test_documents),       cmocka_unit_test(test_texts_around_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
