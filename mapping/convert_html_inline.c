@@ -180,6 +180,14 @@ static void end_paragraph(struct html_writer *writer)
     writer->needs_break = writer->needs_paragraph = false;
 }
 
+/* Each line has its own emphasis, as people write it; a link may go on. */
+static void add_break(struct html_writer *writer)
+{
+    while (!is_applied(writer, LINK) && writer->applied_count > 0)
+        undo_last(writer);
+    commonmark_add_break(writer->out);
+}
+
 /* Something that shows comes: breaks and paragraphs that were due are written now. */
 static void begin_content(struct html_writer *writer)
 {
@@ -189,7 +197,7 @@ static void begin_content(struct html_writer *writer)
     if (writer->needs_paragraph)
         end_paragraph(writer);
     else if (writer->needs_break && !commonmark_block_is_empty(writer->out))
-        commonmark_add_break(writer->out);
+        add_break(writer);
     writer->needs_break = writer->needs_paragraph = false;
     writer->line_has_content = writer->has_written = true;
     writer->after_rule = false;

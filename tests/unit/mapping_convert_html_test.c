@@ -198,7 +198,7 @@ static void test_emphasis(void **state)
         { "<b>a <i>b</b> c</i>", "**a _b_** _c_\n" },
         { "<b><p>a</b>b</p>c", "**a**b\n\nc\n" },
         { "<p><b>a<p>b</b>c", "**a**\n\n**b**c\n" },
-        { "<b>a<table><tr><td>b</b></table>c", "**a  \nb  \nc**\n" },
+        { "<b>a<table><tr><td>b</b></table>c", "**a**  \n**b**  \n**c**\n" },
         { "<h1><b>a</b></h1>", "# a\n" },
         { "<a href='https://example.com'>x <b>y</b></a>", "[x **y**](https://example.com)\n" },
         { "<b>x <a href='https://example.com'>y</a> z</b>", "**x [y](https://example.com) z**\n" },
