@@ -144,7 +144,7 @@ int64_t convert_attach_measure(struct convert_incoming *in, const struct convert
 /* ---- convert_compose ---- */
 
 /* Writes what is shown. An item that does not fit is attached, and named. excerpt_out: the caller's. */
-void convert_compose_body(struct convert_incoming *in, struct strbuf *body, char **excerpt_out);
+void convert_compose_body(struct convert_incoming *in, struct strbuf *out, char **excerpt_out);
 
 /* ---- convert_summary ---- */
 
