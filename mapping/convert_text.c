@@ -199,11 +199,13 @@ static size_t write_broken_link(struct writer *writer, size_t i, size_t end)
         pieces[count] = (struct convert_text_piece){ text_of(writer, i + count), len_of(writer, i + count) };
         count++;
     }
+    if (count == 0)
+        return 0;
     struct strbuf url;
     strbuf_init(&url, CONVERT_TEXT_URL_MAX);
-    size_t start, stop;
+    size_t start = 0, stop = 0;
     size_t used = convert_text_find_broken_link(pieces, count, &start, &stop, &url);
-    if (used > 0) {
+    if (used > 0 && used <= count) {
         start_line(writer);
         convert_text_write_line(writer->out, pieces[0].text, start);
         commonmark_open_link(writer->out, url.data);
