@@ -5,6 +5,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "mapping/convert_commonmark.h"
+#include "mapping/convert_enriched.h"
 #include "mapping/convert_history.h"
 #include "mapping/convert_html.h"
 #include "mapping/convert_incoming.h"
@@ -77,9 +78,25 @@ static void note_state(struct piece *piece, enum convert_text_state state)
     in->needs_original = in->needs_original || state != CONVERT_TEXT_OK;
 }
 
+static void write_enriched(struct piece *piece, const char *text, size_t len)
+{
+    struct strbuf html;
+    strbuf_init(&html, CONVERT_HTML_MAX);
+    convert_enriched_to_html(text, len, &html);
+    if (!convert_html_write(piece->writer, html.data, html.len, NULL, piece->history)) {
+        convert_head_note(piece->in, "Not all of the text could be shown.", "", CONVERT_ORIGINAL_ATTACHED);
+        piece->in->needs_original = true;
+    }
+    strbuf_free(&html);
+}
+
 static void write_plain(struct piece *piece, const char *text, size_t len)
 {
     const struct convert_content *about = &piece->item->part->about;
+    if (strcmp(about->subtype, "enriched") == 0 || strcmp(about->subtype, "richtext") == 0) {
+        write_enriched(piece, text, len);
+        return;
+    }
     const struct convert_text_format format = { about->is_flowed, about->is_delsp };
     convert_text_write(piece->writer, text, len, &format, piece->history);
 }

@@ -98,6 +98,9 @@ static const struct structure {
     { TYPE("text/html") "<p>a</p>", "a\n", "" },
     { TYPE("text/plain; name=letter.txt") "a", "a\n", "" },
     { TYPE("text/enriched") "a", "a\n", "" },
+    { TYPE("text/enriched") "<bold>Now</bold> is <<the> time.\r\nOne line.\r\n\r\n<color><param>red</param>Two</color>",
+      "**Now** is \\<the> time. One line.  \nTwo\n", "" },
+    { TYPE("text/richtext") "a <lt> b<nl>c & <italic>d</italic><", "a < b  \nc & _d_<\n", "" },
     { TYPE("application/pdf") "%PDF", "", "u:part-1.pdf 4" },
     { "Content-Disposition: attachment; filename=a.txt\r\n\r\na", "", "u:a.txt 1" },
     /* alternatives */
