@@ -7,6 +7,7 @@
 
 #include "mapping/convert_text_columns.h"
 #include "mapping/convert_text_lines.h"
+#include "mapping/convert_text_list.h"
 
 static const char *text_of(const struct convert_text_lines *lines, size_t i)
 {
@@ -211,17 +212,25 @@ static bool is_program_line(const char *text, size_t len)
     return len > 0 && (strchr(";{}", text[len - 1]) != NULL || (len > 1 && memcmp(text + len - 2, "*/", 2) == 0));
 }
 
+/* What only a program has; a list of things may end its lines in ";" as well. */
+static bool has_program_sign(const char *text, size_t len)
+{
+    return memchr(text, '{', len) || memchr(text, '}', len) || memchr(text, '=', len) || memmem(text, len, "()", 2);
+}
+
 static bool is_program(const struct convert_text_lines *lines, size_t from, size_t end)
 {
+    static const char *const beginnings[] = { "//", "/*", "#include", ">>> " };
     size_t count = 0;
     bool has_sign = false;
     for (size_t i = from; i < end; i++) {
         const char *text = text_of(lines, i);
         size_t len = lines->lines[i].len;
-        bool is_comment = starts_with(lines, i, "//") || starts_with(lines, i, "#include") ||
-                          starts_with(lines, i, "/*") || starts_with(lines, i, ">>> ");
-        count += is_comment || is_program_line(text, len);
-        has_sign = has_sign || memchr(text, '{', len) || memchr(text, '=', len) || memchr(text, '(', len);
+        bool begins = false;
+        for (size_t k = 0; k < sizeof beginnings / sizeof beginnings[0]; k++)
+            begins = begins || starts_with(lines, i, beginnings[k]);
+        count += begins || is_program_line(text, len);
+        has_sign = has_sign || begins || has_program_sign(text, len);
         if (lines->lines[i].is_joined)
             return false;
     }
@@ -252,7 +261,8 @@ static bool is_drawing(const struct convert_text_lines *lines, size_t from, size
 
 static void find_in_paragraph(struct convert_text_lines *lines, size_t from, size_t end)
 {
-    if (is_program(lines, from, end) || is_drawing(lines, from, end))
+    bool is_list = convert_text_list_end(lines, from, end) == end;
+    if (!is_list && (is_program(lines, from, end) || is_drawing(lines, from, end)))
         mark_code(lines, from, end);
     else
         convert_text_find_columns(lines, from, end);

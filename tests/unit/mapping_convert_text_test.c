@@ -81,6 +81,7 @@ static void test_forms(void **state)
         { "1. a\n1. b", "1." NBSP "a  \n1." NBSP "b\n" },
         { "a  1\nb  2\nc  3", "```\na  1\nb  2\nc  3\n```\n" },
         { "x\n- -- -\ny", "x\n\n---\n\ny\n" },
+        { "1. oak (old);\n2. larch;\n3. ash;", "1. oak (old);\n2. larch;\n3. ash;\n" }, /* no program */
         { ">From me", "From me\n" },
         { ">From me\n> x", "> From me  \n> x\n" },
         { "\x1B[1;31mred\x1B[0m", "red\n" },
