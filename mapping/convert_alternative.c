@@ -81,6 +81,26 @@ static void blank_pictures(struct strbuf *text)
     }
 }
 
+/* Numbers of lists stand in plain text, but in HTML they are the browser's. */
+static void blank_numbers(struct strbuf *text)
+{
+    for (size_t i = 0; i < text->len; i++) {
+        size_t at = i + strspn(text->data + i, " >\t");
+        size_t digits = strspn(text->data + at, "0123456789");
+        bool is_number = digits > 0 && strchr(".)", text->data[at + digits]) && text->data[at + digits];
+        if (is_number)
+            memset(text->data + at, ' ', digits);
+        i = at + digits;
+        i += strcspn(text->data + i, "\n");
+    }
+}
+
+static void read_words(struct form *form)
+{
+    blank_numbers(&form->text);
+    convert_words_read(form->text.data, form->text.len, &form->words);
+}
+
 static void find_form(struct convert_incoming *in, const struct convert_part *part, enum convert_show show,
                       struct form *form)
 {
@@ -92,7 +112,7 @@ static void find_form(struct convert_incoming *in, const struct convert_part *pa
         if (!convert_text_is_blank(found.text.data, found.text.len) || found.measure.pictures > 0) {
             if (show == CONVERT_SHOW_TEXT)
                 blank_pictures(&found.text);
-            convert_words_read(found.text.data, found.text.len, &found.words);
+            read_words(&found);
             *form = found;
             return;
         }
@@ -131,7 +151,7 @@ static bool says_other(struct convert_incoming *in, const struct convert_part *c
     struct form form = { .child = child };
     strbuf_init(&form.text, CONVERT_TEXT_MAX * 2);
     read_form(in, child, show, &form);
-    convert_words_read(form.text.data, form.text.len, &form.words);
+    read_words(&form);
     bool is_other = lacks_much(&form, convert_words_missing(&form.words, &chosen->words));
     form_free(&form);
     return is_other;
