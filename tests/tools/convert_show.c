@@ -1,9 +1,10 @@
 /* Shows what a mail becomes in the silo and a member's message in a mail, without a gateway: for tests/corpora/render, and
  * to try files by hand. Unlike the gateway it parses in its own process: not for mail from strangers.
  *
- *   convert_show in MAIL FOLDER               writes body.md, body.html (as a member's client shows it), message.json and
- *                                             the attachments, named by their number from 1
- *   convert_show out BODY FOLDER [NAME=FILE]  writes mail.eml; the attachments have their prefix in NAME ("u:x.png")
+ *   convert_show in MAIL FOLDER [ADDRESS ...]     writes body.md, body.html (as a member's client shows it), message.json and
+ *                                                 the attachments, named by their number from 1; the addresses are known
+ *   convert_show out BODY FOLDER [NAME=FILE ...]  writes mail.eml; attachments have their prefix in NAME ("u:x.png"),
+ *                                                 "intro" and "text" are what is quoted under the body
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -93,7 +94,7 @@ static void write_description(const char *folder, const struct convert_in_messag
     json_decref(object);
 }
 
-static void show_in(const char *path, const char *folder)
+static void show_in(const char *path, const char *folder, char **known, size_t known_count)
 {
     struct convert_charsets *charsets = convert_charsets_new();
     struct strbuf mail, content, html;
@@ -103,8 +104,10 @@ static void show_in(const char *path, const char *folder)
     strbuf_init(&html, CONVERT_RENDERED_MAX);
     read_file(path, &mail);
     struct convert_input input = convert_input_of(mail.data, mail.len);
-    convert_mime_in(charsets, &input, &(struct convert_in_options){ .names_others = true }, collect, &content,
-                    &message);
+    const struct convert_in_options options = { .names_others = true,
+                                                .known = (const char *const *)known,
+                                                .known_count = known_count };
+    convert_mime_in(charsets, &input, &options, collect, &content, &message);
     struct pictures pictures = { .message = &message };
     if (convert_markdown_to_html(&html, content.data, (size_t)message.body_size, find_image, &pictures) != 1) {
         strbuf_clear(&html);
@@ -131,7 +134,10 @@ static void show_in(const char *path, const char *folder)
 static void show_out(const char *path, const char *folder, char **given, size_t count)
 {
     struct convert_out_attachment *attachments = xcalloc(count + 1, sizeof *attachments);
-    struct strbuf content, mail, detail;
+    size_t attached = 0;
+    struct strbuf content, mail, detail, intro, quoted;
+    strbuf_init(&intro, CONVERT_QUOTE_LINE_MAX);
+    strbuf_init(&quoted, CONVERT_MARKDOWN_MAX);
     strbuf_init(&content, (size_t)1 << 30);
     strbuf_init(&mail, (size_t)2 << 30);
     strbuf_init(&detail, CONVERT_DETAIL_MAX * 4);
@@ -142,20 +148,28 @@ static void show_out(const char *path, const char *folder, char **given, size_t 
         if (!equals)
             fail("expected NAME=FILE", given[i]);
         *equals = '\0';
+        if (strcmp(given[i], "intro") == 0 || strcmp(given[i], "text") == 0) {
+            read_file(equals + 1, given[i][0] == 'i' ? &intro : &quoted);
+            continue;
+        }
         size_t before = content.len;
         read_file(equals + 1, &content);
-        attachments[i] = (struct convert_out_attachment){ .name = given[i], .size = content.len - before };
+        attachments[attached++] = (struct convert_out_attachment){ .name = given[i], .size = content.len - before };
     }
     const struct convert_out_job job = { .content = content.data,
                                          .body_size = body_size,
                                          .attachments = attachments,
-                                         .attachment_count = count,
+                                         .attachment_count = attached,
+                                         .answered_intro = quoted.len > 0 ? intro.data : NULL,
+                                         .answered_text = quoted.len > 0 ? quoted.data : NULL,
                                          .seed = 1 };
     convert_mime_out(&job, collect, &mail, &detail);
     write_file(folder, "mail.eml", mail.data, mail.len);
     if (detail.len > 0)
         printf("%s\n", detail.data);
     free(attachments);
+    strbuf_free(&intro);
+    strbuf_free(&quoted);
     strbuf_free(&content);
     strbuf_free(&mail);
     strbuf_free(&detail);
@@ -163,12 +177,12 @@ static void show_out(const char *path, const char *folder, char **given, size_t 
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "in") == 0) {
-        show_in(argv[2], argv[3]);
+    if (argc >= 4 && strcmp(argv[1], "in") == 0) {
+        show_in(argv[2], argv[3], argv + 4, (size_t)argc - 4);
     } else if (argc >= 4 && strcmp(argv[1], "out") == 0) {
         show_out(argv[2], argv[3], argv + 4, (size_t)argc - 4);
     } else {
-        fprintf(stderr, "usage: convert_show in MAIL FOLDER | out BODY FOLDER [NAME=FILE ...]\n");
+        fprintf(stderr, "usage: convert_show in MAIL FOLDER [ADDRESS ...] | out BODY FOLDER [NAME=FILE ...]\n");
         return 2;
     }
     return 0;
