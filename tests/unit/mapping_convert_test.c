@@ -257,12 +257,12 @@ static void on_out(struct convert_out_result *result, void *ctx)
     loop_stop(fixture->loop);
 }
 
-static void mail_out(struct fixture *fixture, const char *body, const char *attachment)
+static void mail_out_with(struct fixture *fixture, const char *name, const char *body, const char *attachment)
 {
     forget_results(fixture);
     struct tmtp_message message;
     tmtp_message_init(&message);
-    tmtp_message_add_attachment(&message, "u:note.txt", (int64_t)strlen(attachment), NULL);
+    tmtp_message_add_attachment(&message, name, (int64_t)strlen(attachment), "a/b");
     struct strbuf content;
     strbuf_init(&content, (size_t)1 << 20);
     strbuf_add_fmt(&content, "%s%s", body, attachment);
@@ -283,6 +283,11 @@ static void mail_out(struct fixture *fixture, const char *body, const char *atta
     tmtp_message_free(&message);
     loop_run(fixture->loop);
     assert_true(fixture->done);
+}
+
+static void mail_out(struct fixture *fixture, const char *body, const char *attachment)
+{
+    mail_out_with(fixture, "u:note.txt", body, attachment);
 }
 
 static const char sample[] =
@@ -642,6 +647,20 @@ static void test_mail_out(void **state)
     stop(&fixture);
 }
 
+/* Reading one takes nothing that a locked worker may not do. */
+static void test_form_out(void **state)
+{
+    (void)state;
+    struct fixture fixture = { 0 };
+    start(&fixture, NULL);
+    mail_out_with(&fixture, "r:Order", "Here.\n", "{\"width\":92.5,\"list\":[1,2]}");
+    assert_true(fixture.ok);
+    assert_int_equal(convert_crashes(fixture.convert), 0);
+    assert_non_null(strstr(fixture.content, "| width | 92.5  |\r\n| list  | 1, 2  |\r\n"));
+    assert_non_null(strstr(fixture.content, "(a/b)"));
+    stop(&fixture);
+}
+
 static void test_mail_out_of_crashing_workers(void **state)
 {
     (void)state;
@@ -721,6 +740,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_no_room_for_the_result),
         cmocka_unit_test(test_small_content_with_a_large_result),
         cmocka_unit_test(test_mail_out),
+        cmocka_unit_test(test_form_out),
         cmocka_unit_test(test_mail_out_of_crashing_workers),
         cmocka_unit_test(test_impossible_request),
         cmocka_unit_test(test_pending_jobs_get_no_callback),
