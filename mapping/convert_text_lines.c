@@ -76,7 +76,7 @@ static void add_line(struct reader *reader, const struct physical *line, bool is
         last->len++;
         return;
     }
-    if (reader->lines->count == reader->capacity) {
+    if (!reader->lines->lines || reader->lines->count == reader->capacity) {
         reader->capacity = reader->capacity > 0 ? reader->capacity * 2 : 64;
         reader->lines->lines = xreallocarray(reader->lines->lines, reader->capacity, sizeof *reader->lines->lines);
     }
@@ -101,7 +101,7 @@ static void add_flowed(struct reader *reader, const struct physical *line, bool 
     if (goes_on && is_delsp)
         kept.len--;
     struct convert_text_line *last = last_line(reader);
-    if (reader->has_pending && last->depth == line->depth && !is_empty && !is_signature) {
+    if (last && reader->has_pending && last->depth == line->depth && !is_empty && !is_signature) {
         strbuf_add(&reader->text, kept.text, kept.len);
         last->len += (uint32_t)kept.len;
         last->is_joined = true;
