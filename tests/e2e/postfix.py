@@ -155,6 +155,7 @@ relay_domains = {DOMAIN}
 smtpd_relay_restrictions = reject_unauth_destination
 transport_maps = inline:{{ {DOMAIN}=lmtp:inet:127.0.0.1:{lmtp_port} }}
 header_checks = regexp:$config_directory/header_checks
+nested_header_checks =
 """)
         self.write("header_checks", HEADER_CHECKS.format(authserv_id=AUTHSERV_ID))
 
@@ -168,6 +169,7 @@ myhostname = mx.test
 mynetworks =
 default_transport = discard:
 header_checks = regexp:$config_directory/header_checks
+nested_header_checks =
 {settings}""", services)
         self.write("header_checks", HEADER_CHECKS.format(authserv_id=AUTHSERV_ID))
 
