@@ -117,7 +117,12 @@ static void start(struct fixture *fixture)
     fixture->loop = loop_new(fixture->clock);
     fixture->look = timer_new(fixture->loop, look, fixture);
     const struct convert_settings settings = {
-        .loop = fixture->loop, .directory = ".", .program = "/proc/self/exe", .workers = 1, .memory_bytes = MEMORY_MAX
+        .loop = fixture->loop,
+        .directory = ".",
+        .program = "/proc/self/exe",
+        .workers = 1,
+        .memory_bytes = MEMORY_MAX,
+        .job_timeout_ms = 600 * 1000 /* sanitized code on a busy machine; processor time has its own limit */
     };
     fixture->convert = convert_new(&settings);
     assert_non_null(fixture->convert);
