@@ -258,7 +258,7 @@ static char *carry(const struct message *message, enum convert_body_choice choic
     struct convert_in_message received;
     struct convert_input input = convert_input_of(mail.data, mail.len);
     convert_mime_in(charsets, &input, &options, collect, &back, &received);
-    assert_string_equal(received.detail, "");
+    assert_string_equal(received.detail, choice == CONVERT_BODY_HTML ? "HTML shown" : "");
     assert_int_equal(received.attachment_count, message->count);
     size_t sent_at = message->body_size, back_at = (size_t)received.body_size;
     for (size_t i = 0; i < message->count; i++) {
