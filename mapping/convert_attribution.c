@@ -511,8 +511,19 @@ static bool has_digit(const char *text, size_t len)
     return found;
 }
 
+/* "Message-ID:", "MIME-Version:": a field of a mail's own header, which no program copies into an answer. */
+static bool is_header_field(const struct convert_attribution_line *line)
+{
+    size_t n = 0;
+    bool has_hyphen = false;
+    while (n < line->len && (isalpha((unsigned char)line->text[n]) || (n > 0 && line->text[n] == '-')))
+        has_hyphen = line->text[n++] == '-' || has_hyphen;
+    return has_hyphen && n < line->len && line->text[n] == ':';
+}
+
 /* A block of From, Sent, To and Subject in the order of whatever program: who, when and about what at least. "Da" and
- * "De" are labels of several kinds in several languages: what has come already decides. */
+ * "De" are labels of several kinds in several languages: what has come already decides. Where somebody shows a whole
+ * header, it is none. */
 static size_t match_block(const struct convert_attribution_line *lines, size_t count)
 {
     int seen = 0;
@@ -525,6 +536,8 @@ static size_t match_block(const struct convert_attribution_line *lines, size_t c
             return 0;
         if (is_blank(&lines[i]))
             break;
+        if (label == 0 && is_header_field(&lines[i]))
+            return 0;
         if (label == 0) {
             continued++;
             continue;

@@ -13,10 +13,10 @@
 /* Kinds of text that nobody reads as such. */
 static bool is_file_of_text(const struct convert_part *part)
 {
-    static const char *const subtypes[] = { "calendar",   "vcard",      "x-vcard",    "directory",
-                                            "css",        "csv",        "rtf",        "xml",
-                                            "xsl",        "x-amp-html", "javascript", "rfc822-headers",
-                                            "x-vcalendar" };
+    static const char *const subtypes[] = { "calendar",      "vcard",      "x-vcard",    "directory",
+                                            "css",           "csv",        "rtf",        "xml",
+                                            "xsl",           "x-amp-html", "javascript", "rfc822-headers",
+                                            "rfc822-header", "x-vcalendar" };
     for (size_t i = 0; i < sizeof subtypes / sizeof subtypes[0]; i++) {
         if (strcmp(part->about.subtype, subtypes[i]) == 0)
             return true;

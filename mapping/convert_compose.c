@@ -10,6 +10,7 @@
 #include "mapping/convert_html.h"
 #include "mapping/convert_incoming.h"
 #include "mapping/convert_inline_file.h"
+#include "mapping/convert_inline_mail.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_pictures.h"
 #include "mapping/convert_text.h"
@@ -98,7 +99,8 @@ static void write_plain(struct piece *piece, const char *text, size_t len)
         return;
     }
     const struct convert_text_format format = { about->is_flowed, about->is_delsp };
-    convert_text_write(piece->writer, text, len, &format, piece->history);
+    struct convert_history *history = piece->in->is_report ? NULL : piece->history;
+    convert_text_write(piece->writer, text, len, &format, history);
 }
 
 /* Text in PGP's armour: what can be read is shown, the whole is attached. */
@@ -154,6 +156,29 @@ static bool write_inline_file(struct piece *piece, const char *text, const struc
     return true;
 }
 
+/* The mail at the end of a report becomes an attachment, with the line that says what it is. */
+static void write_inline_mail(struct piece *piece, const char *text, size_t len)
+{
+    struct convert_incoming *in = piece->in;
+    char *data = xmemdup(text, len);
+    const struct convert_part *part = convert_incoming_make(in, "message/rfc822", "", "", data, len, data);
+    struct convert_item *item = convert_incoming_add(in, part, CONVERT_SHOW_MESSAGE, true);
+    convert_attach_name(in, item);
+    commonmark_end_paragraph(piece->writer);
+    (void)convert_summary_of(item->show)(in, item, piece->writer);
+}
+
+/* Where the mail at the end of a report begins; len: there is none, or no room for it. */
+static size_t find_inline_mail(const struct piece *piece, const char *text, size_t len)
+{
+    bool may_return = piece->in->is_report || piece->in->options->is_automatic;
+    size_t offset = len;
+    if (!may_return || convert_crypto_armour(text, len) != CONVERT_CRYPTO_NONE ||
+        !convert_inline_mail_find(text, len, &offset) || !convert_incoming_has_room(piece->in, len - offset))
+        return len;
+    return offset;
+}
+
 /* Text from..to of the bytes; false: too long. */
 static bool write_segment(struct piece *piece, const char *bytes, size_t from, size_t to, bool *is_known)
 {
@@ -178,14 +203,17 @@ static bool write_text(struct piece *piece)
     strbuf_init(&bytes, CONVERT_TEXT_MAX * 2 + 1);
     bool is_whole = convert_content_bytes(part, &bytes);
     bool fits = strbuf_ok(&bytes);
-    while (fits && convert_inline_file_find(bytes.data, bytes.len, at, &file)) {
+    size_t end = fits ? find_inline_mail(piece, bytes.data, bytes.len) : 0;
+    while (fits && convert_inline_file_find(bytes.data, end, at, &file)) {
         fits = write_segment(piece, bytes.data, at, file.offset, &is_known);
         at = file.offset;
         if (!fits || !write_inline_file(piece, bytes.data, &file))
             break;
         at = file.offset + file.len;
     }
-    fits = fits && write_segment(piece, bytes.data, at, bytes.len, &is_known);
+    fits = fits && write_segment(piece, bytes.data, at, end, &is_known);
+    if (fits && end < bytes.len)
+        write_inline_mail(piece, bytes.data + end, bytes.len - end);
     if (fits)
         note_state(piece, !is_whole   ? CONVERT_TEXT_DAMAGED
                           : !is_known ? CONVERT_TEXT_UNKNOWN_CHARSET
@@ -291,7 +319,7 @@ static void add_item(struct body *body, struct convert_item *item)
     strbuf_init(&piece.out, SHOWN_MAX);
     piece.writer = commonmark_writer_new(&piece.out);
     piece.history = convert_history_new(piece.writer, &piece.out);
-    if (in->is_forward)
+    if (in->is_forward || in->is_report)
         convert_history_mark(piece.history, CONVERT_HISTORY_FORWARD);
     bool fits = is_due && write_item(&piece);
     commonmark_end_paragraph(piece.writer);

@@ -53,6 +53,7 @@ struct convert_incoming {
     struct convert_input *mail;
     const struct convert_in_options *options;
     bool is_forward;             /* its subject says so: what it quotes is news */
+    bool is_report;              /* a server wrote it: what it quotes is what the report is about */
     struct convert_item **items; /* in the order of the mail; what is found while the body is written at the end */
     size_t count;
     const struct convert_part *related; /* while parts are collected: the innermost */

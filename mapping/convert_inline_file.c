@@ -30,7 +30,8 @@ static bool has_prefix(const char *line, size_t len, const char *prefix)
 
 /* ---- uuencode ---- */
 
-/* "begin 644 name": three or four octal digits, and a name. Returns its offset in the line; 0: no such line. */
+/* "begin 644 name": three or four octal digits, and a name, which some leave out. Returns its offset in the line; 0: no
+ * such line. */
 static size_t uu_name(const char *line, size_t len)
 {
     static const char begin[] = "begin ";
@@ -42,7 +43,9 @@ static size_t uu_name(const char *line, size_t len)
         digits++;
     bool is_mode = digits == 3 || digits == 4;
     i += digits;
-    return is_mode && i + 1 < len && line[i] == ' ' && len - i - 1 <= NAME_LEN_MAX ? i + 1 : 0;
+    if (!is_mode || (i < len && line[i] != ' ') || len - i > NAME_LEN_MAX)
+        return 0;
+    return i < len ? i + 1 : len;
 }
 
 /* A count, and about as many characters of the alphabet as it says: some programs write one more, or leave blanks at the

@@ -25,6 +25,18 @@ static void add_attachment(struct convert_in_message *message, const char *name,
     message->attachments[message->attachment_count++] = (struct convert_in_attachment){ xstrdup(name), size };
 }
 
+/* Whether a server wrote it, by what it calls itself. */
+static bool is_report(struct convert_incoming *in, const char *from, size_t len)
+{
+    static const char *const names[] = { "mailer-daemon", "mail delivery" };
+    bool is_found = false;
+    char *line = convert_field_text(in->charsets, from, len, CONVERT_FROM_NAME_MAX);
+    for (size_t i = 0; i < sizeof names / sizeof *names && !is_found; i++)
+        is_found = strcasestr(line, names[i]) != NULL;
+    free(line);
+    return is_found;
+}
+
 static void read_header(struct convert_incoming *in, const struct convert_input *mail,
                         struct convert_in_message *message)
 {
@@ -40,11 +52,10 @@ static void read_header(struct convert_incoming *in, const struct convert_input 
         message->subject = xstrdup(CONVERT_NO_SUBJECT);
     }
     in->is_forward = convert_subject_is_forward(message->subject);
-    if (convert_field_find(mail->data, len, "From", &field))
-        message->from_name =
-            convert_field_display_name(in->charsets, field.value, field.value_len, CONVERT_FROM_NAME_MAX);
-    else
-        message->from_name = xstrdup("");
+    if (!convert_field_find(mail->data, len, "From", &field))
+        field = (struct convert_field){ .value = "" };
+    message->from_name = convert_field_display_name(in->charsets, field.value, field.value_len, CONVERT_FROM_NAME_MAX);
+    in->is_report = is_report(in, field.value, field.value_len);
     convert_head_read_others(in, mail->data, len);
 }
 

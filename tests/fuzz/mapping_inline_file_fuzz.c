@@ -1,9 +1,11 @@
-/* Files in a text lie in it, one behind the other, and never decode to more than they are. */
+/* Files in a text lie in it, one behind the other, and never decode to more than they are; a returned mail stands below
+ * something. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/strbuf.h"
 #include "mapping/convert_inline_file.h"
+#include "mapping/convert_inline_mail.h"
 
 static void require(bool holds)
 {
@@ -28,5 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         strbuf_free(&bytes);
         at = file.offset + file.len;
     }
+    size_t mail = 0;
+    require(!convert_inline_mail_find(text, size, &mail) || (mail > 0 && mail < size));
     return 0;
 }

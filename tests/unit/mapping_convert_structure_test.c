@@ -11,6 +11,7 @@
 #include "mapping/convert_address_list.h"
 #include "mapping/convert_charset.h"
 #include "mapping/convert_inline_file.h"
+#include "mapping/convert_inline_mail.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mime_field.h"
 #include "mapping/convert_mime_scan.h"
@@ -38,7 +39,10 @@ static void test_files_in_texts(void **state)
         { "begin 644 a\nbegin 644 b\n#86)C\nend\n", "b", "abc", 12 }, /* the first one is text */
         { "begin 644 a\n#86)C\n`\n", NULL, NULL, 0 },                 /* no end */
         { "begin 644 a\nA letter of somebody\nend\n", NULL, NULL, 0 },
-        { "begin 644\n#86)C\n`\nend\n", NULL, NULL, 0 },
+        { "begin 644\n#86)C\n`\nend\n", "", "abc", 0 }, /* without a name */
+        { "begin 644 \n#86)C\n`\nend\n", "", "abc", 0 },
+        { "begin 644\nA letter of somebody\nend\n", NULL, NULL, 0 },
+        { "begin 6444 x\n", NULL, NULL, 0 },
         { "begin 9 a\n#86)C\n`\nend\n", NULL, NULL, 0 },
         { " begin 644 a\n#86)C\n`\nend\n", NULL, NULL, 0 },
         { "begin 644 a\nend\n", NULL, NULL, 0 },
@@ -93,6 +97,37 @@ static void test_file_that_would_grow(void **state)
     strbuf_init(&bytes, file.content_len + 1);
     assert_false(convert_inline_file_decode(text, &file, &bytes));
     strbuf_free(&bytes);
+}
+
+/* ---- a mail in a text ---- */
+
+#define MAIL "Received: from a by b;\n\ttoday\nFrom: a@example.com\nSubject: S\n\nText\n"
+
+static void test_mail_in_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int offset; /* -1: none */
+    } rows[] = {
+        { "Failed.\n--- Below\n" MAIL, 18 },
+        { "Failed.\r\n----- Original -----\r\n\r\n" MAIL, 33 },
+        { "This is the message:\n\nFrom a Tue Mar  3\n" MAIL, 22 }, /* with the line of an mbox file */
+        { "Intestazioni originali:\n" MAIL, 24 },
+        { "--- Below\nReceived: from a (via\nHTTP);\nFrom: a@example.com\nSubject: S\n", 10 }, /* broken */
+        { "--- Below\nA: b\n\n--- Below\n" MAIL, 26 },
+        { MAIL, -1 },
+        { "Failed.\n\n" MAIL, -1 },
+        { "Begin forwarded message:\n\n" MAIL, -1 },
+        { "--- Below\nFrom: a@example.com\nDate: today\nSubject: S\n\nText\n", -1 }, /* people show that */
+        { "--- Below\nReceived: from a by b\n\nFrom: a\n", -1 },
+        { "", -1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t offset = 0;
+        bool is_found = convert_inline_mail_find(rows[i].text, strlen(rows[i].text), &offset);
+        assert_int_equal(is_found ? (int)offset : -1, rows[i].offset);
+    }
 }
 
 /* ---- people ---- */
@@ -248,13 +283,10 @@ int main(void)
 {
     charsets = convert_charsets_new();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files_in_texts),
-        cmocka_unit_test(test_file_behind_file),
-        cmocka_unit_test(test_file_that_would_grow),
-        cmocka_unit_test(test_people),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_first_octets),
-        cmocka_unit_test(test_header_ends),
+        cmocka_unit_test(test_files_in_texts), cmocka_unit_test(test_file_behind_file),
+        cmocka_unit_test(test_mail_in_text),   cmocka_unit_test(test_file_that_would_grow),
+        cmocka_unit_test(test_people),         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_first_octets),   cmocka_unit_test(test_header_ends),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     convert_charsets_free(&charsets);
