@@ -288,11 +288,13 @@ static size_t without_blanks(const char *line, size_t len)
     return len;
 }
 
+enum { BOUNDARY_MAX = 200 };
+
 /* A boundary that was not declared, or not so: the first line of its form with a Content field behind it. The caller's;
  * NULL: there is none. */
 static char *guess_boundary(struct scan *scan, const struct convert_part *part)
 {
-    enum { BOUNDARY_MAX = 200, TRIES = 1000 };
+    enum { TRIES = 1000 };
     const char *end = part->content + part->content_len;
     const char *line = next_dashes(scan, part->content, part->content, end);
     for (unsigned tries = 0; line && tries < TRIES; tries++) {
@@ -364,23 +366,36 @@ static bool has_parts_nevertheless(const struct convert_part *part)
     return false;
 }
 
-/* Without any type, but "--b" and a Content field in the first lines, and its end: programs forget the field. */
+/* Whether the parts of a multipart with that boundary begin here, and end. A text that declares it itself quotes a mail. */
+static bool begins_with_parts(struct scan *scan, const struct convert_part *part, const char *boundary)
+{
+    struct strbuf line;
+    strbuf_init(&line, BOUNDARY_MAX + 8);
+    strbuf_add_fmt(&line, "\n--%s", boundary);
+    size_t len = part->content_len < CONVERT_PREAMBLE_MAX ? part->content_len : CONVERT_PREAMBLE_MAX;
+    bool is_first = len >= line.len && memcmp(part->content, line.data + 1, line.len - 1) == 0;
+    const char *first = is_first ? part->content : memmem(part->content, len, line.data, line.len);
+    bool begins = first && !memmem(part->content, (size_t)(first - part->content), "boundary=", 9);
+    strbuf_add_str(&line, "--");
+    bool is_one = begins && convert_input_find(scan->input, part->content, part->content + part->content_len, line.data,
+                                               line.len);
+    strbuf_free(&line);
+    return is_one;
+}
+
+/* Without any type, but with "--b" in the first lines, behind one of them a Content field, and its end: programs forget
+ * the field. */
 static bool is_undeclared_multipart(struct scan *scan, const struct convert_part *part)
 {
+    enum { LOOKED_AT = 8 * 1024 };
     if (part->about.has_type && convert_part_is(part, "text", NULL) && has_parts_nevertheless(part))
         return true;
     if (part->about.has_type || scan->depth > 0 || scan->parts > 1)
         return false;
-    size_t len = part->content_len < CONVERT_PREAMBLE_MAX ? part->content_len : CONVERT_PREAMBLE_MAX;
+    size_t len = part->content_len < LOOKED_AT ? part->content_len : LOOKED_AT;
     const struct convert_part start = { .content = part->content, .content_len = len };
     char *boundary = guess_boundary(scan, &start);
-    struct strbuf closing;
-    strbuf_init(&closing, CONVERT_PREAMBLE_MAX + 8);
-    if (boundary)
-        strbuf_add_fmt(&closing, "\n--%s--", boundary);
-    const char *end = part->content + part->content_len;
-    bool is_one = boundary && convert_input_find(scan->input, part->content, end, closing.data, closing.len);
-    strbuf_free(&closing);
+    bool is_one = boundary && begins_with_parts(scan, part, boundary);
     free(boundary);
     return is_one;
 }
