@@ -1,5 +1,6 @@
 #include "mapping/convert_text_columns.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -52,11 +53,40 @@ static void add_gap(struct gaps *gaps, uint32_t from, uint32_t to, bool is_inner
         gaps->gaps[gaps->count++] = (struct gap){ from, to, is_inner };
 }
 
+/* "*", "1.", a dot in the middle. */
+static bool is_marker(const char *word, size_t len)
+{
+    static const char *const bullets[] = {
+        "*", "-", "+", "o", "\xC2\xB7", "\xE2\x80\xA2", "\xE2\x80\x93", "\xE2\x96\xAA",
+    };
+    for (size_t i = 0; i < sizeof bullets / sizeof bullets[0]; i++) {
+        if (len == strlen(bullets[i]) && memcmp(word, bullets[i], len) == 0)
+            return true;
+    }
+    size_t digits = 0;
+    while (digits < len && isdigit((unsigned char)word[digits]))
+        digits++;
+    return digits > 0 && digits + 1 == len && strchr(".)", word[digits]);
+}
+
+/* Behind the marker of a list's item at the line's start: the gap that follows separates no columns. 0: there is none. */
+static size_t marker_end(const char *text, size_t len)
+{
+    size_t from = 0;
+    while (from < len && (text[from] == ' ' || text[from] == '\t'))
+        from++;
+    size_t to = from;
+    while (to < len && text[to] != ' ' && text[to] != '\t')
+        to++;
+    return is_marker(text + from, to - from) ? to : 0;
+}
+
 static struct gaps find_gaps(const char *text, size_t len)
 {
     struct gaps gaps = { .is_rule = true };
     uint32_t column = 0;
     uint32_t text_end = 0; /* column behind the last word */
+    size_t word_end = 0, item = marker_end(text, len);
     bool had_tab = false;
     for (size_t i = 0; i < len;) {
         uint32_t code;
@@ -67,8 +97,11 @@ static struct gaps find_gaps(const char *text, size_t len)
         uint32_t to =
             is_tab ? (column / CONVERT_TEXT_TAB_WIDTH + 1) * CONVERT_TEXT_TAB_WIDTH : column + convert_text_width(code);
         if (!is_blank) {
-            add_gap(&gaps, text_end, column, text_end > 0);
-            gaps.has_tab = gaps.has_tab || (had_tab && text_end > 0);
+            bool is_in_row = text_end > 0 && word_end != item;
+            if (is_in_row || text_end == 0)
+                add_gap(&gaps, text_end, column, is_in_row);
+            gaps.has_tab = gaps.has_tab || (had_tab && is_in_row);
+            word_end = i + n;
             had_tab = false;
             text_end = to;
             gaps.is_rule = gaps.is_rule && code < 0x80 && strchr("-=_+:", (int)code) != NULL;
