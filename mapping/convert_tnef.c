@@ -477,7 +477,9 @@ static void read_rtf(struct tnef_message *message, const struct tnef_property *p
     strbuf_init(&text, CONVERT_TEXT_MAX);
     if (!tnef_rtf_expand(property->data, property->len, &rtf))
         message->result->is_damaged = true;
-    enum tnef_rtf kind = tnef_rtf_read(message->charsets, rtf.data, rtf.len, &text);
+    bool is_cut;
+    enum tnef_rtf kind = tnef_rtf_read(message->charsets, rtf.data, rtf.len, &text, &is_cut);
+    message->result->is_incomplete = message->result->is_incomplete || is_cut;
     if (kind == TNEF_RTF_HTML)
         keep_text(message, &text, &message->result->html, &message->result->html_len);
     else if (kind != TNEF_RTF_DAMAGED)

@@ -62,8 +62,10 @@ enum tnef_rtf { TNEF_RTF_DAMAGED, TNEF_RTF_PLAIN, TNEF_RTF_TEXT, TNEF_RTF_HTML }
 
 /* Appends what was compressed; false when it is damaged, or longer than out may be (what could be had is in out). */
 bool tnef_rtf_expand(const void *data, size_t len, struct strbuf *out);
-/* Appends the HTML that the RTF was made of, or its text. Says which; PLAIN is RTF in its own right. */
-enum tnef_rtf tnef_rtf_read(struct convert_charsets *charsets, const char *rtf, size_t len, struct strbuf *out);
+/* Appends the HTML that the RTF was made of, or its text. Says which; PLAIN is RTF in its own right. *is_cut_out: text was left
+ * out because its groups are nested more than 100 deep. */
+enum tnef_rtf tnef_rtf_read(struct convert_charsets *charsets, const char *rtf, size_t len, struct strbuf *out,
+                            bool *is_cut_out);
 
 /* ---- convert_tnef.c ---- */
 

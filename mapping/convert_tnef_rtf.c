@@ -106,6 +106,7 @@ struct reader {
     enum tnef_rtf kind;
     struct group groups[GROUPS_MAX];
     size_t depth;              /* may exceed the maximum: the surplus is only counted, and its text left out */
+    bool is_too_deep;          /* there was such text */
     bool is_starred;           /* behind "\*": a destination that we don't know is skipped */
     unsigned code_page;        /* \ansicpg */
     unsigned fonts[FONTS_MAX]; /* code page of each; 0: the document's */
@@ -394,6 +395,8 @@ static void open_group(struct reader *reader)
     reader->to_skip = 0;
     if (++reader->depth < GROUPS_MAX)
         *current(reader) = outer;
+    else
+        reader->is_too_deep = reader->is_too_deep || !outer.is_skipped;
 }
 
 static void close_group(struct reader *reader)
@@ -420,9 +423,11 @@ static void read_token(struct reader *reader)
         add_octet(reader, c);
 }
 
-enum tnef_rtf tnef_rtf_read(struct convert_charsets *charsets, const char *rtf, size_t len, struct strbuf *out)
+enum tnef_rtf tnef_rtf_read(struct convert_charsets *charsets, const char *rtf, size_t len, struct strbuf *out,
+                            bool *is_cut_out)
 {
     static const char start[] = "{\\rtf";
+    *is_cut_out = false;
     if (len < sizeof start - 1 || memcmp(rtf, start, sizeof start - 1) != 0)
         return TNEF_RTF_DAMAGED;
     struct reader reader = {
@@ -439,5 +444,6 @@ enum tnef_rtf tnef_rtf_read(struct convert_charsets *charsets, const char *rtf, 
         read_token(&reader);
     flush(&reader);
     strbuf_free(&reader.pending);
+    *is_cut_out = reader.is_too_deep;
     return strbuf_ok(out) ? reader.kind : TNEF_RTF_DAMAGED;
 }

@@ -341,10 +341,33 @@ static void test_rtf(void **state)
         char *copy = malloc(len); /* its end is watched */
         memcpy(copy, rows[i].rtf, len);
         strbuf_init(&out, 1000);
-        assert_int_equal(tnef_rtf_read(charsets, copy, len, &out), rows[i].kind);
+        bool is_cut;
+        assert_int_equal(tnef_rtf_read(charsets, copy, len, &out, &is_cut), rows[i].kind);
+        assert_false(is_cut);
         assert_string_equal(out.data, rows[i].expected);
         strbuf_free(&out);
         free(copy);
+    }
+}
+
+/* Text in groups that are nested too deep was lost without a word. */
+static void test_rtf_that_is_too_deep(void **state)
+{
+    (void)state;
+    for (unsigned depth = 50; depth <= 150; depth += 50) {
+        struct strbuf rtf, out;
+        bool is_cut;
+        strbuf_init(&rtf, 10000);
+        strbuf_init(&out, 10000);
+        strbuf_add_str(&rtf, "{\\rtf1 above");
+        for (unsigned i = 1; i < depth; i++)
+            strbuf_add_char(&rtf, '{');
+        strbuf_add_str(&rtf, " deep");
+        assert_int_equal(tnef_rtf_read(charsets, rtf.data, rtf.len, &out, &is_cut), TNEF_RTF_PLAIN);
+        assert_true(is_cut == !strstr(out.data, "deep"));
+        assert_true(is_cut == (depth >= 100));
+        strbuf_free(&rtf);
+        strbuf_free(&out);
     }
 }
 
@@ -560,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_compressed_rtf),
         cmocka_unit_test(test_rtf),
+        cmocka_unit_test(test_rtf_that_is_too_deep),
         cmocka_unit_test(test_message_inside),
         cmocka_unit_test(test_messages_in_messages),
         cmocka_unit_test(test_meeting),
