@@ -1,10 +1,10 @@
 /* convert_mime_in.h - mail -> thread message
  *
- * What becomes the body: text/plain where there is some, else HTML; of a multipart/alternative its plain form unless
- * that is empty. Further unnamed text parts of a multipart/mixed follow after a rule. Everything else is attached,
- * messages byte for byte. What can't be carried as it should is named in a note at the body's end, and the mail
- * itself is attached ("u:original.eml"). Mail beyond the limits of convert_limits.h comes in the fallback form: a
- * short text and the original. In front of the body of automatic mail a line says so. Runs in a worker. Internal to mapping/convert*.
+ * What becomes the body, and where each rule lives, is in docs/CONTENT.md; convert_incoming.h says which room comes when. Whatever
+ * is not shown is attached, messages byte for byte. What can't be carried as it should is named in the body, and the mail
+ * itself is attached ("u:original.eml"). Mail beyond the limits of structure in convert_limits.h comes in the fallback
+ * form: a short text and the original. In front of the body of automatic mail a line says so. Runs in a worker.
+ * Internal to mapping/convert*.
  */
 #pragma once
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-"""What the documents name is there: events of the log, keys of the configuration, places that links lead to."""
+"""What the documents name is there: events of the log, keys of the configuration, rooms of the house, places that links lead to."""
 import glob
 import os
 import re
@@ -34,6 +34,20 @@ def test_keys_of_the_configuration():
     manual = re.sub(r"\\[-&]|[\"]", "", read("docs/posternd.8"))
     for key in re.findall(r'CFG_(?:STR|INT|BOOL|STR_LIST|SEC)\("(\w+)"', schema):
         assert re.search(rf"^[.](It Ic|Ss) .*\b{key}\b", manual, re.MULTILINE), f"posternd(8) does not have {key}"
+
+
+def test_rooms_of_the_conversion():
+    """The map has each of them once, and nothing names one that does not exist."""
+    rooms = {os.path.basename(path).rsplit(".", 1)[0] for path in glob.glob(f"{ROOT}/mapping/convert*.[ch]")}
+    _, _, table = read("docs/ARCHITECTURE.md").partition("## The rooms of the conversion")
+    named = re.findall(r"`(convert\w*)`", table.partition("| room |")[2].partition("## ")[0])
+    assert sorted(named) == sorted(rooms)
+    for document in DOCUMENTS:
+        for folder, name in re.findall(r"`(?:(gateway|mapping)/)?(\w+)`", read(document)):
+            if folder == "gateway":
+                assert glob.glob(f"{ROOT}/gateway/{name}*.[ch]"), f"{document}: gateway/{name}"
+            elif name.startswith("convert_") and name != "convert_show":
+                assert name in rooms, f"{document}: {name}"
 
 
 def test_links():
