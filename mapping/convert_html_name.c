@@ -149,10 +149,9 @@ static const struct element {
 
 /* Sorted, in the order of enum html_attribute_name. */
 static const char *const attributes[] = {
-    "align",    "alt",     "aria-label",  "background", "bgcolor", "border",  "checked",  "class",
-    "color",    "colspan", "data-marker", "face",       "height",  "hidden",  "href",     "id",
-    "multiple", "name",    "placeholder", "reversed",   "role",    "rowspan", "selected", "src",
-    "start",    "style",   "type",        "value",      "width",   "wrap",
+    "align",    "alt",    "background", "bgcolor", "border", "checked", "class",    "color", "colspan",
+    "face",     "height", "hidden",     "href",    "id",     "name",    "reversed", "role",  "rowspan",
+    "selected", "src",    "start",      "style",   "type",   "value",   "width",    "wrap",
 };
 
 _Static_assert(sizeof elements / sizeof elements[0] == HTML_NAME_COUNT - HTML_OTHER - 1, "one for each name");

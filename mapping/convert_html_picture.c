@@ -8,14 +8,7 @@
 
 #include "base/xmalloc.h"
 #include "mapping/convert_limits.h"
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "mapping/convert_transfer.h"
 
 static int base64_value(char c)
 {
@@ -32,9 +25,10 @@ static int base64_value(char c)
 static char next_octet(const char *url, size_t len, size_t *at)
 {
     size_t i = *at;
-    if (url[i] == '%' && len - i > 2 && hex_value(url[i + 1]) >= 0 && hex_value(url[i + 2]) >= 0) {
+    int octet = url[i] == '%' && len - i > 2 ? convert_hex_byte(url + i + 1) : -1;
+    if (octet >= 0) {
         *at += 3;
-        return (char)(hex_value(url[i + 1]) * 16 + hex_value(url[i + 2]));
+        return (char)octet;
     }
     *at += 1;
     return url[i];

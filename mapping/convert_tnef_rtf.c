@@ -4,6 +4,7 @@
 #include "base/strbuf.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_tnef_internal.h"
+#include "mapping/convert_transfer.h"
 #include "mapping/convert_utf8.h"
 
 /* ---- decompression: [MS-OXRTFCP] section 2.1 ---- */
@@ -359,21 +360,15 @@ static void read_word(struct reader *reader)
     obey(reader, name, has_number, (int)(negative ? -number : number));
 }
 
-static int hex_digit(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
-}
-
 /* "\'e4", "\{", "\~"; at is behind the backslash. */
 static void read_symbol(struct reader *reader)
 {
     char c = reader->rtf[reader->at++];
     if (c == '\'') {
-        int high = reader->at < reader->len ? hex_digit(reader->rtf[reader->at]) : -1;
-        int low = high >= 0 && reader->at + 1 < reader->len ? hex_digit(reader->rtf[reader->at + 1]) : -1;
-        if (low >= 0) {
+        int octet = reader->len - reader->at > 1 ? convert_hex_byte(reader->rtf + reader->at) : -1;
+        if (octet >= 0) {
             reader->at += 2;
-            add_octet(reader, (char)(high << 4 | low));
+            add_octet(reader, (char)octet);
         }
     } else if (c == '*') {
         reader->is_starred = true;
