@@ -195,6 +195,8 @@ static void on_enter(void *ctx, enum markdown_node node, const struct markdown_d
         write_run(html, node == MARKDOWN_EM || node == MARKDOWN_STRONG || node == MARKDOWN_STRIKE);
     if (node == MARKDOWN_IMAGE && html->image_depth++ == 0)
         strbuf_clear(&html->alt);
+    if (node == MARKDOWN_IMAGE || node == MARKDOWN_LINK)
+        html->row_is_empty = false; /* there is something to see, even if neither has a text */
     if (html->image_depth > 0)
         return;
     html->in_code = html->in_code || node == MARKDOWN_CODE || node == MARKDOWN_CODE_BLOCK;

@@ -53,6 +53,12 @@ static const struct rendering {
       TABLE "<tr><th>a</th><th>b</th></tr>\n<tr><td><code style=\"" SHADE
             "\">c|d</code></td><td>|</td></tr>\n</table>\n" },
     { "| | |\n|---|---|\n|c|d|", "| c | d |\n", TABLE "<tr><td>c</td><td>d</td></tr>\n</table>\n" },
+    /* a row of nothing but pictures and links without texts is not an empty one */
+    { "|a|\n|---|\n|![](this_u:gate%201.png)|\n|[](https://e.com/)|",
+      "| a                   |\n|---------------------|\n| [image: gate 1.png] |\n| https://e.com/      |\n",
+      TABLE "<tr><th>a</th></tr>\n<tr><td>" PICTURE(
+          "") "</td></tr>\n"
+              "<tr><td><a href=\"https://e.com/\">https://e.com/</a></td></tr>\n</table>\n" },
     { "[x](https://example.com/?a=1&b=2)", "x <https://example.com/?a=1&b=2>\n",
       "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>\n" },
     { "<https://example.com>", "https://example.com\n",
