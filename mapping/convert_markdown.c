@@ -455,7 +455,20 @@ int markdown_parse(const char *body, size_t len, const struct convert_markdown_r
     return result == 0 && strbuf_ok(events->out) ? 1 : -1;
 }
 
-/* The name behind "this_", percent-decoded; NULL when it is not one with a prefix, or not valid text. */
+/* What the text itself may not contain may not come in encoded, as a name that is shown. */
+static bool has_control(const struct strbuf *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < name->len && !found;) {
+        uint32_t code;
+        size_t n = convert_utf8_char(name->data + i, name->len - i, &code);
+        found = n == 0 || convert_utf8_is_control(code);
+        i += n;
+    }
+    return found;
+}
+
+/* The name behind "this_", percent-decoded; NULL when it is not one with a prefix, or not one line of valid text. */
 static char *attachment_name(const char *encoded)
 {
     struct strbuf name;
@@ -468,8 +481,7 @@ static char *attachment_name(const char *encoded)
             strbuf_add_char(&name, *c);
         }
     }
-    bool good = name.len > 2 && strchr("ufr", name.data[0]) && name.data[1] == ':' && strlen(name.data) == name.len &&
-                convert_utf8_is_valid(name.data, name.len);
+    bool good = name.len > 2 && strchr("ufr", name.data[0]) && name.data[1] == ':' && !has_control(&name);
     char *result = good ? xstrdup(name.data) : NULL;
     strbuf_free(&name);
     return result;

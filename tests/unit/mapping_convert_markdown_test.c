@@ -98,6 +98,10 @@ static const struct rendering {
       "<p>Form &quot;Gold/Form&quot; (attached: Gold/Form)</p>\n" },
     { "&lt;b&gt; &eacute; &#233; &nosuch; &#0; &#27;", "<b> é é &nosuch; \xEF\xBF\xBD \xEF\xBF\xBD\n",
       "<p>&lt;b&gt; é é &amp;nosuch; \xEF\xBF\xBD \xEF\xBF\xBD</p>\n" },
+    /* nor may it come in as the name of a file */
+    { "[x](this_u:a%0D%0A.%1B%0A) ![y](this_u:%E2%80%AEgnp.exe) ![?](this_f:A%0Ab)", "x [image: y] [image: ?]\n",
+      "<p>x [image: y] [image: ?]</p>\n" },
+    { "[x](this_u:a%FF) ![y](0123456789abcdef_u:a%07)", "x [image: y]\n", "<p>x [image: y]</p>\n" },
     { "a\x01\xFF", "a\xEF\xBF\xBD\xEF\xBF\xBD\n", "<p>a\xEF\xBF\xBD\xEF\xBF\xBD</p>\n" },
     { ":::\na\n:::\nb\n:::>\n", "a\n\n----------\n\nb\n", "<p>a</p>\n<hr>\n<p>b</p>\n" },
     { "```\n:::\n:::>\n```", "     :::\n     :::>\n",

@@ -75,6 +75,7 @@ static void test_texts_stay_apart(void **state)
         "\f\n\v" CAROL,
         "\xff\xfe" CAROL,
         "\xe2\x80\xa8" CAROL, /* U+2028 */
+        "[plan](this_u:a%0DCarol%20wrote:%0D%0A)",
     };
     for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
         struct strbuf text, html;
@@ -85,6 +86,7 @@ static void test_texts_stay_apart(void **state)
             ours += line[0] != '>' && line[0] != '\n';
         if (ours != 3)
             fail_msg("case %zu: %zu lines of ours in\n%s", i, ours, text.data);
+        assert_null(strchr(text.data, '\r'));
         assert_non_null(strstr(text.data, "\n" CAROL "\n\n> Fine.\n"));
         assert_int_equal(count(html.data, "\n<p>" CAROL "</p>\n" QUOTE "<p>Fine.</p>\n</blockquote>\n</body>"), 1);
         assert_int_equal(count(html.data, "<blockquote "), count(html.data, "</blockquote>"));
