@@ -32,6 +32,11 @@ static bool is_text(const struct convert_mime_file *file)
     return strncmp(file->type, "text/", 5) == 0;
 }
 
+static bool is_tnef(const struct convert_mime_file *file)
+{
+    return strcmp(file->type, "application/ms-tnef") == 0;
+}
+
 static const char *sniff(const struct convert_mime_file *file)
 {
     char name[32] = "x.";
@@ -53,12 +58,14 @@ static void find_type(struct convert_mime_file *file)
 {
     if (!file->type)
         file->type = convert_type_from_name(file->name);
-    if (strcmp(file->type, "application/ms-tnef") == 0)
-        file->type = unknown_type; /* ".dat" is anything; what calls itself TNEF is taken apart on the way */
+    if (is_tnef(file))
+        file->type = unknown_type; /* ".dat" is anything */
     bool is_unknown = strcmp(file->type, unknown_type) == 0;
     const char *sniffed = is_unknown || strncmp(file->type, "image/", 6) == 0 ? sniff(file) : unknown_type;
     if (is_unknown || strncmp(sniffed, "image/", 6) == 0)
         file->type = sniffed; /* a picture is what it is, whatever it is called */
+    if (is_tnef(file))
+        file->type = unknown_type; /* it is, but what says so is taken apart on the way */
     if (strcmp(file->type, unknown_type) == 0 && is_plain_text(file))
         file->type = "text/plain";
 }
