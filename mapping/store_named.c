@@ -50,7 +50,7 @@ int store_named_list_local_parts(struct store_db *db, int64_t thread_id, unsigne
                 STORE_VALUES(bind_int(thread_id), bind_int(thread_id), bind_int(limit)), each, ctx);
 }
 
-/* What people have written must not be found in the write-ahead log either. */
+/* What people have written must not be found in the write-ahead log either, nor, until that is emptied, in the database. */
 static int erased(struct store_db *db, int result)
 {
     db->has_erased = db->has_erased || result == 1;
@@ -108,12 +108,12 @@ void store_excerpt_free(struct store_excerpt *excerpt)
 
 int store_excerpt_erase(struct store_db *db, int64_t thread_id)
 {
-    int result = store_execute(db, "DELETE FROM thread_excerpt WHERE thread_id = ?", STORE_VALUES(bind_int(thread_id)));
-    return result < 0 ? -1 : 1;
+    return erased(
+        db, store_execute(db, "DELETE FROM thread_excerpt WHERE thread_id = ?", STORE_VALUES(bind_int(thread_id))));
 }
 
 int store_excerpt_expire(struct store_db *db, int64_t before)
 {
-    int result = store_execute(db, "DELETE FROM thread_excerpt WHERE received_at < ?", STORE_VALUES(bind_int(before)));
-    return result < 0 ? -1 : 1;
+    return erased(
+        db, store_execute(db, "DELETE FROM thread_excerpt WHERE received_at < ?", STORE_VALUES(bind_int(before))));
 }

@@ -203,6 +203,53 @@ static void excerpts_are_erased(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+static const char mark[] = "Words that nobody but Alice was told";
+
+static bool file_has_mark(const struct store_fixture *fixture, const char *suffix)
+{
+    enum { SIZE_MAX_READ = 4 << 20 };
+    char path[128];
+    snprintf(path, sizeof path, "%s%s", fixture->path, suffix);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    char *bytes = malloc(SIZE_MAX_READ);
+    assert_non_null(bytes);
+    size_t len = fread(bytes, 1, SIZE_MAX_READ, file);
+    bool found = memmem(bytes, len, mark, sizeof mark - 1) != NULL;
+    free(bytes);
+    fclose(file);
+    return found;
+}
+
+/* By the committer, when it has nothing else to do. */
+static void wait_until_gone(const struct store_fixture *fixture, const char *suffix)
+{
+    for (int i = 0; i < 100 && file_has_mark(fixture, suffix); i++)
+        usleep(100 * 1000);
+    assert_false(file_has_mark(fixture, suffix));
+}
+
+/* By age, or because the next mail says nothing: also when nothing else is written after that. */
+static void erased_excerpts_are_in_no_file_after_a_moment(void **state)
+{
+    struct store_fixture *fixture = *state;
+    for (int by_age = 0; by_age < 2; by_age++) {
+        struct store_db *db = store_fixture_borrow(fixture);
+        int64_t bob, thread = add_thread(db);
+        assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
+        set_excerpt(db, thread, add_mail(db, thread, bob, NOW, false), NOW, mark);
+        assert_int_equal(store_fixture_return(fixture, 1), 1);
+        wait_until_gone(fixture, "-wal");
+        assert_true(file_has_mark(fixture, ""));
+        db = store_fixture_borrow(fixture);
+        int erased = by_age ? store_excerpt_expire(db, NOW + 1) : store_excerpt_erase(db, thread);
+        assert_int_equal(store_fixture_return(fixture, erased), 1);
+        wait_until_gone(fixture, "");
+        wait_until_gone(fixture, "-wal");
+    }
+}
+
 /* What was said about a thread goes with it. */
 static void a_thread_takes_them_along(void **state)
 {
@@ -233,6 +280,7 @@ int main(void)
         TEST(members_are_known_by_old_addresses_too),
         TEST(an_answer_quotes_what_came_before_it),
         TEST(excerpts_are_erased),
+        TEST(erased_excerpts_are_in_no_file_after_a_moment),
         TEST(a_thread_takes_them_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
