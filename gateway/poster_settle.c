@@ -70,13 +70,36 @@ static int confirm_thread(struct store_db *db, int64_t thread_id, const char *ms
     return store_thread_take_threadid(db, msgid) < 0 ? -1 : store_thread_set_threadid(db, thread_id, msgid);
 }
 
+struct company {
+    int64_t author_id;
+    bool has_others; /* outside, beside the author */
+};
+
+static void look_at_party(const struct store_party *party, void *ctx)
+{
+    struct company *company = ctx;
+    if (party->correspondent_id && party->correspondent_id != company->author_id)
+        company->has_others = true;
+}
+
+/* 1, 0; -1 database error. */
+static int may_take_subject(struct store_db *db, const struct store_inbound *row)
+{
+    struct company company = { .author_id = row->correspondent_id };
+    if (row->kind != STORE_INBOUND_MAIL || row->is_automatic || !row->thread_id || !row->subject)
+        return 0;
+    return store_thread_list_parties(db, row->thread_id, look_at_party, &company) < 0 ? -1 : !company.has_others;
+}
+
 /* A correspondent who has changed the subject reads answers under that one. Who has not is not asked: an automatic answer
- * ("Out of office: x") is about the old one, and a notice is ours. */
+ * ("Out of office: x") is about the old one, and a notice is ours. Where others outside get the answers too it stays: they
+ * may not have had that mail, and what one outside person writes is not shown to another. */
 static int take_subject(struct store_db *db, const struct store_inbound *row)
 {
     struct store_thread thread;
-    bool may_change = row->kind == STORE_INBOUND_MAIL && !row->is_automatic && row->thread_id && row->subject;
-    int found = may_change ? store_thread_find(db, row->thread_id, &thread) : 0;
+    int found = may_take_subject(db, row);
+    if (found == 1)
+        found = store_thread_find(db, row->thread_id, &thread);
     if (found != 1)
         return found < 0 ? -1 : 1;
     bool same = thread_text_same_subject(thread.subject, row->subject);

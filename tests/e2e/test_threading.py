@@ -199,3 +199,30 @@ def test_a_changed_subject_is_the_messages_and_then_the_threads(gateway, bob_to_
         mail = wait_until("the mail leaves", lambda wanted=number: read_maildir(gateway.maildir)[wanted + 1:])[0]
         assert mail["Subject"] == "Re: New date (was: Plans)"
         assert first["Message-ID"] in ids(mail["References"])
+
+
+def test_a_subject_is_shown_to_nobody_outside_who_did_not_get_it(gateway, bob_to_alice):
+    """Bob answers Alice alone, in the thread that she has with him and Carol."""
+    gateway.open_door(CAROL, bob_to_alice)
+    bob_to_alice.post([BOB, CAROL], "Message 0", subject="Plans")
+    first = wait_until("the mail leaves", lambda: read_maildir(gateway.maildir))[0]
+    send(gateway.smtp_port, make_mail("Carol must not know", "Answer 0\n", references=[first["Message-ID"]]))
+    received = bob_to_alice.receive_mail("Carol must not know")
+    gateway.wait_settled()
+    bob_to_alice.post([BOB, CAROL], "Message 1", thread=received["threadid"])
+    mail = wait_until("the mail leaves", lambda: read_maildir(gateway.maildir)[1:])[0]
+    assert mail["Subject"] == "Re: Plans"
+
+
+def test_an_answer_without_a_subject_leaves_the_threads(gateway, bob_to_alice):
+    bob_to_alice.post(BOB, "Message 0", subject="Plans")
+    first = wait_until("the mail leaves", lambda: read_maildir(gateway.maildir))[0]
+    answer = make_mail("x", "Answer 0\n", references=[first["Message-ID"]])
+    del answer["Subject"]
+    send(gateway.smtp_port, answer)
+    received = bob_to_alice.receive_where("the answer", lambda item: item["op"] == "delivery" and "Answer 0" in item["body"])
+    assert received["subject"] == ""
+    gateway.wait_settled()
+    bob_to_alice.post(BOB, "Message 1", thread=received["threadid"])
+    mail = wait_until("the mail leaves", lambda: read_maildir(gateway.maildir)[1:])[0]
+    assert mail["Subject"] == "Re: Plans"
