@@ -185,8 +185,10 @@ static void collect_rest(struct convert_incoming *in, const struct convert_part 
     in->related = outer;
     if (part->child_count > 0)
         return;
+    bool is_text = convert_part_is(part, "text", "plain") || convert_part_is(part, "text", "html");
     bool is_form = convert_part_is(part, "text", NULL) && !convert_part_is(part, "text", "calendar") &&
-                   !part->about.is_attachment && !part->is_stray;
+                   !part->about.is_attachment && !part->is_stray && (is_text || !*part->about.filename) &&
+                   !convert_choice_is_file(part);
     if (convert_part_is(part, "image", NULL)) {
         convert_incoming_add(in, part, CONVERT_SHOW_NOTHING, true); /* its place is in the form that is not shown */
         return;
@@ -195,7 +197,6 @@ static void collect_rest(struct convert_incoming *in, const struct convert_part 
         convert_choice_part(in, part);
         return;
     }
-    bool is_text = convert_part_is(part, "text", "plain") || convert_part_is(part, "text", "html");
     if (keeps_text && is_text)
         convert_incoming_add(in, part, CONVERT_SHOW_NOTHING, true)->is_other_form = true;
 }

@@ -35,6 +35,21 @@ static bool claims_octets(const struct convert_part *part)
     return true;
 }
 
+static bool is_binary(const struct convert_part *part, const struct strbuf *start)
+{
+    return claims_octets(part) && convert_type_is_binary(start->data, start->len);
+}
+
+bool convert_choice_is_file(const struct convert_part *part)
+{
+    struct strbuf start;
+    strbuf_init(&start, CONVERT_TYPE_LOOK);
+    convert_content_start(part, &start);
+    bool is_file = is_binary(part, &start);
+    strbuf_free(&start);
+    return is_file;
+}
+
 enum convert_show convert_choice_text_show(const struct convert_part *part)
 {
     struct strbuf start;
@@ -43,10 +58,10 @@ enum convert_show convert_choice_text_show(const struct convert_part *part)
     strbuf_init(&start, CONVERT_TYPE_LOOK);
     convert_content_start(part, &start);
     const char *kind = convert_type_sniff(start.data, start.len);
-    bool is_binary = claims_octets(part) && convert_type_is_binary(start.data, start.len);
+    bool is_file = is_binary(part, &start);
     strbuf_free(&start);
-    if (is_binary)
-        return CONVERT_SHOW_NOTHING; /* a file that somebody called a text */
+    if (is_file)
+        return CONVERT_SHOW_NOTHING;
     if (convert_part_is(part, "text", "html"))
         return CONVERT_SHOW_HTML;
     return !part->about.has_type && kind && strcmp(kind, "html") == 0 ? CONVERT_SHOW_HTML : CONVERT_SHOW_TEXT;
@@ -207,13 +222,38 @@ static void collect_related(struct convert_incoming *in, const struct convert_pa
     in->related = outer;
 }
 
+static bool is_named_signature(const char *name)
+{
+    static const char *const endings[] = { ".p7s", ".p7m", ".asc", ".sig", ".sgn", ".pgp", ".gpg" };
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    return !dot;
+}
+
+/* By name and content: any file can be called a signature, and it would come in with the original, where nobody judges it. */
+static bool is_signature(const struct convert_part *part)
+{
+    static const char armour[] = "-----BEGIN PGP ", der_sequence = 0x30;
+    struct strbuf start;
+    if (convert_crypto_of(part) != CONVERT_CRYPTO_SIGNATURE || !is_named_signature(part->about.filename))
+        return false;
+    strbuf_init(&start, CONVERT_TYPE_LOOK);
+    convert_content_start(part, &start);
+    const char *text = start.data + strspn(start.data, " \t\r\n");
+    bool looks_so = start.len == 0 || start.data[0] == der_sequence || strncmp(text, armour, sizeof armour - 1) == 0;
+    strbuf_free(&start);
+    return looks_so;
+}
+
 /* Only the bytes as they came can be verified: the original is attached, and has the signature in it. */
 static void collect_signed(struct convert_incoming *in, const struct convert_part *part, enum convert_crypto crypto)
 {
     in->needs_original = true;
     in->signature = crypto;
     for (size_t i = 0; i < part->child_count; i++) {
-        if (convert_crypto_of(part->children[i]) != CONVERT_CRYPTO_SIGNATURE)
+        if (!is_signature(part->children[i]))
             convert_choice_part(in, part->children[i]);
     }
 }
@@ -233,6 +273,18 @@ static void collect_encrypted(struct convert_incoming *in, const struct convert_
     }
 }
 
+static bool has_content_field(const char *text, size_t len)
+{
+    static const char field[] = "content-";
+    const char *end = text + len;
+    for (const char *line = memchr(text, '\n', len); line; line = memchr(line, '\n', (size_t)(end - line))) {
+        line++;
+        if ((size_t)(end - line) >= sizeof field - 1 && strncasecmp(line, field, sizeof field - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Text, unless there are parts in it that nobody could find: raw MIME is not for people. */
 static void collect_broken(struct convert_incoming *in, const struct convert_part *part)
 {
@@ -240,7 +292,7 @@ static void collect_broken(struct convert_incoming *in, const struct convert_par
     if (len == part->content_len && convert_text_is_blank(part->content, len))
         return;
     in->needs_original = true;
-    if (memmem(part->content, len, "\nContent-", 9) || memmem(part->content, len, "\ncontent-", 9)) {
+    if (has_content_field(part->content, len)) {
         in->is_doubtful = true;
         convert_head_miss(in, "Not shown: the parts of this message could not be told apart.", "",
                           CONVERT_ORIGINAL_ATTACHED);

@@ -97,6 +97,8 @@ void convert_choice_collect(struct convert_incoming *in, const struct convert_pa
 void convert_choice_part(struct convert_incoming *in, const struct convert_part *part);
 /* How a leaf's text can be shown: TEXT, HTML, or NOTHING when it is none. */
 enum convert_show convert_choice_text_show(const struct convert_part *part);
+/* A leaf that is no text, whatever it is called: by its first octets. */
+bool convert_choice_is_file(const struct convert_part *part);
 /* Whether there is a text to be shown that is not blank. */
 bool convert_choice_has_words(const struct convert_incoming *in);
 

@@ -207,6 +207,8 @@ Content-Transfer-Encoding: base64
 MIIB
 --s--
 """
+CALLED_A_SIGNATURE = SIGNED.replace('"smime.p7s"', '"setup.exe"').format(type="text/plain")
+PROGRAM_AS_SIGNATURE = SIGNED.replace("MIIB", "TVqQAAMAAAAEAAAA").format(type="text/plain")
 DAMAGED = """\
 Content-Type: multipart/mixed; boundary="b"
 
@@ -235,9 +237,11 @@ Hello
     ("no", "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSGVsbG8=SGVsbG8=\n", "250"),
     ("no", SIGNED.format(type="text/plain"), "250"),
     ("pdf", SIGNED.format(type="application/octet-stream; name=setup.exe"), '550 5.7.1 "setup.exe": '),
+    ("no", CALLED_A_SIGNATURE, '550 5.7.1 "setup.exe": '),
+    ("p7s", PROGRAM_AS_SIGNATURE, '550 5.7.1 "smime.p7s" is a program for Windows: '),
     ("pdf", DAMAGED, "550 5.7.1 what is in this message can't be told: "),
     ("pdf", BROKEN, "550 5.7.1 what is in this message can't be told: "),
-], ids=["damaged-text", "signed", "program-signed", "damaged", "broken"])
+], ids=["damaged-text", "signed", "program-signed", "called-a-signature", "program-as-signature", "damaged", "broken"])
 def test_the_original_beside_it_is_judged_by_what_was_sent(door, rule, content, reply):
     """What the gateway attaches itself is no reason to refuse a mail, unless more may be in it than was found."""
     change_rule(door, "Alice Member", rule)

@@ -114,6 +114,11 @@ static const struct structure {
                "--c\r\n" HTML "\r\n\r\n<img src='cid:i'>\r\n--c\r\n"
                "Content-Type: image/png; name=i.png\r\nContent-ID: <i>\r\n\r\nPNG\r\n--c--") "--b--",
       "plain\n", "u:i.png 3" },
+    { TYPE("multipart/alternative; boundary=b")
+          PART(PLAIN, "plain") /* nor is a file a form because it is called text */
+      PART("Content-Type: text/plain; name=a.exe", "MZ\x01\x02\x03\x04\x05\x06\x07\x08")
+          PART("Content-Type: text/x-amp-html; name=a.js", "x") "--b--",
+      "plain\n", "u:a.exe 10, u:a.js 1" },
     { TYPE("multipart/alternative; boundary=b") PART("Content-Type: image/png", "PNG") "--b--", "", "u:part-1.png 3" },
     /* related */
     { TYPE("multipart/related; boundary=b") PART(HTML, "see <img src='cid:i@x' alt=gate>")
@@ -144,10 +149,16 @@ static const struct structure {
           PART("Content-Type: message/rfc822", "Subject: =?utf-8?Q?a/b?=\r\n\r\n--b?\r\n") "--b--",
       "Attached message: [a/b](this_u:a_b.eml)\n", "u:a_b.eml 34" },
     { TYPE("multipart/signed; boundary=b") PART(PLAIN, "signed")
-          PART("Content-Type: application/pgp-signature", "sig") "--b--",
+          PART("Content-Type: application/pgp-signature", "-----BEGIN PGP SIGNATURE-----") "--b--",
       "signed\n\n---\n\n_This message is signed (PGP). The signature was not checked: it is in "
       "\"original.eml\"._\n",
-      "u:original.eml 164" },
+      "u:original.eml 190" },
+    { TYPE("multipart/signed; boundary=b") PART(PLAIN, "signed") /* what is only called a signature is a file */
+      PART("Content-Type: application/pgp-signature; name=a.exe", "-----BEGIN PGP SIGNATURE-----")
+          PART("Content-Type: application/pkcs7-signature; name=smime.p7s", "MZ") "--b--",
+      "signed\n\n---\n\n_This message is signed (PGP). The signature was not checked: it is in "
+      "\"original.eml\"._\n",
+      "u:a.exe 29, u:smime.p7s 2, u:original.eml 272" },
     { TYPE("message/rfc822") "Subject: In\r\n\r\nx", "Attached message: [In](this_u:In.eml)\n", "u:In.eml 16" },
     /* encodings */
     { "Content-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n", "Hello\n", "" },
@@ -223,6 +234,7 @@ static void test_doubt_is_told(void **state)
                                                                                        "\r\n",
           false },
         { TYPE("multipart/mixed; boundary=b") "x\r\nContent-Type: application/x-y\r\n\r\nx\r\n", true },
+        { TYPE("multipart/mixed; boundary=b") "x\r\nCONTENT-TYPE: application/x-y\r\n\r\nx\r\n", true },
         { "Content-Type: application/x-y\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsbG8=SGlkZGVu\r\n", true },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
