@@ -303,6 +303,7 @@ def test_many_sessions_are_served_in_turn(door):
 def frozen_workers(gateway):
     """No convert worker does anything meanwhile. One is there already: they are made when they are needed."""
     assert answer(gateway.smtp_port, with_files("First", ("a.pdf", PDF))).startswith("250")
+    wait_until("it is posted", lambda: not gateway.queue("in"))
     workers = children(gateway.process)
     assert len(workers) > 1
     for pid in workers:
