@@ -356,11 +356,13 @@ static int on_leave_span(MD_SPANTYPE type, void *detail, void *ctx)
 /* What is no slide, and no table, is what somebody wrote. */
 static void add_source_text(struct parse *parse, const char *text, size_t len)
 {
-    const struct markdown_change *change = markdown_source_change_at(&parse->source, text, len);
-    if (change) {
+    const struct markdown_change *change;
+    for (size_t at; (change = markdown_source_find_change(&parse->source, text, len, &at));) {
+        if (at > 0)
+            parse->events->text(parse->ctx, text, at);
         parse->events->text(parse->ctx, change->original, strlen(change->original));
-        text += change->len;
-        len -= change->len;
+        text += at + change->len;
+        len -= at + change->len;
     }
     if (len > 0)
         parse->events->text(parse->ctx, text, len);

@@ -1,5 +1,6 @@
 #include "mapping/convert_markdown_source.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -65,6 +66,22 @@ static size_t skip_containers(const struct line *line)
     return at;
 }
 
+/* Likewise, and the markers of list items that begin there. */
+static size_t skip_markers(const struct line *line)
+{
+    for (size_t at = skip_containers(line);;) {
+        size_t digits = 0, len = line->len - at;
+        const char *text = line->text + at;
+        while (digits < len && isdigit((unsigned char)text[digits]))
+            digits++;
+        bool is_marker = len > digits + 1 && text[digits + 1] == ' ' && strchr(digits > 0 ? ".)" : "-+*", text[digits]);
+        if (!is_marker)
+            return at;
+        const struct line rest = { text + digits + 2, len - digits - 2 };
+        at += digits + 2 + skip_containers(&rest);
+    }
+}
+
 /* How many cells the row has. */
 static size_t count_cells(const char *text, size_t len)
 {
@@ -89,14 +106,29 @@ static bool is_delimiter_row(const char *text, size_t len)
     return has_hyphen && has_bar;
 }
 
-/* True: it was one, with too few hyphens, and has been added. */
+/* What divides less columns than the line above has cells makes no table: the parser would leave cells out. */
+static void add_no_delimiter_row(struct markdown_source *source, const struct line *line, size_t at)
+{
+    strbuf_add(&source->text, line->text, at);
+    add_change(source, source->text.len, 2, line->text + at, 1);
+    strbuf_add_char(&source->text, '\\');
+    strbuf_add(&source->text, line->text + at, line->len - at);
+    strbuf_add_char(&source->text, '\n');
+}
+
+/* True: it was one, with too few hyphens or columns, and has been added. */
 static bool add_delimiter_row(struct markdown_source *source, const struct line *line, const struct line *before)
 {
     struct strbuf row;
-    size_t at = skip_containers(line), len = line->len - at, head = skip_containers(before);
-    if (!is_delimiter_row(line->text + at, len) || !memchr(before->text, '|', before->len) ||
-        count_cells(line->text + at, len) != count_cells(before->text + head, before->len - head))
+    size_t at = skip_containers(line), len = line->len - at, head = skip_markers(before);
+    if (!is_delimiter_row(line->text + at, len) || !memchr(before->text, '|', before->len))
         return false;
+    size_t wanted = count_cells(line->text + at, len);
+    size_t given = count_cells(before->text + head, before->len - head);
+    if (given > wanted)
+        add_no_delimiter_row(source, line, at);
+    if (given != wanted)
+        return given > wanted;
     strbuf_init(&row, len * HYPHENS_MIN);
     for (size_t i = 0; i < len;) {
         size_t n = strspn(line->text + at + i, "-");
@@ -169,8 +201,8 @@ void markdown_source_read(struct markdown_source *source, const char *body, size
     strbuf_free(&clean);
 }
 
-const struct markdown_change *markdown_source_change_at(const struct markdown_source *source, const char *text,
-                                                        size_t len)
+const struct markdown_change *markdown_source_find_change(const struct markdown_source *source, const char *text,
+                                                          size_t len, size_t *at_out)
 {
     size_t offset = (size_t)((uintptr_t)text - (uintptr_t)source->text.data); /* elsewhere: one that is not there */
     size_t low = 0, high = source->count;
@@ -181,8 +213,10 @@ const struct markdown_change *markdown_source_change_at(const struct markdown_so
         else
             high = middle;
     }
-    bool found = low < source->count && source->changes[low].offset == offset && source->changes[low].len <= len;
-    return found ? &source->changes[low] : NULL;
+    if (low == source->count)
+        return NULL;
+    *at_out = source->changes[low].offset - offset;
+    return *at_out < len && source->changes[low].len <= len - *at_out ? &source->changes[low] : NULL;
 }
 
 void markdown_source_free(struct markdown_source *source)

@@ -59,6 +59,15 @@ static const struct rendering {
       TABLE "<tr><th>a</th></tr>\n<tr><td>" PICTURE(
           "") "</td></tr>\n"
               "<tr><td><a href=\"https://e.com/\">https://e.com/</a></td></tr>\n</table>\n" },
+    /* a line under it that divides less columns than the head has would lose what is in the others */
+    { "|a|b|c|\n|---|---|\n|1|2|3|", "|a|b|c|\n|---|---|\n|1|2|3|\n", "<p>|a|b|c|<br>\n|---|---|<br>\n|1|2|3|</p>\n" },
+    { "a|b\n---|", "a|b\n---|\n", "<p>a|b<br>\n---|</p>\n" },
+    { "```\na|b|c\n  > -|-\n```\n\n    a|b|c\n      --|--", "     a|b|c\n       > -|-\n\n     a|b|c\n       --|--\n",
+      "<pre style=\"" SHADE ";padding:1ex;white-space:pre-wrap\">a|b|c\n  &gt; -|-\n</pre>\n"
+      "<pre style=\"" SHADE ";padding:1ex;white-space:pre-wrap\">a|b|c\n  --|--\n</pre>\n" },
+    { "12. |a|b|\n    |-|-|\n    |1|2|", "12. | a | b |\n     |---|---|\n     | 1 | 2 |\n",
+      "<ol start=\"12\">\n<li>" TABLE
+      "<tr><th>a</th><th>b</th></tr>\n<tr><td>1</td><td>2</td></tr>\n</table>\n</li>\n</ol>\n" },
     { "[x](https://example.com/?a=1&b=2)", "x <https://example.com/?a=1&b=2>\n",
       "<p><a href=\"https://example.com/?a=1&amp;b=2\">x</a></p>\n" },
     { "<https://example.com>", "https://example.com\n",
