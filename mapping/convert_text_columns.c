@@ -87,6 +87,7 @@ static struct gaps find_gaps(const char *text, size_t len)
     uint32_t column = 0;
     uint32_t text_end = 0; /* column behind the last word */
     size_t word_end = 0, item = marker_end(text, len);
+    unsigned tabs = 0; /* between words */
     bool had_tab = false;
     for (size_t i = 0; i < len;) {
         uint32_t code;
@@ -97,7 +98,9 @@ static struct gaps find_gaps(const char *text, size_t len)
         uint32_t to =
             is_tab ? (column / CONVERT_TEXT_TAB_WIDTH + 1) * CONVERT_TEXT_TAB_WIDTH : column + convert_text_width(code);
         if (!is_blank) {
-            bool is_in_row = text_end > 0 && word_end != item;
+            bool is_field = had_tab && tabs == 0 && word_end > 0 && text[word_end - 1] == ':'; /* "From:", and a tab */
+            bool is_in_row = text_end > 0 && word_end != item && !is_field;
+            tabs += had_tab && text_end > 0;
             if (is_in_row || text_end == 0)
                 add_gap(&gaps, text_end, column, is_in_row);
             gaps.has_tab = gaps.has_tab || (had_tab && is_in_row);
