@@ -85,6 +85,29 @@ static bool is_mbox_line(const char *mail, size_t len, size_t n)
            is_field_line(mail + n, line_len(mail, len, n));
 }
 
+/* An empty line in the middle of a header, which scripts write that put an end too many behind a field: the fields that
+ * say what the content is stand behind it, and not before. */
+static bool goes_on_behind(const char *mail, size_t len, size_t header_len, size_t from)
+{
+    static const char *const names[] = { "Content-Type:", "MIME-Version:", "Content-Transfer-Encoding:" };
+    struct convert_field field;
+    bool has_name = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        has_name =
+            has_name || (len - from > strlen(names[i]) && strncasecmp(mail + from, names[i], strlen(names[i])) == 0);
+    if (header_len == 0 || !has_name || convert_field_find(mail, header_len, "Content-Type", &field))
+        return false;
+    size_t i = from;
+    for (size_t n; i < len; i += n) {
+        n = line_len(mail, len, i);
+        if (is_empty_line(mail + i, n))
+            break;
+        if (!is_field_line(mail + i, n) && mail[i] != ' ' && mail[i] != '\t')
+            return false;
+    }
+    return i < len && convert_field_find(mail + from, i - from, "Content-Type", &field);
+}
+
 size_t convert_mime_header_len(const char *mail, size_t len, size_t *content_out)
 {
     enum { LOOKED_AT = CONVERT_HEADER_MAX + 2 }; /* an empty line behind the longest header is found */
@@ -93,6 +116,8 @@ size_t convert_mime_header_len(const char *mail, size_t len, size_t *content_out
     size_t known = 0; /* where a well-known field is still to come */
     for (size_t i = 0, n; i < len; i += n) {
         n = line_len(mail, len, i);
+        if (is_empty_line(mail + i, n) && goes_on_behind(mail, len, i, i + n))
+            continue;
         if (is_empty_line(mail + i, n)) {
             *content_out = i + n;
             return i;

@@ -41,6 +41,7 @@ struct convert_part *convert_mime_scan_memory(struct convert_charsets *charsets,
 void convert_part_free(struct convert_part **part);
 bool convert_part_is(const struct convert_part *part, const char *type, const char *subtype); /* subtype NULL: any */
 /* Length of the header section at the start of mail, without the empty line; content_out gets the offset behind
- * that. Without an empty line it ends before the first line that belongs to no field, unless fields that every mail
- * has follow. More than CONVERT_HEADER_MAX means too long: then it stopped looking, and the length is none. */
+ * that. An empty line with Content fields behind it that the header lacks does not end it. Without one it ends before
+ * the first line that belongs to no field, unless fields that every mail has follow. More than CONVERT_HEADER_MAX means
+ * too long: then it stopped looking, and the length is none. */
 size_t convert_mime_header_len(const char *mail, size_t len, size_t *content_out);
