@@ -1,5 +1,5 @@
 /* A thread message that leaves as mail and comes back is the same message: generated ones, with the HTML shown and with the
- * plain text. What may differ is said here, and nothing else.
+ * plain text. These are what our own writer of CommonMark makes; mapping_convert_round_trip_test.c has such as people type. What may differ is said here, and nothing else.
  *
  * - A table of one column is its lines; none is made here.
  * - With the plain text: signs of markup (emphasis, code, tables, headings, rules) are those of plain text, which this test does not
