@@ -274,7 +274,10 @@ int tmtp_form_read_filled(const char *json, size_t len, struct tmtp_form *form_o
     read_object(form_out, root, &path, 0);
     strbuf_free(&path);
     json_decref(root);
-    return 1;
+    if (form_out->count > 0 || !form_out->is_cut)
+        return 1;
+    tmtp_form_free(form_out); /* not empty, but all of it is over a limit */
+    return -1;
 }
 
 void tmtp_form_free(struct tmtp_form *form)

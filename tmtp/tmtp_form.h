@@ -52,7 +52,7 @@ struct tmtp_form {
     bool is_cut; /* something was left out, or cut */
 };
 
-/* 1 done, free it; -1 not a form, or over a limit, and nothing to free. */
+/* 1 done, free it; -1 not a form, or all of it over a limit, and nothing to free. */
 int tmtp_form_read_blank(const char *json, size_t len, struct tmtp_form *form_out) __attribute__((warn_unused_result));
 /* Objects in objects get a path ("address.city"), the values of a list stand in one field. */
 int tmtp_form_read_filled(const char *json, size_t len, struct tmtp_form *form_out) __attribute__((warn_unused_result));

@@ -155,6 +155,12 @@ static void test_limits(void **state)
     strbuf_add_str(&json, "{}");
     add_repeated(&json, " ", TMTP_FORM_SIZE_MAX);
     assert_int_equal(tmtp_form_read_filled(json.data, json.len, &form), -1);
+    /* a form of which nothing is shown is not one that is filled in with nothing */
+    strbuf_clear(&json);
+    add_repeated(&json, "{\"a\":", TMTP_FORM_DEPTH_MAX + 5);
+    strbuf_add_str(&json, "1");
+    add_repeated(&json, "}", TMTP_FORM_DEPTH_MAX + 5);
+    assert_int_equal(tmtp_form_read_filled(json.data, json.len, &form), -1);
     strbuf_free(&json);
 }
 
