@@ -11,13 +11,25 @@
 
 enum { INTRO_MAX = 1000 }; /* octets: a name, an address and a few words */
 
+/* Paragraphs of mail are often one long line: the words of it that fit. */
+static void add_words(struct strbuf *out, const char *line, size_t room)
+{
+    const char *end = memrchr(line, ' ', room);
+    if (!end)
+        return;
+    strbuf_add(out, line, (size_t)(end - line));
+    strbuf_add_char(out, '\n');
+}
+
 void answered_add_short(struct strbuf *out, const char *text)
 {
     size_t taken = 0;
     for (unsigned lines = 0; lines < ANSWERED_LINES_MAX && text[taken]; lines++) {
         size_t len = strcspn(text + taken, "\n");
-        if (taken + len > ANSWERED_TEXT_MAX)
+        if (taken + len > ANSWERED_TEXT_MAX) {
+            add_words(out, text + taken, taken < ANSWERED_TEXT_MAX ? ANSWERED_TEXT_MAX - taken : 0);
             break;
+        }
         strbuf_add(out, text + taken, len);
         strbuf_add_char(out, '\n');
         taken += len + (text[taken + len] == '\n');

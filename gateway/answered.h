@@ -14,7 +14,8 @@ struct strbuf;
 
 enum { ANSWERED_TEXT_MAX = 1000, ANSWERED_LINES_MAX = 10 }; /* octets and lines that are kept */
 
-/* Appends as much of a text (CommonMark, UTF-8) as is kept: whole lines, and a line that says so when there was more. */
+/* Appends as much of a text (CommonMark, UTF-8) as is kept: lines, whole words of the last one, and a line that says so when there
+ * was more. */
 void answered_add_short(struct strbuf *out, const char *text);
 
 /* Writer only. Keeps what this mail says in place of what the last one in its thread said. text: may be "", which is nothing

@@ -40,6 +40,18 @@ static void whole_lines_are_kept(void **state)
     assert_short(text, "a\n\n\\[...\\]\n");
 }
 
+/* As a program writes a paragraph that it leaves to others to wrap. */
+static void of_a_long_line_the_words_that_fit_are_kept(void **state)
+{
+    (void)state;
+    char text[2 * ANSWERED_TEXT_MAX + 100] = "Hi Alice,\n\n", expected[ANSWERED_TEXT_MAX + 100];
+    for (size_t len; (len = strlen(text)) < 2 * ANSWERED_TEXT_MAX;)
+        memcpy(text + len, "word ", sizeof "word ");
+    size_t words = (ANSWERED_TEXT_MAX - strlen("Hi Alice,\n\n")) / 5;
+    snprintf(expected, sizeof expected, "%.*s\n\n\\[...\\]\n", (int)(strlen("Hi Alice,\n\n") + words * 5 - 1), text);
+    assert_short(text, expected);
+}
+
 struct people {
     int64_t alice, bob, carol, thread;
 };
@@ -154,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
         cmocka_unit_test(whole_lines_are_kept),
+        cmocka_unit_test(of_a_long_line_the_words_that_fit_are_kept),
         TEST(only_its_author_is_shown_it),
         TEST(names_in_the_intro),
     };
