@@ -18,6 +18,7 @@
 #include "gateway/queue.h"
 #include "gateway/relay.h"
 #include "gateway/report.h"
+#include "mapping/store_named.h"
 #include "mapping/store_queue_list.h"
 #include "mapping/store_trace.h"
 
@@ -152,7 +153,9 @@ static int change_inbound(struct store_db *db, struct change *change, const stru
         result = retry(db, change, row->state, row->thread_id != 0);
     } else if (report_add_of_entry(db, gateway_parts(change->request->gateway)->reporter, row, true, change->now,
                                    &change->sender_told) == 1) {
-        result = store_inbound_finish(db, change->id, STORE_QUEUE_DROPPED);
+        result = store_excerpt_take_back(db, change->id);
+        if (result == 1)
+            result = store_inbound_finish(db, change->id, STORE_QUEUE_DROPPED);
     }
     return result == 1 ? trace(db, change) : -1;
 }

@@ -3,13 +3,15 @@
 
 #include "base/strbuf.h"
 #include "gateway/report.h"
+#include "mapping/store_named.h"
 #include "mapping/store_overdue.h"
 #include "mapping/store_trace.h"
 
 static int settle(struct store_db *db, struct poster_return *end)
 {
     end->done = POSTER_RETURNED;
-    if (store_overdue_skip_all(db, end->id) < 0 || store_inbound_finish(db, end->id, STORE_QUEUE_SETTLED) != 1)
+    if (store_overdue_skip_all(db, end->id) < 0 || store_excerpt_take_back(db, end->id) < 0 ||
+        store_inbound_finish(db, end->id, STORE_QUEUE_SETTLED) != 1)
         return -1;
     return store_trace_add(db, STORE_QUEUE_IN, end->id, end->now, "returned", "given up: %s", end->why);
 }

@@ -112,6 +112,14 @@ int store_excerpt_erase(struct store_db *db, int64_t thread_id)
         db, store_execute(db, "DELETE FROM thread_excerpt WHERE thread_id = ?", STORE_VALUES(bind_int(thread_id))));
 }
 
+int store_excerpt_take_back(struct store_db *db, int64_t inbound_id)
+{
+    return erased(db, store_execute(db,
+                                    "DELETE FROM thread_excerpt WHERE inbound_id = ?"
+                                    " AND thread_id = (SELECT thread_id FROM inbound WHERE id = ?)",
+                                    STORE_VALUES(bind_int(inbound_id), bind_int(inbound_id))));
+}
+
 int store_excerpt_expire(struct store_db *db, int64_t before)
 {
     return erased(

@@ -41,5 +41,7 @@ int store_excerpt_find(struct store_db *db, int64_t thread_id, int64_t outbound_
 void store_excerpt_free(struct store_excerpt *excerpt);
 /* Erases the thread's. 1 also when there is none. */
 int store_excerpt_erase(struct store_db *db, int64_t thread_id) __attribute__((warn_unused_result));
+/* Erases that of this mail, which nobody is to read any more. 1 also when there is none. */
+int store_excerpt_take_back(struct store_db *db, int64_t inbound_id) __attribute__((warn_unused_result));
 /* Erases those of mail that came before this time. 1 also for none. */
 int store_excerpt_expire(struct store_db *db, int64_t before) __attribute__((warn_unused_result));

@@ -8,7 +8,9 @@
 #include "mapping/store_content.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
+#include "mapping/store_named.h"
 #include "mapping/store_overdue.h"
+#include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 
 enum { NOW = 100000000, HOUR = 3600 * 1000, TEXT_SIZE = 8192 };
@@ -216,6 +218,26 @@ static void mail_ends_with_its_sender_or_with_a_person(void **state)
         assert_int_equal(give_up(&scene, id, TROUBLE_OURS, false), POSTER_ENDED);
         assert_int_equal(count_reports(scene.db), reports);
     }
+    close_scene(&scene);
+}
+
+/* What it says was kept for answers to quote; it is erased with its content. */
+static void what_it_says_is_erased_with_it(void **state)
+{
+    struct scene scene;
+    int64_t thread, count, id;
+    char name[] = "Bob", text[] = "Hello";
+    open_scene(&scene, state);
+    id = add_mail(&scene, &from_bob);
+    assert_int_equal(store_thread_add(scene.db, NULL, "For both", NOW, &thread), 1);
+    assert_int_equal(store_inbound_route(scene.db, id, thread, "For both"), 1);
+    const struct store_excerpt excerpt = {
+        .thread_id = thread, .inbound_id = id, .author_name = name, .text = text, .received_at = NOW
+    };
+    assert_int_equal(store_excerpt_set(scene.db, &excerpt), 1);
+    assert_int_equal(give_up(&scene, id, TROUBLE_REFUSED, false), POSTER_RETURNED);
+    assert_int_equal(store_fetch_int(scene.db, "SELECT count(*) FROM thread_excerpt", NULL, &count), 1);
+    assert_int_equal(count, 0);
     close_scene(&scene);
 }
 
@@ -449,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_trouble_has_words_of_its_class),
         STORE_TEST(mail_ends_with_its_sender_or_with_a_person),
+        STORE_TEST(what_it_says_is_erased_with_it),
         STORE_TEST(each_recipient_is_reported_with_what_keeps_it_from_them),
         STORE_TEST(nothing_is_held_while_the_silo_is_away),
         STORE_TEST(what_may_have_been_posted_is_left_alone_offline),

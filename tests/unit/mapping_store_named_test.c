@@ -203,6 +203,26 @@ static void excerpts_are_erased(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+/* It was dropped, or went back to its sender. Another mail's stays. */
+static void an_excerpt_goes_with_its_mail(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    int64_t bob, count, thread = add_thread(db);
+    assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
+    int64_t first = add_mail(db, thread, bob, NOW, true), second = add_mail(db, thread, bob, NOW, false);
+    assert_int_equal(store_inbound_route(db, first, thread, "Plans"), 1);
+    assert_int_equal(store_inbound_route(db, second, thread, "Plans"), 1);
+    set_excerpt(db, thread, second, NOW, "x");
+    assert_int_equal(store_excerpt_take_back(db, first), 1);
+    assert_int_equal(store_fetch_int(db, "SELECT count(*) FROM thread_excerpt", NULL, &count), 1);
+    assert_int_equal(count, 1);
+    assert_int_equal(store_excerpt_take_back(db, second), 1);
+    assert_int_equal(store_fetch_int(db, "SELECT count(*) FROM thread_excerpt", NULL, &count), 1);
+    assert_int_equal(count, 0);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 static const char mark[] = "Words that nobody but Alice was told";
 
 static bool file_has_mark(const struct store_fixture *fixture, const char *suffix)
@@ -280,6 +300,7 @@ int main(void)
         TEST(members_are_known_by_old_addresses_too),
         TEST(an_answer_quotes_what_came_before_it),
         TEST(excerpts_are_erased),
+        TEST(an_excerpt_goes_with_its_mail),
         TEST(erased_excerpts_are_in_no_file_after_a_moment),
         TEST(a_thread_takes_them_along),
     };
