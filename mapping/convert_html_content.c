@@ -221,8 +221,10 @@ void html_content_text(const struct html_tree *tree, struct strbuf *out)
 static bool value_has(const struct html_tree *tree, const struct html_node *node, enum html_attribute_name name,
                       const char *word)
 {
+    enum { LOOKED_AT = 1000 }; /* octets: each introduction asks all elements around it */
     const struct html_attribute *attribute = html_node_attribute(tree, node, name);
-    return attribute && memmem(attribute->value, attribute->len, word, strlen(word));
+    size_t len = attribute && attribute->len < LOOKED_AT ? attribute->len : LOOKED_AT;
+    return attribute && memmem(attribute->value, len, word, strlen(word));
 }
 
 /* The element around the node in which a mail program puts all that it quotes, without marking it as a quote. */

@@ -132,8 +132,10 @@ static void remove_comments(struct strbuf *out, const char *text, size_t len)
 
 static void read_sheet(struct html_sheet *sheet, const char *text, size_t len)
 {
+    const char *brace = text; /* the next one: many a statement without a block must not look for it each time */
     for (size_t i = 0; i < len;) {
-        const char *brace = memchr(text + i, '{', len - i);
+        if (brace < text + i || *brace != '{')
+            brace = memchr(text + i, '{', len - i);
         if (!brace)
             return;
         const char *selector = text + i;

@@ -493,12 +493,15 @@ static void test_declared_charset(void **state)
 
 /* ---- size and time ---- */
 
-static double seconds_for(const char *piece, size_t size)
+/* For pieces between what stands there once. */
+static double seconds_between(const char *before, const char *piece, const char *behind, size_t size)
 {
     struct strbuf html;
-    strbuf_init(&html, size + 1000);
+    strbuf_init(&html, size * 2 + 1000);
+    strbuf_add_str(&html, before);
     while (html.len < size)
         strbuf_add_str(&html, piece);
+    strbuf_add_str(&html, behind);
     struct timespec start, end;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     char *out = to_commonmark(html.data, html.len);
@@ -506,6 +509,11 @@ static double seconds_for(const char *piece, size_t size)
     free(out);
     strbuf_free(&html);
     return (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+}
+
+static double seconds_for(const char *piece, size_t size)
+{
+    return seconds_between("", piece, "", size);
 }
 
 /* Four times as much takes about four times as long, with room for a busy machine; a quadratic one takes sixteen. */
@@ -569,6 +577,33 @@ static void test_hostile_input_is_linear(void **state)
             print_message("%s: %.3f s, then %.3f s\n", pieces[i], small, large);
         assert_true(large <= small * 8 + slack);
     }
+}
+
+static void test_statements_without_a_block_are_linear(void **state)
+{
+    (void)state;
+    enum { SIZE = 512 * 1024 };
+    double small = seconds_between("<style>", "@;", "p{color:red}</style>x", SIZE);
+    double large = seconds_between("<style>", "@;", "p{color:red}</style>x", 4 * SIZE);
+    assert_true(large <= small * 8 + 0.3);
+}
+
+/* All introductions of quotes ask the elements around them. */
+static void test_introductions_in_a_long_class_are_linear(void **state)
+{
+    (void)state;
+    static const char line[] = "<div>On Mon, 2 Nov 2026 at 10:00, A &lt;a@example.com&gt; wrote:</div>";
+    enum { LONG = 3 * 1024 * 1024, SIZE = LONG + 256 * 1024 };
+    struct strbuf before;
+    strbuf_init(&before, LONG + 100);
+    strbuf_add_str(&before, "<div class='");
+    double narrow = seconds_between("<div class='x'>", line, "", SIZE - LONG);
+    while (before.len < LONG)
+        strbuf_add_str(&before, "x ");
+    strbuf_add_str(&before, "'>");
+    double wide = seconds_between(before.data, line, "", SIZE);
+    assert_true(wide <= narrow * 4 + 0.5);
+    strbuf_free(&before);
 }
 
 /* A million nested elements, and a million attributes. */
@@ -675,6 +710,8 @@ int main(void)
         cmocka_unit_test(test_declared_charset),
         cmocka_unit_test(test_text_survives_both_ways),
         cmocka_unit_test(test_hostile_input_is_linear),
+        cmocka_unit_test(test_statements_without_a_block_are_linear),
+        cmocka_unit_test(test_introductions_in_a_long_class_are_linear),
         cmocka_unit_test(test_a_million),
         cmocka_unit_test(test_too_many_texts_are_refused),
         cmocka_unit_test(test_large_pictures_and_styles),
