@@ -14,6 +14,7 @@
 struct form {
     const struct convert_part *child; /* NULL: there is none */
     struct strbuf text;               /* as people see it */
+    bool is_unread;                   /* some of it is too long for that */
     struct convert_html_measure measure;
     struct convert_words words;
 };
@@ -40,6 +41,7 @@ static void read_form(struct convert_incoming *in, const struct convert_part *pa
     bool is_read =
         in->compared < CONVERT_COMPARED_MAX && convert_content_text(in, part, &text) != CONVERT_TEXT_TOO_LONG;
     in->compared += text.len;
+    form->is_unread = form->is_unread || !is_read;
     if (!is_read)
         strbuf_add_str(&form->text, "(long)"); /* attached later, but it is there */
     else if (show == CONVERT_SHOW_TEXT)
@@ -135,7 +137,7 @@ static bool is_stub(const struct form *plain, const struct form *html, size_t ow
 static bool lacks_much(const struct form *form, size_t missing)
 {
     enum { A_FEW = 3 };
-    return missing >= A_FEW && missing * 3 > form->words.count;
+    return form->is_unread || (missing >= A_FEW && missing * 3 > form->words.count);
 }
 
 struct choice {
@@ -163,6 +165,12 @@ static void compare(const struct convert_incoming *in, struct choice *choice)
     size_t only_plain = convert_words_missing(&choice->plain.words, &choice->html.words);
     size_t only_html = convert_words_missing(&choice->html.words, &choice->plain.words);
     bool stub = is_stub(&choice->plain, &choice->html, only_plain);
+    if (choice->html.is_unread ||
+        choice->plain.is_unread) { /* what can be read is shown, and nobody knows of the rest */
+        choice->is_html = choice->plain.is_unread && !choice->html.is_unread;
+        choice->keeps_other = true;
+        return;
+    }
     if (choice->html.words.count == 0 && choice->plain.words.count > 0) /* a picture by itself */
         return;
     bool html_has_more = has_structure(&choice->html) || lacks_much(&choice->html, only_html);
@@ -173,21 +181,28 @@ static void compare(const struct convert_incoming *in, struct choice *choice)
         choice->is_html ? !stub && lacks_much(&choice->plain, only_plain) : lacks_much(&choice->html, only_html);
 }
 
-/* The forms that are not shown. Other texts than plain and HTML are taken for forms of the same; what is no text
- * (calendars, pictures of the HTML form) is carried. */
-static void collect_rest(struct convert_incoming *in, const struct convert_part *part, bool keeps_text)
+/* Has a name, and stands beside a form or is no form that programs show: somebody has attached it. */
+static bool is_named_file(const struct convert_part *part, bool is_inside)
+{
+    bool is_form = convert_part_is(part, "text", "plain") || convert_part_is(part, "text", "html");
+    return *part->about.filename && (is_inside || !is_form);
+}
+
+/* The forms that are not shown. Other texts than plain and HTML are taken for forms of the same, unless they have a name;
+ * what is no text (calendars, pictures of the HTML form) is carried. */
+static void collect_rest(struct convert_incoming *in, const struct convert_part *part, bool keeps_text, bool is_inside)
 {
     const struct convert_part *outer = in->related;
     if (convert_part_is(part, "multipart", "related"))
         in->related = part;
     for (size_t i = 0; i < part->child_count; i++)
-        collect_rest(in, part->children[i], keeps_text);
+        collect_rest(in, part->children[i], keeps_text, true);
     in->related = outer;
     if (part->child_count > 0)
         return;
     bool is_text = convert_part_is(part, "text", "plain") || convert_part_is(part, "text", "html");
     bool is_form = convert_part_is(part, "text", NULL) && !convert_part_is(part, "text", "calendar") &&
-                   !part->about.is_attachment && !part->is_stray && (is_text || !*part->about.filename) &&
+                   !part->about.is_attachment && !part->is_stray && !is_named_file(part, is_inside) &&
                    !convert_choice_is_file(part);
     if (convert_part_is(part, "image", NULL)) {
         convert_incoming_add(in, part, CONVERT_SHOW_NOTHING, true); /* its place is in the form that is not shown */
@@ -225,11 +240,31 @@ void convert_alternative_collect(struct convert_incoming *in, const struct conve
         if (!chosen->child || child == chosen->child) /* nothing to read: nothing may be lost either */
             convert_choice_part(in, child);
         else if (child == other->child)
-            collect_rest(in, child, choice.keeps_other);
+            collect_rest(in, child, choice.keeps_other, false);
         else
-            collect_rest(in, child, says_other(in, child, chosen, show));
+            collect_rest(in, child, says_other(in, child, chosen, show), false);
     }
     form_free(&choice.plain);
     form_free(&choice.html);
     in->alternatives--;
+}
+
+bool convert_alternative_says_more(struct convert_incoming *in, const struct convert_part *part)
+{
+    struct form shown = { 0 };
+    struct form form = { 0 };
+    strbuf_init(&shown.text, CONVERT_TEXT_MAX * 2);
+    strbuf_init(&form.text, CONVERT_TEXT_MAX * 2);
+    for (size_t i = 0; i < in->count; i++) {
+        enum convert_show show = in->items[i]->show;
+        if (show == CONVERT_SHOW_TEXT || show == CONVERT_SHOW_HTML)
+            read_form(in, in->items[i]->part, show, &shown);
+    }
+    read_form(in, part, convert_choice_text_show(part), &form);
+    read_words(&shown);
+    read_words(&form);
+    bool says_more = shown.words.count == 0 || lacks_much(&form, convert_words_missing(&form.words, &shown.words));
+    form_free(&shown);
+    form_free(&form);
+    return says_more;
 }

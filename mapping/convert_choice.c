@@ -1,4 +1,5 @@
 /* What becomes of each part: shown, attached, or both. */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -273,14 +274,23 @@ static void collect_encrypted(struct convert_incoming *in, const struct convert_
     }
 }
 
+/* Whether a line begins with a Content field, however it is written. */
 static bool has_content_field(const char *text, size_t len)
 {
-    static const char field[] = "content-";
-    const char *end = text + len;
-    for (const char *line = memchr(text, '\n', len); line; line = memchr(line, '\n', (size_t)(end - line))) {
-        line++;
-        if ((size_t)(end - line) >= sizeof field - 1 && strncasecmp(line, field, sizeof field - 1) == 0)
-            return true;
+    static const char name[] = "Content-";
+    size_t n = strlen(name);
+    for (size_t i = 0; len - i > n;) {
+        size_t end = i + n;
+        if (strncasecmp(text + i, name, n) == 0) {
+            while (end < len && (isalpha((unsigned char)text[end]) || text[end] == '-'))
+                end++;
+            if (end < len && text[end] == ':')
+                return true;
+        }
+        const char *lf = memchr(text + i, '\n', len - i);
+        if (!lf)
+            return false;
+        i = (size_t)(lf - text) + 1;
     }
     return false;
 }

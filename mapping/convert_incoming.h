@@ -105,12 +105,14 @@ bool convert_choice_has_words(const struct convert_incoming *in);
 /* ---- convert_alternative: forms of the same text ---- */
 
 void convert_alternative_collect(struct convert_incoming *in, const struct convert_part *part);
+/* Whether a text says something that the texts that are shown don't. */
+bool convert_alternative_says_more(struct convert_incoming *in, const struct convert_part *part);
 
 /* ---- convert_open: parts that hold others ---- */
 
 /* TNEF, S/MIME. False: not one of those, nothing was done. */
 bool convert_open_leaf(struct convert_incoming *in, const struct convert_part *part);
-/* The text of a winmail.dat, where the mail has none of its own. */
+/* The text of a winmail.dat, where the mail has none of its own, or another one. */
 void convert_open_texts(struct convert_incoming *in);
 
 /* ---- convert_content ---- */
@@ -172,6 +174,8 @@ void convert_head_remark(struct convert_incoming *in, const char *before, const 
 void convert_head_add_crypto(struct convert_incoming *in, enum convert_crypto crypto, const char *name);
 /* Other people in To and Cc of the mail's header. */
 void convert_head_read_others(struct convert_incoming *in, const char *header, size_t len);
+/* Appends CommonMark of a stranger. Emphasis of a line that begins as ours do is shown as typed. */
+void convert_head_add_guarded(struct strbuf *out, const char *text, size_t len);
 /* Appends what stands in front of the body, with the empty line behind it. */
 void convert_head_write(const struct convert_incoming *in, struct strbuf *out);
 void convert_head_add_notes(const struct convert_incoming *in, struct strbuf *body);

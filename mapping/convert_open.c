@@ -125,8 +125,6 @@ static bool open_tnef(struct convert_incoming *in, const struct convert_part *pa
 
 void convert_open_texts(struct convert_incoming *in)
 {
-    if (convert_choice_has_words(in)) /* Exchange puts an empty text beside a winmail.dat that has everything */
-        return;
     for (size_t i = 0; i < in->tnef_count; i++) {
         const struct convert_tnef *tnef = in->tnefs[i];
         const char *data = tnef->html ? tnef->html : tnef->text;
@@ -135,7 +133,9 @@ void convert_open_texts(struct convert_incoming *in)
             continue;
         const struct convert_part *part =
             convert_incoming_make(in, tnef->html ? "text/html" : "text/plain", "", "", data, len, NULL);
-        convert_incoming_add(in, part, tnef->html ? CONVERT_SHOW_HTML : CONVERT_SHOW_TEXT, false);
+        /* Mostly it is the same once more. Exchange puts an empty text beside it, and list servers their footers. */
+        if (convert_alternative_says_more(in, part))
+            convert_incoming_add(in, part, tnef->html ? CONVERT_SHOW_HTML : CONVERT_SHOW_TEXT, false);
     }
 }
 

@@ -113,7 +113,7 @@ size_t convert_words_missing(const struct convert_words *words, const struct con
 {
     size_t missing = 0;
     size_t k = 0;
-    if (words->is_cut || other->is_cut)
+    if (other->is_cut)
         return 0;
     for (size_t i = 0; i < words->count; i++) {
         while (k < other->count && other->hashes[k] < words->hashes[i])

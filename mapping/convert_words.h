@@ -20,5 +20,6 @@ struct convert_words {
 void convert_words_read(const char *text, size_t len, struct convert_words *words_out);
 void convert_words_free(struct convert_words *words);
 
-/* How many of words are not in other. 0 when either was cut: nobody knows then. */
+/* How many of words are not in other. 0 when other was cut: nobody knows then; when words was, of those that
+ * are left. */
 size_t convert_words_missing(const struct convert_words *words, const struct convert_words *other);

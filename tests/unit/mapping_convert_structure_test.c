@@ -8,12 +8,16 @@
 #include <cmocka.h>
 
 #include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "mapping/convert.h"
 #include "mapping/convert_address_list.h"
 #include "mapping/convert_charset.h"
 #include "mapping/convert_inline_file.h"
 #include "mapping/convert_inline_mail.h"
+#include "mapping/convert_input.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mime_field.h"
+#include "mapping/convert_mime_in.h"
 #include "mapping/convert_mime_scan.h"
 #include "mapping/convert_types.h"
 #include "mapping/convert_words.h"
@@ -216,6 +220,19 @@ static void test_words(void **state)
         assert_int_equal(missing(rows[i].text, rows[i].other), rows[i].missing);
 }
 
+/* Of a text with more words than are compared, those that are count; nobody knows what it lacks. */
+static void test_very_many_words(void **state)
+{
+    (void)state;
+    struct strbuf text;
+    strbuf_init(&text, 1 << 20);
+    for (int i = 0; i <= CONVERT_WORDS_MAX; i++)
+        strbuf_add_fmt(&text, "w%d ", i);
+    assert_int_equal(missing(text.data, "w1 w2"), CONVERT_WORDS_MAX - 2);
+    assert_int_equal(missing("one two", text.data), 0);
+    strbuf_free(&text);
+}
+
 /* ---- kinds of files ---- */
 
 static void test_first_octets(void **state)
@@ -279,14 +296,98 @@ static void test_header_ends(void **state)
     }
 }
 
+/* ---- what becomes of parts ---- */
+
+#define ALTERNATIVE "Content-Type: multipart/alternative; boundary=b\r\n\r\n"
+#define PLAIN       "--b\r\nContent-Type: text/plain\r\n\r\n"
+#define HTML        "--b\r\nContent-Type: text/html\r\n\r\n"
+
+static void add_to_strbuf(const void *data, size_t len, void *ctx)
+{
+    strbuf_add(ctx, data, len);
+}
+
+/* The body, which is the caller's; the name of the one attachment in *name_out. */
+static char *convert(const struct strbuf *mail, char **name_out)
+{
+    struct convert_in_message message;
+    struct convert_input input = convert_input_of(mail->data, mail->len);
+    struct strbuf content;
+    strbuf_init(&content, mail->len * 3 + CONVERT_BODY_MAX);
+    convert_mime_in(charsets, &input, &(struct convert_in_options){ .is_automatic = false }, add_to_strbuf, &content,
+                    &message);
+    char *body = xstrndup(content.data, (size_t)message.body_size);
+    assert_int_equal(message.attachment_count, 1);
+    *name_out = xstrdup(message.attachments[0].name);
+    convert_in_message_free(&message);
+    strbuf_free(&content);
+    return body;
+}
+
+/* A form that is too long to be read is not taken for the same text: it is attached, and the other one shown. */
+static void test_form_that_is_too_long(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *body, *attachment;
+        size_t size;
+    } rows[] = {
+        { ALTERNATIVE PLAIN "See the pictures\r\n" HTML "<b>x</b>", "See the pictures\n", "u:message.html",
+          CONVERT_HTML_MAX },
+        { ALTERNATIVE HTML "<b>short</b> one\r\n" PLAIN, "**short** one\n", "u:message.txt", CONVERT_TEXT_MAX },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct strbuf mail;
+        char *name;
+        strbuf_init(&mail, (size_t)32 << 20);
+        strbuf_add_str(&mail, rows[i].before);
+        while (mail.len <= rows[i].size + 1000)
+            strbuf_add_str(&mail, "seventy words of which nobody else knows anything at all, one by one\r\n");
+        strbuf_add_str(&mail, "--b--\r\n");
+        char *body = convert(&mail, &name);
+        assert_int_equal(strncmp(body, rows[i].body, strlen(rows[i].body)), 0);
+        assert_string_equal(name, rows[i].attachment);
+        free(name);
+        free(body);
+        strbuf_free(&mail);
+    }
+}
+
+/* However its fields are written. */
+static void test_broken_parts_are_not_shown_raw(void **state)
+{
+    (void)state;
+    static const char *const contents[] = { "Content-Type: text/plain\r\n\r\nHello\r\n",
+                                            "x\r\nCONTENT-TRANSFER-ENCODING: base64\r\n\r\nSGVsbG8=\r\n" };
+    for (size_t i = 0; i < sizeof contents / sizeof contents[0]; i++) {
+        struct strbuf mail;
+        char *name;
+        strbuf_init(&mail, 1000);
+        strbuf_add_fmt(&mail, "Content-Type: multipart/mixed; boundary=b\r\n\r\n%s", contents[i]);
+        char *body = convert(&mail, &name);
+        assert_null(strcasestr(body, "Content-"));
+        assert_string_equal(name, CONVERT_ORIGINAL_NAME);
+        free(name);
+        free(body);
+        strbuf_free(&mail);
+    }
+}
+
 int main(void)
 {
     charsets = convert_charsets_new();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files_in_texts), cmocka_unit_test(test_file_behind_file),
-        cmocka_unit_test(test_mail_in_text),   cmocka_unit_test(test_file_that_would_grow),
-        cmocka_unit_test(test_people),         cmocka_unit_test(test_words),
-        cmocka_unit_test(test_first_octets),   cmocka_unit_test(test_header_ends),
+        cmocka_unit_test(test_files_in_texts),
+        cmocka_unit_test(test_file_behind_file),
+        cmocka_unit_test(test_mail_in_text),
+        cmocka_unit_test(test_file_that_would_grow),
+        cmocka_unit_test(test_people),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_very_many_words),
+        cmocka_unit_test(test_first_octets),
+        cmocka_unit_test(test_header_ends),
+        cmocka_unit_test(test_form_that_is_too_long),
+        cmocka_unit_test(test_broken_parts_are_not_shown_raw),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     convert_charsets_free(&charsets);
