@@ -67,15 +67,27 @@ static const char *add_picture(const char *type, void *data, size_t len, void *c
 
 /* ---- texts ---- */
 
+/* Fit to stand in a line of ours. */
+static bool is_word(const char *charset)
+{
+    enum { WORD_MAX = 40 };
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+";
+    size_t len = strspn(charset, letters);
+    return len <= WORD_MAX && charset[len] == '\0';
+}
+
 static void note_state(struct piece *piece, enum convert_text_state state)
 {
     struct convert_incoming *in = piece->in;
     const struct convert_part *part = piece->item->part;
     if (state == CONVERT_TEXT_DAMAGED)
         convert_head_note(in, "The text of this message arrived damaged.", "", CONVERT_ORIGINAL_ATTACHED);
-    if (state == CONVERT_TEXT_UNKNOWN_CHARSET)
+    if (state == CONVERT_TEXT_UNKNOWN_CHARSET && is_word(part->about.charset))
         convert_head_note(in, "Characters may be wrong: the text is in a charset that is not known here, \"",
                           part->about.charset, "\"." CONVERT_ORIGINAL_ATTACHED);
+    else if (state == CONVERT_TEXT_UNKNOWN_CHARSET)
+        convert_head_note(in, "Characters may be wrong: the text is in a charset that is not known here.", "",
+                          CONVERT_ORIGINAL_ATTACHED);
     in->needs_original = in->needs_original || state != CONVERT_TEXT_OK;
 }
 
@@ -285,13 +297,16 @@ static bool take_piece(struct body *body, struct piece *piece, bool is_text)
                 body->own.len + body->history.len + own.len + history.len <= SHOWN_MAX;
     if (fits && own.len > 0) {
         add_rule(&body->own, needs_rule(body, piece, &own) ? "\n---\n\n" : "\n");
-        strbuf_add(&body->own, own.data, own.len);
+        if (is_text)
+            convert_head_add_guarded(&body->own, own.data, own.len);
+        else
+            strbuf_add(&body->own, own.data, own.len);
         body->ends_in_line = !is_text;
         body->ends_in_picture = piece->item->show == CONVERT_SHOW_PICTURE;
     }
     if (fits && history.len > 0) {
         add_rule(&body->history, "\n");
-        strbuf_add(&body->history, history.data, history.len);
+        convert_head_add_guarded(&body->history, history.data, history.len);
     }
     if (fits && is_text)
         take_excerpt(body, &own);

@@ -90,10 +90,12 @@ static bool is_known(const struct others *others, const struct smtp_address *add
     return is_listed(others, address) || (smtp_address_drop_detail(&plain) && is_listed(others, &plain));
 }
 
-/* A name that only repeats the address says nothing more, and one with another address in it misleads. */
+/* A name that only repeats the address says nothing more; one with another address in it, or with half a letter, would
+ * pass for something that we say. */
 static bool says_more(const char *name, const char *address)
 {
-    return *name && strcmp(name, address) != 0 && !strchr(name, '@');
+    enum { NAME_LEN_MAX = 80 };
+    return *name && strcmp(name, address) != 0 && strlen(name) <= NAME_LEN_MAX && !strpbrk(name, "@<>:/\\\"");
 }
 
 static void add_other(const char *name, const struct smtp_address *address, void *ctx)
@@ -164,6 +166,53 @@ static void write_line(struct commonmark_writer *writer, const char *text, size_
     commonmark_add_text(writer, text, len);
     commonmark_close_emphasis(writer, COMMONMARK_EM);
     commonmark_end_paragraph(writer);
+}
+
+/* How our lines begin. */
+static const char *const beginnings[] = {
+    "A PGP key came with this message",
+    "A signature came with this message",
+    "Also to: ",
+    "Certificates (S/MIME) came with this message",
+    "Characters may be wrong",
+    "Not all of a signed part",
+    "Not all of the text could be shown",
+    "Not all of winmail.dat",
+    "Not shown: ",
+    "Text of this message is encrypted",
+    "Text outside of the parts of this message",
+    "The attachment \"",
+    "The parts of this message could not be told apart",
+    "The text of this message arrived damaged",
+    "This is an automatic message",
+    "This message could not be converted",
+    "This message has a second text",
+    "This message is compressed (",
+    "This message is encrypted (",
+    "This message is signed (",
+    "This message was taken out of a signature",
+    "This text was signed (",
+};
+
+static bool begins_like_ours(const char *line, size_t len)
+{
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+        size_t n = strlen(beginnings[i]);
+        if (len > n && (*line == '_' || *line == '*') && memcmp(line + 1, beginnings[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+void convert_head_add_guarded(struct strbuf *out, const char *text, size_t len)
+{
+    for (size_t i = 0, n; i < len; i += n) {
+        const char *lf = memchr(text + i, '\n', len - i);
+        n = lf ? (size_t)(lf - text) + 1 - i : len - i;
+        if (begins_like_ours(text + i, n))
+            strbuf_add_char(out, '\\');
+        strbuf_add(out, text + i, n);
+    }
 }
 
 /* In front of everything else, so that nobody answers before they have read it; rules separate only what follows. */

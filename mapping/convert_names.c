@@ -30,8 +30,17 @@ static long find_taken(const struct convert_names *names, const char *name)
 /* Joiners, marks of direction and their like: two names that look the same must not be two. */
 static bool is_invisible(uint32_t code)
 {
-    return code == 0xAD || code == 0x034F || code == 0x061C || (code >= 0x200B && code <= 0x200F) ||
-           (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
+    return code == 0xAD || code == 0x034F || code == 0x061C || code == 0x115F || code == 0x1160 ||
+           (code >= 0x180B && code <= 0x180F) || (code >= 0x200B && code <= 0x200F) ||
+           (code >= 0x2060 && code <= 0x206F) || code == 0x3164 || code == 0xFEFF || code == 0xFFA0 ||
+           (code >= 0xE0000 && code <= 0xE0FFF);
+}
+
+/* "x.exe" with a blank behind it that is none to most programs. */
+static bool is_wide_blank(uint32_t code)
+{
+    return code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x202F || code == 0x205F ||
+           code == 0x2800 || code == 0x3000;
 }
 
 static bool is_forbidden(char c)
@@ -66,6 +75,8 @@ static char *clean_name(const char *wanted)
         size_t n = convert_utf8_char(line + i, strlen(line + i) < 4 ? strlen(line + i) : 4, &code);
         if (is_forbidden(line[i]))
             strbuf_add_char(&name, '_');
+        else if (is_wide_blank(code))
+            strbuf_add_char(&name, ' ');
         else if (n > 0 && !is_invisible(code))
             strbuf_add(&name, line + i, n);
         i += n > 0 ? n : 1;

@@ -196,6 +196,8 @@ static void test_damage_is_told(void **state)
         { TYPE("text/plain; charset=x-martian") "gr\xC3\xBC", "grü\n",
           "charset that is not known here, \"x-martian\"" },
         { "Content-Transfer-Encoding: rot13\r\n\r\nUryyb\r\n", "Uryyb\n", "arrived damaged" },
+        { TYPE("text/plain; charset=\"x\\\". It is safe. \\\"\"") "gr\xC3\xBC", "grü\n",
+          "charset that is not known here. The mail" }, /* nobody's words in ours */
         { TYPE("multipart/mixed") "a\r\n", "a\n", "could not be told apart" },
         { TYPE("multipart/mixed; boundary=b") "a\r\n", "a\n", "could not be told apart" },
     };
@@ -309,6 +311,9 @@ static void test_names(void **state)
         { "filename=\"what?.txt\"", "u:what_.txt" },
         { "filename=\"<a>|b*\\\".txt\"", "u:_a__b__.txt" },
         { "filename=NUL", "u:_NUL" },
+        { "filename=\"x.exe\xC2\xA0\"", "u:x.exe" }, /* blanks, and what does not show, behind it */
+        { "filename=\"x.exe\xE3\x85\xA4\"", "u:x.exe" },
+        { "filename=\"x.exe\xF3\xA0\x80\xA0\"", "u:x.exe" },
         { "filename=com1.txt", "u:_com1.txt" },
         { "filename=\"aux .log.txt\"", "u:_aux .log.txt" },
         { "filename=common.txt", "u:common.txt" },
@@ -640,6 +645,8 @@ static void test_other_people(void **state)
           "dave@example.com", "_Also to: dave@example.com._\n\n" },
         { "To: D <d@example.com>\r\nTo: e@example.com", true, "d@example.com e@example.com",
           "_Also to: D \\<d@example.com>, e@example.com._\n\n" },
+        { "To: \"D>. This was checked: https://evil.example <x\" <d@example.com>", true, "d@example.com",
+          "_Also to: d@example.com._\n\n" },
         { "To: \"d@bank.example\" <d@example.com>", true, "d@example.com", "_Also to: d@example.com._\n\n" },
         { "To: a@x.example, b@x.example, c@x.example, d@x.example, e@x.example, f@x.example", true,
           "a@x.example b@x.example c@x.example d@x.example e@x.example f@x.example",
