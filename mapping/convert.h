@@ -48,13 +48,12 @@ _Noreturn void convert_worker_main(void);
 
 /* Mail -> thread message. */
 struct convert_in_result {
-    bool ok;           /* false: no room for the result, or the queue is full: try again later; error says why */
-    const char *error; /* NULL when ok */
-    bool fallback;     /* the original is attached because it could not be converted; detail says why */
-    bool
-        is_doubtful; /* what the mail carries can't be told for sure: other programs may find other files in the original,
-                         * which is attached. Always true of the fallback form */
-    const char *detail;          /* for the trace; "" */
+    bool ok;            /* false: no room for the result, or the queue is full: try again later; error says why */
+    const char *error;  /* NULL when ok */
+    bool fallback;      /* the original is attached because it could not be converted; detail says why */
+    bool is_doubtful;   /* what the mail carries can't be told for sure: other programs may find other files in the
+                        * original, which is attached. Always true of the fallback form */
+    const char *detail; /* for the trace; "" */
     struct tmtp_message message; /* subject and attachments; the rest is the caller's to fill; freed afterwards */
     const char *from_name;       /* display name of the author, decoded; "" */
     int content_fd;              /* body and attachments back to back; closed after the callback (dup it to keep it);
@@ -113,11 +112,11 @@ struct convert_out_request {
     const char *message_id;  /* without angle brackets */
     const char *in_reply_to; /* NULL */
     const char *const *references;
-    size_t
-        reference_count; /* oldest first; the first and the newest that fit are written, at most CONVERT_REFERENCES_MAX */
-    int64_t date_ms;     /* wall clock, for the Date field */
-    const char *loop_mark; /* value for X-Postern-Loop; NULL */
-    bool is_automatic;     /* adds Auto-Submitted: auto-generated */
+    size_t reference_count; /* oldest first; the first and the newest that fit are written, CONVERT_REFERENCES_MAX at
+                             * most */
+    int64_t date_ms;        /* wall clock, for the Date field */
+    const char *loop_mark;  /* value for X-Postern-Loop; NULL */
+    bool is_automatic;      /* adds Auto-Submitted: auto-generated */
 };
 struct convert_out_result {
     bool ok; /* false: see error; permanent says whether trying again can help */

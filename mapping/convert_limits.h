@@ -39,15 +39,14 @@ enum {
     CONVERT_OPENED_MAX = 3,                    /* parts that had to be opened around each other */
 
     /* The thread message. */
-    CONVERT_BODY_MAX = 1024 * 1024, /* octets of CommonMark; a longer body is attached */
-    CONVERT_SUBJECT_MAX = 998,      /* octets */
-    CONVERT_FROM_NAME_MAX = 256,    /* octets */
-    CONVERT_NAME_MAX = 200,         /* octets of an attachment's name with its prefix */
-    CONVERT_EXCERPT_MAX = 2000,     /* octets of the author's own words that are told to the daemon */
-    CONVERT_DETAIL_MAX = 1000,      /* octets of what the trace is told */
-    CONVERT_QUOTE_DEPTH_MAX = 30,   /* nested quotes and lists; deeper ones are not nested further */
-    CONVERT_HISTORY_SPANS_MAX =
-        1000, /* places in a text where own words and quotes change; then all is left as it is */
+    CONVERT_BODY_MAX = 1024 * 1024,   /* octets of CommonMark; a longer body is attached */
+    CONVERT_SUBJECT_MAX = 998,        /* octets */
+    CONVERT_FROM_NAME_MAX = 256,      /* octets */
+    CONVERT_NAME_MAX = 200,           /* octets of an attachment's name with its prefix */
+    CONVERT_EXCERPT_MAX = 2000,       /* octets of the author's own words that are told to the daemon */
+    CONVERT_DETAIL_MAX = 1000,        /* octets of what the trace is told */
+    CONVERT_QUOTE_DEPTH_MAX = 30,     /* nested quotes and lists; deeper ones are not nested further */
+    CONVERT_HISTORY_SPANS_MAX = 1000, /* places in a text where own words and quotes change; then all stays as it is */
 
     /* Calendars: what is named in the body; the whole file is attached besides. */
     CONVERT_CALENDAR_ENTRIES_MAX = 5,

@@ -27,15 +27,15 @@ struct convert_in_message {
     char *from_name; /* "" */
     char *detail;    /* for the trace; "" */
     bool is_fallback;
-    bool
-        is_doubtful; /* the original is attached, and other programs may find other files in it than those that are attached here */
+    bool is_doubtful; /* the original is attached, and other programs may find other files in it than those that are
+                       * attached here */
     int64_t body_size;
     struct convert_in_attachment *attachments;
     size_t attachment_count;
     char **others; /* normalised addresses that the body names at the top */
     size_t other_count;
-    char *
-        excerpt; /* how the author's own words begin, CommonMark, at most CONVERT_EXCERPT_MAX octets of whole lines; "" */
+    char *excerpt; /* how the author's own words begin, CommonMark, at most CONVERT_EXCERPT_MAX octets of whole lines;
+                    * "" */
 };
 
 #define CONVERT_UNREADABLE_SUBJECT "(unreadable message)"
