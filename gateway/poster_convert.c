@@ -12,6 +12,10 @@
 #include "mapping/convert.h"
 #include "mapping/store_content.h"
 
+_Static_assert((int)CONFIG_BODY_TEXT == (int)CONVERT_BODY_TEXT, "see convert_options.h");
+_Static_assert((int)CONFIG_BODY_HTML == (int)CONVERT_BODY_HTML, "see convert_options.h");
+_Static_assert((int)CONFIG_QUOTE_KEEP == (int)CONVERT_HISTORY_KEEP, "see convert_options.h");
+
 /* Bytes of mail with a converted copy on disk at the same time; one mail may exceed it alone. */
 static const int64_t content_budget = INT64_C(1) << 30;
 

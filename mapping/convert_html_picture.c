@@ -34,6 +34,7 @@ static char next_octet(const char *url, size_t len, size_t *at)
     return url[i];
 }
 
+/* Not convert_transfer's decoder: in an address characters may be percent-encoded, and padding missing, without damage. */
 static bool decode_base64(const char *url, size_t len, size_t at, struct html_picture *picture)
 {
     uint32_t bits = 0;
