@@ -61,6 +61,8 @@
     "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
     "  CHECK ((member_id IS NULL) <> (group_id IS NULL))"                                                              \
     ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE INDEX address_member ON address (member_id) WHERE member_id IS NOT NULL;"                                  \
+    "CREATE INDEX address_group ON address (group_id) WHERE group_id IS NOT NULL;"                                     \
     "CREATE TABLE identity ("                                                                                          \
     "  alias TEXT NOT NULL PRIMARY KEY,"                                                                               \
     "  uid TEXT NOT NULL,"                                                                                             \
