@@ -279,7 +279,9 @@ static bool needs_rule(const struct body *body, const struct piece *piece, const
     bool is_picture = piece->item->show == CONVERT_SHOW_PICTURE;
     bool is_line = convert_summary_of(piece->item->show) != NULL;
     bool begins_with_rule = own->len > 4 && memcmp(own->data, "---\n", 4) == 0;
-    return !is_picture && !body->ends_in_picture && !begins_with_rule && !(is_line && body->ends_in_line);
+    bool ends_with_rule = body->own.len > 4 && memcmp(body->own.data + body->own.len - 4, "---\n", 4) == 0;
+    return !is_picture && !body->ends_in_picture && !begins_with_rule && !ends_with_rule &&
+           !(is_line && body->ends_in_line);
 }
 
 /* Takes a piece over if there is room. */
