@@ -228,8 +228,13 @@ static void decode_marked(struct convert_charsets *charsets, const struct conver
 static void decode_iso_2022_jp(struct convert_charsets *charsets, const char *data, size_t len, struct strbuf *out)
 {
     struct strbuf shifted;
-    if (!memchr(data, '\x1B', len) && convert_charset_is_utf8(data, len, CONVERT_CHARSET_MULTI)) {
-        decode_utf8(data, len, out); /* it never leaves ASCII, but for octets that it has no use for */
+    bool has_switch = memchr(data, '\x1B', len) != NULL; /* else it never leaves ASCII, but for eight-bit kana */
+    if (!has_switch && convert_charset_is_utf8(data, len, CONVERT_CHARSET_MULTI)) {
+        decode_utf8(data, len, out);
+        return;
+    }
+    if (!has_switch && convert_charset_is_euc_jp(data, len)) {
+        decode_as(charsets, "EUC-JP", data, len, out);
         return;
     }
     strbuf_init(&shifted, len * 3 + 1);

@@ -63,6 +63,26 @@ bool convert_charset_is_latin(const char *data, size_t len)
     return beyond > 0 && !is_cut && beyond * 2 <= letters;
 }
 
+bool convert_charset_is_euc_jp(const char *data, size_t len)
+{
+    enum { KANA_LAST = 0xDF, CERTAIN = 3, USUAL = 3 };
+    size_t pairs = 0;
+    size_t hiragana = 0; /* and katakana */
+    bool has_kanji = false;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char first = (unsigned char)data[i];
+        if (first < 0x80)
+            continue;
+        unsigned char second = i + 1 < len ? (unsigned char)data[++i] : 0;
+        if (first < 0xA1 || second < 0xA1 || first == 0xFF || second == 0xFF)
+            return false;
+        pairs++;
+        hiragana += first == 0xA4 || first == 0xA5;
+        has_kanji = has_kanji || first > KANA_LAST || second > KANA_LAST;
+    }
+    return pairs >= CERTAIN && (has_kanji || hiragana * USUAL >= pairs);
+}
+
 bool convert_charset_is_iso_2022_jp(const char *data, size_t len)
 {
     bool has_switch = false;

@@ -15,6 +15,8 @@ bool convert_charset_is_utf8(const char *data, size_t len, enum convert_charset_
 /* windows-1252 under the name of UTF-8: no character in it is valid UTF-8, and those beyond ASCII stand between letters,
  * as in the languages of Western Europe. */
 bool convert_charset_is_latin(const char *data, size_t len);
+/* EUC-JP under the name of ISO-2022-JP: what is beyond ASCII stands in pairs, and is no eight-bit kana. */
+bool convert_charset_is_euc_jp(const char *data, size_t len);
 /* ISO-2022-JP without a name, or under that of another: nothing beyond ASCII, and its switches. */
 bool convert_charset_is_iso_2022_jp(const char *data, size_t len);
 /* iconv's name for UTF-16 (unit 2) or UTF-32 (unit 4) in this byte order: as the mark says, else as the zeros lie, else
