@@ -18,6 +18,7 @@
 #include "mapping/convert_text.h"
 #include "mapping/convert_transfer.h"
 #include "mapping/convert_utf8.h"
+#include "mapping/convert_width.h"
 
 enum { ABORT = -2, PADDING = 64, URL_MAX = 8192 };
 
@@ -592,9 +593,20 @@ void markdown_add_owner(struct strbuf *out, const char *url)
     strbuf_add(out, url + start, len);
 }
 
+/* Where the text begins for those who see it: behind blanks, and what takes no room. */
+static const char *skip_unseen(const char *text)
+{
+    uint32_t code;
+    for (size_t n; (n = convert_utf8_char(text, strlen(text), &code)) > 0; text += n) {
+        if (code > ' ' && code != 0xA0 && code != 0xAD && convert_width_of(code) > 0)
+            break;
+    }
+    return text;
+}
+
 bool markdown_link_misleads(const char *shown, const char *url)
 {
-    shown += strspn(shown, " \n");
+    shown = skip_unseen(shown);
     bool is_web = strncasecmp(shown, "http://", 7) == 0 || strncasecmp(shown, "https://", 8) == 0 ||
                   strncasecmp(shown, "www.", 4) == 0;
     bool is_address = !is_web && strchr(shown, '@') && !strpbrk(shown, " \n");

@@ -157,6 +157,9 @@ static void test_misleading_links(void **state)
         { "[https://bank.example](https://evil.example/) (evil.example).", "</a> (evil.example).</p>" },
         { "[https://bank.example](https://evil.example/) *b*", "</a> (evil.example) <em>b" },
         { "[help@bank.example](mailto:help@bank.example?subject=x)", "</a></p>" },
+        /* with a zero-width, a no-break or a directing character in front, which nobody sees */
+        { "[\xE2\x80\x8Bhttps://bank.example](https://evil.example/)", "</a> (evil.example)</p>" },
+        { "[\xC2\xA0\xE2\x80\x8Ewww.bank.example](https://evil.example/)", "</a> (evil.example)</p>" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct strbuf out;
