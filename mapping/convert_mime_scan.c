@@ -391,7 +391,8 @@ static bool has_parts_nevertheless(const struct convert_part *part)
     return false;
 }
 
-/* Whether the parts of a multipart with that boundary begin here, and end. A text that declares it itself quotes a mail. */
+/* Whether the parts of a multipart with that boundary begin here, and end. A text that declares it itself quotes a
+ * mail, unless it is the mail, of which nothing was taken for a header. */
 static bool begins_with_parts(struct scan *scan, const struct convert_part *part, const char *boundary)
 {
     struct strbuf line;
@@ -400,7 +401,9 @@ static bool begins_with_parts(struct scan *scan, const struct convert_part *part
     size_t len = part->content_len < CONVERT_PREAMBLE_MAX ? part->content_len : CONVERT_PREAMBLE_MAX;
     bool is_first = len >= line.len && memcmp(part->content, line.data + 1, line.len - 1) == 0;
     const char *first = is_first ? part->content : memmem(part->content, len, line.data, line.len);
-    bool begins = first && !memmem(part->content, (size_t)(first - part->content), "boundary=", 9);
+    bool quotes =
+        first && part->header_len > 0 && memmem(part->content, (size_t)(first - part->content), "boundary=", 9);
+    bool begins = first && !quotes;
     strbuf_add_str(&line, "--");
     bool is_one = begins && convert_input_find(scan->input, part->content, part->content + part->content_len, line.data,
                                                line.len);
