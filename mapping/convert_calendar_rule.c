@@ -4,21 +4,17 @@
 
 #include "base/strbuf.h"
 #include "mapping/convert_calendar_internal.h"
+#include "mapping/convert_content_line.h"
 
 /* ---- reading ---- */
 
 enum { NTH_MAX = 5, INTERVAL_MAX = 9999 };
 
-static bool is_word(const char *text, size_t len, const char *word)
-{
-    return len == strlen(word) && strncasecmp(text, word, len) == 0;
-}
-
 static bool read_frequency(struct calendar_rule *rule, const char *value, size_t len)
 {
     static const char *const words[CALENDAR_FREQUENCIES] = { "DAILY", "WEEKLY", "MONTHLY", "YEARLY" };
     for (int i = 0; i < CALENDAR_FREQUENCIES; i++) {
-        if (is_word(value, len, words[i])) {
+        if (content_is_word(value, len, words[i])) {
             rule->frequency = (enum calendar_frequency)i;
             return true;
         }
@@ -144,7 +140,8 @@ bool calendar_rule_parse(const char *text, size_t len, struct calendar_rule *rul
         size_t name_len = equals ? (size_t)(equals - text) - i : n;
         bool known = n == 0;
         for (size_t k = 0; equals && k < sizeof parts / sizeof parts[0] && !known; k++)
-            known = is_word(text + i, name_len, parts[k].name) && parts[k].read(rule_out, equals + 1, n - name_len - 1);
+            known = content_is_word(text + i, name_len, parts[k].name) &&
+                    parts[k].read(rule_out, equals + 1, n - name_len - 1);
         if (!known)
             return false;
         i += n + 1;

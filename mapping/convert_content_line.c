@@ -94,19 +94,19 @@ bool content_line_next(const char **at, const char *end, struct content_line *li
     return false;
 }
 
-static bool is_word(const char *text, size_t len, const char *word)
+bool content_is_word(const char *text, size_t len, const char *word)
 {
     return len == strlen(word) && strncasecmp(text, word, len) == 0;
 }
 
 bool content_line_is(const struct content_line *line, const char *name)
 {
-    return is_word(line->name, line->name_len, name);
+    return content_is_word(line->name, line->name_len, name);
 }
 
 bool content_value_is(const struct content_line *line, const char *value)
 {
-    return is_word(line->value, line->value_len, value);
+    return content_is_word(line->value, line->value_len, value);
 }
 
 struct param {
@@ -145,7 +145,7 @@ bool content_line_param(const struct content_line *line, const char *name, struc
     const char *at = line->params;
     struct param param;
     while (next_param(&at, line->params + line->params_len, &param)) {
-        if (!param.value || !is_word(param.name, param.name_len, name))
+        if (!param.value || !content_is_word(param.name, param.name_len, name))
             continue;
         for (size_t i = 0; i < param.value_len; i++) {
             if (param.value[i] != '"')
@@ -164,7 +164,7 @@ static bool is_listed(const char *list, size_t len, const char *word)
         size_t n = comma ? (size_t)(comma - list) - i : len - i;
         const char *item = list + i;
         size_t quotes = n >= 2 && item[0] == '"' && item[n - 1] == '"' ? 1 : 0;
-        if (is_word(item + quotes, n - 2 * quotes, word))
+        if (content_is_word(item + quotes, n - 2 * quotes, word))
             return true;
         i += n + 1;
     }
@@ -176,9 +176,9 @@ bool content_line_has(const struct content_line *line, const char *name, const c
     const char *at = line->params;
     struct param param;
     while (next_param(&at, line->params + line->params_len, &param)) {
-        if (!param.value && is_word(param.name, param.name_len, word))
+        if (!param.value && content_is_word(param.name, param.name_len, word))
             return true;
-        if (param.value && (!name || is_word(param.name, param.name_len, name)) &&
+        if (param.value && (!name || content_is_word(param.name, param.name_len, name)) &&
             is_listed(param.value, param.value_len, word))
             return true;
     }

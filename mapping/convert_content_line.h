@@ -28,6 +28,7 @@ void content_unfold(struct convert_charsets *charsets, const char *charset, cons
 
 /* The next line at *at, which moves on behind it; false at the end. What is no such line is passed over. */
 bool content_line_next(const char **at, const char *end, struct content_line *line_out);
+bool content_is_word(const char *text, size_t len, const char *word);      /* the whole text, in any case */
 bool content_line_is(const struct content_line *line, const char *name);   /* in any case */
 bool content_value_is(const struct content_line *line, const char *value); /* the whole value, in any case */
 

@@ -1,6 +1,5 @@
 /* From elements, attributes and styles to the look of every node. */
 #include <string.h>
-#include <strings.h>
 
 #include "base/strbuf.h"
 #include "mapping/convert_html_sheet.h"
@@ -22,13 +21,6 @@ static bool has_class(const struct html_tree *tree, const struct html_node *node
 {
     const struct html_attribute *class = html_node_attribute(tree, node, HTML_ATTRIBUTE_CLASS);
     return class && class->len >= strlen(prefix) && strncmp(class->value, prefix, strlen(prefix)) == 0;
-}
-
-static bool value_is(const struct html_tree *tree, const struct html_node *node, enum html_attribute_name name,
-                     const char *value)
-{
-    const struct html_attribute *attribute = html_node_attribute(tree, node, name);
-    return attribute && attribute->len == strlen(value) && strncasecmp(attribute->value, value, attribute->len) == 0;
 }
 
 /* What the element says by itself. */
@@ -103,7 +95,7 @@ static bool is_gone(const struct html_tree *tree, const struct html_node *node, 
         return true;
     if (html_node_attribute(tree, node, HTML_ATTRIBUTE_HIDDEN) && style->display == HTML_DISPLAY_UNSET)
         return true;
-    if (node->name == HTML_INPUT && value_is(tree, node, HTML_ATTRIBUTE_TYPE, "hidden"))
+    if (node->name == HTML_INPUT && html_node_value_is(tree, node, HTML_ATTRIBUTE_TYPE, "hidden"))
         return true;
     bool is_empty = style->max_height == 0 || style->height == 0 || style->width == 0;
     return is_empty && style->hides_overflow;

@@ -126,13 +126,6 @@ static bool has_strays(const struct html_tree *tree, const struct html_node *tab
     return false;
 }
 
-static bool value_is(const struct html_tree *tree, const struct html_node *node, enum html_attribute_name name,
-                     const char *value)
-{
-    const struct html_attribute *attribute = html_node_attribute(tree, node, name);
-    return attribute && attribute->len == strlen(value) && strncasecmp(attribute->value, value, attribute->len) == 0;
-}
-
 static bool is_said_to_be_data(const struct html_tree *tree, const struct html_node *table, const struct grid *grid)
 {
     const struct html_attribute *class = html_node_attribute(tree, table, HTML_ATTRIBUTE_CLASS);
@@ -170,8 +163,8 @@ static bool has_names_and_values(const struct html_tree *tree, const struct grid
 static bool read_grid(const struct html_tree *tree, const struct html_node *table, struct grid *grid)
 {
     *grid = (struct grid){ 0 };
-    if ((table->content & not_in_cells) || value_is(tree, table, HTML_ATTRIBUTE_ROLE, "presentation") ||
-        value_is(tree, table, HTML_ATTRIBUTE_ROLE, "none") || has_strays(tree, table))
+    if ((table->content & not_in_cells) || html_node_value_is(tree, table, HTML_ATTRIBUTE_ROLE, "presentation") ||
+        html_node_value_is(tree, table, HTML_ATTRIBUTE_ROLE, "none") || has_strays(tree, table))
         return false;
     read_rows(grid, tree, table, HTML_THEAD);
     read_rows(grid, tree, table, HTML_TBODY);
@@ -243,7 +236,7 @@ static bool has_alignment(const struct html_tree *tree, const struct html_node *
         }
         return left >= strlen(side) && strncasecmp(value, side, strlen(side)) == 0;
     }
-    return value_is(tree, cell, HTML_ATTRIBUTE_ALIGN, side);
+    return html_node_value_is(tree, cell, HTML_ATTRIBUTE_ALIGN, side);
 }
 
 static enum commonmark_align column_alignment(const struct html_tree *tree, const struct grid *grid, unsigned column)

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
@@ -446,6 +447,13 @@ const struct html_attribute *html_node_attribute(const struct html_tree *tree, c
             return attribute;
     }
     return NULL;
+}
+
+bool html_node_value_is(const struct html_tree *tree, const struct html_node *node, enum html_attribute_name name,
+                        const char *value)
+{
+    const struct html_attribute *attribute = html_node_attribute(tree, node, name);
+    return attribute && attribute->len == strlen(value) && strncasecmp(attribute->value, value, attribute->len) == 0;
 }
 
 bool html_node_value(const struct html_tree *tree, const struct html_node *node, enum html_attribute_name name,

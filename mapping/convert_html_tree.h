@@ -95,6 +95,9 @@ void html_tree_free(struct html_tree *tree);
 /* NULL when the node has none of that name. */
 const struct html_attribute *html_node_attribute(const struct html_tree *tree, const struct html_node *node,
                                                  enum html_attribute_name name);
+/* Whether it has that value, in any case. */
+bool html_node_value_is(const struct html_tree *tree, const struct html_node *node, enum html_attribute_name name,
+                        const char *value);
 /* Appends its value, decoded; false when the node has none. */
 bool html_node_value(const struct html_tree *tree, const struct html_node *node, enum html_attribute_name name,
                      struct strbuf *out);
