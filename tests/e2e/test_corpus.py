@@ -112,7 +112,7 @@ def test_ten_megabytes_attached(mx, gateway, bob_to_alice):
     assert hashlib.sha256(content).hexdigest() in bob_to_alice.saved_digests()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_expectations_can_fail(name):
+def test_expectations_can_fail():
     """A message that has nothing of what is expected does not pass for it."""
-    assert compare({"subject": "another", "body": "", "attach": []}, EXPECTED[name], {})
+    passing = [name for name in NAMES if not compare({"subject": "another", "body": "", "attach": []}, EXPECTED[name], {})]
+    assert not passing
