@@ -214,6 +214,8 @@ static void collect_rest(struct convert_incoming *in, const struct convert_part 
     }
     if (keeps_text && is_text)
         convert_incoming_add(in, part, CONVERT_SHOW_NOTHING, true)->is_other_form = true;
+    else if (*part->about.filename)
+        in->leaves_out_name = true;
 }
 
 void convert_alternative_collect(struct convert_incoming *in, const struct convert_part *part)

@@ -73,6 +73,7 @@ struct convert_incoming {
     bool needs_original;            /* the mail itself is attached */
     bool shows_html, folds_history; /* for the trace */
     bool is_doubtful;               /* see convert_in_message */
+    bool leaves_out_name;           /* a form with a file name is neither shown nor attached */
     enum convert_crypto signature;  /* of a part that is shown: what is said once the original has its name */
     char **others;                  /* see convert_in_message */
     size_t other_count;

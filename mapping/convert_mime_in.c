@@ -100,6 +100,16 @@ static char *describe(const struct convert_incoming *in)
     return line;
 }
 
+/* A text that is shown, or left out as another form of it, and has a file name: in the original other programs show it as that
+ * file, which nobody has judged. */
+static bool hides_file(const struct convert_incoming *in)
+{
+    bool hides = in->leaves_out_name;
+    for (size_t i = 0; i < in->count && !hides; i++)
+        hides = !in->items[i]->is_attached && *in->items[i]->part->about.filename;
+    return hides;
+}
+
 /* Composes the body and lists the attachments, without handing anything out yet. */
 static void compose(struct convert_incoming *in, struct strbuf *body, struct convert_in_message *message)
 {
@@ -122,7 +132,7 @@ static void compose(struct convert_incoming *in, struct strbuf *body, struct con
     strbuf_free(&text);
     message->body_size = (int64_t)body->len;
     message->detail = describe(in);
-    message->is_doubtful = in->is_doubtful;
+    message->is_doubtful = in->is_doubtful || (in->needs_original && hides_file(in));
     message->others = in->others;
     message->other_count = in->other_count;
     in->others = NULL;

@@ -236,6 +236,18 @@ static void test_doubt_is_told(void **state)
                                                                                        "\r\n",
           false },
         { TYPE("multipart/mixed; boundary=b") "x\r\nContent-Type: application/x-y\r\n\r\nx\r\n", true },
+        /* the original has a file in it that is shown as the text, or left out */
+        { TYPE("text/plain; name=a.bat") "del *.*", false },
+        { TYPE("text/plain; name=a.bat; charset=x-martian") "gr\xC3\xBC", true },
+        { TYPE("multipart/signed; protocol=\"application/pgp-signature\"; boundary=b")
+              PART("Content-Type: text/plain; name=a.bat", "del *.*")
+                  PART("Content-Type: application/pgp-signature", "-----BEGIN PGP SIGNATURE-----") "--b--",
+          true },
+        { TYPE("multipart/signed; protocol=\"application/pgp-signature\"; boundary=b")
+              PART("Content-Type: multipart/alternative; boundary=c",
+                   "--c\r\n\r\nHello\r\n--c\r\nContent-Type: text/plain; name=a.bat\r\n\r\nHello\r\n--c--")
+                  PART("Content-Type: application/pgp-signature", "-----BEGIN PGP SIGNATURE-----") "--b--",
+          true },
         { TYPE("multipart/mixed; boundary=b") "x\r\nCONTENT-TYPE: application/x-y\r\n\r\nx\r\n", true },
         { "Content-Type: application/x-y\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsbG8=SGlkZGVu\r\n", true },
     };
