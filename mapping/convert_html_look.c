@@ -98,7 +98,7 @@ static bool is_gone(const struct html_tree *tree, const struct html_node *node, 
     if (node->name == HTML_INPUT && html_node_value_is(tree, node, HTML_ATTRIBUTE_TYPE, "hidden"))
         return true;
     bool is_empty = style->max_height == 0 || style->height == 0 || style->width == 0;
-    return is_empty && style->hides_overflow;
+    return is_empty && style->hides_overflow && !style->has_minimum;
 }
 
 static uint32_t block_look(const struct html_node *node, const struct html_style *style)

@@ -175,21 +175,22 @@ static void set_font_family(struct html_style *style, const char *value)
     set_look(style, HTML_LOOK_MONOSPACE, is_monospace(value));
 }
 
+/* A size in words ("medium"), or one that nobody can tell ("calc(1vw + 10px)"), is one that can be read. */
 static void set_font_size(struct html_style *style, const char *value)
 {
+    enum { USUAL = 160 };
     char *unit;
-    if (!isdigit((unsigned char)*value) && *value != '.')
+    bool is_number = isdigit((unsigned char)*value) || *value == '.';
+    double number = is_number ? strtod(value, &unit) : 0;
+    if (number > 1000 || strcmp(value, "inherit") == 0 || strcmp(value, "smaller") == 0 || strcmp(value, "larger") == 0)
         return;
-    double number = strtod(value, &unit);
-    if (number > 1000)
-        return;
-    bool is_relative = *unit == '%' || strncmp(unit, "em", 2) == 0;
+    bool is_relative = is_number && (*unit == '%' || strncmp(unit, "em", 2) == 0);
+    int length = is_number ? read_length(value) : -1;
     style->font_unit = is_relative ? HTML_FONT_RELATIVE : HTML_FONT_ABSOLUTE;
-    int length = read_length(value);
-    style->font_size =
-        is_relative ? (uint32_t)(*unit == '%' ? number * 10 : number * 1000) : (uint32_t)(length > 0 ? length : 0);
-    if (!is_relative && length < 0)
-        style->font_unit = HTML_FONT_UNSET;
+    if (is_relative)
+        style->font_size = (uint32_t)(*unit == '%' ? number * 10 : number * 1000);
+    else
+        style->font_size = (uint32_t)(length >= 0 ? length : USUAL);
 }
 
 static void set_font_style(struct html_style *style, const char *value)
@@ -210,12 +211,19 @@ static void set_font(struct html_style *style, const char *value)
 {
     set_look(style, HTML_LOOK_BOLD, strstr(value, "bold") != NULL);
     set_look(style, HTML_LOOK_ITALIC, strstr(value, "italic") != NULL);
+    if (strcmp(value, "inherit") != 0)
+        set_font_size(style, "medium"); /* unless another one follows */
     for (const char *c = value; *c; c += strcspn(c, " "), c += strspn(c, " ")) {
         size_t n = strcspn(c, " ");
-        bool is_size = isdigit((unsigned char)*c) && n > 2 && !isdigit((unsigned char)c[n - 1]);
+        size_t size_len = strcspn(c, " /"); /* the height of a line stands behind it */
+        bool is_zero = size_len == 1 && *c == '0';
+        bool is_size = isdigit((unsigned char)*c) && (is_zero || !isdigit((unsigned char)c[size_len - 1]));
         if (is_size && c[n] == ' ') {
+            char size[VALUE_MAX + 1];
+            memcpy(size, c, size_len);
+            size[size_len] = '\0';
             set_font_family(style, c + n + 1);
-            set_font_size(style, c);
+            set_font_size(style, size);
         }
     }
 }
@@ -264,6 +272,11 @@ static void set_margin_top(struct html_style *style, const char *value)
 static void set_max_height(struct html_style *style, const char *value)
 {
     style->max_height = read_length(value);
+}
+
+static void set_minimum(struct html_style *style, const char *value)
+{
+    style->has_minimum = read_length(value) != 0;
 }
 
 static void set_opacity(struct html_style *style, const char *value)
@@ -323,6 +336,8 @@ static const struct property {
     { "margin-left", set_margin_left },
     { "margin-top", set_margin_top },
     { "max-height", set_max_height },
+    { "min-height", set_minimum },
+    { "min-width", set_minimum },
     { "opacity", set_opacity },
     { "overflow", set_overflow },
     { "text-decoration", set_text_decoration },
@@ -428,6 +443,7 @@ void html_style_merge(struct html_style *style, const struct html_style *later)
     style->max_height = later_length(style->max_height, later->max_height);
     style->hides_overflow = style->hides_overflow || later->hides_overflow;
     style->has_no_border = style->has_no_border || later->has_no_border;
+    style->has_minimum = style->has_minimum || later->has_minimum;
     style->is_set = true;
 }
 

@@ -34,6 +34,7 @@ struct html_style {
     int margin_top, margin_bottom, margin_left; /* tenths of a pixel; -1: not said */
     int width, height, max_height;              /* likewise */
     bool hides_overflow, has_no_border;
+    bool has_minimum; /* of width or height, whatever else is said of them */
     bool is_set; /* anything at all */
 };
 

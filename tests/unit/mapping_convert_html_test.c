@@ -340,7 +340,11 @@ static void test_hidden(void **state)
         { "a<span style='font-size:0px'>b</span>c", "ac\n" },
         { "a<span style='font-size:0px'>b<i style='font-size:12px'>c</i></span>", "a*c*\n" },
         { "a<span style='font-size:1%'>b</span>", "a\n" },
+        { "<p style='font-size:0'>a<i style='font-size:medium'>b</i><i style='font:14px/1.5 Arial'>c</i>"
+          "<i style='font-size:calc(10px + 1vw)'>d</i><i style='font:small Arial'>e</i><i style='font:0/0 a'>f</i>",
+          "*b*c*d*e\n" },
         { "a<div style='max-height:0;overflow:hidden'>b</div>", "a\n" },
+        { "a<div style='width:0;min-width:100%;overflow:hidden'>b</div>", "a  \nb\n" },
         { "a<div style='max-height:0'>b</div>", "a  \nb\n" },
         { "a<font color=white style='background:#FFFFFF'>b</font>", "a\n" },
         { "a<font color=white>b</font>", "ab\n" },
