@@ -35,7 +35,7 @@ struct html_style {
     int width, height, max_height;              /* likewise */
     bool hides_overflow, has_no_border;
     bool has_minimum; /* of width or height, whatever else is said of them */
-    bool is_set; /* anything at all */
+    bool is_set;      /* anything at all */
 };
 
 void html_style_init(struct html_style *style);
