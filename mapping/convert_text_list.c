@@ -140,8 +140,9 @@ static size_t walk_list(const struct walk *walk, size_t from, unsigned level, si
     size_t i = from;
     while (i < walk->end && !ends_list(lines, i)) {
         bool is_item = read_item(lines, i, &item);
-        if (lines->lines[i].is_empty) { /* between two items, but not behind the last */
-            if (i + 1 == walk->end || !read_item(lines, i + 1, &item) || !is_next(&item, &first, *count_out))
+        if (lines->lines[i].is_empty) { /* between two items, or an item and its list, but not behind the last */
+            if (i + 1 == walk->end || !read_item(lines, i + 1, &item) ||
+                (!is_next(&item, &first, *count_out) && (item.indent <= first.indent || level == NESTING_MAX)))
                 break;
             i++;
         } else if (is_item && is_next(&item, &first, *count_out)) {

@@ -76,6 +76,7 @@ static void test_forms(void **state)
         { "www.example.com!", "[www.example.com](http://www.example.com)!\n" },
         { "git@example.com:a.git", "git@example.com:a.git\n" },
         { "<http://example.com/a\nb> c", "<[http://example.com/a  \nb](http://example.com/ab)> c\n" },
+        { "- a\n\n  - b\n  - c\n\n- d", "- a\n  - b\n  - c\n- d\n" },
         { "- a\n- b\n  c\nd", "- a\n- b  \n  c\n\nd\n" },
         { "3. a\n4. b", "3. a\n4. b\n" },
         { "1. a\n1. b", "1." NBSP "a  \n1." NBSP "b\n" },
