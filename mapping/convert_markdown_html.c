@@ -23,6 +23,7 @@ struct html_renderer {
     struct strbuf alt;
     struct strbuf run; /* text that is not yet written: an address in it may come in several pieces */
     bool in_code;
+    bool begins_pre; /* a line end there would be the tag's */
     bool in_link;
     struct strbuf shown; /* how the text of a link begins */
     struct strbuf owner; /* what stands behind a link, if the text does not say it itself */
@@ -208,6 +209,7 @@ static void on_enter(void *ctx, enum markdown_node node, const struct markdown_d
         open_link(html, detail->url);
     else
         open_tag(html, node, detail);
+    html->begins_pre = node == MARKDOWN_CODE_BLOCK;
 }
 
 /* Text that is an address itself, of somewhere else, is followed by where the link leads. */
@@ -315,6 +317,9 @@ static void on_text(void *ctx, const char *text, size_t len)
 {
     struct html_renderer *html = ctx;
     html->row_is_empty = false;
+    if (html->begins_pre && len > 0 && *text == '\n')
+        strbuf_add_char(html->out, '\n');
+    html->begins_pre = html->begins_pre && len == 0;
     if (html->in_link && html->shown.len + len <= SHOWN_MAX)
         strbuf_add(&html->shown, text, len);
     if (html->image_depth > 0)

@@ -40,6 +40,7 @@ static const struct rendering {
       "<ul>\n<li><p>a</p>\n" QUOTE "<p>b<br>\nc</p>\n</blockquote>\n</li>\n</ul>\n" },
     { "```\na <b>\n\n c\n```", "     a <b>\n\n      c\n",
       "<pre style=\"" SHADE ";padding:1ex;white-space:pre-wrap\">a &lt;b&gt;\n\n c\n</pre>\n" },
+    { "```\n\na\n```", "\n     a\n", "<pre style=\"" SHADE ";padding:1ex;white-space:pre-wrap\">\n\na\n</pre>\n" },
     { "---", "----------\n", "<hr>\n" },
     { "|a|b|\n|---|---|\n|c|d|", "| a | b |\n|---|---|\n| c | d |\n",
       TABLE "<tr><th>a</th><th>b</th></tr>\n<tr><td>c</td><td>d</td></tr>\n</table>\n" },
