@@ -20,6 +20,7 @@ struct container {
     bool ordered;             /* of a list */
     unsigned number;          /* of a list: its next item's */
     bool alternative;         /* of a list: its markers differ from those of the list just before it */
+    bool is_loose;            /* of a list: empty lines between its items */
     char marker[MARKER_SIZE]; /* of an item: "- ", "12. " */
     bool marker_is_written;
 };
@@ -33,6 +34,7 @@ struct commonmark_writer {
     uint64_t last_path[CONVERT_QUOTE_DEPTH_MAX]; /* containers around the block written last */
     size_t last_depth;
     bool has_blocks;
+    bool is_empty_item;   /* what is written: "-" under a text would make a heading of it */
     bool last_list_ended; /* a list has been closed since the last block */
     bool last_list_ordered, last_list_alternative;
 
@@ -402,8 +404,10 @@ static bool is_tight(const struct commonmark_writer *writer, size_t common)
     const struct container *around = &writer->containers[common - 1];
     const char *marker = common + 1 < depth ? writer->containers[common + 1].marker : "";
     bool may_interrupt = !next->ordered || strcmp(marker, "1. ") == 0;
-    return (around->kind == LIST && next->kind == ITEM) ||
-           (around->kind == ITEM && next->kind == LIST && may_interrupt && writer->last_depth == common);
+    bool is_loose = common > 1 && writer->containers[common - 2].is_loose;
+    return (around->kind == LIST && next->kind == ITEM && !around->is_loose) ||
+           (around->kind == ITEM && next->kind == LIST && may_interrupt && !is_loose && writer->last_depth == common &&
+            !writer->is_empty_item);
 }
 
 static void begin_block(struct commonmark_writer *writer)
@@ -563,7 +567,7 @@ void commonmark_end_cell(struct commonmark_writer *writer)
 
 void commonmark_end_row(struct commonmark_writer *writer)
 {
-    static const char *const lines[] = { "| --- ", "| :-: ", "| --: " };
+    static const char *const lines[] = { "| --- ", "| :-- ", "| :-: ", "| --: " };
     for (; writer->cell < writer->columns; writer->cell++)
         strbuf_add_str(&writer->table, "| ");
     strbuf_add_str(&writer->table, "|\n");
@@ -615,6 +619,12 @@ void commonmark_open_list(struct commonmark_writer *writer, bool ordered, unsign
         writer->last_list_ended && writer->last_list_ordered == ordered && !writer->last_list_alternative;
 }
 
+void commonmark_part_items(struct commonmark_writer *writer)
+{
+    if (writer->depth > 0 && writer->depth <= CONVERT_QUOTE_DEPTH_MAX)
+        writer->containers[writer->depth - 1].is_loose = true;
+}
+
 void commonmark_open_item(struct commonmark_writer *writer)
 {
     struct container *item = open_container(writer, ITEM);
@@ -636,11 +646,27 @@ bool commonmark_is_top_level(const struct commonmark_writer *writer)
     return writer->depth == 0;
 }
 
+/* Of a chain of markers only the first: "- - -" would be a rule. */
+static void write_empty_item(struct commonmark_writer *writer)
+{
+    for (size_t i = 0; i + 1 < writer->depth; i++) {
+        if (writer->containers[i].kind == ITEM && !writer->containers[i].marker_is_written)
+            return;
+    }
+    writer->is_empty_item = true;
+    write_lines(writer, "", 0, false);
+    writer->is_empty_item = false;
+}
+
 void commonmark_close_container(struct commonmark_writer *writer)
 {
     commonmark_end_paragraph(writer);
     if (writer->depth == 0)
         return;
+    const struct container *last =
+        writer->depth <= CONVERT_QUOTE_DEPTH_MAX ? &writer->containers[writer->depth - 1] : NULL;
+    if (last && last->kind == ITEM && !last->marker_is_written)
+        write_empty_item(writer);
     if (--writer->depth >= CONVERT_QUOTE_DEPTH_MAX)
         return;
     const struct container *closed = &writer->containers[writer->depth];

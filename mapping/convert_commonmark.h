@@ -43,7 +43,7 @@ void commonmark_add_rule(struct commonmark_writer *writer);
 
 /* Tables. Cells hold inline content, which is one line; missing cells are empty, surplus ones are left out. The first
  * row is the head. Only cells and rows may be added until the table is closed. */
-enum commonmark_align { COMMONMARK_ALIGN_NONE, COMMONMARK_ALIGN_CENTER, COMMONMARK_ALIGN_RIGHT };
+enum commonmark_align { COMMONMARK_ALIGN_NONE, COMMONMARK_ALIGN_LEFT, COMMONMARK_ALIGN_CENTER, COMMONMARK_ALIGN_RIGHT };
 void commonmark_open_table(struct commonmark_writer *writer, const enum commonmark_align *alignments, size_t columns);
 void commonmark_end_cell(struct commonmark_writer *writer); /* of what was added since the last one */
 void commonmark_end_row(struct commonmark_writer *writer);
@@ -52,6 +52,7 @@ void commonmark_close_table(struct commonmark_writer *writer);
 /* Containers; each ends the current paragraph. Beyond CONVERT_QUOTE_DEPTH_MAX they are counted but not written. */
 void commonmark_open_quote(struct commonmark_writer *writer);
 void commonmark_open_list(struct commonmark_writer *writer, bool ordered, unsigned start);
+void commonmark_part_items(struct commonmark_writer *writer); /* of the list just opened: empty lines between them */
 void commonmark_open_item(struct commonmark_writer *writer);
 bool commonmark_is_top_level(const struct commonmark_writer *writer); /* no container is open */
 void commonmark_close_container(struct commonmark_writer *writer);    /* the innermost; nothing when there is none */

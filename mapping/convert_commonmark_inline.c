@@ -232,7 +232,7 @@ static void find_backticks(struct render *render)
     if (!memchr(render->content, '`', render->len))
         return;
     bool seen[LENGTHS] = { false };
-    bool acts = false;
+    bool acts = render->single_line; /* the other one may stand in another cell */
     bool verbatim = false;
     for (int round = 0; round < 2 && (round == 0 || acts); round++) {
         for (size_t i = 0, end; i < render->len; i = end) {

@@ -22,9 +22,9 @@ enum {
 static const struct {
     uint32_t look;
     enum commonmark_emphasis kind;
-} emphases[] = { { HTML_LOOK_BOLD, COMMONMARK_STRONG },
-                 { HTML_LOOK_ITALIC, COMMONMARK_EM },
-                 { HTML_LOOK_STRIKE, COMMONMARK_STRIKE } };
+} emphases[] = { { HTML_LOOK_STRIKE, COMMONMARK_STRIKE }, /* around the others: it shows in blanks, too */
+                 { HTML_LOOK_BOLD, COMMONMARK_STRONG },
+                 { HTML_LOOK_ITALIC, COMMONMARK_EM } };
 
 static const uint32_t run_looks =
     HTML_LOOK_BOLD | HTML_LOOK_ITALIC | HTML_LOOK_STRIKE | HTML_LOOK_CODE; /* what tells two runs apart */
@@ -166,6 +166,7 @@ static void forget_blanks(struct html_writer *writer)
     strbuf_clear(&writer->blanks);
     strbuf_clear(&writer->unseen);
     writer->has_filler = writer->blanks_are_kept = false;
+    writer->blanks_look = 0;
 }
 
 static void end_paragraph(struct html_writer *writer)
@@ -229,9 +230,11 @@ static void add_character(struct html_writer *writer, const char *character, siz
     begin_content(writer);
     if (look & HTML_LOOK_CODE) /* what highlights its words says nothing */
         look = HTML_LOOK_CODE;
-    bool is_parted = (look & HTML_LOOK_CODE) && writer->blanks.len > 0 && !writer->blanks_are_code;
-    if ((look & run_looks) != writer->run_look || is_parted)
+    uint32_t parted = writer->blanks.len > 0 ? look & ~writer->blanks_look & (HTML_LOOK_CODE | HTML_LOOK_STRIKE) : 0;
+    if ((look & run_looks) != writer->run_look || parted)
         html_inline_flush(writer);
+    if (parted & writer->run_look) /* a line through the blanks would show */
+        end_other_looks(writer, (look & ~parted) & ~writer->masked);
     writer->run_look = look & run_looks;
     add_blanks(writer, is_line_start);
     strbuf_add(&writer->run, character, len);
@@ -300,7 +303,7 @@ void html_inline_text(struct html_writer *writer, const char *text, size_t len, 
         else if (kind == CONTROL)
             add_character(writer, CONVERT_UTF8_REPLACEMENT, strlen(CONVERT_UTF8_REPLACEMENT), look);
         else if (kind == COLLAPSING || kind == FIXED_BLANK)
-            writer->blanks_are_code = (look & HTML_LOOK_CODE) && (writer->blanks_are_code || writer->blanks.len == 0);
+            writer->blanks_look = writer->blanks.len == 0 ? look : writer->blanks_look & look;
         if (kind == COLLAPSING && (look & HTML_LOOK_BLANKS) && code < 0x80)
             add_kept_blank(writer, text[i]);
         else if (kind == COLLAPSING)

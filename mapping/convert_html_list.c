@@ -27,6 +27,7 @@ static void close_container(struct html_writer *writer)
 {
     html_inline_end_paragraph(writer);
     commonmark_close_container(writer->out);
+    writer->after_rule = false;
 }
 
 static void open_item(struct html_writer *writer)
@@ -102,6 +103,7 @@ struct list {
     bool is_ordered; /* written with numbers */
     char label;      /* or with labels of ours; '\0': none */
     bool is_reversed;
+    bool is_loose; /* paragraphs in its items stand apart */
     bool is_open, item_is_open;
     long next; /* number */
 };
@@ -114,9 +116,29 @@ static long count_items(const struct html_tree *tree, const struct html_node *no
     return count;
 }
 
+static bool has_paragraph(const struct html_tree *tree, const struct html_node *item)
+{
+    for (uint32_t i = item->first; i != HTML_NONE; i = tree->nodes[i].next) {
+        const struct html_node *node = &tree->nodes[i];
+        if (node->name == HTML_P && (node->look & HTML_LOOK_APART) && !(node->look & HTML_LOOK_GONE))
+            return true;
+    }
+    return false;
+}
+
+static bool is_loose(const struct html_tree *tree, const struct html_node *list)
+{
+    for (uint32_t i = list->first; i != HTML_NONE; i = tree->nodes[i].next) {
+        if (tree->nodes[i].name == HTML_LI && has_paragraph(tree, &tree->nodes[i]))
+            return true;
+    }
+    return false;
+}
+
 static void begin_list(const struct html_tree *tree, const struct html_node *node, struct list *list)
 {
     *list = (struct list){ .node = node, .is_ordered = node->name == HTML_OL, .next = 1 };
+    list->is_loose = is_loose(tree, node);
     if (!list->is_ordered)
         return;
     list->label = label_type(tree, node);
@@ -148,6 +170,8 @@ static void begin_item(struct html_writer *writer, struct list *list, const stru
         end_list(writer, list);
     if (!list->is_open)
         open_list(writer, list->is_ordered, (unsigned)list->next);
+    if (!list->is_open && list->is_loose)
+        commonmark_part_items(writer->out);
     open_item(writer);
     list->is_open = list->item_is_open = true;
     if (list->label != '\0' && list->next > 0)
@@ -164,9 +188,6 @@ static void write_child(struct html_writer *writer, struct list *list, uint32_t 
         html_write_node(writer, number);
         return;
     }
-    bool is_wrapper = child->visible == 0 && !(child->content & (HTML_HAS_PICTURE | HTML_HAS_CONTROL));
-    if (is_wrapper && child->first == HTML_NONE)
-        return;
     bool has_only_list = child->first != HTML_NONE && is_list(&writer->tree->nodes[child->first]) &&
                          writer->tree->nodes[child->first].next == HTML_NONE && list->item_is_open;
     if (has_only_list) { /* <li style="list-style: none"><ul> */

@@ -35,6 +35,7 @@ struct grid {
     uint32_t visible;   /* octets in all of them */
     uint32_t full_rows; /* with two or more of them */
     bool has_heads, has_pictures, is_wrong;
+    bool is_drawn; /* it has heads and a border: nobody lays a page out so, and every place in it counts */
 };
 
 static bool is_cell(const struct html_node *node)
@@ -61,6 +62,8 @@ static void place_cell(struct grid *grid, const struct html_tree *tree, uint32_t
         grid->is_wrong = true;
         return;
     }
+    if (grid->is_drawn)
+        grid->is_used[*column] = true;
     if (shows(cell)) {
         grid->rows[grid->row_count][*column] = number;
         grid->is_used[*column] = true;
@@ -69,7 +72,8 @@ static void place_cell(struct grid *grid, const struct html_tree *tree, uint32_t
     }
     grid->has_heads = grid->has_heads || cell->name == HTML_TH;
     grid->has_pictures = grid->has_pictures || (cell->content & HTML_HAS_PICTURE);
-    grid->is_wrong = grid->is_wrong || cell->lines > CELL_LINES_MAX || cell->visible > CELL_TEXT_MAX;
+    grid->is_wrong =
+        grid->is_wrong || cell->lines > CELL_LINES_MAX || (cell->visible > CELL_TEXT_MAX && !grid->is_drawn);
     for (long i = 0; i < (width > 0 ? width : 1) && *column < COLUMNS_MAX; i++)
         grid->spans[(*column)++] = (uint16_t)(height > 1 ? height - 1 : 0);
 }
@@ -95,7 +99,7 @@ static void read_row(struct grid *grid, const struct html_tree *tree, const stru
     for (; column < COLUMNS_MAX; column++)
         grid->spans[column] -= grid->spans[column] > 0;
     grid->full_rows += grid->cells - before > 1;
-    grid->row_count += grid->cells > before; /* empty ones are space between others */
+    grid->row_count += grid->cells > before || grid->is_drawn; /* empty ones are space between others */
     grid->is_wrong = grid->is_wrong || grid->row_count > CONVERT_HTML_TABLE_ROWS_MAX;
 }
 
@@ -160,9 +164,40 @@ static bool has_names_and_values(const struct html_tree *tree, const struct grid
     return used == 2;
 }
 
+/* In the table or its first section; NULL. */
+static const struct html_node *first_row(const struct html_tree *tree, const struct html_node *table)
+{
+    for (uint32_t i = table->first; i != HTML_NONE; i = tree->nodes[i].next) {
+        const struct html_node *node = &tree->nodes[i];
+        bool is_section = node->name == HTML_THEAD || node->name == HTML_TBODY;
+        if (node->name == HTML_TR)
+            return node;
+        for (uint32_t k = is_section ? node->first : HTML_NONE; k != HTML_NONE; k = tree->nodes[k].next) {
+            if (tree->nodes[k].name == HTML_TR)
+                return &tree->nodes[k];
+        }
+    }
+    return NULL;
+}
+
+static bool is_drawn(const struct html_tree *tree, const struct html_node *table)
+{
+    if (html_node_number(tree, table, HTML_ATTRIBUTE_BORDER, SPAN_MAX) <= 0)
+        return false;
+    const struct html_node *row = first_row(tree, table);
+    bool has_head = false;
+    for (uint32_t i = row ? row->first : HTML_NONE; i != HTML_NONE; i = tree->nodes[i].next) {
+        const struct html_node *cell = &tree->nodes[i];
+        if (cell->name != HTML_TH && shows(cell))
+            return false;
+        has_head = has_head || cell->name == HTML_TH;
+    }
+    return has_head;
+}
+
 static bool read_grid(const struct html_tree *tree, const struct html_node *table, struct grid *grid)
 {
-    *grid = (struct grid){ 0 };
+    *grid = (struct grid){ .is_drawn = is_drawn(tree, table) };
     if ((table->content & not_in_cells) || html_node_value_is(tree, table, HTML_ATTRIBUTE_ROLE, "presentation") ||
         html_node_value_is(tree, table, HTML_ATTRIBUTE_ROLE, "none") || has_strays(tree, table))
         return false;
@@ -173,6 +208,8 @@ static bool read_grid(const struct html_tree *tree, const struct html_node *tabl
     for (unsigned i = 0; i < COLUMNS_MAX; i++)
         used += grid->is_used[i];
     bool is_data = !grid->is_wrong && used >= 2 && grid->row_count >= 2 && grid->full_rows >= 2;
+    if (grid->is_drawn)
+        return !grid->is_wrong && grid->cells > 0;
     if (is_data && has_names_and_values(tree, grid, used))
         return false;
     if (is_said_to_be_data(tree, table, grid))
@@ -239,17 +276,28 @@ static bool has_alignment(const struct html_tree *tree, const struct html_node *
     return html_node_value_is(tree, cell, HTML_ATTRIBUTE_ALIGN, side);
 }
 
+static enum commonmark_align cell_alignment(const struct html_tree *tree, const struct html_node *cell)
+{
+    return has_alignment(tree, cell, "right")    ? COMMONMARK_ALIGN_RIGHT
+           : has_alignment(tree, cell, "center") ? COMMONMARK_ALIGN_CENTER
+           : has_alignment(tree, cell, "left")   ? COMMONMARK_ALIGN_LEFT
+                                                 : COMMONMARK_ALIGN_NONE;
+}
+
+/* The head is often centred, whatever follows; it says something when nothing follows, or that the column is not like
+ * others. */
 static enum commonmark_align column_alignment(const struct html_tree *tree, const struct grid *grid, unsigned column)
 {
-    for (uint32_t row = grid->row_count - 1; row > 0; row--) { /* the head is often centred, whatever follows */
-        if (grid->rows[row][column] == HTML_NONE)
-            continue;
-        const struct html_node *cell = &tree->nodes[grid->rows[row][column]];
-        return has_alignment(tree, cell, "right")    ? COMMONMARK_ALIGN_RIGHT
-               : has_alignment(tree, cell, "center") ? COMMONMARK_ALIGN_CENTER
-                                                     : COMMONMARK_ALIGN_NONE;
-    }
-    return COMMONMARK_ALIGN_NONE;
+    uint32_t row = grid->row_count - 1;
+    while (row > 0 && grid->rows[row][column] == HTML_NONE)
+        row--;
+    uint32_t head = grid->is_drawn ? grid->rows[0][column] : HTML_NONE;
+    enum commonmark_align above = head != HTML_NONE ? cell_alignment(tree, &tree->nodes[head]) : COMMONMARK_ALIGN_NONE;
+    if (row == 0)
+        return above;
+    enum commonmark_align align = cell_alignment(tree, &tree->nodes[grid->rows[row][column]]);
+    bool is_plain = align == COMMONMARK_ALIGN_NONE || align == COMMONMARK_ALIGN_LEFT;
+    return !is_plain ? align : above == COMMONMARK_ALIGN_LEFT ? COMMONMARK_ALIGN_LEFT : COMMONMARK_ALIGN_NONE;
 }
 
 static void write_cell(struct html_writer *writer, uint32_t number)
@@ -274,7 +322,7 @@ static void write_grid(struct html_writer *writer, const struct grid *grid)
     html_inline_end_paragraph(writer);
     commonmark_open_table(writer->out, alignments, columns);
     writer->is_single_line = true;
-    bool head = has_head(writer->tree, grid);
+    bool head = grid->is_drawn || has_head(writer->tree, grid);
     uint32_t masked = writer->masked;
     for (uint32_t row = 0; row < grid->row_count; row++) {
         if (row == 0 && !head)

@@ -138,6 +138,7 @@ static void end_quote(struct html_writer *writer, bool is_history)
 {
     html_inline_end_paragraph(writer);
     commonmark_close_container(writer->out);
+    writer->after_rule = false;
     if (is_history)
         convert_history_mark(writer->history, CONVERT_HISTORY_OWN);
 }

@@ -27,7 +27,7 @@ struct html_writer {
 
     /* The line that is being written. */
     struct strbuf blanks;  /* before the next text */
-    bool blanks_are_code;  /* they stand in code */
+    uint32_t blanks_look;  /* what all of them are */
     bool blanks_are_kept;  /* every one of them counts */
     struct strbuf unseen;  /* characters without width before the next text */
     bool is_left_to_right; /* there is no letter of another script in the document: marks of direction say nothing */

@@ -73,6 +73,7 @@ static void test_elements(void **state)
         { "<h1>a</h1><h3>b<br>c</h3>d", "# a\n\n### b c\n\nd\n" },
         { "<h2>C#</h2>", "## C\\#\n" },
         { "<b>a</b> <i>b</i> <s>c</s>", "**a** _b_ ~~c~~\n" },
+        { "<s>a</s> <s>b</s> <s>c <b>d</b> <i>e</i></s>", "~~a~~ ~~b~~ ~~c **d** _e_~~\n" },
         { "<b>a </b>b<i> c</i>", "**a** b _c_\n" },
         { "<b></b><i> </i>x", "x\n" },
         { "<b>a</b><b>b</b>", "**ab**\n" },
@@ -242,7 +243,15 @@ static void test_lists(void **state)
         { "<ol start=99999999999><li>a</ol>", "1. a\n" },
         { "<li>a<li>b</li>c", "- a\n- b\n\nc\n" },
         { "<ul style='list-style:none'><li>a<li>b</ul>", "a  \nb\n" },
-        { "<ul><li></li><li>a</li></ul>", "- a\n" },
+        { "<ul><li></li><li>a</li></ul>", "-\n- a\n" },
+        { "<ol><li>a</li><li></li><li>c</li></ol>", "1. a\n2.\n3. c\n" },
+        { "<ul><li>a<ul><li></li><li>b</li></ul></li></ul>",
+          "- a\n\n  -\n  - b\n" },                                           /* "-" under a text is a heading */
+        { "<ul><li><ul><li><ul><li></li></ul></li></ul></li></ul>", "-\n" }, /* "- - -" is a rule */
+        { "<ul><li><p>a</p></li><li><p>b</p></li></ul>", "- a\n\n- b\n" },
+        { "<ul><li><p>a</p><ul><li>b</li></ul></li></ul>", "- a\n\n  - b\n" },
+        { "<ul><li><p style='margin:0'>a</p></li><li><p style='margin:0'>b</p></li></ul>", "- a\n- b\n" },
+        { "<ul><li>a<hr></li></ul><hr>", "- a\n\n  ___\n\n---\n" },
         { "<ul></ul>a", "a\n" },
         { "<dl><dt>a<dd>b<dt>c<dd>d</dl>", "**a**  \nb  \n**c**  \nd\n" },
         { "<p style='mso-list:l0 level1 lfo1'><span style='mso-list:Ignore'>\u00B7&nbsp;</span>a"
@@ -269,6 +278,14 @@ static void test_tables(void **state)
         { "<table><tr><th colspan=2>a<th>b<tr><td rowspan=2>c<td>d<td>e<tr><td>f<td>g</table>",
           "| a | | b |\n| --- | --- | --- |\n| c | d | e |\n| | f | g |\n" },
         { "<table><tr><th>a<th><th>b<tr><td>c<td>&nbsp;<td>d</table>", "| a | b |\n| --- | --- |\n| c | d |\n" },
+        { "<table border=1><tr><th>a<tr><td>b<tr><td>c</table>", "| a |\n| --- |\n| b |\n| c |\n" },
+        { "<table border=1><tr><th>a<th>b</table>", "| a | b |\n| --- | --- |\n" },
+        { "<table border=1><tr><th align=left>a<th><th align=right>b<tr><td>c<td><td></table>",
+          "| a | | b |\n| :-- | --- | --: |\n| c | | |\n" },
+        { "<table border=1><tr><th>a:<th>b<tr><td>c:<td>d</table>", "| a: | b |\n| --- | --- |\n| c: | d |\n" },
+        { "<table border=1><tr><td>a<tr><td>b</table>", "a  \nb\n" }, /* a box */
+        { "<table><tr><th>`<th>b`<tr><td>c<td>d</table>",
+          "| \\` | b\\` |\n| --- | --- |\n| c | d |\n" }, /* no code in two cells */
         { "<table role=presentation><tr><td>a<td>b<tr><td>c<td>d</table>", "a | b  \nc | d\n" },
         { "<table><tr><td>a<tr><td>b</table>", "a  \nb\n" },
         { "<table><tr><td><table><tr><th>a<th>b<tr><td>c<td>d</table></table>",
