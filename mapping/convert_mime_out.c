@@ -411,7 +411,8 @@ static void render_message(struct outgoing *mail, struct strbuf *detail)
         convert_markdown_add_html(&mail->html, mail->body, mail->body_size, &references) == 1) {
         render_answered(mail, false, detail);
         convert_markdown_end_html(&mail->html);
-        return;
+        if (strbuf_ok(&mail->text) && strbuf_ok(&mail->html))
+            return;
     }
     strbuf_add_str(detail, "The text is too long or too deep to be rendered. ");
     forget_pictures(mail);
