@@ -181,11 +181,14 @@ static void compare(const struct convert_incoming *in, struct choice *choice)
         choice->is_html ? !stub && lacks_much(&choice->plain, only_plain) : lacks_much(&choice->html, only_html);
 }
 
-/* Has a name, and stands beside a form or is no form that programs show: somebody has attached it. */
-static bool is_named_file(const struct convert_part *part, bool is_inside)
+/* Somebody has attached it: it is a card, stands beside a form, or has a name that no form has. */
+static bool is_file_beside(const struct convert_part *part, bool is_inside)
 {
     bool is_form = convert_part_is(part, "text", "plain") || convert_part_is(part, "text", "html");
-    return *part->about.filename && (is_inside || !is_form);
+    bool is_card = convert_part_is(part, "text", "vcard") || convert_part_is(part, "text", "x-vcard") ||
+                   convert_part_is(part, "text", "directory");
+    bool is_named = *part->about.filename != '\0';
+    return is_card || (is_form ? is_named && is_inside : is_named || is_inside);
 }
 
 /* The forms that are not shown. Other texts than plain and HTML are taken for forms of the same, unless they have a name;
@@ -202,7 +205,7 @@ static void collect_rest(struct convert_incoming *in, const struct convert_part 
         return;
     bool is_text = convert_part_is(part, "text", "plain") || convert_part_is(part, "text", "html");
     bool is_form = convert_part_is(part, "text", NULL) && !convert_part_is(part, "text", "calendar") &&
-                   !part->about.is_attachment && !part->is_stray && !is_named_file(part, is_inside) &&
+                   !part->about.is_attachment && !part->is_stray && !is_file_beside(part, is_inside) &&
                    !convert_choice_is_file(part);
     if (convert_part_is(part, "image", NULL)) {
         convert_incoming_add(in, part, CONVERT_SHOW_NOTHING, true); /* its place is in the form that is not shown */

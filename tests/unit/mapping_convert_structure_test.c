@@ -353,6 +353,23 @@ static void test_form_that_is_too_long(void **state)
     }
 }
 
+/* A card is no form of the text, wherever it stands. */
+static void test_card_beside_a_form(void **state)
+{
+    (void)state;
+    static const char card[] = "Content-Type: text/vcard\r\n\r\nBEGIN:VCARD\r\nFN:Bob\r\nEND:VCARD\r\n";
+    struct strbuf mail;
+    char *name;
+    strbuf_init(&mail, 1000);
+    strbuf_add_fmt(&mail, "%s%s%s--b\r\n%s--b--\r\n", ALTERNATIVE, PLAIN "Hello\r\n", HTML "Hello\r\n", card);
+    char *body = convert(&mail, &name);
+    assert_int_equal(strncmp(body, "Hello\n", 6), 0);
+    assert_non_null(strstr(name, ".vcf"));
+    free(name);
+    free(body);
+    strbuf_free(&mail);
+}
+
 /* However its fields are written. */
 static void test_broken_parts_are_not_shown_raw(void **state)
 {
@@ -387,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_first_octets),
         cmocka_unit_test(test_header_ends),
         cmocka_unit_test(test_form_that_is_too_long),
+        cmocka_unit_test(test_card_beside_a_form),
         cmocka_unit_test(test_broken_parts_are_not_shown_raw),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
