@@ -342,6 +342,8 @@ static void test_pictures(void **state)
         { "<img src='rel.png' alt=x>", "x\n" },
         { "<img src='https://example.com/a.png' style='width:1px;height:1px'>", "" },
         { "<img src='https://example.com/spacer.gif' width=100 height=20>", "" },
+        { "<img src='https://example.com/x.gif' alt=x width=3 height=40>y", "y\n" },
+        { "<img src='https://example.com/x.gif' alt=x width=4 height=40>", "[x](https://example.com/x.gif)\n" },
         { "<img src='https://example.com/spacer.gif' alt='A spacer'>", "[A spacer](https://example.com/spacer.gif)\n" },
         { "<img class=emoji src='https://example.com/1.png' alt=':-)'>", ":-)\n" },
         { "<div style='display:none'><img src='cid:gate@example.com'></div>", "" },

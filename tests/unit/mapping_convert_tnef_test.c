@@ -350,6 +350,31 @@ static void test_rtf(void **state)
     }
 }
 
+/* Whether a message whose text the RTF is says that not all of it could be told. */
+static bool is_incomplete_with(const struct strbuf *rtf)
+{
+    struct strbuf stored, properties, data;
+    strbuf_init(&stored, 10000);
+    strbuf_init(&properties, 10000);
+    add_number(&stored, rtf->len + 12, 4);
+    add_number(&stored, rtf->len, 4);
+    strbuf_add_str(&stored, "MELA");
+    add_number(&stored, 0, 4);
+    strbuf_add(&stored, rtf->data, rtf->len);
+    add_number(&properties, 1, 4);
+    add_value(&properties, 0x0102, 0x1009, stored.data, stored.len);
+    begin(&data);
+    add_attribute(&data, 1, 0x00069003, properties.data, properties.len);
+    struct convert_tnef *tnef = read(&data);
+    bool is_incomplete = tnef->is_incomplete;
+    assert_non_null(memmem(tnef->text, tnef->text_len, "above", 5));
+    assert_false(tnef->is_damaged);
+    strbuf_free(&stored);
+    strbuf_free(&properties);
+    done(&data, tnef);
+    return is_incomplete;
+}
+
 /* Text in groups that are nested too deep was lost without a word. */
 static void test_rtf_that_is_too_deep(void **state)
 {
@@ -366,6 +391,7 @@ static void test_rtf_that_is_too_deep(void **state)
         assert_int_equal(tnef_rtf_read(charsets, rtf.data, rtf.len, &out, &is_cut), TNEF_RTF_PLAIN);
         assert_true(is_cut == !strstr(out.data, "deep"));
         assert_true(is_cut == (depth >= 100));
+        assert_true(is_incomplete_with(&rtf) == is_cut);
         strbuf_free(&rtf);
         strbuf_free(&out);
     }
