@@ -146,13 +146,13 @@ struct choice {
     bool keeps_other; /* the other form says something else: it is attached */
 };
 
-/* A further form of the same kind, as of another language. */
-static bool says_other(struct convert_incoming *in, const struct convert_part *child, const struct form *chosen,
-                       enum convert_show show)
+/* A further form, as of another language. */
+static bool says_other(struct convert_incoming *in, const struct convert_part *child, const struct form *chosen)
 {
     struct form form = { .child = child };
     strbuf_init(&form.text, CONVERT_TEXT_MAX * 2);
-    read_form(in, child, show, &form);
+    read_form(in, child, CONVERT_SHOW_TEXT, &form);
+    read_form(in, child, CONVERT_SHOW_HTML, &form);
     read_words(&form);
     bool is_other = lacks_much(&form, convert_words_missing(&form.words, &chosen->words));
     form_free(&form);
@@ -239,7 +239,6 @@ void convert_alternative_collect(struct convert_incoming *in, const struct conve
         choice.is_html = !choice.plain.child;
     const struct form *chosen = choice.is_html ? &choice.html : &choice.plain;
     const struct form *other = choice.is_html ? &choice.plain : &choice.html;
-    enum convert_show show = choice.is_html ? CONVERT_SHOW_HTML : CONVERT_SHOW_TEXT;
     for (size_t i = 0; i < part->child_count; i++) {
         const struct convert_part *child = part->children[i];
         if (!chosen->child || child == chosen->child) /* nothing to read: nothing may be lost either */
@@ -247,7 +246,7 @@ void convert_alternative_collect(struct convert_incoming *in, const struct conve
         else if (child == other->child)
             collect_rest(in, child, choice.keeps_other, false);
         else
-            collect_rest(in, child, says_other(in, child, chosen, show), false);
+            collect_rest(in, child, says_other(in, child, chosen), false);
     }
     form_free(&choice.plain);
     form_free(&choice.html);

@@ -324,7 +324,8 @@ static char *convert(const struct strbuf *mail, char **name_out)
     return body;
 }
 
-/* A form that is too long to be read is not taken for the same text: it is attached, and the other one shown. */
+/* A form that is too long to be read, or a further one, is not taken for the same text: it is attached, and the other
+ * one shown. */
 static void test_form_that_is_too_long(void **state)
 {
     (void)state;
@@ -334,6 +335,8 @@ static void test_form_that_is_too_long(void **state)
     } rows[] = {
         { ALTERNATIVE PLAIN "See the pictures\r\n" HTML "<b>x</b>", "See the pictures\n", "u:message.html",
           CONVERT_HTML_MAX },
+        { ALTERNATIVE PLAIN "Another text, and in other words\r\n" PLAIN "the same\r\n" HTML "the <b>same</b>\r\n",
+          "the **same**\n", "u:message.txt", 0 },
         { ALTERNATIVE HTML "<b>short</b> one\r\n" PLAIN, "**short** one\n", "u:message.txt", CONVERT_TEXT_MAX },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -341,7 +344,7 @@ static void test_form_that_is_too_long(void **state)
         char *name;
         strbuf_init(&mail, (size_t)32 << 20);
         strbuf_add_str(&mail, rows[i].before);
-        while (mail.len <= rows[i].size + 1000)
+        while (rows[i].size > 0 && mail.len <= rows[i].size + 1000)
             strbuf_add_str(&mail, "seventy words of which nobody else knows anything at all, one by one\r\n");
         strbuf_add_str(&mail, "--b--\r\n");
         char *body = convert(&mail, &name);
