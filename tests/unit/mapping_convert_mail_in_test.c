@@ -120,6 +120,16 @@ static const struct structure {
           PART("Content-Type: text/x-amp-html; name=a.js", "x") "--b--",
       "plain\n", "u:a.exe 10, u:a.js 1" },
     { TYPE("multipart/alternative; boundary=b") PART("Content-Type: image/png", "PNG") "--b--", "", "u:part-1.png 3" },
+    /* a third of the words that only HTML has: not four of twelve, but four of ten */
+    { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "a b c d e f g h")
+          PART(HTML, "a b c d e f g h i j k l") "--b--",
+      "a b c d e f g h\n", "" },
+    { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "a b c d e f") PART(HTML, "a b c d e f g h i j") "--b--",
+      "a b c d e f g h i j\n", "" },
+    /* a link does not make a text one that HTML has to replace */
+    { TYPE("multipart/alternative; boundary=b") PART(PLAIN, "See the red gate today, please: https://x.example")
+          PART(HTML, "See the red gate today") "--b--",
+      "See the red gate today, please: <https://x.example>\n", "" },
     /* related */
     { TYPE("multipart/related; boundary=b") PART(HTML, "see <img src='cid:i@x' alt=gate>")
           PART("Content-Type: image/png; name=i.png\r\nContent-ID: <i@x>", "PNG") "--b--",
@@ -651,6 +661,7 @@ static void test_other_people(void **state)
     } rows[] = {
         { "To: Alice@SILO.example", true, "", "" },
         { "To: alice@silo.example\r\nCc: Carol <carol@example.net>", true, "", "" },
+        { "From: bob@example.com\r\nTo: alice+gates@silo.example, bob+copy@example.com", true, "", "" },
         { "To: alice@silo.example, Dave@Example.com", true, "dave@example.com", "_Also to: dave@example.com._\n\n" },
         { "To: alice@silo.example, Dave@Example.com", false, "", "" },
         { "From: bob@example.com\r\nTo: dave@example.com\r\nCc: Bob@example.com, \"d\" <DAVE@example.com>", true,
