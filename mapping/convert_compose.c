@@ -351,6 +351,22 @@ static void add_item(struct body *body, struct convert_item *item)
     strbuf_free(&piece.out);
 }
 
+/* Of a body without a word: white on white, or hidden by its styles. */
+static void attach_unseen(struct convert_incoming *in, struct convert_item *item)
+{
+    struct strbuf text;
+    if (item->show != CONVERT_SHOW_HTML || item->is_attached)
+        return;
+    strbuf_init(&text, convert_content_text_max(item->part));
+    convert_content_text(in, item->part, &text);
+    if (convert_html_has_words(text.data, text.len)) {
+        convert_attach_name(in, item);
+        convert_head_miss(in, "Not shown: a text of which nothing can be seen. It is attached as \"", item->name + 2,
+                          "\".");
+    }
+    strbuf_free(&text);
+}
+
 void convert_compose_body(struct convert_incoming *in, struct strbuf *out, char **excerpt_out)
 {
     struct body body = { .in = in, .pictures = convert_pictures_new(in) };
@@ -362,6 +378,8 @@ void convert_compose_body(struct convert_incoming *in, struct strbuf *out, char 
         if (in->items[i]->show != CONVERT_SHOW_NOTHING)
             add_item(&body, in->items[i]);
     }
+    for (size_t i = 0; i < count && body.own.len == 0 && body.history.len == 0; i++)
+        attach_unseen(in, in->items[i]);
     strbuf_add(out, body.own.data, body.own.len);
     if (body.history.len > 0) {
         in->folds_history = true;

@@ -12,6 +12,7 @@
 #include "mapping/convert_html_style.h"
 #include "mapping/convert_html_tree.h"
 #include "mapping/convert_html_writer.h"
+#include "mapping/convert_text.h"
 #include "mapping/convert_utf8.h"
 
 enum { BASE_MAX = 2048 };
@@ -46,6 +47,24 @@ bool convert_html_write(struct commonmark_writer *writer, const char *text, size
     bool is_whole = !tree.is_cut;
     html_tree_free(&tree);
     return is_whole;
+}
+
+bool convert_html_has_words(const char *text, size_t len)
+{
+    struct html_tokens tokens;
+    struct html_token token;
+    bool found = false;
+    html_tokens_init(&tokens, text, len);
+    while (!found && html_tokens_next(&tokens, &token)) {
+        if (token.kind != HTML_TOKEN_TEXT || token.name != HTML_TEXT)
+            continue;
+        struct strbuf words;
+        strbuf_init(&words, token.len * 4 + 4);
+        convert_html_entity_add_text(&words, token.text, token.len, false);
+        found = !convert_text_is_blank(words.data, words.len);
+        strbuf_free(&words);
+    }
+    return found;
 }
 
 /* ---- measuring ---- */

@@ -46,6 +46,9 @@ struct convert_html_measure {
 void convert_html_measure(const char *text, size_t len, struct strbuf *plain_out,
                           struct convert_html_measure *measure_out);
 
+/* Whether there are words between its tags, be they seen or not: scripts, styles and the title don't count. */
+bool convert_html_has_words(const char *text, size_t len);
+
 /* The charset that the document itself declares in its first bytes; false when it does not. */
 bool convert_html_declared_charset(const char *html, size_t len, char charset_out[static 64]);
 
