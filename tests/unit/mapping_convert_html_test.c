@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -13,6 +12,7 @@
 #include "mapping/convert_history.h"
 #include "mapping/convert_html.h"
 #include "mapping/convert_markdown.h"
+#include "tests/unit/cpu_time.h"
 
 static const char *find_picture(const char *id, void *ctx)
 {
@@ -525,13 +525,12 @@ static double seconds_between(const char *before, const char *piece, const char 
     while (html.len < size)
         strbuf_add_str(&html, piece);
     strbuf_add_str(&html, behind);
-    struct timespec start, end;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+    double start = cpu_seconds();
     char *out = to_commonmark(html.data, html.len);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    double spent = cpu_seconds() - start;
     free(out);
     strbuf_free(&html);
-    return (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+    return spent;
 }
 
 static double seconds_for(const char *piece, size_t size)

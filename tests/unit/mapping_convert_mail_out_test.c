@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -19,6 +18,7 @@
 #include "mapping/convert_mime_in.h"
 #include "mapping/convert_mime_out.h"
 #include "mapping/convert_wire.h"
+#include "tests/unit/cpu_time.h"
 
 /* ---- header ---- */
 
@@ -537,17 +537,16 @@ static void test_long_texts_of_a_thread_are_attached(void **state)
 static double seconds_for(const char *piece, size_t size)
 {
     struct strbuf body;
-    struct timespec start, end;
     char *detail;
     strbuf_init(&body, 1 << 20);
     while (body.len + strlen(piece) <= size)
         strbuf_add_str(&body, piece);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+    double start = cpu_seconds();
     free(mail_of(body.data, body.len, NULL, 0, false, &detail));
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    double spent = cpu_seconds() - start;
     free(detail);
     strbuf_free(&body);
-    return (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+    return spent;
 }
 
 /* Four times the text takes about four times the time, and never long: nobody can keep a worker busy with little. */

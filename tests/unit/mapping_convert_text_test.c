@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -14,6 +13,7 @@
 #include "mapping/convert_text.h"
 #include "mapping/convert_transfer.h"
 #include "mapping/convert_utf8.h"
+#include "tests/unit/cpu_time.h"
 
 #define NBSP "\xC2\xA0"
 
@@ -236,18 +236,17 @@ static long ms_for(const char *unit, size_t count)
     strbuf_init(&out, 64 << 20);
     for (size_t i = 0; i < count; i++)
         strbuf_add_str(&text, unit);
-    struct timespec start, end;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+    double start = cpu_seconds();
     struct commonmark_writer *writer = commonmark_writer_new(&out);
     struct convert_history *history = convert_history_new(writer, &out);
     const struct convert_text_format format = { false, false };
     convert_text_write(writer, text.data, text.len, &format, history);
     convert_history_free(&history);
     commonmark_writer_free(&writer);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    double spent = cpu_seconds() - start;
     strbuf_free(&text);
     strbuf_free(&out);
-    return (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000;
+    return (long)(spent * 1000);
 }
 
 static void test_time_is_linear(void **state)
