@@ -24,6 +24,7 @@
 #include "base/strbuf.h"
 #include "base/tmpfile.h"
 #include "mapping/convert.h"
+#include "mapping/convert_limits.h"
 #include "mapping/convert_memfile.h"
 #include "mapping/convert_mime_in.h"
 
@@ -338,20 +339,22 @@ static void test_mail_that_is_hard_to_carry(void **state)
     (void)state;
     static const struct {
         const char *start, *line;
+        int64_t least; /* octets: what is shorter is read, and may need memory */
         const char *detail;
         size_t attachments;
     } rows[] = {
-        { "Subject: long text\r\n\r\n", "All work and no play.\r\n", "text that is too long", 1 },
-        { "Subject: long line\r\nContent-Type: text/html\r\n\r\n", "<b>x</b>", "text that is too long", 1 },
-        { "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n", "QUJD!\r\n", "damaged", 2 },
-        { "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "--c\r\n", "could not be told apart", 2 },
+        { "Subject: long text\r\n\r\n", "All work and no play.\r\n", 0, "text that is too long", 1 },
+        { "Subject: long line\r\nContent-Type: text/html\r\n\r\n", "<b>x</b>", 2 * (int64_t)CONVERT_HTML_MAX + 1,
+          "text that is too long", 1 },
+        { "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n", "QUJD!\r\n", 0, "damaged", 2 },
+        { "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "--c\r\n", 0, "could not be told apart", 2 },
     };
     struct fixture fixture;
     start(&fixture);
     int64_t before = warm_up(&fixture);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int mail = new_file(rows[i].start);
-        add_lines(mail, rows[i].line, fixture.content_size);
+        add_lines(mail, rows[i].line, fixture.content_size > rows[i].least ? fixture.content_size : rows[i].least);
         convert_in(&fixture, mail);
         assert_non_null(strstr(fixture.error, rows[i].detail));
         fixture.error[0] = '\0';
