@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import tempfile
 
 import pytest
@@ -19,7 +20,12 @@ SHOWN_BYTES = 6000   # of each log, when a test fails
 
 
 def pytest_configure():
-    """Ctrl-C or being terminated: fixtures stop their servers first, and a second signal does not keep them from it."""
+    """Ctrl-C or being terminated: fixtures stop their servers first, and a second signal does not keep them from it.
+
+    smtplib asks who we are, for its EHLO: where DNS is slow that takes seconds, which are not the gateway's.
+    """
+    socket.getfqdn = lambda name="": "client.test"
+
     def interrupt(*_):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
