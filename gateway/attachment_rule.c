@@ -12,7 +12,6 @@
 enum { ITEM_MAX = 128 };
 
 /* The last two words are whole rules. */
-#define RULE_ALL  "yes"
 #define RULE_NONE "no"
 
 struct attachment_rule {
@@ -48,7 +47,7 @@ static const char *read_extension(const char *word, char out[static ITEM_MAX + 1
 {
     const char *bare = word[0] == '.' ? word + 1 : word;
     size_t len = strlen(bare);
-    if (strcmp(bare, RULE_ALL) == 0 || strcmp(bare, RULE_NONE) == 0)
+    if (strcmp(bare, ATTACHMENT_RULE_ALL) == 0 || strcmp(bare, RULE_NONE) == 0)
         return "\"yes\" and \"no\" stand alone";
     if (is_family(word))
         return "that is the first half of a media type: put /* behind it for all of them";
@@ -156,7 +155,7 @@ struct attachment_rule *attachment_rule_new(const char *text, struct strbuf *err
     }
     struct attachment_rule *rule = xcalloc(1, sizeof *rule);
     char *copy = lowered(text);
-    if (strcmp(copy, RULE_ALL) == 0)
+    if (strcmp(copy, ATTACHMENT_RULE_ALL) == 0)
         rule->kind = RULE_IS_ALL;
     else if (strcmp(copy, RULE_NONE) == 0)
         rule->kind = RULE_IS_NONE;
@@ -239,7 +238,7 @@ static bool keeps_its_word(const struct attachment_file *file)
 enum attachment_verdict attachment_rule_judge(const struct attachment_rule *rule, const struct attachment_file *file,
                                               const char **by_out)
 {
-    *by_out = RULE_ALL;
+    *by_out = ATTACHMENT_RULE_ALL;
     if (rule->kind == RULE_IS_ALL)
         return ATTACHMENT_ALLOWED;
     *by_out = "";

@@ -14,6 +14,8 @@
 struct attachment_rule;
 struct strbuf;
 
+#define ATTACHMENT_RULE_ALL "yes" /* as stored: nobody needs to look at any file */
+
 enum { ATTACHMENT_RULE_MAX = 1000, ATTACHMENT_RULE_ITEMS_MAX = 50 }; /* octets as given and as normalised; items */
 
 /* From what an administrator says, or the database has. NULL: the reason is added to error_out, one line. Free it. */

@@ -18,6 +18,7 @@
 #include "base/spool.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/attachment_rule.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
@@ -128,7 +129,8 @@ static void judge_pair(struct mail *mail, struct mail_recipient *recipient, stru
             recipient->mapping_id = mapping.id;
             recipient->daily = mapping.daily;
             mapping.daily = 0; /* counted inside the commit, and not for a repetition */
-            recipient->attachments = strcmp(mapping.attachments, "yes") == 0 ? NULL : xstrdup(mapping.attachments);
+            recipient->attachments =
+                strcmp(mapping.attachments, ATTACHMENT_RULE_ALL) == 0 ? NULL : xstrdup(mapping.attachments);
             facts.mapping = &mapping;
         }
     }
