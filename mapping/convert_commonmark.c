@@ -128,7 +128,8 @@ void commonmark_add_text(struct commonmark_writer *writer, const char *text, siz
     }
 }
 
-bool commonmark_line_is_empty(const struct commonmark_writer *writer)
+/* Nothing on the current line yet. */
+static bool line_is_empty(const struct commonmark_writer *writer)
 {
     for (size_t i = writer->line_start; i < writer->content.len; i++) {
         char c = writer->content.data[i];
@@ -140,12 +141,12 @@ bool commonmark_line_is_empty(const struct commonmark_writer *writer)
 
 bool commonmark_block_is_empty(const struct commonmark_writer *writer)
 {
-    return writer->line_start == 0 && commonmark_line_is_empty(writer);
+    return writer->line_start == 0 && line_is_empty(writer);
 }
 
 void commonmark_add_break(struct commonmark_writer *writer)
 {
-    if (commonmark_line_is_empty(writer)) {
+    if (line_is_empty(writer)) {
         commonmark_end_paragraph(writer); /* an empty line inside a paragraph would end it anyway */
         return;
     }

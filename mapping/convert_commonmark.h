@@ -32,7 +32,6 @@ void commonmark_close_emphasis(struct commonmark_writer *writer, enum commonmark
  * inside is linked on its own. No link inside a link. The url is percent-encoded as needed. */
 void commonmark_open_link(struct commonmark_writer *writer, const char *url);
 void commonmark_close_link(struct commonmark_writer *writer);
-bool commonmark_line_is_empty(const struct commonmark_writer *writer); /* nothing on the current line yet */
 bool commonmark_block_is_empty(const struct commonmark_writer *writer);
 
 /* Blocks. A paragraph or heading is what was added since the last block. */

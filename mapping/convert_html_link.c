@@ -71,7 +71,8 @@ static size_t base_len(const char *base, const char *url)
     return path;
 }
 
-bool html_link_resolve(const struct html_writer *writer, const char *href, struct strbuf *out)
+/* Appends the address in full, when its scheme is one that we pass on; false: it is not. */
+static bool link_resolve(const struct html_writer *writer, const char *href, struct strbuf *out)
 {
     struct strbuf clean;
     strbuf_init(&clean, URL_MAX);
@@ -97,7 +98,7 @@ void html_link_set_base(struct html_writer *writer, const struct html_node *node
     strbuf_init(&href, URL_MAX);
     strbuf_init(&url, URL_MAX);
     if (writer->base.len == 0 && html_node_value(writer->tree, node, HTML_ATTRIBUTE_HREF, &href) &&
-        html_link_resolve(writer, href.data, &url) && begins(url.data, "http"))
+        link_resolve(writer, href.data, &url) && begins(url.data, "http"))
         strbuf_add(&writer->base, url.data, url.len);
     strbuf_free(&href);
     strbuf_free(&url);
@@ -168,7 +169,7 @@ void html_link_write(struct html_writer *writer, const struct html_node *node)
     strbuf_init(&href, URL_MAX * 3);
     strbuf_init(&url, URL_MAX);
     bool is_linked = html_node_value(writer->tree, node, HTML_ATTRIBUTE_HREF, &href) && strbuf_ok(&href) &&
-                     html_link_resolve(writer, href.data, &url) && !writer->link &&
+                     link_resolve(writer, href.data, &url) && !writer->link &&
                      (node->visible > 0 || (node->content & HTML_HAS_PICTURE));
     bool is_autolink = is_linked && says_url(writer, node, url.data);
     if (node->look & HTML_LOOK_BLOCK)
@@ -198,7 +199,7 @@ void html_link_write_area(struct html_writer *writer, const struct html_node *no
     strbuf_init(&href, URL_MAX * 3);
     strbuf_init(&url, URL_MAX);
     if (alt && *alt && !writer->link && html_node_value(writer->tree, node, HTML_ATTRIBUTE_HREF, &href) &&
-        html_link_resolve(writer, href.data, &url)) {
+        link_resolve(writer, href.data, &url)) {
         html_inline_blank(writer);
         html_inline_open_link(writer, url.data, 0);
         html_inline_text(writer, alt, strlen(alt), node->look);
@@ -341,7 +342,7 @@ static void write_remote(struct html_writer *writer, const struct html_node *nod
         return;
     struct strbuf url;
     strbuf_init(&url, URL_MAX);
-    bool is_linked = html_link_resolve(writer, src, &url) && begins(url.data, "http");
+    bool is_linked = link_resolve(writer, src, &url) && begins(url.data, "http");
     if (is_linked)
         html_inline_open_link(writer, url.data, node->look & ~of_text);
     write_text(writer, node, alt ? alt : "image");

@@ -65,7 +65,8 @@ void html_write_children(struct html_writer *writer, const struct html_node *nod
     html_list_end_office(writer, &lists);
 }
 
-void html_write_block(struct html_writer *writer, const struct html_node *node)
+/* A node's children as one block. */
+static void write_block(struct html_writer *writer, const struct html_node *node)
 {
     bool is_apart = (node->look & HTML_LOOK_APART) != 0;
     bool is_stray = node->name == HTML_TD || node->name == HTML_TH || node->name == HTML_TR; /* in no table */
@@ -101,7 +102,7 @@ static void write_heading(struct html_writer *writer, const struct html_node *no
 {
     if (writer->is_single_line || (node->content & (HTML_HAS_TABLE | HTML_HAS_LIST | HTML_HAS_QUOTE)) ||
         node->visible == 0) {
-        html_write_block(writer, node);
+        write_block(writer, node);
         return;
     }
     html_inline_end_paragraph(writer);
@@ -147,7 +148,7 @@ static void write_quote(struct html_writer *writer, const struct html_node *node
 {
     bool is_empty = node->visible == 0 && !(node->content & (HTML_HAS_PICTURE | HTML_HAS_CONTROL));
     if (is_empty || writer->is_single_line || (node->look & HTML_LOOK_INDENT)) {
-        html_write_block(writer, node);
+        write_block(writer, node);
         return;
     }
     bool is_history = begin_quote(writer, is_of_mail(writer->tree, node));
@@ -201,7 +202,7 @@ static void write_preformatted(struct html_writer *writer, const struct html_nod
 {
     bool is_mail = is_plain_mail(writer->tree, node);
     if (node->visible == 0 || writer->is_single_line || (!is_mail && is_prose(writer->tree, node))) {
-        html_write_block(writer, node);
+        write_block(writer, node);
         return;
     }
     static const struct convert_text_format format = { 0 };
@@ -415,7 +416,7 @@ void html_write_node(struct html_writer *writer, uint32_t number)
     else if (writers[node->name])
         writers[node->name](writer, node);
     else
-        html_write_block(writer, node);
+        write_block(writer, node);
     if (writer->quote_end == number && number != HTML_NONE) {
         writer->quote_end = HTML_NONE;
         end_quote(writer, writer->history != NULL);

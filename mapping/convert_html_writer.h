@@ -57,7 +57,6 @@ struct html_writer {
 
 void html_write_node(struct html_writer *writer, uint32_t number);
 void html_write_children(struct html_writer *writer, const struct html_node *node);
-void html_write_block(struct html_writer *writer, const struct html_node *node); /* its children as one */
 
 /* ---- convert_html_inline ---- */
 
@@ -79,8 +78,6 @@ void html_inline_flush(struct html_writer *writer); /* writes what is held back,
 
 /* ---- convert_html_link ---- */
 
-/* Appends the address in full, when its scheme is one that we pass on; false: it is not. */
-bool html_link_resolve(const struct html_writer *writer, const char *href, struct strbuf *out);
 void html_link_write(struct html_writer *writer, const struct html_node *node); /* <a> */
 void html_link_write_area(struct html_writer *writer, const struct html_node *node);
 void html_link_write_picture(struct html_writer *writer, const struct html_node *node);

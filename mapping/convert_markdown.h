@@ -51,7 +51,6 @@ void convert_markdown_add_flowed_line(struct strbuf *out, const char *line); /* 
 
 /* The source as it stands, line by line; text in format=flowed. */
 void convert_markdown_add_preformatted_flowed(struct strbuf *out, const char *body, size_t len);
-void convert_markdown_to_preformatted_html(struct strbuf *out, const char *body, size_t len);
 
 /* The pieces of an HTML document of several texts. What add_html began when it failed is to be cut off. */
 void convert_markdown_begin_html(struct strbuf *out);

@@ -413,10 +413,3 @@ void convert_markdown_add_preformatted_html(struct strbuf *out, const char *body
     strbuf_add_str(out, tags[MARKDOWN_CODE_BLOCK].close);
     strbuf_free(&clean);
 }
-
-void convert_markdown_to_preformatted_html(struct strbuf *out, const char *body, size_t len)
-{
-    convert_markdown_begin_html(out);
-    convert_markdown_add_preformatted_html(out, body, len);
-    convert_markdown_end_html(out);
-}

@@ -111,7 +111,9 @@ static void show_in(const char *path, const char *folder, char **known, size_t k
     struct pictures pictures = { .message = &message };
     if (convert_markdown_to_html(&html, content.data, (size_t)message.body_size, find_image, &pictures) != 1) {
         strbuf_clear(&html);
-        convert_markdown_to_preformatted_html(&html, content.data, (size_t)message.body_size);
+        convert_markdown_begin_html(&html);
+        convert_markdown_add_preformatted_html(&html, content.data, (size_t)message.body_size);
+        convert_markdown_end_html(&html);
     }
     write_file(folder, "body.md", content.data, (size_t)message.body_size);
     write_file(folder, "body.html", html.data, html.len);
