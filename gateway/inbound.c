@@ -18,14 +18,11 @@
 #include "base/spool.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
-#include "gateway/attachment_rule.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
 #include "gateway/recipient.h"
-#include "gateway/target.h"
 #include "mapping/store_draft.h"
-#include "mapping/store_mapping.h"
 #include "smtp/smtp_origin.h"
 #include "smtp/smtp_params.h"
 
@@ -46,14 +43,6 @@ static void mail_free(struct mail *mail)
     }
     free(mail->recipients);
     free(mail);
-}
-
-/* The address as the store has it. */
-static void normalised(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2])
-{
-    struct smtp_address copy = *address;
-    smtp_address_normalise(&copy);
-    smtp_address_format(&copy, out);
 }
 
 /* What comes to a return address is about one message, and SMTP has one reply: so it has one recipient. */
@@ -84,6 +73,14 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
 }
 
+/* The address as the store has it. */
+static void normalised(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2])
+{
+    struct smtp_address copy = *address;
+    smtp_address_normalise(&copy);
+    smtp_address_format(&copy, out);
+}
+
 /* Of the mail as it came: our own Received field is none of those by which loops are found. Of a mail in a file as much
  * is read as most headers have, then, if that is not all of it, as much as any may have. */
 static void scan_header(struct mail *mail)
@@ -103,137 +100,6 @@ static void scan_header(struct mail *mail)
         if (len < (int64_t)pieces[i] || mail->header.header_size < pieces[i])
             break;
     }
-}
-
-/* May the author write to this target (found_target: as target_find_by_address() returns)? But for the daily limit, and for
- * what files come with it. Fills target, mapping id, and those two limits. */
-static void judge_pair(struct mail *mail, struct mail_recipient *recipient, struct store_target target,
-                       int found_target)
-{
-    struct store_db *db = store_reader(mail->inbound->parts->store);
-    struct store_correspondent correspondent = { 0 };
-    struct store_mapping mapping = { 0 };
-    struct policy_mapping_facts facts = {
-        .from = mail->from,
-        .recipient = recipient->address,
-        .size = mail->size,
-        .now = mail->now,
-    };
-    int found_author = store_correspondent_find_by_address(db, mail->from, &correspondent);
-    int found_mapping = 0;
-    if (found_target == 1 && found_author == 1) {
-        recipient->target = target;
-        mail->correspondent_id = correspondent.id;
-        found_mapping = store_mapping_find_pair(db, correspondent.id, target, &mapping);
-        if (found_mapping == 1) {
-            recipient->mapping_id = mapping.id;
-            recipient->daily = mapping.daily;
-            mapping.daily = 0; /* counted inside the commit, and not for a repetition */
-            recipient->attachments =
-                strcmp(mapping.attachments, ATTACHMENT_RULE_ALL) == 0 ? NULL : xstrdup(mapping.attachments);
-            facts.mapping = &mapping;
-        }
-    }
-    facts.database_failed = found_target < 0 || found_author < 0 || found_mapping < 0;
-    recipient->verdict = policy_judge_mapping(&facts);
-    if (found_author == 1)
-        store_correspondent_free(&correspondent);
-    if (found_mapping == 1)
-        store_mapping_free(&mapping);
-}
-
-/* Facts and verdict for one recipient. */
-static void judge_recipient(struct mail *mail, struct mail_recipient *recipient, const struct smtp_address *address)
-{
-    struct target target;
-    int found = target_find_by_address(store_reader(mail->inbound->parts->store), address, &target);
-    judge_pair(mail, recipient, target.id, found);
-}
-
-static struct policy_message_facts gather_facts(const struct mail *mail)
-{
-    const struct config *config = mail->inbound->parts->config;
-    const char *listener = smtp_transaction_session(mail->transaction)->listener;
-    struct policy_message_facts facts = {
-        .hostname = config->hostname,
-        .proof_required = config->policy.proof,
-        .header = &mail->header,
-        .from_domain = mail->header.from_state == MAIL_HEADER_FROM_OK ? mail->header.from.domain : "",
-    };
-    for (size_t i = 0; i < config->listener_count; i++) {
-        if (strcmp(config->listeners[i].name, listener) == 0) {
-            facts.assume_authenticated = config->listeners[i].assume_authenticated;
-            facts.trust_authserv_id = config->listeners[i].trust_authserv_id;
-        }
-    }
-    return facts;
-}
-
-/* Also whether the envelope sender is. */
-static struct policy_verdict judge_proof(struct mail *mail)
-{
-    struct policy_message_facts facts = gather_facts(mail);
-    struct policy_verdict verdict = policy_judge_message(&facts);
-    mail->is_sender_proven = verdict.decision == POLICY_ACCEPT &&
-                             policy_sender_is_proven(&facts, smtp_transaction_sender(mail->transaction));
-    return verdict;
-}
-
-/* What comes to a return address may be no report but an automatic answer (RFC 3834 section 4 has them sent there). May whoever
- * has written it write to the author of what it answers? Asked now, while it is known what proves them. */
-static void judge_answer(struct mail *mail)
-{
-    struct store_outbound row;
-    struct policy_message_facts facts = gather_facts(mail);
-    if (policy_judge_message(&facts).decision != POLICY_ACCEPT ||
-        store_outbound_find(store_reader(mail->inbound->parts->store), mail->about.outbound_id, &row) != 1)
-        return;
-    for (size_t i = 0; i < row.recipient_count; i++) {
-        const struct store_outbound_recipient *recipient = &row.recipients[i];
-        struct store_target author = { .member_id = recipient->group_id ? 0 : row.member_id,
-                                       .group_id = recipient->group_id };
-        struct mail_recipient answer = { .daily = 0 };
-        if (strcmp(recipient->address, mail->from) != 0)
-            continue;
-        judge_pair(mail, &answer, author, author.member_id || author.group_id);
-        if (answer.verdict.decision == POLICY_ACCEPT)
-            mail->answer_mapping_id = answer.mapping_id;
-        mail->answer_attachments = answer.attachments;
-        break;
-    }
-    store_outbound_free(&row);
-}
-
-/* Of mail to a return address, which is its only recipient. The address is the proof; judged again, for its time may have run
- * out meanwhile. */
-static struct policy_verdict judge_returned(struct mail *mail)
-{
-    struct recipient found;
-    struct policy_message_facts facts = gather_facts(mail);
-    struct policy_verdict verdict =
-        recipient_judge(mail->inbound->parts, mail->sender, smtp_transaction_recipient(mail->transaction, 0), &found);
-    if (verdict.decision == POLICY_ACCEPT)
-        verdict = policy_judge_returned(&facts);
-    mail->about = found.about;
-    if (verdict.decision == POLICY_ACCEPT)
-        judge_answer(mail);
-    return verdict;
-}
-
-/* SMTP has one reply for all. A mail may be taken for some and refused for others if no refusal goes unheard, and none is
- * for the moment only: then all of it is to come again. */
-static bool may_be_split(const struct mail *mail)
-{
-    struct report report = inbound_describe_mail(mail);
-    if (report_find_crowd(store_reader(mail->inbound->parts->store), mail->sender, mail->now, &report.is_crowded) < 0)
-        return false;
-    for (size_t i = 0; i < mail->count; i++) {
-        struct report_recipient recipient = inbound_describe_refusal(&mail->recipients[i]);
-        enum policy_decision decision = mail->recipients[i].verdict.decision;
-        if (decision == POLICY_DEFER || (decision == POLICY_REJECT && report_would_miss(&report, &recipient)))
-            return false;
-    }
-    return true;
 }
 
 /* Answering. */
@@ -462,7 +328,7 @@ void inbound_decide(struct mail *mail)
         else
             any_refused = true;
     }
-    mail->is_split = any_accepted && any_refused && !mail->lmtp && may_be_split(mail);
+    mail->is_split = any_accepted && any_refused && !mail->lmtp && inbound_may_be_split(mail);
     if (!any_accepted || (any_refused && !mail->lmtp && !mail->is_split))
         refuse(mail);
     else
@@ -473,18 +339,7 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
 {
     struct inbound *inbound = ctx;
     struct mail *mail = mail_new(inbound, transaction);
-    bool is_returned = signed_id_is_return(smtp_transaction_recipient(transaction, 0));
-    struct policy_verdict proof = is_returned ? judge_returned(mail) : judge_proof(mail);
-    store_begin_reading(store_reader(inbound->parts->store));
-    for (size_t i = 0; i < mail->count; i++) {
-        struct mail_recipient *recipient = &mail->recipients[i];
-        if (proof.decision == POLICY_ACCEPT && !is_returned)
-            judge_recipient(mail, recipient, smtp_transaction_recipient(transaction, i));
-        else
-            recipient->verdict = proof;
-    }
-    store_end_reading(store_reader(inbound->parts->store));
-    mail->proof = xstrdup(proof.reason);
+    inbound_judge(mail);
     if (inbound_look_is_needed(mail))
         inbound_look_begin(mail);
     else

@@ -1,6 +1,7 @@
 /* inbound_internal.h - what the source files of inbound share; nobody else includes it
  *
- *   inbound.c          the session's side: RCPT, the verdict at the end of data, getting the content ready, the answer
+ *   inbound.c          the session's side: RCPT, the end of data, getting the content ready, the answer
+ *   inbound_judge.c    facts and verdicts at the end of data
  *   inbound_look.c     what files it carries, when a mapping does not let every file in
  *   inbound_store.c    the store operation: repetitions, daily limits, the entry, a report about refusals
  */
@@ -80,6 +81,10 @@ struct mail {
 struct report_recipient inbound_describe_refusal(const struct mail_recipient *recipient);
 struct report inbound_describe_mail(const struct mail *mail);
 
+/* Fills the verdicts, and what proves the author. Reads the database on the loop. */
+void inbound_judge(struct mail *mail);
+/* SMTP has one reply for all recipients: may the mail be taken for some and refused for others? */
+bool inbound_may_be_split(const struct mail *mail);
 /* Of a mail that has got as far as that: with these verdicts it is kept, or refused. */
 void inbound_decide(struct mail *mail);
 /* The daemon stops: the sender is to come again. */
