@@ -349,7 +349,27 @@
     ") STRICT, WITHOUT ROWID;"                                                                                         \
     "CREATE INDEX seen_tmtp_age ON seen_tmtp (seen_at);"
 
+/* Who did what, for ever; see store_audit.h. */
+#define VERSION_1_AUDIT                                                                                                \
+    "CREATE TABLE audit ("                                                                                             \
+    "  id INTEGER PRIMARY KEY," /* without gaps, from 1 */                                                             \
+    "  at INTEGER NOT NULL,"                                                                                           \
+    "  actor TEXT NOT NULL,"                                                                                           \
+    "  channel TEXT NOT NULL CHECK (channel IN ('cli', 'silo', 'web', 'mail', 'gateway')),"                            \
+    "  action TEXT NOT NULL,"                                                                                          \
+    "  object TEXT NOT NULL,"                                                                                          \
+    "  before TEXT NOT NULL,"                                                                                          \
+    "  after TEXT NOT NULL,"                                                                                           \
+    "  reason TEXT NOT NULL,"                                                                                          \
+    "  hash TEXT NOT NULL CHECK (length(hash) = 64)"                                                                   \
+    ") STRICT;"                                                                                                        \
+    "CREATE INDEX audit_at ON audit (at);"                                                                             \
+    "CREATE INDEX audit_object ON audit (object, id);"                                                                 \
+    "CREATE TRIGGER audit_kept BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;" \
+    "CREATE TRIGGER audit_whole BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); "    \
+    "END;"
+
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
-    VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_MEMORY
+    VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_MEMORY VERSION_1_AUDIT
     "PRAGMA user_version = 1;",
 };
