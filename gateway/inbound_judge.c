@@ -58,32 +58,35 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
     judge_pair(mail, recipient, target.id, found);
 }
 
-static struct policy_message_facts gather_facts(const struct mail *mail)
+/* proof_out: what the facts refer to. */
+static struct policy_message_facts gather_facts(const struct mail *mail, struct proof *proof_out)
 {
     const struct config *config = mail->inbound->parts->config;
     const char *listener = smtp_transaction_session(mail->transaction)->listener;
-    struct policy_message_facts facts = {
+    struct proof_sources sources = { .header = &mail->header, .sender = smtp_transaction_sender(mail->transaction) };
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (strcmp(config->listeners[i].name, listener) == 0) {
+            sources.assume_authenticated = config->listeners[i].assume_authenticated;
+            sources.trust_authserv_id = config->listeners[i].trust_authserv_id;
+        }
+    }
+    proof_find(&sources, proof_out);
+    return (struct policy_message_facts){
         .hostname = config->hostname,
         .proof_required = config->policy.proof,
+        .proof = proof_out,
         .header = &mail->header,
         .from_domain = mail->header.from_state == MAIL_HEADER_FROM_OK ? mail->header.from.domain : "",
     };
-    for (size_t i = 0; i < config->listener_count; i++) {
-        if (strcmp(config->listeners[i].name, listener) == 0) {
-            facts.assume_authenticated = config->listeners[i].assume_authenticated;
-            facts.trust_authserv_id = config->listeners[i].trust_authserv_id;
-        }
-    }
-    return facts;
 }
 
 /* Also whether the envelope sender is. */
 static struct policy_verdict judge_proof(struct mail *mail)
 {
-    struct policy_message_facts facts = gather_facts(mail);
+    struct proof proof;
+    struct policy_message_facts facts = gather_facts(mail, &proof);
     struct policy_verdict verdict = policy_judge_message(&facts);
-    mail->is_sender_proven = verdict.decision == POLICY_ACCEPT &&
-                             policy_sender_is_proven(&facts, smtp_transaction_sender(mail->transaction));
+    mail->is_sender_proven = verdict.decision == POLICY_ACCEPT && proof.is_sender_proven;
     return verdict;
 }
 
@@ -92,7 +95,8 @@ static struct policy_verdict judge_proof(struct mail *mail)
 static void judge_answer(struct mail *mail)
 {
     struct store_outbound row;
-    struct policy_message_facts facts = gather_facts(mail);
+    struct proof proof;
+    struct policy_message_facts facts = gather_facts(mail, &proof);
     if (policy_judge_message(&facts).decision != POLICY_ACCEPT ||
         store_outbound_find(store_reader(mail->inbound->parts->store), mail->about.outbound_id, &row) != 1)
         return;
@@ -117,7 +121,8 @@ static void judge_answer(struct mail *mail)
 static struct policy_verdict judge_returned(struct mail *mail)
 {
     struct recipient found;
-    struct policy_message_facts facts = gather_facts(mail);
+    struct proof proof;
+    struct policy_message_facts facts = gather_facts(mail, &proof);
     struct policy_verdict verdict =
         recipient_judge(mail->inbound->parts, mail->sender, smtp_transaction_recipient(mail->transaction, 0), &found);
     if (verdict.decision == POLICY_ACCEPT)

@@ -4,10 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
-#include "gateway/envelope.h"
 
 enum {
     RECEIVED_MAX = 100, /* RFC 5321 section 6.3 */
@@ -81,64 +79,29 @@ struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts
     return accept_because("%s is a %s", facts->recipient, facts->is_group ? "group" : "member");
 }
 
-/* The topmost Authentication-Results field with the trusted id: what is below it may be a stranger's. Senders have a hand
- * in what the trusted MTA writes, so a field of its own that can't be used ends the search as well, and so does one of
- * which we can't tell whose it is. 1 found, 0 there is none, -1 it can't be used. */
-static int find_trusted_results(const struct policy_message_facts *facts, struct auth_results *results_out)
+struct policy_verdict policy_judge_proof(const struct proof *proof, enum config_proof required, const char *from_domain)
 {
-    for (size_t i = 0; i < facts->header->auth_results_count; i++) {
-        const char *value = facts->header->auth_results[i];
-        int parsed = auth_results_parse(value, strlen(value), results_out);
-        if (results_out->authserv_id[0] && strcasecmp(results_out->authserv_id, facts->trust_authserv_id) != 0)
-            continue;
-        return parsed == 1 && results_out->id_is_plain ? 1 : -1;
-    }
-    return 0;
-}
-
-/* Aligned DKIM alone: a dkim=pass whose signing domain is the From domain (strict alignment). */
-static enum auth_result dkim_result(const struct auth_results *results, const char *from_domain)
-{
-    enum auth_result best = AUTH_RESULT_NONE;
-    for (size_t i = 0; i < results->count; i++) {
-        const struct auth_results_method *method = &results->methods[i];
-        if (strcmp(method->method, "dkim") != 0 || !smtp_domain_equal(method->header_d, from_domain))
-            continue;
-        if (method->result == AUTH_RESULT_PASS)
-            return AUTH_RESULT_PASS;
-        best = method->result;
-    }
-    return best;
-}
-
-static struct policy_verdict judge_proof(const struct policy_message_facts *facts)
-{
-    if (facts->assume_authenticated)
+    bool is_dkim = required == CONFIG_PROOF_DKIM;
+    const char *test = is_dkim ? "DKIM" : "DMARC";
+    enum auth_result result = is_dkim ? proof->dkim : proof->dmarc;
+    if (proof->is_assumed)
         return accept_because("the listener is for a trusted network (assume_authenticated)");
-    if (facts->proof_required == CONFIG_PROOF_NONE)
+    if (required == CONFIG_PROOF_NONE)
         return accept_because("no proof of the sender is required (proof = none)");
-
-    const char *test = facts->proof_required == CONFIG_PROOF_DKIM ? "DKIM" : "DMARC";
-    struct auth_results results;
-    enum auth_result result = AUTH_RESULT_NONE;
-    int found = facts->trust_authserv_id ? find_trusted_results(facts, &results) : 0;
-    if (found < 0)
+    if (proof->is_unusable)
         return verdict(POLICY_REJECT,
                        smtp_reply_make(550, "5.7.26", "the sender is not proven: no usable %s result", test));
-    if (found == 1)
-        result = facts->proof_required == CONFIG_PROOF_DKIM ? dkim_result(&results, facts->from_domain)
-                                                            : auth_results_dmarc(&results, facts->from_domain);
     if (result == AUTH_RESULT_PASS)
-        return accept_because("%s pass for %s, says %s", test, facts->from_domain, facts->trust_authserv_id);
+        return accept_because("%s pass for %s, %s", test, from_domain, proof->source);
     if (result == AUTH_RESULT_TEMPERROR)
-        return verdict(POLICY_DEFER,
-                       smtp_reply_make(451, "4.7.0", "%s of %s could not be checked, please try again later", test,
-                                       facts->from_domain));
+        return verdict(
+            POLICY_DEFER,
+            smtp_reply_make(451, "4.7.0", "%s of %s could not be checked, please try again later", test, from_domain));
     if (result == AUTH_RESULT_NONE)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: no %s result for %s",
-                                                      test, facts->from_domain));
+                                                      test, from_domain));
     return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: %s %s for %s", test,
-                                                  auth_result_name(result), facts->from_domain));
+                                                  auth_result_name(result), from_domain));
 }
 
 /* What nobody's mail may be. */
@@ -171,51 +134,7 @@ struct policy_verdict policy_judge_message(const struct policy_message_facts *fa
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the message has no From field"));
     if (header->from_state != MAIL_HEADER_FROM_OK)
         return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the From field does not name exactly one author"));
-    return judge_proof(facts);
-}
-
-static bool is_authors_own(const struct smtp_address *author, const struct smtp_address *sender)
-{
-    struct smtp_address forms[ENVELOPE_FORMS_MAX];
-    if (smtp_address_equal(sender, author)) /* mostly */
-        return true;
-    size_t count = envelope_forms(sender, forms);
-    for (size_t i = 0; i < count; i++)
-        if (smtp_address_equal(&forms[i], author))
-            return true;
-    return false;
-}
-
-/* Did SPF pass, and nothing else, for the domain of the envelope sender? */
-static bool has_spf_pass(const struct auth_results *results, const char *domain)
-{
-    bool passed = false;
-    for (size_t i = 0; i < results->count; i++) {
-        const struct auth_results_method *method = &results->methods[i];
-        const char *at = strrchr(method->smtp_mailfrom, '@');
-        if (strcmp(method->method, "spf") != 0 || !smtp_domain_equal(at ? at + 1 : method->smtp_mailfrom, domain))
-            continue;
-        if (method->result != AUTH_RESULT_PASS)
-            return false;
-        passed = true;
-    }
-    return passed;
-}
-
-bool policy_sender_is_proven(const struct policy_message_facts *facts, const struct smtp_address *sender)
-{
-    struct auth_results results;
-    if (smtp_address_is_null(sender) || facts->header->from_state != MAIL_HEADER_FROM_OK)
-        return false;
-    bool is_authors_domain = smtp_domain_equal(sender->domain, facts->from_domain);
-    if (facts->assume_authenticated)
-        return is_authors_domain;
-    if (facts->proof_required == CONFIG_PROOF_NONE)
-        return false;
-    if (is_authors_domain && is_authors_own(&facts->header->from, sender))
-        return true;
-    return facts->trust_authserv_id && find_trusted_results(facts, &results) == 1 &&
-           has_spf_pass(&results, sender->domain);
+    return policy_judge_proof(facts->proof, facts->proof_required, facts->from_domain);
 }
 
 static struct policy_verdict not_authorised(const struct policy_mapping_facts *facts, const char *why)

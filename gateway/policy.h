@@ -6,8 +6,8 @@
 #pragma once
 #include "gateway/attachment_rule.h"
 #include "gateway/config.h"
+#include "gateway/proof.h"
 #include "mapping/store_mapping.h"
-#include "smtp/auth_results.h"
 #include "smtp/mail_header.h"
 #include "smtp/smtp_reply.h"
 #include <stdbool.h>
@@ -54,8 +54,7 @@ struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts
 struct policy_message_facts {
     const char *hostname; /* ours: a loop mark with it means that we sent this */
     enum config_proof proof_required;
-    bool assume_authenticated;     /* the listener's */
-    const char *trust_authserv_id; /* the listener's; NULL */
+    const struct proof *proof;
     const struct mail_header_facts *header;
     const char *from_domain; /* "" unless header->from_state is OK */
 };
@@ -64,11 +63,9 @@ struct policy_verdict policy_judge_message(const struct policy_message_facts *fa
 /* Of mail to a return address: a report needs no proof of its author, and its From field may be anything. */
 struct policy_verdict policy_judge_returned(const struct policy_message_facts *facts);
 
-/* Of a message that was accepted: may a delivery report be sent to its envelope sender? What was proven is the author, and
- * only whoever has written something may get a report. So the sender must be the author's own address (with the author's
- * domain, be it with a detail or a tag), or its domain must have passed SPF, which is about the envelope. On a listener
- * with assume_authenticated the author's domain is enough. */
-bool policy_sender_is_proven(const struct policy_message_facts *facts, const struct smtp_address *sender);
+/* Does what is known about the author suffice? from_domain: for the reply. */
+struct policy_verdict policy_judge_proof(const struct proof *proof, enum config_proof required,
+                                         const char *from_domain);
 
 /* At the end of data, per recipient: is there a mapping that lets this author write to this member or group? */
 struct policy_mapping_facts {

@@ -1,0 +1,39 @@
+/* proof.h - what is known about who wrote a mail, from whatever source; policy.h judges whether it is enough
+ *
+ * Pure functions: no I/O. A fact that is missing never helps.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "smtp/auth_results.h"
+#include "smtp/mail_header.h"
+
+enum { PROOF_SOURCE_MAX = SMTP_DOMAIN_MAX + 16, PROOF_STORY_MAX = 400 };
+
+struct proof {
+    /* Of the author's domain (From): PASS only when what passed is aligned with it. dkim: of our own check aligned as for
+     * DMARC; of an upstream's word, which does not say how it aligns, the same domain. */
+    enum auth_result dmarc, dkim;
+    bool is_assumed;       /* the listener's assume_authenticated */
+    bool is_peer;          /* a TLS client certificate vouches for the author's domain */
+    bool is_sender_proven; /* the envelope sender may be sent reports */
+    bool is_temporary;     /* what is missing could not be checked now */
+    bool is_unusable; /* an upstream whose word counts has said what can't be read, or not be told from a forgery */
+    char source[PROOF_SOURCE_MAX]; /* "says mx.example.org"; "" when nobody was asked */
+    char story[PROOF_STORY_MAX];   /* for the trace: whose word, which test, what it said */
+};
+
+/* What is there to find it in. */
+struct proof_sources {
+    const struct mail_header_facts *header;
+    const struct smtp_address *sender; /* of the envelope */
+    bool assume_authenticated;         /* the listener's */
+    const char *trust_authserv_id;     /* the listener's; NULL: no upstream's word counts */
+};
+
+/* From what the listener is told and the header says. Nothing is proven unless the header names exactly one author.
+ *
+ * is_sender_proven: what is proven is the author, and only whoever has written something may get a report. So the sender must
+ * be the author's own address (with the author's domain, be it with a detail or a tag), or its domain must have passed SPF,
+ * which is about the envelope. On a listener with assume_authenticated the author's domain is enough. */
+void proof_find(const struct proof_sources *sources, struct proof *proof_out);
