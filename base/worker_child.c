@@ -43,17 +43,28 @@ static _Noreturn void serve_jobs(const struct worker_program *program, unsigned 
     struct ipc_message *job = xmalloc(sizeof *job);
     uint8_t *answer = xmalloc(IPC_PAYLOAD_MAX);
 
-    while (ipc_receive(WORKER_SOCKET_FD, job) == 1) {
+    while (ipc_receive(WORKER_SOCKET_FD, job) == 1 && job->type == WORKER_JOB) {
         worker_sandbox_renew_cpu(cpu_seconds);
         size_t answer_len = 0;
         int32_t code = program->handle(job->payload, job->len, job->fds, job->fd_count, answer, &answer_len);
         ipc_close_fds(job);
-        if (answer_len > IPC_PAYLOAD_MAX)
-            abort(); /* has written past the end of the buffer */
+        if (answer_len > IPC_PAYLOAD_MAX || code == WORKER_CODE_RESERVED)
+            abort(); /* has written past the end of the buffer, or would be mistaken for a question */
         if (ipc_send(WORKER_SOCKET_FD, (uint32_t)code, answer, answer_len, NULL, 0) != 1)
             break;
     }
     _exit(EX_OK); /* the pool is gone */
+}
+
+void worker_ask(const void *request, size_t len, void *reply_out, size_t *reply_len_out)
+{
+    struct ipc_message *reply = xmalloc(sizeof *reply);
+    if (ipc_send(WORKER_SOCKET_FD, WORKER_QUESTION, request, len, NULL, 0) != 1 ||
+        ipc_receive(WORKER_SOCKET_FD, reply) != 1 || reply->type != WORKER_REPLY)
+        _exit(EX_OK); /* the pool is gone */
+    memcpy(reply_out, reply->payload, reply->len);
+    *reply_len_out = reply->len;
+    free(reply);
 }
 
 static _Noreturn void run_worker(const struct worker_program *program, const struct worker_limits *limits, int socket,

@@ -36,6 +36,8 @@ struct job {
     size_t fd_count;
     worker_done *done;
     void *ctx;
+    struct worker_question *question; /* the open one; NULL */
+    unsigned questions_asked;
     enum worker_outcome verdict; /* if the worker ends before it answers */
     const char *reason;          /* for the result's detail; NULL: how the worker exited */
 };
@@ -48,6 +50,11 @@ static void job_drop_input(struct job *job)
     free(job->request);
     job->request = NULL;
 }
+
+/* The owner has it until it answers, which may be long after the job. */
+struct worker_question {
+    struct slot *slot; /* whose worker waits; NULL: nobody */
+};
 
 static void job_free(struct job *job)
 {
@@ -121,6 +128,9 @@ struct worker_pool {
     struct worker_limits limits;
     unsigned slot_count;
     unsigned queue_max;
+    worker_asks *on_question; /* NULL: nobody may ask */
+    void *question_ctx;
+    unsigned questions_max;
     char *program;
     char **argv;
 
@@ -175,6 +185,10 @@ static struct job *slot_clear(struct slot *slot)
 {
     struct job *job = slot->job;
     slot->job = NULL;
+    if (job != NULL && job->question != NULL) {
+        job->question->slot = NULL;
+        job->question = NULL;
+    }
     slot_hang_up(slot);
     timer_stop(slot->timer);
     slot->jobs_done = 0;
@@ -231,7 +245,7 @@ static void slot_start_job(struct slot *slot, struct job *job)
 {
     set_state(slot, SLOT_BUSY);
     slot->job = job;
-    int sent = ipc_send(slot->socket, 0, job->request, job->request_len, job->fds, job->fd_count);
+    int sent = ipc_send(slot->socket, WORKER_JOB, job->request, job->request_len, job->fds, job->fd_count);
     job_drop_input(job);
     if (sent == 1 && slot->pool->limits.job_timeout_ms > 0)
         timer_start(slot->timer, slot->pool->limits.job_timeout_ms);
@@ -339,9 +353,46 @@ static void report_answer(struct worker_pool *pool, struct job *job)
     job_report(job, &result);
 }
 
+/* ---- questions ---- */
+
+static void ask_owner(struct slot *slot)
+{
+    struct worker_pool *pool = slot->pool;
+    struct job *job = slot->job;
+    bool may_ask = pool->on_question != NULL && job->question == NULL && job->questions_asked < pool->questions_max;
+    if (!may_ask) {
+        slot_condemn(slot, WORKER_CRASHED, "broke the protocol");
+        return;
+    }
+    struct worker_question *question = xcalloc(1, sizeof *question);
+    question->slot = slot;
+    job->question = question;
+    job->questions_asked++;
+    pool->on_question(question, pool->message.payload, pool->message.len, job->ctx, pool->question_ctx);
+}
+
+void worker_question_answer(struct worker_question **question, const void *reply, size_t len)
+{
+    assert(len <= IPC_PAYLOAD_MAX);
+    struct slot *slot = (*question)->slot;
+    free(*question);
+    *question = NULL;
+    if (slot == NULL)
+        return;
+    slot->job->question = NULL;
+    /* It waits for this, so there is room, unless it does not read at all or has ended. */
+    if (slot->state == SLOT_BUSY && ipc_send(slot->socket, WORKER_REPLY, reply, len, NULL, 0) != 1)
+        slot_condemn(slot, WORKER_CRASHED, NULL);
+}
+
+bool worker_question_is_open(const struct worker_question *question)
+{
+    return question->slot != NULL && question->slot->state == SLOT_BUSY;
+}
+
 /* ---- what workers say ---- */
 
-/* 1: a well-formed answer is in pool->message; 0 nothing; -1 the end, or something that no worker of ours says. */
+/* 1: a well-formed answer or question is in pool->message; 0 nothing; -1 the end, or something that no worker of ours says. */
 static int receive_answer(struct slot *slot)
 {
     struct ipc_message *message = &slot->pool->message;
@@ -366,7 +417,15 @@ static void on_worker_message(int fd, void *arg)
         slot_condemn(slot, WORKER_CRASHED, errno == EPROTO ? "broke the protocol" : NULL);
         return;
     }
+    if (pool->message.type == WORKER_QUESTION) {
+        ask_owner(slot);
+        return;
+    }
     struct job *job = slot->job;
+    if (job->question != NULL) { /* an honest one waits for the reply */
+        slot_condemn(slot, WORKER_CRASHED, "broke the protocol");
+        return;
+    }
     slot->job = NULL;
     timer_stop(slot->timer);
     set_state(slot, SLOT_IDLE);
@@ -411,7 +470,8 @@ static void on_exited(struct worker_pool *pool, const struct zygote_exited *repo
     if (slot == NULL)
         return;
     /* The news may have overtaken the worker's last answer. */
-    bool answered = slot->state == SLOT_BUSY && receive_answer(slot) == 1;
+    bool answered = slot->state == SLOT_BUSY && receive_answer(slot) == 1 && slot->job->question == NULL &&
+                    pool->message.type != WORKER_QUESTION;
     struct job *job = slot_clear(slot);
     if (job != NULL && answered)
         report_answer(pool, job);
@@ -543,6 +603,9 @@ struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_
     pool->loop = loop;
     pool->limits = settings->limits;
     pool->queue_max = settings->queue_max;
+    pool->on_question = settings->on_question;
+    pool->question_ctx = settings->question_ctx;
+    pool->questions_max = settings->questions_max;
     pool->program = xstrdup(settings->program);
     pool->argv = copy_arguments(settings->arguments);
     pool->waiting_end = &pool->waiting_first;

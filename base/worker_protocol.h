@@ -5,8 +5,9 @@
  *
  *   pool -> zygote   ZYGOTE_FORK (with the worker's end of its socket), ZYGOTE_KILL; closing means: end everything
  *   zygote -> pool   ZYGOTE_FORKED in answer to each FORK, ZYGOTE_EXITED once per forked worker, after its FORKED
- *   pool -> worker   a job: the request as payload, the job's descriptors; the type is not used
- *   worker -> pool   an answer: the handler's code as type, the handler's answer as payload. Nothing else, ever.
+ *   pool -> worker   WORKER_JOB: the request as payload, the job's descriptors; WORKER_REPLY to its question
+ *   worker -> pool   during a job, where the pool allows it, WORKER_QUESTION, and nothing more until the reply; then an
+ *                    answer: the handler's code as type, the handler's answer as payload. Nothing else, ever.
  */
 #pragma once
 #include <stdint.h>
@@ -17,6 +18,8 @@
 enum { WORKER_SOCKET_FD = 3 };
 
 enum zygote_message_type { ZYGOTE_FORK = 1, ZYGOTE_KILL, ZYGOTE_FORKED, ZYGOTE_EXITED };
+
+enum worker_message_type { WORKER_JOB = 0, WORKER_REPLY = 1, WORKER_QUESTION = WORKER_CODE_RESERVED };
 
 struct zygote_fork {
     uint32_t slot; /* the pool's name for the worker; comes back in ZYGOTE_FORKED */

@@ -211,6 +211,64 @@ static int32_t job_answer_without_end(struct job_io *io)
     return -1;
 }
 
+/* ---- asking ---- */
+
+/* Asks for the next number until the reply is empty; answers with the last one. */
+static int32_t job_ask(struct job_io *io)
+{
+    uint8_t *reply = xmalloc(IPC_PAYLOAD_MAX);
+    int64_t number = 0;
+    size_t len;
+    for (;;) {
+        worker_ask(&number, sizeof number, reply, &len);
+        if (len < sizeof number)
+            break;
+        memcpy(&number, reply, sizeof number);
+    }
+    free(reply);
+    answer_number(io, number);
+    return 0;
+}
+
+static int32_t job_ask_longest(struct job_io *io)
+{
+    uint8_t *question = xcalloc(1, IPC_PAYLOAD_MAX), *reply = xmalloc(IPC_PAYLOAD_MAX);
+    size_t len;
+    worker_ask(question, IPC_PAYLOAD_MAX, reply, &len);
+    answer_number(io, len > 0 && reply[len - 1] == 'z' ? (int64_t)len : -1);
+    free(question);
+    free(reply);
+    return 0;
+}
+
+/* A question as the protocol has it, without waiting for the reply. */
+static int32_t job_ask_twice(struct job_io *io)
+{
+    send_raw("\xff\xff\xff\x7f\0\0\0\0first", 13, -1);
+    send_raw("\xff\xff\xff\x7f\0\0\0\0second", 14, -1);
+    return job_hang(io);
+}
+
+static int32_t job_ask_and_answer(struct job_io *io)
+{
+    (void)io;
+    send_raw("\xff\xff\xff\x7f\0\0\0\0first", 13, -1);
+    return 2;
+}
+
+static int32_t job_ask_and_exit(struct job_io *io)
+{
+    (void)io;
+    send_raw("\xff\xff\xff\x7f\0\0\0\0first", 13, -1);
+    _exit(4);
+}
+
+static int32_t job_reserved_code(struct job_io *io)
+{
+    (void)io;
+    return WORKER_CODE_RESERVED;
+}
+
 /* ---- what the sandbox is for ---- */
 
 #ifndef POSTERN_SANITIZE
@@ -423,6 +481,12 @@ static const struct {
     { "hang-up", job_hang_up },
     { "answer-twice", job_answer_twice },
     { "answer-without-end", job_answer_without_end },
+    { "ask", job_ask },
+    { "ask-longest", job_ask_longest },
+    { "ask-twice", job_ask_twice },
+    { "ask-and-answer", job_ask_and_answer },
+    { "ask-and-exit", job_ask_and_exit },
+    { "reserved-code", job_reserved_code },
 #ifndef POSTERN_SANITIZE
     { "eat-memory", job_eat_memory },
     { "eat-half-the-memory", job_eat_half_the_memory },
