@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/worker.h"
@@ -178,27 +179,11 @@ static void on_exits(struct zygote *zygote)
     }
 }
 
-/* A person at a shell could start the program with the internal arguments. */
-static bool has_pool(void)
-{
-    int type = 0;
-    socklen_t len = sizeof type;
-    return getsockopt(WORKER_SOCKET_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
-}
-
 /* Everything that must hold before the first fork. The workers inherit it. */
 static bool become_zygote(struct zygote *zygote)
 {
-    /* A parent that died before this line is noticed by the end of its socket. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (!child_settle())
         return false;
-
-    /* ^C on a terminal and a service manager's SIGTERM go to all processes; but only the daemon knows when the
-     * last job is done. It ends us by closing the socket, or by dying. */
-    static const int ignored[] = { SIGINT, SIGTERM, SIGHUP };
-    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
-        signal(ignored[i], SIG_IGN);
-
     sigset_t exits;
     sigemptyset(&exits);
     sigaddset(&exits, SIGCHLD);
@@ -209,7 +194,7 @@ static bool become_zygote(struct zygote *zygote)
 
 _Noreturn void worker_main(const struct worker_program *program)
 {
-    if (!has_pool()) {
+    if (!child_has_parent()) {
         log_error("worker.no_pool", "reason=%s", "these arguments are for the program's own use");
         _exit(EX_USAGE);
     }

@@ -10,13 +10,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/worker.h"
 #include "base/worker_protocol.h"
-#include "base/worker_zygote.h"
 #include "base/xmalloc.h"
 
 enum {
@@ -486,7 +486,7 @@ static void lose_zygote(struct worker_pool *pool)
 {
     log_error("worker.zygote_lost", "pid=%d", (int)pool->zygote);
     loop_watch_free(&pool->control_watch);
-    zygote_end(pool->zygote, pool->control, 0);
+    child_end(pool->zygote, pool->control, 0);
     pool->zygote = 0;
     pool->control = -1;
     timer_start(pool->restart, pool->restart_ms);
@@ -546,7 +546,7 @@ static void on_slot_timer(void *arg)
 
 static int start_zygote(struct worker_pool *pool)
 {
-    pool->zygote = zygote_start(pool->program, pool->argv, &pool->control);
+    pool->zygote = child_start(pool->program, pool->argv, &pool->control);
     if (pool->zygote < 0) {
         pool->zygote = 0;
         pool->control = -1;
@@ -572,25 +572,10 @@ static void on_restart(void *arg)
 
 /* ---- the pool as its owner sees it ---- */
 
-/* argv[0] is the daemon's own name, for ps(1); the program may be /proc/self/exe. */
-static char **copy_arguments(const char *const *arguments)
-{
-    size_t count = 0;
-    while (arguments[count] != NULL)
-        count++;
-    char **argv = xcalloc(count + 2, sizeof *argv);
-    argv[0] = xstrdup(program_invocation_name);
-    for (size_t i = 0; i < count; i++)
-        argv[i + 1] = xstrdup(arguments[i]);
-    return argv;
-}
-
 static void destroy(void *arg)
 {
     struct worker_pool *pool = arg;
-    for (size_t i = 0; pool->argv[i] != NULL; i++)
-        free(pool->argv[i]);
-    free(pool->argv);
+    child_arguments_free(&pool->argv);
     free(pool->program);
     free(pool->slots);
     free(pool);
@@ -607,7 +592,7 @@ struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_
     pool->question_ctx = settings->question_ctx;
     pool->questions_max = settings->questions_max;
     pool->program = xstrdup(settings->program);
-    pool->argv = copy_arguments(settings->arguments);
+    pool->argv = child_arguments_new(settings->arguments);
     pool->waiting_end = &pool->waiting_first;
     pool->restart_ms = RESTART_FIRST_MS;
     if (start_zygote(pool) < 0) {
@@ -636,7 +621,7 @@ void worker_pool_free(struct worker_pool **pool)
     p->closed = true;
     loop_watch_free(&p->control_watch);
     if (p->zygote != 0)
-        zygote_end(p->zygote, p->control, ZYGOTE_GRACE_MS);
+        child_end(p->zygote, p->control, ZYGOTE_GRACE_MS);
     timer_free(&p->restart);
     for (unsigned i = 0; i < p->slot_count; i++) {
         struct slot *slot = &p->slots[i];

@@ -12,10 +12,11 @@
 #pragma once
 #include <stdint.h>
 
+#include "base/child.h"
 #include "base/worker.h"
 
 /* Where the zygote finds the pool, and a worker (in its own process) the socket that its jobs come from. */
-enum { WORKER_SOCKET_FD = 3 };
+enum { WORKER_SOCKET_FD = CHILD_SOCKET_FD };
 
 enum zygote_message_type { ZYGOTE_FORK = 1, ZYGOTE_KILL, ZYGOTE_FORKED, ZYGOTE_EXITED };
 

@@ -2,22 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/landlock.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "base/worker.h"
 
 enum { OPEN_FILES_MAX = 32 }; /* a job's descriptors and a few copies of them */
@@ -28,64 +24,6 @@ static void log_failure(const char *step)
 {
     log_error("worker.sandbox_failed", "step=%s error=%s", step, strerror(errno));
 }
-
-/* Never raises a limit that was set from outside. */
-static int set_limit(int resource, rlim_t value)
-{
-    struct rlimit limit;
-    if (getrlimit(resource, &limit) < 0)
-        return -1;
-    if (value < limit.rlim_max)
-        limit.rlim_max = value;
-    limit.rlim_cur = limit.rlim_max;
-    return setrlimit(resource, &limit);
-}
-
-#ifdef POSTERN_SANITIZE
-static int limit_memory(const struct worker_limits *limits)
-{
-    (void)limits; /* ASan's shadow needs terabytes of addresses */
-    return 0;
-}
-#else
-/* Two numbers of statm: all addresses, and those of memory that can be written to; in pages. 1, or -1 with errno. */
-static int read_used_pages(uint64_t *all_out, uint64_t *data_out)
-{
-    char line[128] = "";
-    FILE *statm = fopen("/proc/self/statm", "re");
-    if (statm == NULL)
-        return -1;
-    const char *got = fgets(line, sizeof line, statm);
-    fclose(statm);
-    uint64_t numbers[6] = { 0 };
-    char *at = line;
-    char *end = line;
-    for (size_t i = 0; got != NULL && i < sizeof numbers / sizeof numbers[0]; i++, at = end)
-        numbers[i] = strtoull(at, &end, 10);
-    *all_out = numbers[0];
-    *data_out = numbers[5];
-    if (*data_out > 0)
-        return 1;
-    errno = EPROTO;
-    return -1;
-}
-
-/* RLIMIT_DATA counts what is private and can be written to: the memory. RLIMIT_AS counts all addresses, among them what
- * program and libraries have mapped already, and input files. Shared mappings, which only the latter would count, are
- * forbidden below. */
-static int limit_memory(const struct worker_limits *limits)
-{
-    uint64_t all, data;
-    if (limits->memory_bytes == 0)
-        return 0;
-    if (read_used_pages(&all, &data) < 0)
-        return -1;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (set_limit(RLIMIT_DATA, data * page + limits->memory_bytes) < 0)
-        return -1;
-    return set_limit(RLIMIT_AS, all * page + limits->memory_bytes + limits->mapped_bytes);
-}
-#endif
 
 static int limit_resources(const struct worker_limits *limits)
 {
@@ -101,45 +39,22 @@ static int limit_resources(const struct worker_limits *limits)
         { RLIMIT_MSGQUEUE, 0 },
     };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        if (set_limit(fixed[i].resource, fixed[i].value) < 0)
+        if (sandbox_limit(fixed[i].resource, fixed[i].value) < 0)
             return -1;
     }
-    return limit_memory(limits);
-}
-
-/* A daemon that was started as root may have capabilities left; its workers never do. */
-static int drop_capabilities(void)
-{
-    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
-    return (int)syscall(SYS_capset, &header, none);
+    /* Shared mappings, which only the limit of addresses would count, are forbidden below. */
+    if (limits->memory_bytes == 0)
+        return 1;
+    return sandbox_limit_memory(limits->memory_bytes, limits->memory_bytes + limits->mapped_bytes);
 }
 
 #ifdef POSTERN_SANITIZE
 /* The report of a bug opens files and may start a symbolizer; the sanitizer must be able to tell. */
-static int hide_files(void)
-{
-    return 0;
-}
-
 static int filter_system_calls(void)
 {
     return 0;
 }
 #else
-/* Forbids every kind of file access that the first version of Landlock knows. The system call filter forbids
- * them too: this is the second lock on the door, so a kernel without it is no failure. */
-static int hide_files(void)
-{
-    struct landlock_ruleset_attr rules = { .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1 };
-    int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules.handled_access_fs, 0);
-    if (fd < 0)
-        return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
-    int result = (int)syscall(SYS_landlock_restrict_self, fd, 0);
-    close(fd);
-    return result;
-}
-
 /* Each is harmless on the descriptors that a worker has. */
 static const int always_allowed[] = {
     /* content */
@@ -223,11 +138,11 @@ int worker_sandbox_enter(const struct worker_limits *limits)
     const char *step = NULL;
     if (limit_resources(limits) < 0)
         step = "limits";
-    else if (drop_capabilities() < 0)
+    else if (sandbox_drop_capabilities() < 0)
         step = "capabilities";
     else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         step = "no-new-privs";
-    else if (hide_files() < 0)
+    else if (sandbox_hide_files() < 0)
         step = "landlock";
     else if (filter_system_calls() < 0)
         step = "seccomp";

@@ -1,4 +1,4 @@
-#include "base/worker_zygote.h"
+#include "base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/ipc.h"
 #include "base/strbuf.h"
-#include "base/worker_protocol.h"
 #include "base/xmalloc.h"
 
 enum { VARIABLE_MAX = 4096, VARIABLES_MAX = 8 };
@@ -58,13 +59,13 @@ static void make_environment(char *environment_out[static VARIABLES_MAX])
 static int plan_files(posix_spawn_file_actions_t *files, int socket)
 {
     /* The socket first: it may have any number, even that of a standard stream that was closed here. */
-    int error = posix_spawn_file_actions_adddup2(files, socket, WORKER_SOCKET_FD);
+    int error = posix_spawn_file_actions_adddup2(files, socket, CHILD_SOCKET_FD);
     if (error == 0)
         error = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (error == 0)
         error = posix_spawn_file_actions_addopen(files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     if (error == 0)
-        error = posix_spawn_file_actions_addclosefrom_np(files, WORKER_SOCKET_FD + 1);
+        error = posix_spawn_file_actions_addclosefrom_np(files, CHILD_SOCKET_FD + 1);
     return error;
 }
 
@@ -82,7 +83,7 @@ static int plan_signals(posix_spawnattr_t *attributes)
     return error;
 }
 
-/* posix_spawn() and not fork(): the daemon has threads by the time that a zygote is replaced. */
+/* posix_spawn() and not fork(): the daemon has threads by the time that a child is replaced. */
 static int spawn(const char *program, char *const argv[], int socket, pid_t *pid_out)
 {
     posix_spawn_file_actions_t files;
@@ -109,7 +110,7 @@ free_files:
     return error;
 }
 
-pid_t zygote_start(const char *program, char *const argv[], int *socket_out)
+pid_t child_start(const char *program, char *const argv[], int *socket_out)
 {
     int ends[2];
     if (ipc_pair(ends) < 0)
@@ -126,7 +127,7 @@ pid_t zygote_start(const char *program, char *const argv[], int *socket_out)
     return pid;
 }
 
-void zygote_end(pid_t pid, int socket, int grace_ms)
+void child_end(pid_t pid, int socket, int grace_ms)
 {
     close(socket);
     int exit_watch = pidfd_open(pid, 0);
@@ -138,4 +139,42 @@ void zygote_end(pid_t pid, int socket, int grace_ms)
         close(exit_watch);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
+}
+
+char **child_arguments_new(const char *const *arguments)
+{
+    size_t count = 0;
+    while (arguments[count] != NULL)
+        count++;
+    char **argv = xcalloc(count + 2, sizeof *argv);
+    argv[0] = xstrdup(program_invocation_name);
+    for (size_t i = 0; i < count; i++)
+        argv[i + 1] = xstrdup(arguments[i]);
+    return argv;
+}
+
+void child_arguments_free(char ***arguments)
+{
+    for (size_t i = 0; *arguments != NULL && (*arguments)[i] != NULL; i++)
+        free((*arguments)[i]);
+    free(*arguments);
+    *arguments = NULL;
+}
+
+bool child_has_parent(void)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    return getsockopt(CHILD_SOCKET_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+}
+
+bool child_settle(void)
+{
+    static const int ignored[] = { SIGINT, SIGTERM, SIGHUP };
+    /* A parent that died before this line is noticed by the end of its socket. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        signal(ignored[i], SIG_IGN);
+    return true;
 }
