@@ -11,7 +11,7 @@
 enum {
     DNS_NAME_MAX = 253,         /* octets of a name as text, without final dot (RFC 1035 section 2.3.4) */
     DNS_RECORDS_MAX = 100,      /* of an answer; one with more is DNS_TEMPORARY */
-    DNS_ANSWER_MAX = 63 * 1024, /* octets of all its data together; likewise */
+    DNS_ANSWER_MAX = 56 * 1024, /* octets of all its data together (it fits into one message of base/ipc.h); likewise */
 };
 
 /* Their numbers are those of RFC 1035 section 3.2.2 and RFC 3596. */
