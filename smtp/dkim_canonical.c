@@ -51,6 +51,7 @@ static void flush(struct dkim_body *body)
 
 static void put(struct dkim_body *body, const char *text, size_t len)
 {
+    body->size += len;
     if (len > sizeof body->pending - body->len)
         flush(body);
     if (len > sizeof body->pending) {
@@ -66,7 +67,22 @@ static void put_line_end(struct dkim_body *body)
     put(body, "\r\n", 2);
 }
 
-void dkim_body_add(struct dkim_body *body, const char *text, size_t len)
+static void put_line_ends(struct dkim_body *body)
+{
+    for (; body->line_ends > 0; body->line_ends--)
+        put_line_end(body);
+}
+
+static void add_simple(struct dkim_body *body, const char *text, size_t len)
+{
+    if (len == 0)
+        return;
+    put_line_ends(body);
+    put(body, text, len);
+    body->has_text = true;
+}
+
+static void add_relaxed(struct dkim_body *body, const char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
         size_t n = 0;
@@ -77,8 +93,7 @@ void dkim_body_add(struct dkim_body *body, const char *text, size_t len)
             i++;
             continue;
         }
-        for (; body->line_ends > 0; body->line_ends--)
-            put_line_end(body);
+        put_line_ends(body);
         if (body->has_space)
             put(body, " ", 1);
         put(body, text + i, n);
@@ -86,6 +101,14 @@ void dkim_body_add(struct dkim_body *body, const char *text, size_t len)
         body->has_text = true;
         i += n;
     }
+}
+
+void dkim_body_add(struct dkim_body *body, const char *text, size_t len)
+{
+    if (body->is_simple)
+        add_simple(body, text, len);
+    else
+        add_relaxed(body, text, len);
 }
 
 void dkim_body_end_line(struct dkim_body *body)
@@ -96,7 +119,7 @@ void dkim_body_end_line(struct dkim_body *body)
 
 void dkim_body_finish(struct dkim_body *body, uint8_t digest_out[static DIGEST_SIZE])
 {
-    if (body->has_text)
+    if (body->has_text || body->is_simple) /* sections 3.4.3 and 3.4.4: nothing is a line end, or nothing */
         put_line_end(body);
     flush(body);
     digest_finish(&body->digest, digest_out);
