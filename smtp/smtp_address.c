@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "smtp/smtp_idn.h"
 #include "smtp/smtp_parser.h"
 #include "smtp/smtp_punycode.h"
 
@@ -221,8 +222,77 @@ void smtp_address_format(const struct smtp_address *address, char out[static SMT
     memcpy(out + local_len + 1, address->domain, domain_len + 1);
 }
 
+/* Needs a library: labels in UTF-8, and those that claim to be the "xn--" form of one. */
+static bool is_international(const char *domain)
+{
+    for (const char *at = domain; *at != '\0'; at++) {
+        bool begins = at == domain || at[-1] == '.';
+        if ((unsigned char)*at >= 0x80 || (begins && strncasecmp(at, "xn--", 4) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* "[ipv6:2001:DB8:0::1]" is "[ipv6:2001:db8::1]". */
+static void shorten_literal(char *domain)
+{
+    static const char tag[] = "[ipv6:";
+    char inner[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    size_t len = strlen(domain);
+    if (strncmp(domain, tag, sizeof tag - 1) != 0 || len - sizeof tag >= sizeof inner)
+        return;
+    memcpy(inner, domain + sizeof tag - 1, len - sizeof tag);
+    inner[len - sizeof tag] = '\0';
+    if (inet_pton(AF_INET6, inner, &address) != 1 || !inet_ntop(AF_INET6, &address, inner, sizeof inner))
+        return;
+    size_t inner_len = strlen(inner);
+    memcpy(domain + sizeof tag - 1, inner, inner_len);
+    memcpy(domain + sizeof tag - 1 + inner_len, "]", 2);
+}
+
+static int ascii_form(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
+{
+    size_t len = strlen(domain);
+    if (len > SMTP_DOMAIN_MAX)
+        return -1;
+    if (is_international(domain))
+        return smtp_idn_to_ascii(domain, out);
+    memmove(out, domain, len + 1); /* they may be one */
+    lower_all(out);
+    if (len > 0 && out[len - 1] == '.')
+        out[len - 1] = '\0';
+    return 1;
+}
+
+static int canonicalise_domain(char domain[static SMTP_DOMAIN_MAX + 1])
+{
+    lower_all(domain);
+    if (domain[0] != '[')
+        return ascii_form(domain, domain);
+    shorten_literal(domain);
+    return 1;
+}
+
+int smtp_address_canonicalise(struct smtp_address *address, enum smtp_case local_case)
+{
+    if (address->local[0] == '"')
+        simplify_quoted(address->local);
+    if (local_case == SMTP_CASE_FOLDED)
+        lower_all(address->local);
+    int result = canonicalise_domain(address->domain);
+    if (has_octet_beyond_ascii(address->local) && smtp_idn_compose(address->local, sizeof address->local) < 0)
+        result = -1;
+    return result == 1 && strlen(address->local) + 1 + strlen(address->domain) <= SMTP_ADDRESS_MAX ? 1 : -1;
+}
+
 void smtp_address_normalise(struct smtp_address *address)
 {
+    struct smtp_address canonical = *address;
+    if (smtp_address_canonicalise(&canonical, SMTP_CASE_FOLDED) == 1) {
+        *address = canonical;
+        return;
+    }
     if (address->local[0] == '"')
         simplify_quoted(address->local);
     lower_all(address->local);
@@ -253,27 +323,33 @@ bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address 
     return strcmp(left.local, right.local) == 0 && smtp_domain_equal(left.domain, right.domain);
 }
 
-/* One label of each, without its dot. */
-static bool label_equal(const char *a, size_t a_len, const char *b, size_t b_len)
+/* As far as the final dot, which may be missing. */
+static size_t name_len(const char *domain)
 {
-    if (a_len == b_len && strncasecmp(a, b, a_len) == 0)
-        return true;
-    char encoded_a[SMTP_LABEL_MAX + 1];
-    char encoded_b[SMTP_LABEL_MAX + 1];
-    return smtp_punycode_encode_label(a, a_len, encoded_a) == 1 &&
-           smtp_punycode_encode_label(b, b_len, encoded_b) == 1 && strcmp(encoded_a, encoded_b) == 0;
+    size_t len = strlen(domain);
+    return len > 0 && domain[len - 1] == '.' ? len - 1 : len;
 }
 
 bool smtp_domain_equal(const char *a, const char *b)
 {
-    for (;;) {
-        size_t a_len = strcspn(a, ".");
-        size_t b_len = strcspn(b, ".");
-        if (!label_equal(a, a_len, b, b_len))
-            return false;
-        a += a_len + (a[a_len] == '.');
-        b += b_len + (b[b_len] == '.');
-        if (*a == '\0' || *b == '\0')
-            return *a == *b;
+    char a_name[SMTP_DOMAIN_MAX + 1], b_name[SMTP_DOMAIN_MAX + 1];
+    size_t len = name_len(a);
+    if (len == name_len(b) && strncasecmp(a, b, len) == 0)
+        return true;
+    if (!is_international(a) && !is_international(b))
+        return false;
+    /* of two in ASCII neither is the other's form */
+    return (has_octet_beyond_ascii(a) || has_octet_beyond_ascii(b)) && ascii_form(a, a_name) == 1 &&
+           ascii_form(b, b_name) == 1 && strcmp(a_name, b_name) == 0;
+}
+
+void smtp_domain_show(const char *domain, char out[static SMTP_DOMAIN_SHOWN_SIZE])
+{
+    if (is_international(domain)) {
+        smtp_idn_to_unicode(domain, out);
+        return;
     }
+    size_t len = strnlen(domain, SMTP_DOMAIN_SHOWN_SIZE - 1);
+    memcpy(out, domain, len);
+    out[len] = '\0';
 }

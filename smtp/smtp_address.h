@@ -35,15 +35,31 @@ int smtp_address_to_ascii(const struct smtp_address *address, struct smtp_addres
 /* "local@domain" ("" for the null path) into a buffer of SMTP_ADDRESS_MAX + 2. */
 void smtp_address_format(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2]);
 
-/* The form in which addresses are stored and compared: domain in lower case, local part in lower case too
- * (ASCII only; the many who treat it so outnumber the few who do not), quotes removed where they change nothing. */
+/* Does the case of ASCII letters in a local part make a difference? At nearly all domains it does not (RFC 5321 section
+ * 2.4 lets them choose). Letters beyond ASCII are never folded. */
+enum smtp_case {
+    SMTP_CASE_FOLDED, /* they become small */
+    SMTP_CASE_KEPT,
+};
+/* The form in which addresses are stored and compared: the domain as A-labels in lower case, without final dot (RFC 5890;
+ * smtp_idn.h says what is mapped), an address literal in its shortest form; the local part composed (NFC), in lower case if
+ * case is folded, and without quotes where they change nothing. Canonical addresses mean the same mailbox exactly if they
+ * are the same text. 1; -1: the domain is none that IDNA2008 allows, or it would be too long: only ASCII letters
+ * were made small, and the address equals nothing but itself. Allocates only for what is not ASCII. */
+int smtp_address_canonicalise(struct smtp_address *address, enum smtp_case local_case)
+    __attribute__((warn_unused_result));
+/* The same, case folded, whatever becomes of it. */
 void smtp_address_normalise(struct smtp_address *address);
 /* Subaddressing (RFC 5233): "alice+news" becomes "alice". false, and nothing changes, when there is no "+" or no
  * address before it. */
 bool smtp_address_drop_detail(struct smtp_address *address) __attribute__((warn_unused_result));
 bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address *b); /* after normalising both */
-/* ASCII case-insensitive; a final dot is ignored; a label in UTF-8 equals its "xn--" form (RFC 5890 section 2.3.2.1). */
+/* ASCII case-insensitive; a final dot is ignored; a label in UTF-8 equals its "xn--" form (RFC 5890 section 2.3.2.1). Names
+ * that IDNA2008 does not allow equal only themselves. */
 bool smtp_domain_equal(const char *a, const char *b);
+/* For people: labels in their own script, where they are valid. */
+enum { SMTP_DOMAIN_SHOWN_SIZE = 1024 };
+void smtp_domain_show(const char *domain, char out[static SMTP_DOMAIN_SHOWN_SIZE]);
 
 /* Valid UTF-8 (RFC 3629) without control characters (C0, DEL, C1). */
 bool smtp_text_is_clean_utf8(const char *text, size_t len);

@@ -1,0 +1,104 @@
+/* smtp_idn.c - see smtp_idn.h */
+#include "smtp/smtp_idn.h"
+
+#include <idn2.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unictype.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+enum { ZWNJ = 0x200C, ZWJ = 0x200D, IDEOGRAPHIC_FULL_STOP = 0x3002 };
+
+/* UTS 46 maps far more than case and width. Where a name stands for another one only by such a mapping, somebody wants it to
+ * be taken for that. The two joiners are for RFC 5892 appendix A to judge, which libidn2 does. */
+static bool is_plain(ucs4_t c)
+{
+    ucs4_t parts[UC_DECOMPOSITION_MAX_LENGTH];
+    int tag = UC_DECOMP_CANONICAL;
+    if (c == ZWNJ || c == ZWJ || c == IDEOGRAPHIC_FULL_STOP)
+        return true;
+    if (uc_is_property_default_ignorable_code_point(c))
+        return false;
+    if (uc_decomposition(c, &tag, parts) < 0)
+        return true;
+    return tag == UC_DECOMP_CANONICAL || tag == UC_DECOMP_WIDE || tag == UC_DECOMP_NARROW;
+}
+
+static bool is_all_plain(const char *text)
+{
+    const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+    while (at < end) {
+        ucs4_t c;
+        int size = u8_mbtoucr(&c, at, (size_t)(end - at));
+        if (size <= 0 || !is_plain(c))
+            return false;
+        at += size;
+    }
+    return true;
+}
+
+/* A label that ends up as another "xn--" than it was, or as ASCII, would be a second name for something. */
+static bool keeps_a_labels(const char *domain, const char *result)
+{
+    const char *a = domain, *b = result;
+    for (;;) {
+        size_t a_len = strcspn(a, "."), b_len = strcspn(b, ".");
+        if (strncasecmp(a, "xn--", 4) == 0 && (a_len != b_len || strncasecmp(a, b, a_len) != 0))
+            return false;
+        if (!a[a_len] || !b[b_len])
+            return true;
+        a += a_len + 1;
+        b += b_len + 1;
+    }
+}
+
+int smtp_idn_to_ascii(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
+{
+    char text[SMTP_DOMAIN_MAX + 1];
+    uint8_t *result = NULL;
+    size_t len = strlen(domain);
+    if (len > 0 && domain[len - 1] == '.')
+        len--;
+    if (len == 0 || len >= sizeof text)
+        return -1;
+    memcpy(text, domain, len);
+    text[len] = '\0';
+    if (!is_all_plain(text) ||
+        idn2_lookup_u8((const uint8_t *)text, &result, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
+        return -1;
+    len = strlen((const char *)result);
+    bool is_good = len > 0 && len <= SMTP_DOMAIN_MAX && keeps_a_labels(text, (const char *)result);
+    if (is_good)
+        memcpy(out, result, len + 1);
+    idn2_free(result);
+    return is_good ? 1 : -1;
+}
+
+void smtp_idn_to_unicode(const char *domain, char out[static SMTP_DOMAIN_SHOWN_SIZE])
+{
+    char *result = NULL;
+    const char *shown = domain;
+    if (idn2_to_unicode_8z8z(domain, &result, IDN2_NONTRANSITIONAL) == IDN2_OK &&
+        strlen(result) < SMTP_DOMAIN_SHOWN_SIZE)
+        shown = result;
+    size_t len = strnlen(shown, SMTP_DOMAIN_SHOWN_SIZE - 1);
+    memcpy(out, shown, len);
+    out[len] = '\0';
+    idn2_free(result);
+}
+
+int smtp_idn_compose(char *text, size_t size)
+{
+    size_t len = 0;
+    uint8_t *composed = u8_normalize(UNINORM_NFC, (const uint8_t *)text, strlen(text), NULL, &len);
+    bool fits = composed && len < size;
+    if (fits) {
+        memcpy(text, composed, len);
+        text[len] = '\0';
+    }
+    free(composed);
+    return fits ? 1 : -1;
+}
