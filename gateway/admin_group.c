@@ -62,7 +62,7 @@ static void add_mapping_row(const struct store_mapping *mapping, void *ctx)
     struct admin_output *out = ctx;
     admin_output_row(out);
     admin_output_int(out, "id", mapping->id);
-    admin_output_string(out, "address", mapping->address);
+    admin_output_string(out, "address", mapping->subject);
     admin_output_string(out, "direction", store_direction_name(mapping->direction));
     admin_output_string(out, "state", store_mapping_state_name(mapping->state));
     admin_output_end(out);

@@ -22,7 +22,7 @@ enum { NOTE_MAX = 1000, WRONG_MAX = 400 };
 static void add_short(struct admin_output *out, const struct store_mapping *mapping)
 {
     admin_output_int(out, "id", mapping->id);
-    admin_output_string(out, "address", mapping->address);
+    admin_output_string(out, "address", mapping->subject);
     admin_output_string(out, "member", mapping->target_name);
     admin_output_string(out, "direction", store_direction_name(mapping->direction));
     admin_output_string(out, "state", store_mapping_state_name(mapping->state));
@@ -86,7 +86,7 @@ void admin_mapping_list(struct admin_request *request)
             admin_misused(request, "\"%s\" is not an email address", given);
             return;
         }
-        filter.address = address;
+        filter.subject = address;
     }
     admin_output_list(request->output, "mappings");
     int result = store_mapping_list(admin_reader(request), &filter, add_row, request);
@@ -204,7 +204,7 @@ static void added(int result, void *arg)
     struct admin_request *request = addition->request;
     struct store_mapping mapping;
     if (result == 1 && store_mapping_find(admin_reader(request), addition->id, &mapping) == 1) {
-        log_info("mapping.added", "id=%" PRId64 " address=%s member=%s actor=%s", mapping.id, mapping.address,
+        log_info("mapping.added", "id=%" PRId64 " address=%s member=%s actor=%s", mapping.id, mapping.subject,
                  mapping.target_name, request->actor);
         gateway_poke_silo(request->gateway);
         add_long(request->output, &mapping);
@@ -274,7 +274,7 @@ static void moved(int result, void *arg)
     struct store_mapping mapping;
     if (result == 1 && store_mapping_find(admin_reader(request), transition->id, &mapping) == 1) {
         log_info("mapping.changed", "id=%" PRId64 " address=%s member=%s was=%s is=%s actor=%s reason=%s", mapping.id,
-                 mapping.address, mapping.target_name, store_mapping_state_name(transition->was),
+                 mapping.subject, mapping.target_name, store_mapping_state_name(transition->was),
                  store_mapping_state_name(mapping.state), request->actor, mapping.reason);
         gateway_poke_silo(request->gateway);
         add_long(request->output, &mapping);

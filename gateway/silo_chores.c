@@ -20,6 +20,7 @@
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
+#include "mapping/subject.h"
 #include "tmtp/tmtp_client.h"
 
 enum { PUT_ASIDE_MS = 10 * 60 * 1000, PUT_ASIDE_MAX = 1000 };
@@ -129,12 +130,13 @@ static void take_greeting(const struct store_member *member, void *ctx)
 static void take_alias(const struct store_correspondent *correspondent, void *ctx)
 {
     struct silo_chores *chores = ctx;
+    char shown[SUBJECT_SHOWN_SIZE];
     if (chores->now.kind != CHORE_NONE || is_aside(chores, CHORE_ALIAS, correspondent->id))
         return;
-    chores->now = (struct chore){ .kind = CHORE_ALIAS,
-                                  .id = correspondent->id,
-                                  .to = xstrdup(correspondent->address),
-                                  .form = correspondent->alias_form };
+    subject_show(correspondent->address, shown);
+    chores->now = (struct chore){
+        .kind = CHORE_ALIAS, .id = correspondent->id, .to = xstrdup(shown), .form = correspondent->alias_form
+    };
 }
 
 static void take_group(const struct store_group *group, void *ctx)
@@ -155,6 +157,8 @@ static void take_announcement(const struct store_mapping *mapping, void *ctx)
         return;
     struct store_correspondent correspondent;
     struct store_db *db = store_reader(chores->parts->store);
+    char shown[SUBJECT_SHOWN_SIZE];
+    subject_show(mapping->subject, shown);
     if (store_correspondent_find(db, mapping->correspondent_id, &correspondent) != 1)
         return;
     chores->now = (struct chore){ .kind = kind,
@@ -162,7 +166,7 @@ static void take_announcement(const struct store_mapping *mapping, void *ctx)
                                   .group_id = mapping->target.group_id,
                                   .from = xstrdup(correspondent.alias),
                                   .to = xstrdup(mapping->target_name),
-                                  .candidate = xstrdup(mapping->address) };
+                                  .candidate = xstrdup(shown) };
     store_correspondent_free(&correspondent);
 }
 

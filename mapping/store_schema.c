@@ -76,56 +76,73 @@
     "  address TEXT NOT NULL UNIQUE,"                                                                                  \
     "  alias TEXT UNIQUE,"                                                                                             \
     "  alias_form INTEGER NOT NULL DEFAULT 0," /* without an alias: the form that was asked for last */                \
+    "  wants_alias INTEGER NOT NULL DEFAULT 0 CHECK (wants_alias IN (0, 1))," /* let in by a pattern */                \
     "  created_at INTEGER NOT NULL"                                                                                    \
     ") STRICT;"                                                                                                        \
     "CREATE INDEX correspondent_without_alias ON correspondent (id) WHERE alias IS NULL;"                              \
     "CREATE TABLE mapping ("                                                                                           \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  correspondent_id INTEGER NOT NULL REFERENCES correspondent (id),"                                               \
+    "  subject TEXT NOT NULL,"                                  /* see subject.h */                                    \
+    "  correspondent_id INTEGER REFERENCES correspondent (id)," /* null: a pattern */                                  \
     "  member_id INTEGER REFERENCES member (id),"                                                                      \
-    "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
-    "  state TEXT NOT NULL CHECK (state IN ('requested', 'approved', 'denied', 'suspended', 'revoked')),"              \
+    "  group_id INTEGER REFERENCES group_ (id)," /* neither: all members */                                            \
+    "  state TEXT NOT NULL"                                                                                            \
+    "    CHECK (state IN ('requested', 'approved', 'denied', 'suspended', 'revoked', 'expired')),"                     \
+    "  superseded INTEGER NOT NULL DEFAULT 0 CHECK (superseded IN (0, 1)),"                                            \
     "  direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'both')),"                                            \
     "  expires_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
     "  max_size INTEGER NOT NULL DEFAULT 0,"                                                                           \
     "  daily INTEGER NOT NULL DEFAULT 0,"                                                                              \
     "  attachments TEXT NOT NULL DEFAULT 'yes'," /* see gateway/attachment_rule.h */                                   \
+    "  proof TEXT NOT NULL DEFAULT 'default' CHECK (proof IN ('default', 'dmarc', 'dkim', 'none')),"                   \
+    "  subaddresses INTEGER NOT NULL DEFAULT 0 CHECK (subaddresses IN (0, 1)),"                                        \
     "  note TEXT NOT NULL DEFAULT '',"                                                                                 \
     "  created_at INTEGER NOT NULL,"                                                                                   \
     "  created_by TEXT NOT NULL DEFAULT '',"                                                                           \
+    "  created_via TEXT NOT NULL DEFAULT ''," /* a channel of the audit log */                                         \
     "  decided_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
     "  decided_by TEXT NOT NULL DEFAULT '',"                                                                           \
     "  reason TEXT NOT NULL DEFAULT '',"                                                                               \
     "  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced IN (0, 1)),"                                              \
-    "  CHECK ((member_id IS NULL) <> (group_id IS NULL))"                                                              \
-    ") STRICT;"                                                                                                        \
-    "CREATE INDEX mapping_pair ON mapping (correspondent_id, member_id, group_id);"                                    \
-    "CREATE UNIQUE INDEX mapping_live ON mapping (correspondent_id, coalesce(member_id, 0), coalesce(group_id, 0))"    \
+    "  CHECK (member_id IS NULL OR group_id IS NULL)"                                                                  \
+    ") STRICT;" /* What an author is looked up by. lower() folds ASCII only. */                                        \
+    "CREATE INDEX mapping_candidate ON mapping (lower(subject), coalesce(member_id, 0), coalesce(group_id, 0))"        \
+    "  WHERE superseded = 0;"                                                                                          \
+    "CREATE INDEX mapping_pair ON mapping (correspondent_id, member_id, group_id) WHERE correspondent_id IS NOT NULL;" \
+    "CREATE UNIQUE INDEX mapping_live ON mapping (subject, coalesce(member_id, 0), coalesce(group_id, 0))"             \
     "  WHERE state IN ('requested', 'approved', 'suspended');"                                                         \
-    "CREATE INDEX mapping_member ON mapping (member_id);"                                                              \
+    "CREATE INDEX mapping_member ON mapping (member_id) WHERE member_id IS NOT NULL;"                                  \
     "CREATE INDEX mapping_group ON mapping (group_id) WHERE group_id IS NOT NULL;"                                     \
-    "CREATE INDEX mapping_approved ON mapping (member_id, group_id) WHERE state = 'approved';"                         \
+    "CREATE INDEX mapping_open ON mapping (coalesce(member_id, 0), coalesce(group_id, 0)) WHERE state = 'approved';"   \
+    "CREATE INDEX mapping_ending ON mapping (expires_at)"                                                              \
+    "  WHERE expires_at <> 0 AND state IN ('approved', 'suspended');"                                                  \
+    "CREATE INDEX mapping_requested ON mapping (id) WHERE state = 'requested';"                                        \
     "CREATE INDEX mapping_unannounced ON mapping (id) WHERE state = 'approved' AND announced = 0;"
 
 /* Whom somebody may write to now or may have until a mapping expires, as gateway/policy.c judges it at RCPT; for Postfix
  * (store_recipients.h) and for people with a shell. The count grows with every change that could change it. */
 #define VERSION_1_RECIPIENTS                                                                                           \
     "CREATE VIEW open_recipient AS"                                                                                    \
-    "  SELECT address.local_part AS local_part,"                                                                       \
-    "   CASE WHEN min(mapping.expires_at) = 0 THEN 0 ELSE max(mapping.expires_at) END AS expires_at"                   \
-    "   FROM address JOIN member ON member.id = address.member_id"                                                     \
-    "   JOIN mapping ON mapping.member_id = address.member_id"                                                         \
-    "   WHERE member.removed = 0 AND member.uid IS NOT NULL"                                                           \
-    "   AND mapping.state = 'approved' AND mapping.direction IN ('in', 'both')"                                        \
-    "   GROUP BY address.local_part"                                                                                   \
-    "  UNION ALL"                                                                                                      \
-    "  SELECT address.local_part,"                                                                                     \
-    "   CASE WHEN min(mapping.expires_at) = 0 THEN 0 ELSE max(mapping.expires_at) END"                                 \
-    "   FROM address JOIN group_ ON group_.id = address.group_id"                                                      \
-    "   JOIN mapping ON mapping.group_id = address.group_id"                                                           \
-    "   WHERE group_.state = 'joined'"                                                                                 \
-    "   AND mapping.state = 'approved' AND mapping.direction IN ('in', 'both')"                                        \
-    "   GROUP BY address.local_part;"                                                                                  \
+    "  SELECT local_part, CASE WHEN min(expires_at) = 0 THEN 0 ELSE max(expires_at) END AS expires_at FROM ("          \
+    "   SELECT address.local_part AS local_part, mapping.expires_at AS expires_at"                                     \
+    "    FROM address JOIN member ON member.id = address.member_id"                                                    \
+    "    JOIN mapping ON coalesce(mapping.member_id, 0) = address.member_id AND coalesce(mapping.group_id, 0) = 0"     \
+    "    WHERE member.removed = 0 AND member.uid IS NOT NULL"                                                          \
+    "    AND mapping.state = 'approved' AND mapping.direction IN ('in', 'both')"                                       \
+    "   UNION ALL" /* Those that are for all members count as one, however many they are. */                           \
+    "   SELECT address.local_part, everybody.expires_at"                                                               \
+    "    FROM (SELECT count(*) AS count, CASE WHEN min(expires_at) = 0 THEN 0 ELSE max(expires_at) END AS expires_at"  \
+    "     FROM mapping WHERE coalesce(member_id, 0) = 0 AND coalesce(group_id, 0) = 0"                                 \
+    "     AND state = 'approved' AND direction IN ('in', 'both')) AS everybody"                                        \
+    "    JOIN address JOIN member ON member.id = address.member_id"                                                    \
+    "    WHERE everybody.count > 0 AND member.removed = 0 AND member.uid IS NOT NULL"                                  \
+    "   UNION ALL"                                                                                                     \
+    "   SELECT address.local_part, mapping.expires_at"                                                                 \
+    "    FROM address JOIN group_ ON group_.id = address.group_id"                                                     \
+    "    JOIN mapping ON coalesce(mapping.member_id, 0) = 0 AND coalesce(mapping.group_id, 0) = address.group_id"      \
+    "    WHERE group_.state = 'joined'"                                                                                \
+    "    AND mapping.state = 'approved' AND mapping.direction IN ('in', 'both')"                                       \
+    "  ) GROUP BY local_part;"                                                                                         \
     "CREATE TABLE recipient_change ("                                                                                  \
     "  id INTEGER PRIMARY KEY CHECK (id = 1),"                                                                         \
     "  count INTEGER NOT NULL"                                                                                         \

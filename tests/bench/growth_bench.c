@@ -165,7 +165,7 @@ struct mail {
 
 static int add_traces(struct store_db *db, const struct bench *bench, int64_t id, const char *message_id)
 {
-    const char *from = bench->queue.mapping.address;
+    const char *from = bench->queue.mapping.subject;
     return store_trace_add(db, STORE_QUEUE_IN, id, bench->now, "received",
                            "from 127.0.0.1:12345 (client.example.com) by listener smtp with ESMTP; sender <%s>, author "
                            "<%s>, Message-ID <%s>, %" PRId64 " octets",
@@ -192,8 +192,8 @@ static int store_mail(struct store_db *db, void *arg)
     digest_finish(&digest, digest_of);
     const struct store_inbound_new row = {
         .kind = STORE_INBOUND_MAIL,
-        .sender = mapping->address,
-        .from_address = mapping->address,
+        .sender = mapping->subject,
+        .from_address = mapping->subject,
         .correspondent_id = mapping->correspondent_id,
         .message_id = message_id,
         .digest = digest_of,
@@ -203,7 +203,7 @@ static int store_mail(struct store_db *db, void *arg)
     };
     const struct store_inbound_same same = {
         .message_id = message_id,
-        .sender = mapping->address,
+        .sender = mapping->subject,
         .digest = digest_of,
         .target = mapping->target,
     };
@@ -273,7 +273,7 @@ static void take_first_mapping(const struct store_mapping *mapping, void *ctx)
     if (bench->queue.mapping.id)
         return;
     bench->queue.mapping = *mapping;
-    bench->queue.mapping.address = xstrdup(mapping->address);
+    bench->queue.mapping.subject = xstrdup(mapping->subject);
     bench->queue.mapping.target_name = xstrdup(mapping->target_name);
 }
 
@@ -302,7 +302,7 @@ static void command_queue(struct bench *bench, char **arguments)
            (double)spent / n, (double)bench->queue.cpu_us / n, (double)(calls_after - calls) / n,
            (double)(octets_after - octets) / n);
     spool_free(&bench->queue.content);
-    free(bench->queue.mapping.address);
+    free(bench->queue.mapping.subject);
     free(bench->queue.mapping.target_name);
 }
 

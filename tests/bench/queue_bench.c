@@ -128,7 +128,7 @@ static void take_first_mapping(const struct store_mapping *mapping, void *ctx)
     if (bench->mapping.id)
         return;
     bench->mapping = *mapping;
-    bench->mapping.address = xstrdup(mapping->address);
+    bench->mapping.subject = xstrdup(mapping->subject);
     bench->mapping.target_name = xstrdup(mapping->target_name);
 }
 
@@ -162,7 +162,7 @@ static void command_fill(struct bench *bench, char **arguments)
         loop_run(bench->loop);
     printf("{\"waiting\": %ld}\n", count_waiting(bench));
     spool_free(&bench->content);
-    free(bench->mapping.address);
+    free(bench->mapping.subject);
     free(bench->mapping.target_name);
 }
 

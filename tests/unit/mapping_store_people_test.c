@@ -25,7 +25,7 @@ static void list_member(const struct store_member *member, void *ctx)
 static void list_mapping(const struct store_mapping *mapping, void *ctx)
 {
     char text[100];
-    snprintf(text, sizeof text, "%s>%s", mapping->address, mapping->target_name);
+    snprintf(text, sizeof text, "%s>%s", mapping->subject, mapping->target_name);
     add_listed(ctx, text);
 }
 
@@ -363,7 +363,7 @@ static void mappings_are_kept_as_given(void **state)
     assert_int_equal(found.id, id);
     assert_int_equal(found.correspondent_id, bob);
     assert_int_equal(found.target.member_id, alice);
-    assert_string_equal(found.address, "bob@example.com");
+    assert_string_equal(found.subject, "bob@example.com");
     assert_string_equal(found.target_name, "Alice Member");
     assert_int_equal(found.state, STORE_MAPPING_REQUESTED);
     assert_int_equal(found.direction, STORE_DIRECTION_OUT);
@@ -387,19 +387,23 @@ static void mappings_change_as_their_life_allows(void **state)
     static const struct {
         enum store_mapping_state way[3]; /* REQUESTED ends it early */
         enum store_mapping_state from;
-        bool allowed[5];
+        bool allowed[6];
     } cases[] = {
         { { 0 }, STORE_MAPPING_REQUESTED, { false, true, true, false, false } },
-        { { STORE_MAPPING_APPROVED }, STORE_MAPPING_APPROVED, { false, false, false, true, true } },
+        { { STORE_MAPPING_APPROVED }, STORE_MAPPING_APPROVED, { false, false, false, true, true, true } },
         { { STORE_MAPPING_DENIED }, STORE_MAPPING_DENIED, { false } },
         { { STORE_MAPPING_APPROVED, STORE_MAPPING_SUSPENDED },
           STORE_MAPPING_SUSPENDED,
-          { false, true, false, false, true } },
+          { false, true, false, false, true, true } },
         { { STORE_MAPPING_APPROVED, STORE_MAPPING_REVOKED }, STORE_MAPPING_REVOKED, { false } },
+        { { STORE_MAPPING_APPROVED, STORE_MAPPING_EXPIRED }, STORE_MAPPING_EXPIRED, { false } },
+        { { STORE_MAPPING_APPROVED, STORE_MAPPING_SUSPENDED, STORE_MAPPING_EXPIRED },
+          STORE_MAPPING_EXPIRED,
+          { false } },
     };
     struct store_fixture *fixture = *state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        for (int to = STORE_MAPPING_REQUESTED; to <= STORE_MAPPING_REVOKED; to++) {
+        for (int to = STORE_MAPPING_REQUESTED; to <= STORE_MAPPING_EXPIRED; to++) {
             struct store_db *db = store_fixture_borrow(fixture);
             enum store_mapping_state was;
             struct store_mapping found;
@@ -604,10 +608,10 @@ static void mappings_are_listed_by_filter(void **state)
           "bob@example.com>Alice Member|bob@example.com>Carol Member|eve@example.com>Alice Member" },
         { { .by_state = true, .state = STORE_MAPPING_REQUESTED }, "bob@example.com>Carol Member" },
         { { .by_state = true, .state = STORE_MAPPING_DENIED }, "" },
-        { { .address = "bob@example.com" }, "bob@example.com>Alice Member|bob@example.com>Carol Member" },
+        { { .subject = "bob@example.com" }, "bob@example.com>Alice Member|bob@example.com>Carol Member" },
         { { .target_name = "Alice Member" }, "bob@example.com>Alice Member|eve@example.com>Alice Member" },
-        { { .address = "eve@example.com", .target_name = "Alice Member" }, "eve@example.com>Alice Member" },
-        { { .address = "' OR 1=1 --" }, "" },
+        { { .subject = "eve@example.com", .target_name = "Alice Member" }, "eve@example.com>Alice Member" },
+        { { .subject = "' OR 1=1 --" }, "" },
     };
     struct store_fixture *fixture = *state;
     struct store_db *db = store_fixture_borrow(fixture);
@@ -632,7 +636,7 @@ static void mappings_are_listed_by_filter(void **state)
 static void names_are_read_as_they_are_written(void **state)
 {
     (void)state;
-    for (int i = STORE_MAPPING_REQUESTED; i <= STORE_MAPPING_REVOKED; i++) {
+    for (int i = STORE_MAPPING_REQUESTED; i <= STORE_MAPPING_EXPIRED; i++) {
         enum store_mapping_state mapping_state;
         assert_true(store_mapping_state_parse(store_mapping_state_name((enum store_mapping_state)i), &mapping_state));
         assert_int_equal(mapping_state, i);
