@@ -7,7 +7,7 @@ import sys
 
 from lintlib import Lint
 
-PACKAGES = ("libevent", "openssl", "libseccomp", "jansson", "sqlite3", "md4c", "libconfuse")
+PACKAGES = ("libevent", "openssl", "libseccomp", "jansson", "sqlite3", "md4c", "libconfuse", "libunbound")
 
 
 def foreign_flags():

@@ -1,0 +1,409 @@
+/* The daemon's side: questions that wait, and the process that answers them. */
+#include "base/resolver.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/child.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/resolver_protocol.h"
+#include "base/worker.h"
+#include "base/xmalloc.h"
+
+enum {
+    RESTART_FIRST_MS = 100,     /* before a process that ended is replaced ... */
+    RESTART_LONGEST_MS = 10000, /* ... doubled each time until one is ready */
+    GRACE_MS = 500,             /* to end, which takes it a few milliseconds */
+    SILENT_AFTER = 5,           /* questions without an answer one after another: worth a line in the log */
+};
+
+/* Somebody who waits. */
+struct asker {
+    struct asker *next;
+    resolver_done *done;
+    void *ctx;
+    enum dns_outcome outcome; /* while it is in `ready` */
+};
+
+/* What the process was asked. */
+struct question {
+    struct question *next;
+    struct resolver *resolver;
+    uint32_t number;
+    enum dns_type type;
+    struct asker *askers; /* one at least */
+    struct timer *deadline;
+    char wire[DNS_QUESTION_WIRE_MAX]; /* in lower case: the same question has the same octets */
+    size_t wire_len;
+};
+
+struct resolver {
+    struct loop *loop;
+    char *program;
+    char **argv;
+    struct resolver_settings_wire settings;
+    int64_t timeout_ms;
+
+    pid_t pid; /* 0: there is none; the restart timer runs */
+    int socket;
+    struct loop_watch *watch;
+    struct timer *restart;
+    int64_t restart_ms;
+
+    struct question *questions;
+    uint32_t last_number;
+    struct asker *ready; /* whose answer is known without asking, the latest first; the timer tells them */
+    struct timer *tell;
+    unsigned unanswered; /* questions since the last answer */
+    struct resolver_counts counts;
+    struct ipc_message message; /* the last one received */
+};
+
+/* ---- telling ---- */
+
+/* Frees the list. The askers may ask anew. */
+static void tell_all(struct resolver *resolver, struct asker *askers, const struct dns_answer *answer)
+{
+    while (askers != NULL) {
+        struct asker *asker = askers;
+        askers = asker->next;
+        resolver->counts.waiting--;
+        asker->done(answer, asker->ctx);
+        free(asker);
+    }
+}
+
+/* Takes the question off the list, and tells. */
+static void settle(struct question *question, const struct dns_answer *answer)
+{
+    struct resolver *resolver = question->resolver;
+    struct question **at = &resolver->questions;
+    while (*at != question)
+        at = &(*at)->next;
+    *at = question->next;
+    struct asker *askers = question->askers;
+    timer_free(&question->deadline);
+    free(question);
+    tell_all(resolver, askers, answer);
+}
+
+static void on_tell(void *arg)
+{
+    struct resolver *resolver = arg;
+    struct asker *in_order = NULL;
+    while (resolver->ready != NULL) {
+        struct asker *asker = resolver->ready;
+        resolver->ready = asker->next;
+        asker->next = in_order;
+        in_order = asker;
+    }
+    while (in_order != NULL) {
+        struct asker *asker = in_order;
+        in_order = asker->next;
+        asker->next = NULL;
+        tell_all(resolver, asker, dns_answer_without_records(asker->outcome));
+    }
+}
+
+/* ---- the process ---- */
+
+/* Makes it look lost, which is then handled from the loop. For callers that must not call back. */
+static void give_up_process(struct resolver *resolver)
+{
+    shutdown(resolver->socket, SHUT_RDWR);
+}
+
+/* 1 sent; 0 not: it reads too slowly, or has ended, which is handled from the loop. */
+static int tell_process(struct resolver *resolver, enum resolver_message_type type, const void *payload, size_t len)
+{
+    int sent = ipc_send(resolver->socket, type, payload, len, NULL, 0);
+    if (sent < 0)
+        give_up_process(resolver);
+    return sent == 1;
+}
+
+static void lose_process(struct resolver *resolver, const char *reason)
+{
+    log_error("resolver.lost", "pid=%d waiting=%u reason=%s", (int)resolver->pid, resolver->counts.waiting, reason);
+    loop_watch_free(&resolver->watch);
+    child_end(resolver->pid, resolver->socket, 0);
+    resolver->pid = 0;
+    resolver->socket = -1;
+    resolver->counts.restarts++;
+    timer_start(resolver->restart, resolver->restart_ms);
+    /* Askers may ask anew, and are refused, but not from inside the call. */
+    while (resolver->questions != NULL)
+        settle(resolver->questions, dns_answer_without_records(DNS_TEMPORARY));
+}
+
+static struct question *find_number(struct resolver *resolver, uint32_t number)
+{
+    struct question *question = resolver->questions;
+    while (question != NULL && question->number != number)
+        question = question->next;
+    return question;
+}
+
+static void note_answer(struct resolver *resolver, const struct question *question, const struct dns_answer *answer,
+                        uint32_t trouble)
+{
+    if (resolver->unanswered >= SILENT_AFTER)
+        log_info("resolver.answers_again", "after=%u", resolver->unanswered);
+    resolver->unanswered = 0;
+    resolver->counts.temporary += answer->outcome == DNS_TEMPORARY;
+    resolver->counts.bogus += answer->outcome == DNS_BOGUS;
+    int name_len = (int)(question->wire_len - sizeof(uint16_t));
+    const char *name = question->wire + sizeof(uint16_t);
+    if (trouble == RESOLVER_TOO_LARGE)
+        log_warning("resolver.answer_too_large", "name=%.*s type=%u", name_len, name, (unsigned)question->type);
+    else if (trouble == RESOLVER_MALFORMED)
+        log_warning("resolver.answer_malformed", "name=%.*s type=%u", name_len, name, (unsigned)question->type);
+    if (answer->outcome == DNS_BOGUS)
+        log_warning("resolver.answer_bogus", "name=%.*s type=%u", name_len, name, (unsigned)question->type);
+}
+
+/* False when no process of ours would say so. */
+static bool on_answer(struct resolver *resolver)
+{
+    const struct ipc_message *message = &resolver->message;
+    struct resolver_answer_head head;
+    if (message->len < sizeof head)
+        return false;
+    memcpy(&head, message->payload, sizeof head);
+    struct question *question = find_number(resolver, head.number);
+    if (question == NULL)
+        return head.number <= resolver->last_number; /* its time was over before the process heard of it */
+    struct dns_answer *answer =
+        dns_answer_decode(message->payload + sizeof head, message->len - sizeof head, question->type);
+    if (answer == NULL)
+        return false;
+    note_answer(resolver, question, answer, head.trouble);
+    settle(question, answer);
+    dns_answer_free(&answer);
+    return true;
+}
+
+static void on_message(int fd, void *arg)
+{
+    (void)fd;
+    struct resolver *resolver = arg;
+    struct ipc_message *message = &resolver->message;
+    int got = ipc_receive(resolver->socket, message);
+    if (got == 0)
+        return;
+    bool is_good = got == 1 && message->fd_count == 0;
+    if (got == 1)
+        ipc_close_fds(message);
+    if (is_good && message->type == RESOLVER_READY) {
+        resolver->restart_ms = RESTART_FIRST_MS;
+        log_debug("resolver.ready", "pid=%d", (int)resolver->pid);
+    } else if (is_good && message->type == RESOLVER_FAILED) {
+        log_error("resolver.failed", "reason=%.*s", (int)message->len, (const char *)message->payload);
+    } else if (!is_good || message->type != RESOLVER_ANSWER || !on_answer(resolver)) {
+        lose_process(resolver, got < 0 ? "ended" : "broke the protocol");
+    }
+}
+
+static int start_process(struct resolver *resolver)
+{
+    pid_t pid = child_start(resolver->program, resolver->argv, &resolver->socket);
+    if (pid < 0) {
+        resolver->socket = -1;
+        return -1;
+    }
+    resolver->pid = pid;
+    resolver->watch = loop_watch_new(resolver->loop, resolver->socket, on_message, resolver);
+    (void)tell_process(resolver, RESOLVER_SETTINGS, &resolver->settings, sizeof resolver->settings);
+    return 1;
+}
+
+static void on_restart(void *arg)
+{
+    struct resolver *resolver = arg;
+    resolver->restart_ms =
+        resolver->restart_ms * 2 < RESTART_LONGEST_MS ? resolver->restart_ms * 2 : RESTART_LONGEST_MS;
+    if (start_process(resolver) < 0) {
+        log_error("resolver.not_started", "error=%s", strerror(errno));
+        timer_start(resolver->restart, resolver->restart_ms);
+    }
+}
+
+/* ---- asking ---- */
+
+static void on_deadline(void *arg)
+{
+    struct question *question = arg;
+    struct resolver *resolver = question->resolver;
+    resolver->counts.timed_out++;
+    if (++resolver->unanswered == SILENT_AFTER)
+        log_warning("resolver.silent", "questions=%u hint=%s", resolver->unanswered,
+                    "no answers; see verify.resolver in the configuration");
+    if (resolver->pid != 0)
+        (void)tell_process(resolver, RESOLVER_CANCEL, &question->number, sizeof question->number);
+    settle(question, dns_answer_without_records(DNS_TEMPORARY));
+}
+
+static void answer_soon(struct resolver *resolver, struct asker *asker, enum dns_outcome outcome)
+{
+    asker->outcome = outcome;
+    asker->next = resolver->ready;
+    resolver->ready = asker;
+    timer_start(resolver->tell, 0);
+}
+
+/* The question's octets, or 0 when the name is none. */
+static size_t encode_lower(const char *name, enum dns_type type, char wire[static DNS_QUESTION_WIRE_MAX])
+{
+    if (!dns_name_is_valid(name))
+        return 0;
+    size_t len = dns_question_encode(name, type, wire);
+    for (char *at = wire + sizeof(uint16_t); at < wire + len; at++)
+        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at + ('a' - 'A')) : *at;
+    return len;
+}
+
+static struct question *find_same(struct resolver *resolver, const char *wire, size_t len)
+{
+    struct question *question = resolver->questions;
+    while (question != NULL && (question->wire_len != len || memcmp(question->wire, wire, len) != 0))
+        question = question->next;
+    return question;
+}
+
+/* NULL when the process can't take it. */
+static struct question *question_new(struct resolver *resolver, enum dns_type type, const char *wire, size_t len)
+{
+    struct question *question = xcalloc(1, sizeof *question);
+    char message[sizeof question->number + DNS_QUESTION_WIRE_MAX];
+    question->resolver = resolver;
+    question->type = type;
+    question->number = resolver->last_number + 1;
+    memcpy(question->wire, wire, len);
+    question->wire_len = len;
+    memcpy(message, &question->number, sizeof question->number);
+    memcpy(message + sizeof question->number, wire, len);
+    if (tell_process(resolver, RESOLVER_ASK, message, sizeof question->number + len) == 0) {
+        free(question);
+        return NULL;
+    }
+    resolver->last_number++;
+    question->deadline = timer_new(resolver->loop, on_deadline, question);
+    timer_start(question->deadline, resolver->timeout_ms);
+    question->next = resolver->questions;
+    resolver->questions = question;
+    return question;
+}
+
+void resolver_ask(struct resolver *resolver, const char *name, enum dns_type type, resolver_done *done, void *ctx)
+{
+    char wire[DNS_QUESTION_WIRE_MAX];
+    size_t len = encode_lower(name, type, wire);
+    struct asker *asker = xcalloc(1, sizeof *asker);
+    asker->done = done;
+    asker->ctx = ctx;
+    resolver->counts.asked++;
+    bool has_room = resolver->counts.waiting++ < RESOLVER_ASKED_MAX;
+    if (len == 0) {
+        answer_soon(resolver, asker, DNS_NO_NAME);
+        return;
+    }
+    struct question *question = NULL;
+    if (has_room && resolver->pid != 0) {
+        question = find_same(resolver, wire, len);
+        if (question == NULL)
+            question = question_new(resolver, type, wire, len);
+    }
+    if (question == NULL) {
+        resolver->counts.refused++;
+        answer_soon(resolver, asker, DNS_TEMPORARY);
+        return;
+    }
+    asker->next = question->askers;
+    question->askers = asker;
+}
+
+static void on_worker_answer(const struct dns_answer *answer, void *ctx)
+{
+    struct worker_question *question = ctx;
+    char wire[DNS_ANSWER_WIRE_MAX];
+    worker_question_answer(&question, wire, dns_answer_encode(answer, wire));
+}
+
+void resolver_ask_for_worker(struct resolver *resolver, struct worker_question *question, const void *request,
+                             size_t len)
+{
+    char name[DNS_NAME_MAX + 1];
+    enum dns_type type;
+    if (dns_question_decode(request, len, name, &type) == 1)
+        resolver_ask(resolver, name, type, on_worker_answer, question);
+    else
+        on_worker_answer(dns_answer_without_records(DNS_TEMPORARY), question);
+}
+
+struct resolver_counts resolver_counts(const struct resolver *resolver)
+{
+    return resolver->counts;
+}
+
+/* ---- the resolver as its owner sees it ---- */
+
+static void copy_settings(struct resolver *resolver, const struct resolver_settings *settings)
+{
+    struct resolver_settings_wire *wire = &resolver->settings;
+    for (size_t i = 0; settings->servers != NULL && settings->servers[i] != NULL && i < RESOLVER_SERVERS_MAX; i++) {
+        size_t len = strlen(settings->servers[i]);
+        assert(len < RESOLVER_SERVER_TEXT_MAX);
+        memcpy(wire->servers[wire->server_count++], settings->servers[i], len + 1);
+    }
+    if (settings->trust_anchor != NULL) {
+        size_t len = strlen(settings->trust_anchor);
+        assert(len < PATH_MAX);
+        memcpy(wire->trust_anchor, settings->trust_anchor, len + 1);
+    }
+}
+
+struct resolver *resolver_new(struct loop *loop, const struct resolver_settings *settings)
+{
+    struct resolver *resolver = xcalloc(1, sizeof *resolver);
+    resolver->loop = loop;
+    resolver->program = xstrdup(settings->program);
+    resolver->argv = child_arguments_new(settings->arguments);
+    resolver->timeout_ms = settings->timeout_ms;
+    resolver->restart_ms = RESTART_FIRST_MS;
+    copy_settings(resolver, settings);
+    resolver->restart = timer_new(loop, on_restart, resolver);
+    resolver->tell = timer_new(loop, on_tell, resolver);
+    if (start_process(resolver) < 0) {
+        int saved = errno;
+        resolver_free(&resolver);
+        errno = saved;
+    }
+    return resolver;
+}
+
+void resolver_free(struct resolver **resolver)
+{
+    struct resolver *r = *resolver;
+    if (r == NULL)
+        return;
+    *resolver = NULL;
+    loop_watch_free(&r->watch);
+    if (r->pid != 0)
+        child_end(r->pid, r->socket, GRACE_MS);
+    r->pid = 0; /* who asks anew while it is told is refused */
+    while (r->questions != NULL || r->ready != NULL) {
+        while (r->questions != NULL)
+            settle(r->questions, dns_answer_without_records(DNS_TEMPORARY));
+        on_tell(r);
+    }
+    timer_free(&r->restart);
+    timer_free(&r->tell);
+    child_arguments_free(&r->argv);
+    free(r->program);
+    free(r);
+}
