@@ -46,7 +46,8 @@ static const struct command {
     { "mapping", "resume", 1, 1, "", "mapping resume ID", admin_mapping_resume },
     { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
     { "queue", "list", 0, 0, " --direction --state --to --from --older --limit ",
-      "queue list [--direction in|out] [--state waiting|routed|due|deferred|held|settled|dropped] [--to PART] [--from "
+      "queue list [--direction in|out] [--state waiting|routed|due|deferred|held|pending|settled|dropped] [--to PART] "
+      "[--from "
       "PART] [--older DURATION] [--limit N]",
       admin_queue_list },
     { "queue", "show", 1, 1, "", "queue show ID", admin_queue_show },

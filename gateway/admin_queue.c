@@ -37,6 +37,8 @@ static const char *doing(const struct admin_request *request, const struct store
         return "under way";
     if (summary->state == STORE_QUEUE_HELD)
         return "held";
+    if (summary->state == STORE_QUEUE_PENDING)
+        return "awaits approval";
     return summary->next_attempt_at > admin_now(request) ? "deferred" : "due";
 }
 

@@ -20,13 +20,13 @@ enum {
     LIMIT_MAX = 5000, /* and at most */
     PAGE = 1000,      /* entries looked at in one operation */
     PART_MAX = 320,   /* octets of --to and --from */
-    STEPS_MAX = 2 * (STORE_QUEUE_DROPPED + 1),
+    STEPS_MAX = 2 * (STORE_QUEUE_PENDING + 1),
 };
 
 /* What --state takes: one state, or some of the entries of two. */
 static const struct state_word {
     const char *text;
-    enum store_queue_state states[3];
+    enum store_queue_state states[4];
     size_t count;
     bool is_due, is_deferred; /* only those */
 } state_words[] = {
@@ -35,11 +35,12 @@ static const struct state_word {
     { "held", { STORE_QUEUE_HELD }, 1, false, false },
     { "settled", { STORE_QUEUE_SETTLED }, 1, false, false },
     { "dropped", { STORE_QUEUE_DROPPED }, 1, false, false },
+    { "pending", { STORE_QUEUE_PENDING }, 1, false, false },
     { "due", { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED }, 2, true, false },
     { "deferred", { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED }, 2, false, true },
 };
 static const struct state_word live = {
-    "", { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED, STORE_QUEUE_HELD }, 3, false, false
+    "", { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED, STORE_QUEUE_HELD, STORE_QUEUE_PENDING }, 4, false, false
 };
 
 /* One request; the committer's while an operation runs. */

@@ -28,8 +28,8 @@ static int add_schedule(struct admin_request *request, enum store_queue which)
 /* How many are in each state; -1 on a database error. */
 static int add_queue(struct admin_request *request, enum store_queue which, const char *name, unsigned under_way)
 {
-    static const enum store_queue_state states[] = { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED, STORE_QUEUE_HELD,
-                                                     STORE_QUEUE_SETTLED, STORE_QUEUE_DROPPED };
+    static const enum store_queue_state states[] = { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED,  STORE_QUEUE_HELD,
+                                                     STORE_QUEUE_SETTLED, STORE_QUEUE_DROPPED, STORE_QUEUE_PENDING };
     admin_output_row(request->output);
     admin_output_string(request->output, "queue", name);
     int result = 1;

@@ -10,17 +10,17 @@
 #include "mapping/store_internal.h"
 
 enum {
-    STATE_COUNT = STORE_QUEUE_DROPPED + 1,
+    STATE_COUNT = STORE_QUEUE_PENDING + 1,
     QUEUE_COUNT = STORE_QUEUE_OUT + 1,
     SCHEDULE_COUNT = STORE_QUEUE_RETURNED + 1
 };
 
-static const char *const state_names[STATE_COUNT] = { "waiting", "routed", "held", "settled", "dropped" };
+static const char *const state_names[STATE_COUNT] = { "waiting", "routed", "held", "settled", "dropped", "pending" };
 static const char *const queue_names[QUEUE_COUNT] = { "in", "out" };
 
 /* In the words of the partial indexes (store_schema.c). */
 #define SCHEDULED "(state = 'waiting' OR state = 'routed')"
-#define UNSETTLED "(state = 'waiting' OR state = 'routed' OR state = 'held' OR state = 'dropped')"
+#define UNSETTLED "(state = 'waiting' OR state = 'routed' OR state = 'held' OR state = 'dropped' OR state = 'pending')"
 
 #define FOR_BOTH(before, after)                                                                                        \
     {                                                                                                                  \
@@ -37,7 +37,7 @@ static const char *const queue_names[QUEUE_COUNT] = { "in", "out" };
 #define FOR_EACH_STATE(before, after)                                                                                  \
     {                                                                                                                  \
         before "'waiting'" after, before "'routed'" after, before "'held'" after, before "'settled'" after,            \
-            before "'dropped'" after                                                                                   \
+            before "'dropped'" after, before "'pending'" after                                                         \
     }
 
 const char *store_queue_state_name(enum store_queue_state state)
@@ -155,7 +155,7 @@ int store_queue_postpone(struct store_db *db, enum store_queue queue, int64_t id
 int store_queue_finish(struct store_db *db, enum store_queue queue, int64_t id, enum store_queue_state state)
 {
     static const char *const content_of[QUEUE_COUNT] =
-        FOR_BOTH("SELECT content_id FROM ", " WHERE id = ? AND state IN ('waiting', 'routed', 'held')");
+        FOR_BOTH("SELECT content_id FROM ", " WHERE id = ? AND state IN ('waiting', 'routed', 'held', 'pending')");
     static const char *const finish[QUEUE_COUNT] =
         FOR_BOTH("UPDATE ", " SET state = ?, content_id = NULL WHERE id = ?");
     int64_t content_id;

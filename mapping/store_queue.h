@@ -3,7 +3,8 @@
  * Inbound: email accepted for members (and the gateway's own notices to them), until posted to the silo. Outbound:
  * thread messages taken from the silo, until every outside recipient has an outcome.
  *
- * An entry begins WAITING and due at once, may move between WAITING, ROUTED and HELD, and ends SETTLED or DROPPED.
+ * An entry begins WAITING and due at once, or (inbound) PENDING, from where it moves to WAITING or DROPPED only, by
+ * store_held.h; it may move between WAITING, ROUTED and HELD, and ends SETTLED or DROPPED.
  * Changing one that has ended returns 0 and changes nothing, as does an id that there is not.
  */
 #pragma once
@@ -16,7 +17,8 @@ enum store_queue_state {
     STORE_QUEUE_ROUTED,  /* inbound: its thread is decided; a post may have been sent. outbound: the mail is written */
     STORE_QUEUE_HELD,    /* by an operator, or nothing more can be done without a person: see last_error */
     STORE_QUEUE_SETTLED, /* posted, delivered or told; content erased */
-    STORE_QUEUE_DROPPED, /* by an operator, with a reason; content erased */
+    STORE_QUEUE_DROPPED, /* by an operator, or a rule, with a reason; content erased */
+    STORE_QUEUE_PENDING, /* inbound: awaits an approval, its content sealed (gateway/hold.h) */
 };
 const char *store_queue_state_name(enum store_queue_state state);
 bool store_queue_state_parse(const char *text, enum store_queue_state *state_out);
@@ -103,6 +105,7 @@ struct store_inbound_new {
     unsigned about_place;
     int64_t answer_mapping_id;
     int64_t now;
+    bool is_pending; /* content is sealed, and store_held_add() follows */
 };
 int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
     __attribute__((warn_unused_result));

@@ -61,9 +61,10 @@ int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbou
         " is_automatic, is_generated, is_sender_proven, ret, envid, content_id, size, thread_id, threadid, subject,"
         " received_at,"
         " next_attempt_at, about_outbound_id, about_place, answer_mapping_id)"
-        " VALUES (?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        STORE_VALUES(bind_text(kind_names[inbound->kind]), bind_text(inbound->sender), bind_text(inbound->from_address),
-                     bind_id(inbound->correspondent_id), bind_text(inbound->message_id),
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        STORE_VALUES(bind_text(kind_names[inbound->kind]), bind_text(inbound->is_pending ? "pending" : "waiting"),
+                     bind_text(inbound->sender), bind_text(inbound->from_address), bind_id(inbound->correspondent_id),
+                     bind_text(inbound->message_id),
                      inbound->digest ? bind_blob(inbound->digest, STORE_DIGEST_SIZE) : bind_text(NULL),
                      bind_text(inbound->references ? inbound->references : ""), bind_int(inbound->is_automatic),
                      bind_int(inbound->is_generated), bind_int(inbound->is_sender_proven),

@@ -6,7 +6,7 @@
 
 #include "mapping/store_internal.h"
 
-enum { STATE_COUNT = STORE_QUEUE_DROPPED + 1, QUEUE_COUNT = STORE_QUEUE_OUT + 1 };
+enum { STATE_COUNT = STORE_QUEUE_PENDING + 1, QUEUE_COUNT = STORE_QUEUE_OUT + 1 };
 
 /* A page: the ids of one state that follow the cursor, and of each whether it is what is looked for. The state is in the text,
  * for a partial index serves only what is known to be in it; what follows it are the columns that the match needs. */
@@ -20,7 +20,7 @@ enum { STATE_COUNT = STORE_QUEUE_DROPPED + 1, QUEUE_COUNT = STORE_QUEUE_OUT + 1 
     {                                                                                                                  \
         PAGE(table, columns, "waiting", OLDEST, match), PAGE(table, columns, "routed", OLDEST, match),                 \
             PAGE(table, columns, "held", OLDEST, match), PAGE(table, columns, "settled", NEWEST, match),               \
-            PAGE(table, columns, "dropped", NEWEST, match)                                                             \
+            PAGE(table, columns, "dropped", NEWEST, match), PAGE(table, columns, "pending", OLDEST, match)             \
     }
 
 static const char *const pages[QUEUE_COUNT][STATE_COUNT] = {

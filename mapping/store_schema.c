@@ -7,7 +7,7 @@
 
 /* The conditions of the partial indexes are written with OR, word for word as in the statements that use them: that is
  * what the query planner recognises. Settled entries are in none of these indexes. */
-#define UNSETTLED "(state = 'waiting' OR state = 'routed' OR state = 'held' OR state = 'dropped')"
+#define UNSETTLED "(state = 'waiting' OR state = 'routed' OR state = 'held' OR state = 'dropped' OR state = 'pending')"
 #define LIVE      "(state = 'waiting' OR state = 'routed' OR state = 'held')"
 #define SCHEDULED "(state = 'waiting' OR state = 'routed')"
 
@@ -201,7 +201,8 @@
     "CREATE TABLE inbound ("                                                                                           \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  kind TEXT NOT NULL CHECK (kind IN ('mail', 'notice', 'returned')),"                                             \
-    "  state TEXT NOT NULL CHECK (state IN ('waiting', 'routed', 'held', 'settled', 'dropped')),"                      \
+    "  state TEXT NOT NULL"                                                                                            \
+    "    CHECK (state IN ('waiting', 'routed', 'held', 'settled', 'dropped', 'pending')),"                             \
     "  sender TEXT NOT NULL,"                                                                                          \
     "  from_address TEXT NOT NULL,"                                                                                    \
     "  correspondent_id INTEGER REFERENCES correspondent (id),"                                                        \
@@ -338,6 +339,42 @@
     ") STRICT;"                                                                                                        \
     "INSERT INTO settled (queue, count) VALUES ('in', 0), ('out', 0);"
 
+/* Mail that awaits an approval, or its opening after one: gateway/hold.h. What is here, and in its entry, says who wrote to
+ * whom, when and how much; what it says is sealed. */
+#define VERSION_1_HELD                                                                                                 \
+    "CREATE TABLE held ("                                                                                              \
+    "  inbound_id INTEGER PRIMARY KEY REFERENCES inbound (id),"                                                        \
+    "  author TEXT NOT NULL,"                                                                                          \
+    "  domain TEXT NOT NULL,"                                                                                          \
+    "  member_id INTEGER REFERENCES member (id),"                                                                      \
+    "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
+    "  request_id INTEGER REFERENCES mapping (id)," /* which was made for it, or was there */                          \
+    "  key_id TEXT NOT NULL,"                                                                                          \
+    "  repetition BLOB NOT NULL," /* keyed, of what makes a mail the same mail */                                      \
+    "  facts BLOB NOT NULL,"      /* sealed */                                                                         \
+    "  proof TEXT NOT NULL,"      /* how its author was proven */                                                      \
+    "  size INTEGER NOT NULL,"                                                                                         \
+    "  expires_at INTEGER NOT NULL,"                                                                                   \
+    "  released_at INTEGER NOT NULL DEFAULT 0,"                                                                        \
+    "  is_once INTEGER NOT NULL DEFAULT 0," /* released without a mapping */                                           \
+    "  CHECK ((member_id IS NULL) <> (group_id IS NULL))"                                                              \
+    ") STRICT;"                                                                                                        \
+    "CREATE INDEX held_expiry ON held (expires_at) WHERE released_at = 0;"                                             \
+    "CREATE INDEX held_released ON held (released_at, inbound_id) WHERE released_at <> 0;"                             \
+    "CREATE INDEX held_repetition ON held (repetition);"                                                               \
+    "CREATE INDEX held_author ON held (author);"                                                                       \
+    "CREATE INDEX held_domain ON held (domain);"                                                                       \
+    "CREATE TABLE first_contact (" /* of an author's first held mail a member is told, once */                         \
+    "  author TEXT NOT NULL,"                                                                                          \
+    "  member_id INTEGER NOT NULL REFERENCES member (id),"                                                             \
+    "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \
+    "  created_at INTEGER NOT NULL,"                                                                                   \
+    "  is_due INTEGER NOT NULL CHECK (is_due IN (0, 1)),"                                                              \
+    "  PRIMARY KEY (author, member_id)"                                                                                \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE INDEX first_contact_due ON first_contact (created_at) WHERE is_due = 1;"                                   \
+    "CREATE INDEX first_contact_member ON first_contact (member_id, created_at);"
+
 #define VERSION_1_MEMORY                                                                                               \
     "CREATE TABLE message ("                                                                                           \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
@@ -387,6 +424,6 @@
     "END;"
 
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
-    VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_MEMORY VERSION_1_AUDIT
-    "PRAGMA user_version = 1;",
+    VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_HELD VERSION_1_MEMORY
+        VERSION_1_AUDIT "PRAGMA user_version = 1;",
 };
