@@ -341,6 +341,7 @@ void config_free(struct config **config_in)
         free(owned[i]);
     free_list(config->postfix.clients);
     config_free_mail(config);
+    config_free_policy(config);
     config_free_relays(config);
     free(config->listeners);
     free(config);

@@ -55,6 +55,7 @@ enum config_match {
     CONFIG_MATCH_NONE,    /* nothing: only the recipient is judged */
 };
 enum config_group_invites { CONFIG_INVITES_MEMBERS, CONFIG_INVITES_NOBODY };
+enum config_unknown_senders { CONFIG_UNKNOWN_REJECT, CONFIG_UNKNOWN_HOLD };
 enum config_proof { CONFIG_PROOF_DMARC, CONFIG_PROOF_DKIM, CONFIG_PROOF_NONE };
 
 enum config_body { CONFIG_BODY_AUTO, CONFIG_BODY_TEXT, CONFIG_BODY_HTML }; /* in the order of convert_body_choice */
@@ -95,10 +96,17 @@ struct config {
     size_t dkim_count; /* 0: mail is not signed here */
     struct {
         enum config_proof proof;
+        enum config_unknown_senders unknown_senders;
         enum config_group_invites group_invites; /* whose invitations are accepted without an administrator */
         int64_t max_message;
         unsigned automatic_per_hour; /* of a pair; 0: no limit */
     } policy;
+    struct {            /* mail of unknown senders, in the section `policy`; see hold.h */
+        char *key;      /* file */
+        int64_t for_ms; /* then it is over */
+        unsigned messages, sender_messages, domain_messages; /* in all; of one author; of one domain */
+        int64_t size, sender_size;                           /* octets, likewise */
+    } hold;
     struct {
         int64_t first_ms, longest_ms, give_up_ms, warn_after_ms;
         int64_t reports_ms; /* after that, how long reports about a message are taken */

@@ -43,6 +43,13 @@ void config_free_mail(struct config *config);
 extern const struct config_keyword config_content_bodies[], config_content_quotes[], config_content_answered[];
 void config_take_content(cfg_t *cfg, struct config *config);
 
+/* config_policy.c */
+extern const struct config_keyword config_unknown_senders[], config_group_invites[], config_proofs[];
+enum { CONFIG_POLICY_OPTIONS_MAX = 24 }; /* keys, and the end */
+void config_policy_options(cfg_opt_t options_out[static CONFIG_POLICY_OPTIONS_MAX]);
+void config_take_policy(cfg_t *cfg, struct config *config, struct config_report *report);
+void config_free_policy(struct config *config);
+
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report);
 
 /* Of the schema. */

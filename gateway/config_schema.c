@@ -21,18 +21,11 @@ static const struct config_keyword tls_policies[] = { { "none", SMTP_TLS_NONE },
                                                       { "implicit", SMTP_TLS_IMPLICIT },
                                                       { 0 } };
 static const struct config_keyword protocols[] = { { "smtp", false }, { "lmtp", true }, { 0 } };
-static const struct config_keyword group_invites[] = { { "members", CONFIG_INVITES_MEMBERS },
-                                                       { "nobody", CONFIG_INVITES_NOBODY },
-                                                       { NULL, 0 } };
-static const struct config_keyword proofs[] = {
-    { "dmarc", CONFIG_PROOF_DMARC }, { "dkim", CONFIG_PROOF_DKIM }, { "none", CONFIG_PROOF_NONE }, { 0 }
-};
 static const struct config_keyword log_levels[] = { { "debug", LOG_LEVEL_DEBUG },
                                                     { "info", LOG_LEVEL_INFO },
                                                     { "warning", LOG_LEVEL_WARNING },
                                                     { "error", LOG_LEVEL_ERROR },
                                                     { 0 } };
-static const struct config_keyword unknown_senders[] = { { "reject", 0 }, { 0 } };
 static const struct config_keyword log_targets[] = { { "stderr", 0 }, { 0 } };
 static const struct config_keyword policy_matches[] = {
     { "address", CONFIG_MATCH_ADDRESS }, { "domain", CONFIG_MATCH_DOMAIN }, { "none", CONFIG_MATCH_NONE }, { NULL, 0 }
@@ -288,9 +281,9 @@ static const struct {
     { "listen|protocol", protocols },
     { "listen|tls", tls_policies },
     { "relay|tls", config_relay_tls },
-    { "policy|unknown_senders", unknown_senders },
-    { "policy|proof", proofs },
-    { "policy|group_invites", group_invites },
+    { "policy|unknown_senders", config_unknown_senders },
+    { "policy|proof", config_proofs },
+    { "policy|group_invites", config_group_invites },
     { "log|level", log_levels },
     { "log|target", log_targets },
     { "postfix|policy_match", policy_matches },
@@ -366,6 +359,13 @@ static const struct {
     { "dkim|domain", check_domain },
     { "policy|max_message", check_size },
     { "policy|automatic_per_hour", check_count_or_none },
+    { "policy|hold_for", check_retry },
+    { "policy|hold_key", check_absolute_path },
+    { "policy|hold_messages", check_count },
+    { "policy|hold_size", check_memory },
+    { "policy|hold_sender_messages", check_count },
+    { "policy|hold_sender_size", check_memory },
+    { "policy|hold_domain_messages", check_count },
     { "retry|first", check_retry },
     { "retry|longest", check_retry },
     { "retry|give_up", check_retry },
@@ -433,9 +433,7 @@ cfg_t *config_schema_new(void)
                             CFG_END() };
     cfg_opt_t dkim[] = { CFG_STR("selector", NULL, CFGF_NODEFAULT), CFG_STR("key", NULL, CFGF_NODEFAULT),
                          CFG_STR("domain", NULL, CFGF_NODEFAULT), CFG_END() };
-    cfg_opt_t policy[] = { CFG_STR("unknown_senders", "reject", CFGF_NONE), CFG_STR("proof", "dmarc", CFGF_NONE),
-                           CFG_STR("group_invites", "members", CFGF_NONE),  CFG_STR("max_message", "35M", CFGF_NONE),
-                           CFG_INT("automatic_per_hour", 60, CFGF_NONE),    CFG_END() };
+    cfg_opt_t policy[CONFIG_POLICY_OPTIONS_MAX];
     cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE),    CFG_STR("longest", "4h", CFGF_NONE),
                           CFG_STR("give_up", "5d", CFGF_NONE),  CFG_STR("warn_after", "4h", CFGF_NONE),
                           CFG_STR("reports", "21d", CFGF_NONE), CFG_END() };
@@ -463,6 +461,7 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("admin", admin, CFGF_NONE),
                         CFG_SEC("log", log, CFGF_NONE),
                         CFG_END() };
+    config_policy_options(policy);
     cfg_t *cfg = cfg_init(top, CFGF_NONE); /* copies the tables */
     set_checks(cfg);
     return cfg;
@@ -693,13 +692,8 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
     config_take_relays(cfg, config, report);
     config_take_mail(cfg, config, report);
     config_take_content(cfg, config);
+    config_take_policy(cfg, config, report);
 
-    cfg_t *policy = cfg_getsec(cfg, "policy");
-    config->policy.proof = (enum config_proof)config_word(policy, proofs, "proof");
-    config->policy.group_invites = (enum config_group_invites)config_word(policy, group_invites, "group_invites");
-    if (config_parse_size(cfg_getstr(policy, "max_message"), &config->policy.max_message) < 0)
-        config->policy.max_message = 0; /* was reported */
-    config->policy.automatic_per_hour = (unsigned)cfg_getint(policy, "automatic_per_hour");
     cfg_t *retry = cfg_getsec(cfg, "retry");
     config->retry.first_ms = duration(retry, "first");
     config->retry.longest_ms = duration(retry, "longest");

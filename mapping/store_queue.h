@@ -3,8 +3,8 @@
  * Inbound: email accepted for members (and the gateway's own notices to them), until posted to the silo. Outbound:
  * thread messages taken from the silo, until every outside recipient has an outcome.
  *
- * An entry begins WAITING and due at once, or (inbound) PENDING, from where it moves to WAITING or DROPPED only, by
- * store_held.h; it may move between WAITING, ROUTED and HELD, and ends SETTLED or DROPPED.
+ * An entry begins WAITING and due at once (or PENDING, see store_held.h), may move between WAITING, ROUTED and HELD, and ends
+ * SETTLED or DROPPED.
  * Changing one that has ended returns 0 and changes nothing, as does an id that there is not.
  */
 #pragma once
@@ -99,13 +99,10 @@ struct store_inbound_new {
     enum store_ret ret;
     const char *envid; /* NULL */
     int64_t content_id, size, thread_id;
-    const char *threadid; /* NULL */
-    const char *subject;
-    int64_t about_outbound_id;
+    const char *threadid, *subject; /* NULL */
+    int64_t about_outbound_id, answer_mapping_id, now;
     unsigned about_place;
-    int64_t answer_mapping_id;
-    int64_t now;
-    bool is_pending; /* content is sealed, and store_held_add() follows */
+    bool is_pending; /* store_held_add() follows */
 };
 int store_inbound_add(struct store_db *db, const struct store_inbound_new *inbound, int64_t *id_out)
     __attribute__((warn_unused_result));

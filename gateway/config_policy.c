@@ -1,0 +1,90 @@
+/* config_policy.c - the section `policy`: who may pass, and what is kept until somebody decides about it */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config_internal.h"
+
+enum { KEY_PATH_MAX = 4096 };
+
+const struct config_keyword config_unknown_senders[] = { { "reject", CONFIG_UNKNOWN_REJECT },
+                                                         { "hold", CONFIG_UNKNOWN_HOLD },
+                                                         { NULL, 0 } };
+
+const struct config_keyword config_group_invites[] = { { "members", CONFIG_INVITES_MEMBERS },
+                                                       { "nobody", CONFIG_INVITES_NOBODY },
+                                                       { NULL, 0 } };
+const struct config_keyword config_proofs[] = {
+    { "dmarc", CONFIG_PROOF_DMARC }, { "dkim", CONFIG_PROOF_DKIM }, { "none", CONFIG_PROOF_NONE }, { 0 }
+};
+
+void config_policy_options(cfg_opt_t options_out[static CONFIG_POLICY_OPTIONS_MAX])
+{
+    const cfg_opt_t options[] = {
+        CFG_STR("unknown_senders", "reject", CFGF_NONE),
+        CFG_STR("proof", "dmarc", CFGF_NONE),
+        CFG_STR("group_invites", "members", CFGF_NONE),
+        CFG_STR("max_message", "35M", CFGF_NONE),
+        CFG_INT("automatic_per_hour", 60, CFGF_NONE),
+        CFG_STR("hold_for", "7d", CFGF_NONE),
+        CFG_STR("hold_key", NULL, CFGF_NODEFAULT),
+        CFG_INT("hold_messages", 1000, CFGF_NONE),
+        CFG_STR("hold_size", "512M", CFGF_NONE),
+        CFG_INT("hold_sender_messages", 10, CFGF_NONE),
+        CFG_STR("hold_sender_size", "64M", CFGF_NONE),
+        CFG_INT("hold_domain_messages", 100, CFGF_NONE),
+        CFG_END(),
+    };
+    _Static_assert(sizeof options <= CONFIG_POLICY_OPTIONS_MAX * sizeof options[0], "make room for more keys");
+    memcpy(options_out, options, sizeof options);
+}
+
+static char *default_key(const struct config *config)
+{
+    struct strbuf path;
+    strbuf_init(&path, KEY_PATH_MAX);
+    strbuf_add_fmt(&path, "%s/hold.key", config->state_dir ? config->state_dir : "");
+    return strbuf_detach(&path);
+}
+
+static int64_t size_of(cfg_t *policy, const char *key)
+{
+    int64_t bytes;
+    return config_parse_size(cfg_getstr(policy, key), &bytes) == 1 ? bytes : 0; /* else it was reported */
+}
+
+static void take_hold(cfg_t *policy, struct config *config, struct config_report *report)
+{
+    config->policy.unknown_senders =
+        (enum config_unknown_senders)config_word(policy, config_unknown_senders, "unknown_senders");
+    config->hold.key = config_copy_string(policy, "hold_key");
+    if (!config->hold.key)
+        config->hold.key = default_key(config);
+    if (config_parse_duration(cfg_getstr(policy, "hold_for"), &config->hold.for_ms) < 0)
+        config->hold.for_ms = 0;
+    config->hold.messages = (unsigned)cfg_getint(policy, "hold_messages");
+    config->hold.size = size_of(policy, "hold_size");
+    config->hold.sender_messages = (unsigned)cfg_getint(policy, "hold_sender_messages");
+    config->hold.sender_size = size_of(policy, "hold_sender_size");
+    config->hold.domain_messages = (unsigned)cfg_getint(policy, "hold_domain_messages");
+    if (config->hold.sender_messages > config->hold.messages || config->hold.domain_messages > config->hold.messages ||
+        config->hold.sender_size > config->hold.size)
+        config_problem(report, 0, "policy: one sender or domain may have more held than hold_messages, hold_size say");
+}
+
+void config_take_policy(cfg_t *cfg, struct config *config, struct config_report *report)
+{
+    cfg_t *policy = cfg_getsec(cfg, "policy");
+    config->policy.proof = (enum config_proof)config_word(policy, config_proofs, "proof");
+    config->policy.group_invites =
+        (enum config_group_invites)config_word(policy, config_group_invites, "group_invites");
+    config->policy.max_message = size_of(policy, "max_message");
+    config->policy.automatic_per_hour = (unsigned)cfg_getint(policy, "automatic_per_hour");
+    take_hold(policy, config, report);
+}
+
+void config_free_policy(struct config *config)
+{
+    free(config->hold.key);
+}
