@@ -423,7 +423,30 @@
     "CREATE TRIGGER audit_whole BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); "    \
     "END;"
 
+/* What the admins in the silo are to be told and were told, and how often somebody has said something; see store_admin.h. */
+#define VERSION_1_ADMINS                                                                                               \
+    "CREATE TABLE admin_event ("                                                                                       \
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT," /* never given twice: admins were told up to one of them */              \
+    "  kind TEXT NOT NULL CHECK (kind IN ('requested', 'suspended')),"                                                 \
+    "  mapping_id INTEGER NOT NULL REFERENCES mapping (id),"                                                           \
+    "  at INTEGER NOT NULL,"                                                                                           \
+    "  UNIQUE (kind, mapping_id)"                                                                                      \
+    ") STRICT;"                                                                                                        \
+    "CREATE TABLE admin ("                                                                                             \
+    "  alias TEXT NOT NULL PRIMARY KEY,"                                                                               \
+    "  asked_at INTEGER NOT NULL DEFAULT 0,"                                                                           \
+    "  told_at INTEGER NOT NULL DEFAULT 0,"                                                                            \
+    "  told_event INTEGER NOT NULL DEFAULT 0"                                                                          \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE TABLE spoken ("                                                                                            \
+    "  uid TEXT NOT NULL,"                                                                                             \
+    "  what TEXT NOT NULL CHECK (what IN ('unclear', 'request')),"                                                     \
+    "  since INTEGER NOT NULL,"                                                                                        \
+    "  count INTEGER NOT NULL,"                                                                                        \
+    "  PRIMARY KEY (uid, what)"                                                                                        \
+    ") STRICT, WITHOUT ROWID;"
+
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
     VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_HELD VERSION_1_MEMORY
-        VERSION_1_AUDIT "PRAGMA user_version = 1;",
+        VERSION_1_AUDIT VERSION_1_ADMINS "PRAGMA user_version = 1;",
 };
