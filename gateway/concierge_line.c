@@ -37,8 +37,16 @@ static bool ends_with(const char *start, const char *end, const char *text)
     return (size_t)(end - start) >= len && memcmp(end - len, text, len) == 0;
 }
 
+/* Most characters are none of these, and each is looked at many times. */
+static bool is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 static size_t blank_at(const char *at, const char *end)
 {
+    if (is_plain(*at))
+        return 0;
     for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++)
         if (starts_with(at, end, blanks[i]))
             return strlen(blanks[i]);
@@ -98,6 +106,8 @@ static bool unwrap(const char **start, const char **end)
 /* One mark at the start or the end of a word, whose partner stands elsewhere in the line. 0: none. */
 static size_t mark_at_start(const char *start, const char *end)
 {
+    if (start == end || is_plain(*start))
+        return 0;
     for (size_t i = 0; i < PAIR_COUNT; i++)
         if (starts_with(start, end, pairs[i].open))
             return strlen(pairs[i].open);
@@ -106,6 +116,8 @@ static size_t mark_at_start(const char *start, const char *end)
 
 static size_t mark_at_end(const char *start, const char *end)
 {
+    if (start == end || is_plain(end[-1]))
+        return 0;
     for (size_t i = 0; i < PAIR_COUNT; i++)
         if (ends_with(start, end, pairs[i].close))
             return strlen(pairs[i].close);

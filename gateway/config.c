@@ -302,7 +302,7 @@ char *config_find_socket(const char *file)
     return path || !is_whole ? path : xstrdup(CONFIG_DEFAULT_SOCKET);
 }
 
-static void free_list(char **list)
+void config_free_list(char **list)
 {
     for (char **entry = list; entry && *entry; entry++)
         free(*entry);
@@ -315,11 +315,11 @@ static void free_listener(struct config_listener *listener)
     free(listener->address);
     free(listener->certificate);
     free(listener->key);
-    free_list(listener->clients);
-    free_list(listener->proxy_protocol);
-    free_list(listener->xclient);
-    free_list(listener->xforward);
-    free_list(listener->exempt);
+    config_free_list(listener->clients);
+    config_free_list(listener->proxy_protocol);
+    config_free_list(listener->xclient);
+    config_free_list(listener->xforward);
+    config_free_list(listener->exempt);
     free(listener->trust_authserv_id);
 }
 
@@ -339,7 +339,7 @@ void config_free(struct config **config_in)
                       config->postfix.policy, config->postfix.recipients_db };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
-    free_list(config->postfix.clients);
+    config_free_list(config->postfix.clients);
     config_free_mail(config);
     config_free_policy(config);
     config_free_relays(config);

@@ -54,6 +54,7 @@ enum config_match {
     CONFIG_MATCH_DOMAIN,  /* the domain, or one above or below it */
     CONFIG_MATCH_NONE,    /* nothing: only the recipient is judged */
 };
+enum { CONFIG_ADMINS_MAX = 100 };
 enum config_group_invites { CONFIG_INVITES_MEMBERS, CONFIG_INVITES_NOBODY };
 enum config_unknown_senders { CONFIG_UNKNOWN_REJECT, CONFIG_UNKNOWN_HOLD };
 enum config_proof { CONFIG_PROOF_DMARC, CONFIG_PROOF_DKIM, CONFIG_PROOF_NONE };
@@ -100,6 +101,8 @@ struct config {
         enum config_group_invites group_invites; /* whose invitations are accepted without an administrator */
         int64_t max_message;
         unsigned automatic_per_hour; /* of a pair; 0: no limit */
+        char **admins;               /* aliases in the silo, NULL-terminated; NULL: none */
+        unsigned requests_per_day;   /* of a member; 0: no limit */
     } policy;
     struct {            /* mail of unknown senders, in the section `policy`; see hold.h */
         char *key;      /* file */

@@ -48,12 +48,15 @@ extern const struct config_keyword config_unknown_senders[], config_group_invite
 enum { CONFIG_POLICY_OPTIONS_MAX = 24 }; /* keys, and the end */
 void config_policy_options(cfg_opt_t options_out[static CONFIG_POLICY_OPTIONS_MAX]);
 void config_take_policy(cfg_t *cfg, struct config *config, struct config_report *report);
+int config_check_admins(cfg_t *cfg, cfg_opt_t *opt);
 void config_free_policy(struct config *config);
 
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report);
 
 /* Of the schema. */
 char *config_copy_string(cfg_t *cfg, const char *key); /* NULL when it is not set */
+char **config_copy_list(cfg_t *cfg, const char *key);  /* NULL-terminated; NULL when it is empty */
+void config_free_list(char **list);
 int config_word(cfg_t *cfg, const struct config_keyword *words, const char *key);
 bool config_is_address(const char *text); /* host:port, [ipv6]:port or unix:/path */
 bool config_is_local_address(const char *address);

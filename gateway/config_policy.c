@@ -5,6 +5,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config_internal.h"
+#include "tmtp/tmtp_alias.h"
 
 enum { KEY_PATH_MAX = 4096 };
 
@@ -34,10 +35,30 @@ void config_policy_options(cfg_opt_t options_out[static CONFIG_POLICY_OPTIONS_MA
         CFG_INT("hold_sender_messages", 10, CFGF_NONE),
         CFG_STR("hold_sender_size", "64M", CFGF_NONE),
         CFG_INT("hold_domain_messages", 100, CFGF_NONE),
+        CFG_STR_LIST("admins", NULL, CFGF_NODEFAULT),
+        CFG_INT("requests_per_day", 20, CFGF_NONE),
         CFG_END(),
     };
     _Static_assert(sizeof options <= CONFIG_POLICY_OPTIONS_MAX * sizeof options[0], "make room for more keys");
     memcpy(options_out, options, sizeof options);
+}
+
+/* They are pinged, as members are. */
+int config_check_admins(cfg_t *cfg, cfg_opt_t *opt)
+{
+    unsigned last = cfg_opt_size(opt);
+    if (!config_list_grew(opt, last))
+        return 0;
+    const char *alias = cfg_opt_getnstr(opt, last - 1);
+    size_t len = strlen(alias);
+    if (len < TMTP_ALIAS_MIN || len > TMTP_ALIAS_MAX || !tmtp_alias_is_safe(alias))
+        config_value_problem(cfg,
+                             "%s: \"%s\" can't be an alias in the silo: expected 8 to 200 bytes, 255 when escaped as "
+                             "in a URL",
+                             opt->name, alias);
+    else if (last == CONFIG_ADMINS_MAX + 1)
+        config_value_problem(cfg, "%s: expected at most %d aliases", opt->name, CONFIG_ADMINS_MAX);
+    return 0;
 }
 
 static char *default_key(const struct config *config)
@@ -81,10 +102,13 @@ void config_take_policy(cfg_t *cfg, struct config *config, struct config_report 
         (enum config_group_invites)config_word(policy, config_group_invites, "group_invites");
     config->policy.max_message = size_of(policy, "max_message");
     config->policy.automatic_per_hour = (unsigned)cfg_getint(policy, "automatic_per_hour");
+    config->policy.admins = config_copy_list(policy, "admins");
+    config->policy.requests_per_day = (unsigned)cfg_getint(policy, "requests_per_day");
     take_hold(policy, config, report);
 }
 
 void config_free_policy(struct config *config)
 {
     free(config->hold.key);
+    config_free_list(config->policy.admins);
 }

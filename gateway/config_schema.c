@@ -359,6 +359,8 @@ static const struct {
     { "dkim|domain", check_domain },
     { "policy|max_message", check_size },
     { "policy|automatic_per_hour", check_count_or_none },
+    { "policy|admins", config_check_admins },
+    { "policy|requests_per_day", check_count_or_none },
     { "policy|hold_for", check_retry },
     { "policy|hold_key", check_absolute_path },
     { "policy|hold_messages", check_count },
@@ -475,8 +477,7 @@ char *config_copy_string(cfg_t *cfg, const char *key)
     return value ? xstrdup(value) : NULL;
 }
 
-/* NULL-terminated; NULL when it is empty. */
-static char **copy_list(cfg_t *cfg, const char *key)
+char **config_copy_list(cfg_t *cfg, const char *key)
 {
     unsigned size = cfg_size(cfg, key);
     if (size == 0)
@@ -546,7 +547,7 @@ static bool lets_everybody_in(const struct config_listener *listener)
 
 static void take_limits(cfg_t *section, struct config_listener *listener)
 {
-    listener->exempt = copy_list(section, "exempt");
+    listener->exempt = config_copy_list(section, "exempt");
     listener->max_sessions = (unsigned)cfg_getint(section, "max_sessions");
     listener->max_sessions_per_client = (unsigned)cfg_getint(section, "max_sessions_per_client");
     listener->connections_per_minute = (unsigned)cfg_getint(section, "connections_per_minute");
@@ -572,10 +573,10 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     take_limits(section, listener);
     listener->trust_authserv_id = config_copy_string(section, "trust_authserv_id");
     listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
-    listener->clients = copy_list(section, "clients");
-    listener->proxy_protocol = copy_list(section, "proxy_protocol");
-    listener->xclient = copy_list(section, "xclient");
-    listener->xforward = copy_list(section, "xforward");
+    listener->clients = config_copy_list(section, "clients");
+    listener->proxy_protocol = config_copy_list(section, "proxy_protocol");
+    listener->xclient = config_copy_list(section, "xclient");
+    listener->xforward = config_copy_list(section, "xforward");
     if (!listener->address)
         config_problem(report, 0, "listen %s: address is missing; expected host:port or unix:/path", listener->name);
     check_certificate(listener, report);
@@ -646,7 +647,7 @@ static void take_postfix(cfg_t *cfg, struct config *config, struct config_report
     cfg_t *section = cfg_getsec(cfg, "postfix");
     config->postfix.socketmap = config_copy_string(section, "socketmap");
     config->postfix.policy = config_copy_string(section, "policy");
-    config->postfix.clients = copy_list(section, "clients");
+    config->postfix.clients = config_copy_list(section, "clients");
     config->postfix.recipients_db = config_copy_string(section, "recipients_db");
     config->postfix.policy_match = (enum config_match)config_word(section, policy_matches, "policy_match");
     check_postfix_server(config, "socketmap", config->postfix.socketmap, report);

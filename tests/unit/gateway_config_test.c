@@ -132,6 +132,28 @@ static void test_content(void **state)
     strbuf_free(&problems);
 }
 
+static void test_admins(void **state)
+{
+    (void)state;
+    struct strbuf problems;
+    char path[32];
+    strbuf_init(&problems, 4096);
+    struct config *config = load("domain = \"d.example\"\n" GOOD_REST
+                                 "policy { admins = { \"Alice Admin\", \"Bernd Ältester\" } requests_per_day = 3 }\n",
+                                 &problems, path);
+    assert_string_equal(problems.data, "");
+    assert_string_equal(config->policy.admins[0], "Alice Admin");
+    assert_string_equal(config->policy.admins[1], "Bernd Ältester");
+    assert_null(config->policy.admins[2]);
+    assert_int_equal(config->policy.requests_per_day, 3);
+    config_free(&config);
+    config = load("domain = \"d.example\"\n" GOOD_REST, &problems, path);
+    assert_null(config->policy.admins);
+    assert_int_equal(config->policy.requests_per_day, 20);
+    config_free(&config);
+    strbuf_free(&problems);
+}
+
 struct mistake {
     const char *text;
     int line;         /* 0: about the file as a whole */
@@ -157,6 +179,10 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST "policy { proof = spf }\n", 6, "expected dmarc, dkim or none" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  max_message = \"many\"\n}\n", 7, "expected a size" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  automatic_per_hour = -1\n}\n", 7, "or 0 for no limit" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { admins = { \"Alice Admin\", \"short\" } }\n", 6,
+      "\"short\" can't be an alias" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { admins = { \"\" } }\n", 6, "can't be an alias" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { requests_per_day = -1 }\n", 6, "or 0 for no limit" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n# why\n  max_message = \"2G\"\n}\n", 8,
       "expected a size" }, /* SQLite's blobs end below 1 GiB */
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"5\" }\n", 6, "expected a duration" },
@@ -546,6 +572,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_and_values),
         cmocka_unit_test(test_content),
+        cmocka_unit_test(test_admins),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_all_mistakes_in_one_go),
