@@ -284,6 +284,16 @@ static void on_auth_results(struct scan *scan, const char *value, size_t len)
     add_value(&scan->facts->auth_results, &scan->facts->auth_results_count, value, len);
 }
 
+static void on_arc_seal(struct scan *scan, const char *value, size_t len)
+{
+    add_value(&scan->facts->arc_seals, &scan->facts->arc_seal_count, value, len);
+}
+
+static void on_arc_results(struct scan *scan, const char *value, size_t len)
+{
+    add_value(&scan->facts->arc_results, &scan->facts->arc_result_count, value, len);
+}
+
 static void on_loop_mark(struct scan *scan, const char *value, size_t len)
 {
     add_value(&scan->facts->loop_marks, &scan->facts->loop_mark_count, value, len);
@@ -299,6 +309,8 @@ static const struct field {
     { "References", on_references },
     { "Received", on_received },
     { "Authentication-Results", on_auth_results },
+    { "ARC-Seal", on_arc_seal },
+    { "ARC-Authentication-Results", on_arc_results },
     { "X-Postern-Loop", on_loop_mark },
     { "Auto-Submitted", on_auto_submitted },
     { "Precedence", on_precedence },
@@ -420,6 +432,8 @@ void mail_header_facts_free(struct mail_header_facts *facts)
     free(facts->message_id);
     free_values(facts->references, facts->reference_count);
     free_values(facts->auth_results, facts->auth_results_count);
+    free_values(facts->arc_seals, facts->arc_seal_count);
+    free_values(facts->arc_results, facts->arc_result_count);
     free_values(facts->loop_marks, facts->loop_mark_count);
     memset(facts, 0, sizeof *facts);
 }

@@ -44,8 +44,12 @@ struct mail_header_facts {
     size_t header_size;        /* octets up to and with the empty line; of what was read when too_long */
     char **auth_results;       /* values of Authentication-Results, top first, unfolded */
     size_t auth_results_count; /* at most 50; further ones are dropped */
-    char **loop_marks;         /* values of X-Postern-Loop */
-    size_t loop_mark_count;    /* at most 50 */
+    char **arc_seals;          /* values of ARC-Seal and ARC-Authentication-Results, likewise; see arc_sets.h */
+    size_t arc_seal_count;
+    char **arc_results;
+    size_t arc_result_count;
+    char **loop_marks;      /* values of X-Postern-Loop */
+    size_t loop_mark_count; /* at most 50 */
 };
 
 /* data: the message from its start, as much of it as is at hand (beyond MAIL_HEADER_MAX octets nothing is looked at).
