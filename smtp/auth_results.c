@@ -286,6 +286,20 @@ enum auth_result auth_results_dmarc(const struct auth_results *results, const ch
     return worst;
 }
 
+enum auth_result auth_results_dkim(const struct auth_results *results, const char *from_domain)
+{
+    enum auth_result best = AUTH_RESULT_NONE;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct auth_results_method *method = &results->methods[i];
+        if (strcmp(method->method, "dkim") != 0 || !smtp_domain_equal(method->header_d, from_domain))
+            continue;
+        if (method->result == AUTH_RESULT_PASS)
+            return AUTH_RESULT_PASS;
+        best = method->result;
+    }
+    return best;
+}
+
 const char *auth_result_name(enum auth_result result)
 {
     static const char *const names[] = {

@@ -47,4 +47,6 @@ int auth_results_parse(const char *value, size_t len, struct auth_results *resul
 /* The dmarc result for the From domain: PASS only with dmarc=pass and header.from equal to from_domain (or header.from
  * absent is not enough: then OTHER). NONE when there is no dmarc result. A fail beside a pass is a fail. */
 enum auth_result auth_results_dmarc(const struct auth_results *results, const char *from_domain);
+/* Of DKIM alone: PASS only with dkim=pass and header.d equal to from_domain. */
+enum auth_result auth_results_dkim(const struct auth_results *results, const char *from_domain);
 const char *auth_result_name(enum auth_result result);

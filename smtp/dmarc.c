@@ -195,6 +195,17 @@ static void describe(struct dmarc_verdict *verdict)
 
 /* ---- alignment (section 3.1) ---- */
 
+void dmarc_normalise_domain(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
+{
+    struct smtp_address address = { .local = "x" };
+    out[0] = '\0';
+    if (!domain[0] || strlen(domain) >= sizeof address.domain)
+        return;
+    memcpy(address.domain, domain, strlen(domain) + 1);
+    if (smtp_address_canonicalise(&address, SMTP_CASE_FOLDED) == 1)
+        memcpy(out, address.domain, sizeof address.domain);
+}
+
 static bool is_aligned(const struct public_suffixes *suffixes, const char *from, const char *domain, bool is_strict)
 {
     if (strcmp(from, domain) == 0)
@@ -227,25 +238,12 @@ static void consider(struct dmarc_verdict *verdict, const struct public_suffixes
     *best = better(*best, result);
 }
 
-/* As the DNS has it. */
-static void to_ascii(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
-{
-    struct smtp_address address = { .local = "x" };
-    snprintf(address.domain, sizeof address.domain, "%s", domain);
-    out[0] = '\0';
-    if (!domain[0] || smtp_address_to_ascii(&address, &address) != 1)
-        return;
-    for (size_t i = 0; (out[i] = address.domain[i]); i++)
-        if (out[i] >= 'A' && out[i] <= 'Z')
-            out[i] = (char)(out[i] - 'A' + 'a');
-}
-
 void dmarc_check(const struct dmarc_request *request, const struct public_suffixes *suffixes, dns_ask *ask,
                  void *ask_ctx, struct dmarc_verdict *verdict_out)
 {
     memset(verdict_out, 0, sizeof *verdict_out);
     verdict_out->result = AUTH_RESULT_FAIL;
-    to_ascii(request->from_domain, verdict_out->domain);
+    dmarc_normalise_domain(request->from_domain, verdict_out->domain);
     if (!verdict_out->domain[0])
         return;
     discover(public_suffixes_organisation(suffixes, verdict_out->domain), ask, ask_ctx, verdict_out);

@@ -63,4 +63,6 @@ struct dmarc_verdict {
 
 void dmarc_check(const struct dmarc_request *request, const struct public_suffixes *suffixes, dns_ask *ask,
                  void *ask_ctx, struct dmarc_verdict *verdict_out);
+/* As the DNS has it: A-labels in lower case; "" when there is no such form. */
+void dmarc_normalise_domain(const char *domain, char out[static SMTP_DOMAIN_MAX + 1]);
 const char *dmarc_policy_name(enum dmarc_policy policy); /* "reject" */
