@@ -16,10 +16,10 @@
 #include "base/xmalloc.h"
 
 enum {
-    RESTART_FIRST_MS = 100,     /* before a process that ended is replaced ... */
-    RESTART_LONGEST_MS = 10000, /* ... doubled each time until one is ready */
-    GRACE_MS = 500,             /* to end, which takes it a few milliseconds */
-    SILENT_AFTER = 5,           /* questions without an answer one after another: worth a line in the log */
+    PAUSE_FIRST_MS = 100,     /* before a process that ended is replaced ... */
+    PAUSE_LONGEST_MS = 10000, /* ... doubled each time until one is ready */
+    GRACE_MS = 500,           /* to end, which takes it a few milliseconds */
+    SILENT_AFTER = 5,         /* questions without an answer one after another: worth a line in the log */
 };
 
 /* Somebody who waits. */
@@ -49,11 +49,11 @@ struct resolver {
     struct resolver_settings_wire settings;
     int64_t timeout_ms;
 
-    pid_t pid; /* 0: there is none; the restart timer runs */
+    pid_t pid; /* 0: there is none */
     int socket;
     struct loop_watch *watch;
-    struct timer *restart;
-    int64_t restart_ms;
+    struct timer *pause; /* while it runs, none is started */
+    int64_t pause_ms;
 
     struct question *questions;
     uint32_t last_number;
@@ -61,6 +61,7 @@ struct resolver {
     struct timer *tell;
     unsigned unanswered; /* questions since the last answer */
     struct resolver_counts counts;
+    bool closing;
     struct ipc_message message; /* the last one received */
 };
 
@@ -127,6 +128,17 @@ static int tell_process(struct resolver *resolver, enum resolver_message_type ty
     return sent == 1;
 }
 
+static void on_pause_over(void *arg)
+{
+    (void)arg; /* the next question starts a process */
+}
+
+static void pause_after_failure(struct resolver *resolver)
+{
+    timer_start(resolver->pause, resolver->pause_ms);
+    resolver->pause_ms = resolver->pause_ms * 2 < PAUSE_LONGEST_MS ? resolver->pause_ms * 2 : PAUSE_LONGEST_MS;
+}
+
 static void lose_process(struct resolver *resolver, const char *reason)
 {
     log_error("resolver.lost", "pid=%d waiting=%u reason=%s", (int)resolver->pid, resolver->counts.waiting, reason);
@@ -134,8 +146,8 @@ static void lose_process(struct resolver *resolver, const char *reason)
     child_end(resolver->pid, resolver->socket, 0);
     resolver->pid = 0;
     resolver->socket = -1;
-    resolver->counts.restarts++;
-    timer_start(resolver->restart, resolver->restart_ms);
+    resolver->counts.losses++;
+    pause_after_failure(resolver);
     /* Askers may ask anew, and are refused, but not from inside the call. */
     while (resolver->questions != NULL)
         settle(resolver->questions, dns_answer_without_records(DNS_TEMPORARY));
@@ -200,37 +212,35 @@ static void on_message(int fd, void *arg)
     if (got == 1)
         ipc_close_fds(message);
     if (is_good && message->type == RESOLVER_READY) {
-        resolver->restart_ms = RESTART_FIRST_MS;
+        resolver->pause_ms = PAUSE_FIRST_MS;
         log_debug("resolver.ready", "pid=%d", (int)resolver->pid);
     } else if (is_good && message->type == RESOLVER_FAILED) {
         log_error("resolver.failed", "reason=%.*s", (int)message->len, (const char *)message->payload);
+        lose_process(resolver, "failed");
     } else if (!is_good || message->type != RESOLVER_ANSWER || !on_answer(resolver)) {
         lose_process(resolver, got < 0 ? "ended" : "broke the protocol");
     }
 }
 
-static int start_process(struct resolver *resolver)
+static void start_process(struct resolver *resolver)
 {
     pid_t pid = child_start(resolver->program, resolver->argv, &resolver->socket);
     if (pid < 0) {
         resolver->socket = -1;
-        return -1;
+        log_error("resolver.not_started", "error=%s", strerror(errno));
+        pause_after_failure(resolver);
+        return;
     }
     resolver->pid = pid;
     resolver->watch = loop_watch_new(resolver->loop, resolver->socket, on_message, resolver);
     (void)tell_process(resolver, RESOLVER_SETTINGS, &resolver->settings, sizeof resolver->settings);
-    return 1;
 }
 
-static void on_restart(void *arg)
+static bool has_process(struct resolver *resolver)
 {
-    struct resolver *resolver = arg;
-    resolver->restart_ms =
-        resolver->restart_ms * 2 < RESTART_LONGEST_MS ? resolver->restart_ms * 2 : RESTART_LONGEST_MS;
-    if (start_process(resolver) < 0) {
-        log_error("resolver.not_started", "error=%s", strerror(errno));
-        timer_start(resolver->restart, resolver->restart_ms);
-    }
+    if (resolver->pid == 0 && !timer_is_running(resolver->pause) && !resolver->closing)
+        start_process(resolver);
+    return resolver->pid != 0;
 }
 
 /* ---- asking ---- */
@@ -275,19 +285,24 @@ static struct question *find_same(struct resolver *resolver, const char *wire, s
     return question;
 }
 
+static int send_question(const struct question *question)
+{
+    char message[sizeof question->number + DNS_QUESTION_WIRE_MAX];
+    memcpy(message, &question->number, sizeof question->number);
+    memcpy(message + sizeof question->number, question->wire, question->wire_len);
+    return tell_process(question->resolver, RESOLVER_ASK, message, sizeof question->number + question->wire_len);
+}
+
 /* NULL when the process can't take it. */
 static struct question *question_new(struct resolver *resolver, enum dns_type type, const char *wire, size_t len)
 {
     struct question *question = xcalloc(1, sizeof *question);
-    char message[sizeof question->number + DNS_QUESTION_WIRE_MAX];
     question->resolver = resolver;
     question->type = type;
     question->number = resolver->last_number + 1;
     memcpy(question->wire, wire, len);
     question->wire_len = len;
-    memcpy(message, &question->number, sizeof question->number);
-    memcpy(message + sizeof question->number, wire, len);
-    if (tell_process(resolver, RESOLVER_ASK, message, sizeof question->number + len) == 0) {
+    if (send_question(question) == 0) {
         free(question);
         return NULL;
     }
@@ -313,7 +328,7 @@ void resolver_ask(struct resolver *resolver, const char *name, enum dns_type typ
         return;
     }
     struct question *question = NULL;
-    if (has_room && resolver->pid != 0) {
+    if (has_room && has_process(resolver)) {
         question = find_same(resolver, wire, len);
         if (question == NULL)
             question = question_new(resolver, type, wire, len);
@@ -352,9 +367,10 @@ struct resolver_counts resolver_counts(const struct resolver *resolver)
 
 /* ---- the resolver as its owner sees it ---- */
 
-static void copy_settings(struct resolver *resolver, const struct resolver_settings *settings)
+static void take_settings(struct resolver *resolver, const struct resolver_settings *settings)
 {
     struct resolver_settings_wire *wire = &resolver->settings;
+    memset(wire, 0, sizeof *wire);
     for (size_t i = 0; settings->servers != NULL && settings->servers[i] != NULL && i < RESOLVER_SERVERS_MAX; i++) {
         size_t len = strlen(settings->servers[i]);
         assert(len < RESOLVER_SERVER_TEXT_MAX);
@@ -365,6 +381,7 @@ static void copy_settings(struct resolver *resolver, const struct resolver_setti
         assert(len < PATH_MAX);
         memcpy(wire->trust_anchor, settings->trust_anchor, len + 1);
     }
+    resolver->timeout_ms = settings->timeout_ms;
 }
 
 struct resolver *resolver_new(struct loop *loop, const struct resolver_settings *settings)
@@ -372,18 +389,38 @@ struct resolver *resolver_new(struct loop *loop, const struct resolver_settings 
     struct resolver *resolver = xcalloc(1, sizeof *resolver);
     resolver->loop = loop;
     resolver->program = xstrdup(settings->program);
-    resolver->argv = child_arguments_new(settings->arguments);
-    resolver->timeout_ms = settings->timeout_ms;
-    resolver->restart_ms = RESTART_FIRST_MS;
-    copy_settings(resolver, settings);
-    resolver->restart = timer_new(loop, on_restart, resolver);
+    resolver->argv = child_arguments_new((const char *const[]){ RESOLVER_ARGUMENT, NULL });
+    resolver->socket = -1;
+    resolver->pause_ms = PAUSE_FIRST_MS;
+    take_settings(resolver, settings);
+    resolver->pause = timer_new(loop, on_pause_over, resolver);
     resolver->tell = timer_new(loop, on_tell, resolver);
-    if (start_process(resolver) < 0) {
-        int saved = errno;
-        resolver_free(&resolver);
-        errno = saved;
-    }
     return resolver;
+}
+
+static void end_process(struct resolver *resolver, int grace_ms)
+{
+    loop_watch_free(&resolver->watch);
+    if (resolver->pid != 0)
+        child_end(resolver->pid, resolver->socket, grace_ms);
+    resolver->pid = 0;
+    resolver->socket = -1;
+}
+
+void resolver_reconfigure(struct resolver *resolver, const struct resolver_settings *settings)
+{
+    take_settings(resolver, settings);
+    resolver->pause_ms = PAUSE_FIRST_MS;
+    timer_stop(resolver->pause);
+    bool was_running = resolver->pid != 0;
+    end_process(resolver, 0);
+    if (!was_running)
+        return;
+    start_process(resolver);
+    /* A question that is not taken ends by its own time. */
+    for (const struct question *question = resolver->questions; resolver->pid != 0 && question != NULL;
+         question = question->next)
+        (void)send_question(question);
 }
 
 void resolver_free(struct resolver **resolver)
@@ -392,16 +429,14 @@ void resolver_free(struct resolver **resolver)
     if (r == NULL)
         return;
     *resolver = NULL;
-    loop_watch_free(&r->watch);
-    if (r->pid != 0)
-        child_end(r->pid, r->socket, GRACE_MS);
-    r->pid = 0; /* who asks anew while it is told is refused */
+    end_process(r, GRACE_MS);
+    r->closing = true; /* who asks anew while it is told is refused */
     while (r->questions != NULL || r->ready != NULL) {
         while (r->questions != NULL)
             settle(r->questions, dns_answer_without_records(DNS_TEMPORARY));
         on_tell(r);
     }
-    timer_free(&r->restart);
+    timer_free(&r->pause);
     timer_free(&r->tell);
     child_arguments_free(&r->argv);
     free(r->program);

@@ -2,8 +2,9 @@
  *
  * Nobody else in Postern sends DNS queries to prove senders. The process runs libunbound (a cache, DNSSEC if there is a trust
  * anchor) and asks the configured servers, which are expected to be resolvers themselves. It reads what any name server of the
- * world cares to answer, so it is locked in: it can open sockets of the Internet, and no files, and start no programs. If it dies it is
- * replaced after a short pause; what was asked of it is answered DNS_TEMPORARY, as is everything until then.
+ * world cares to answer, so it is locked in: it can open sockets of the Internet, and no files, and start no programs. The
+ * first question starts it, as the user that the daemon is by then. If it dies, what was asked of it is answered DNS_TEMPORARY, as is
+ * everything during a short pause; the next question starts another one.
  */
 #pragma once
 #include <stddef.h>
@@ -22,11 +23,10 @@ enum {
 };
 
 struct resolver_settings {
-    const char *program;          /* path to execute (usually /proc/self/exe) */
-    const char *const *arguments; /* NULL-terminated argv[1..]; its main() calls resolver_main() */
-    const char *const
-        *servers; /* NULL-terminated, "192.0.2.1:53" or "[2001:db8::1]:53"; NULL: those of /etc/resolv.conf as the
-                                   * process starts, as the C library does 127.0.0.1 when it names none */
+    const char *program; /* usually "/proc/self/exe"; given RESOLVER_ARGUMENT it must call resolver_main() */
+    /* NULL-terminated, "192.0.2.1:53" or "[2001:db8::1]:53", numbers only (asserted). NULL: those of /etc/resolv.conf as the process starts;
+     * 127.0.0.1, as the C library does, when it names none. */
+    const char *const *servers;
     const char *trust_anchor; /* file of DS or DNSKEY records by which answers are validated; NULL: they are not */
     int64_t timeout_ms;       /* for an answer, whatever has to be asked for it; then DNS_TEMPORARY */
 };
@@ -40,15 +40,19 @@ struct resolver_counts {
     uint64_t timed_out; /* no answer in time */
     uint64_t temporary; /* SERVFAIL and the like, too large or malformed answers */
     uint64_t bogus;     /* forged, says DNSSEC */
-    uint64_t restarts;  /* of the process */
+    uint64_t losses;    /* of the process, or failures to make use of its settings */
     unsigned waiting;   /* now */
 };
 
-/* Starts the process, as the user that the daemon is by now. Settings are copied. NULL with errno when the program cannot be
- * executed. A trust anchor that is unusable makes it end again and again, with an error in the log each time: nothing is answered
- * unvalidated. */
+#define RESOLVER_ARGUMENT "--worker=resolver"
+
+/* Never NULL. Settings are copied. What is wrong with them (trust anchors that can't be used, see base/resolver_anchors.h) is an error
+ * in the log and DNS_TEMPORARY for everybody: nothing is answered unvalidated. */
 struct resolver *resolver_new(struct loop *loop, const struct resolver_settings *settings)
     __attribute__((warn_unused_result));
+/* Other servers, anchors, time limit: a new process (with an empty cache) is asked all that waits; what waits keeps its time limit. Reads
+ * /etc/resolv.conf and the anchors again, even if the settings are the same. The program stays. */
+void resolver_reconfigure(struct resolver *resolver, const struct resolver_settings *settings);
 /* What waits is answered DNS_TEMPORARY, from inside this call. Not to be called in a resolver_done. */
 void resolver_free(struct resolver **resolver);
 
@@ -61,5 +65,5 @@ void resolver_ask_for_worker(struct resolver *resolver, struct worker_question *
 
 struct resolver_counts resolver_counts(const struct resolver *resolver);
 
-/* The process's side, called from main() of the program when it was started with the arguments of the settings. */
+/* The process's side, called from main() of the program when RESOLVER_ARGUMENT is its only argument. */
 _Noreturn void resolver_main(void);

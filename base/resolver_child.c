@@ -47,6 +47,11 @@ static _Noreturn void fail(const char *step, const char *reason)
     strbuf_init(&text, 1000);
     strbuf_add_fmt(&text, "%s: %s", step, reason);
     tell_daemon(RESOLVER_FAILED, text.data, text.len);
+    /* The daemon ends us when it has read this. What it asked meanwhile must not be left unread: the kernel would report that to it
+     * in place of our message. */
+    struct ipc_message *ignored = xmalloc(sizeof *ignored);
+    while (ipc_receive(CHILD_SOCKET_FD, ignored) == 1)
+        ipc_close_fds(ignored);
     _exit(EX_CONFIG);
 }
 

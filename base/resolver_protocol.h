@@ -1,7 +1,7 @@
 /* resolver_protocol.h - what the daemon and the resolver's process say to each other (private to resolver*.c)
  *
  *   daemon -> process   RESOLVER_SETTINGS once, first; RESOLVER_ASK; RESOLVER_CANCEL; closing means: end
- *   process -> daemon   RESOLVER_READY when it could make use of the settings, or RESOLVER_FAILED and its end; RESOLVER_ANSWER once
+ *   process -> daemon   RESOLVER_READY when it could make use of the settings, or RESOLVER_FAILED and nothing more; RESOLVER_ANSWER once
  *                       for each question that is not cancelled
  *
  * The process is not trusted: it reads what strangers' name servers say.

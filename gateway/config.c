@@ -45,7 +45,7 @@ void config_problem(struct config_report *report, int line, const char *fmt, ...
 /* Keys that the documentation of later versions has: somebody may have read it. */
 static bool is_of_later_version(const char *message)
 {
-    static const char *const keys[] = { "'hold_for'", "'admins'", "'verify'", "'metrics'", "'http'" };
+    static const char *const keys[] = { "'hold_for'", "'admins'", "'metrics'", "'http'" };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strstr(message, keys[i]))
             return true;
@@ -342,6 +342,7 @@ void config_free(struct config **config_in)
     config_free_list(config->postfix.clients);
     config_free_mail(config);
     config_free_policy(config);
+    config_free_verify(config);
     config_free_relays(config);
     free(config->listeners);
     free(config);

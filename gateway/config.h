@@ -111,6 +111,11 @@ struct config {
         int64_t size, sender_size;                           /* octets, likewise */
     } hold;
     struct {
+        char **servers;     /* that are asked for DNS, "ADDRESS:PORT", NULL-terminated; NULL: the system's */
+        char *trust_anchor; /* file; NULL: answers are not validated */
+        int64_t dns_timeout_ms;
+    } verify;
+    struct {
         int64_t first_ms, longest_ms, give_up_ms, warn_after_ms;
         int64_t reports_ms; /* after that, how long reports about a message are taken */
     } retry;

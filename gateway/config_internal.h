@@ -43,6 +43,14 @@ void config_free_mail(struct config *config);
 extern const struct config_keyword config_content_bodies[], config_content_quotes[], config_content_answered[];
 void config_take_content(cfg_t *cfg, struct config *config);
 
+/* config_listen.c */
+extern const struct config_keyword config_listen_tls[], config_listen_protocols[];
+enum { CONFIG_LISTEN_OPTIONS_MAX = 32 }; /* keys, and the end */
+void config_listen_options(cfg_opt_t options_out[static CONFIG_LISTEN_OPTIONS_MAX]);
+void config_take_listeners(cfg_t *cfg, struct config *config, struct config_report *report);
+void config_check_proof_of_strangers(const struct config *config, struct config_report *report);
+bool config_is_port_0(const char *address); /* a different one each time */
+
 /* config_policy.c */
 extern const struct config_keyword config_unknown_senders[], config_group_invites[], config_proofs[];
 enum { CONFIG_POLICY_OPTIONS_MAX = 24 }; /* keys, and the end */
@@ -51,12 +59,22 @@ void config_take_policy(cfg_t *cfg, struct config *config, struct config_report 
 int config_check_admins(cfg_t *cfg, cfg_opt_t *opt);
 void config_free_policy(struct config *config);
 
+/* config_verify.c */
+enum { CONFIG_VERIFY_OPTIONS_MAX = 4 }; /* keys, and the end */
+void config_verify_options(cfg_opt_t options_out[static CONFIG_VERIFY_OPTIONS_MAX]);
+int config_check_resolver(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_trust_anchor(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_dns_timeout(cfg_t *cfg, cfg_opt_t *opt);
+void config_take_verify(cfg_t *cfg, struct config *config);
+void config_free_verify(struct config *config);
+
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report);
 
 /* Of the schema. */
 char *config_copy_string(cfg_t *cfg, const char *key); /* NULL when it is not set */
 char **config_copy_list(cfg_t *cfg, const char *key);  /* NULL-terminated; NULL when it is empty */
 void config_free_list(char **list);
+int64_t config_duration(cfg_t *cfg, const char *key); /* milliseconds; 0 when it is none, which was reported */
 int config_word(cfg_t *cfg, const struct config_keyword *words, const char *key);
 bool config_is_address(const char *text); /* host:port, [ipv6]:port or unix:/path */
 bool config_is_local_address(const char *address);

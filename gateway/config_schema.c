@@ -15,12 +15,6 @@
 #include "smtp/smtp_address.h"
 #include "tmtp/tmtp_alias.h"
 
-static const struct config_keyword tls_policies[] = { { "none", SMTP_TLS_NONE },
-                                                      { "may", SMTP_TLS_MAY },
-                                                      { "require", SMTP_TLS_REQUIRE },
-                                                      { "implicit", SMTP_TLS_IMPLICIT },
-                                                      { 0 } };
-static const struct config_keyword protocols[] = { { "smtp", false }, { "lmtp", true }, { 0 } };
 static const struct config_keyword log_levels[] = { { "debug", LOG_LEVEL_DEBUG },
                                                     { "info", LOG_LEVEL_INFO },
                                                     { "warning", LOG_LEVEL_WARNING },
@@ -278,8 +272,8 @@ static const struct {
     const char *path;
     const struct config_keyword *words;
 } word_keys[] = {
-    { "listen|protocol", protocols },
-    { "listen|tls", tls_policies },
+    { "listen|protocol", config_listen_protocols },
+    { "listen|tls", config_listen_tls },
     { "relay|tls", config_relay_tls },
     { "policy|unknown_senders", config_unknown_senders },
     { "policy|proof", config_proofs },
@@ -368,6 +362,9 @@ static const struct {
     { "policy|hold_sender_messages", check_count },
     { "policy|hold_sender_size", check_memory },
     { "policy|hold_domain_messages", check_count },
+    { "verify|resolver", config_check_resolver },
+    { "verify|trust_anchor", config_check_trust_anchor },
+    { "verify|dns_timeout", config_check_dns_timeout },
     { "retry|first", check_retry },
     { "retry|longest", check_retry },
     { "retry|give_up", check_retry },
@@ -390,36 +387,11 @@ static void set_checks(cfg_t *cfg)
 
 cfg_t *config_schema_new(void)
 {
-    char loopback[] = "{\"127.0.0.0/8\", \"::1\"}";
     cfg_opt_t silo[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),  CFG_STR("alias", "Email Gateway", CFGF_NONE),
                          CFG_BOOL("echo", cfg_true, CFGF_NONE),     CFG_STR("pin", NULL, CFGF_NODEFAULT),
                          CFG_STR("ca_file", NULL, CFGF_NODEFAULT),  CFG_STR("oidc_token_file", NULL, CFGF_NODEFAULT),
                          CFG_STR("retry_longest", "5m", CFGF_NONE), CFG_END() };
-    cfg_opt_t listen[] = { CFG_STR("address", NULL, CFGF_NODEFAULT),
-                           CFG_STR("protocol", "smtp", CFGF_NONE),
-                           CFG_STR("tls", "none", CFGF_NONE),
-                           CFG_STR("certificate", NULL, CFGF_NODEFAULT),
-                           CFG_STR("key", NULL, CFGF_NODEFAULT),
-                           CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
-                           CFG_STR_LIST("proxy_protocol", NULL, CFGF_NODEFAULT),
-                           CFG_STR_LIST("xclient", NULL, CFGF_NODEFAULT),
-                           CFG_STR_LIST("xforward", NULL, CFGF_NODEFAULT),
-                           CFG_STR_LIST("exempt", loopback, CFGF_NONE),
-                           CFG_INT("connections_per_minute", 600, CFGF_NONE),
-                           CFG_INT("messages_per_minute", 0, CFGF_NONE),
-                           CFG_INT("recipients_per_minute", 0, CFGF_NONE),
-                           CFG_INT("max_messages", 1000, CFGF_NONE),
-                           CFG_INT("max_junk_commands", 100, CFGF_NONE),
-                           CFG_INT("max_recipients", 1000, CFGF_NONE),
-                           CFG_INT("max_errors", 20, CFGF_NONE),
-                           CFG_STR("command_timeout", "5m", CFGF_NONE),
-                           CFG_STR("data_timeout", "3m", CFGF_NONE),
-                           CFG_STR("greet_delay", "0s", CFGF_NONE),
-                           CFG_INT("max_sessions", 1000, CFGF_NONE),
-                           CFG_INT("max_sessions_per_client", 100, CFGF_NONE),
-                           CFG_STR("trust_authserv_id", NULL, CFGF_NODEFAULT),
-                           CFG_BOOL("assume_authenticated", cfg_false, CFGF_NONE),
-                           CFG_END() };
+    cfg_opt_t listen[CONFIG_LISTEN_OPTIONS_MAX];
     cfg_opt_t relay[] = { CFG_STR("url", NULL, CFGF_NODEFAULT),
                           CFG_STR("tls", "may", CFGF_NONE),
                           CFG_STR("ca_file", NULL, CFGF_NODEFAULT),
@@ -436,6 +408,7 @@ cfg_t *config_schema_new(void)
     cfg_opt_t dkim[] = { CFG_STR("selector", NULL, CFGF_NODEFAULT), CFG_STR("key", NULL, CFGF_NODEFAULT),
                          CFG_STR("domain", NULL, CFGF_NODEFAULT), CFG_END() };
     cfg_opt_t policy[CONFIG_POLICY_OPTIONS_MAX];
+    cfg_opt_t verify[CONFIG_VERIFY_OPTIONS_MAX];
     cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE),    CFG_STR("longest", "4h", CFGF_NONE),
                           CFG_STR("give_up", "5d", CFGF_NONE),  CFG_STR("warn_after", "4h", CFGF_NONE),
                           CFG_STR("reports", "21d", CFGF_NONE), CFG_END() };
@@ -458,12 +431,15 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("content", content, CFGF_NONE),
                         CFG_SEC("dkim", dkim, CFGF_MULTI),
                         CFG_SEC("policy", policy, CFGF_NONE),
+                        CFG_SEC("verify", verify, CFGF_NONE),
                         CFG_SEC("retry", retry, CFGF_NONE),
                         CFG_SEC("postfix", postfix, CFGF_NONE),
                         CFG_SEC("admin", admin, CFGF_NONE),
                         CFG_SEC("log", log, CFGF_NONE),
                         CFG_END() };
+    config_listen_options(listen);
     config_policy_options(policy);
+    config_verify_options(verify);
     cfg_t *cfg = cfg_init(top, CFGF_NONE); /* copies the tables */
     set_checks(cfg);
     return cfg;
@@ -488,7 +464,7 @@ char **config_copy_list(cfg_t *cfg, const char *key)
     return list;
 }
 
-static int64_t duration(cfg_t *cfg, const char *key)
+int64_t config_duration(cfg_t *cfg, const char *key)
 {
     int64_t ms = 0;
     return config_parse_duration(cfg_getstr(cfg, key), &ms) == 1 ? ms : 0;
@@ -504,110 +480,6 @@ bool config_is_local_address(const char *address)
     return strncmp(address, "unix:", 5) == 0 || strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
 }
 
-/* Two files that can be read may still be no certificate and key, or not belong together. */
-static void check_certificate(const struct config_listener *listener, struct config_report *report)
-{
-    if (!listener->certificate || !listener->key || access(listener->certificate, R_OK) < 0 ||
-        access(listener->key, R_OK) < 0)
-        return; /* reported, if it matters */
-    char *error = NULL;
-    struct tls_context *context = tls_context_new_server(listener->certificate, listener->key, &error);
-    if (!context)
-        config_problem(report, 0, "listen %s: certificate/key: %s", listener->name, error);
-    free(error);
-    tls_context_free(&context);
-}
-
-/* Port 0 is a different one each time. */
-static bool ends_with_port_0(const char *address)
-{
-    const char *port = strrchr(address, ':');
-    return port && strcmp(port, ":0") == 0;
-}
-
-static void check_address_is_free(const struct config *config, size_t index, struct config_report *report)
-{
-    const struct config_listener *listener = &config->listeners[index];
-    if (!listener->address || ends_with_port_0(listener->address))
-        return;
-    for (size_t i = 0; i < index; i++) {
-        const struct config_listener *other = &config->listeners[i];
-        if (other->address && strcmp(other->address, listener->address) == 0)
-            config_problem(report, 0, "listen %s: listen %s has the address %s already", listener->name, other->name,
-                           listener->address);
-    }
-}
-
-/* Nothing says who may come. Behind a proxy (XCLIENT makes one of whoever may say it), that only processes of this machine can connect says nothing either. */
-static bool lets_everybody_in(const struct config_listener *listener)
-{
-    return listener->address && !listener->clients &&
-           (listener->proxy_protocol || listener->xclient || !config_is_local_address(listener->address));
-}
-
-static void take_limits(cfg_t *section, struct config_listener *listener)
-{
-    listener->exempt = config_copy_list(section, "exempt");
-    listener->max_sessions = (unsigned)cfg_getint(section, "max_sessions");
-    listener->max_sessions_per_client = (unsigned)cfg_getint(section, "max_sessions_per_client");
-    listener->connections_per_minute = (unsigned)cfg_getint(section, "connections_per_minute");
-    listener->messages_per_minute = (unsigned)cfg_getint(section, "messages_per_minute");
-    listener->recipients_per_minute = (unsigned)cfg_getint(section, "recipients_per_minute");
-    listener->max_messages = (unsigned)cfg_getint(section, "max_messages");
-    listener->max_junk_commands = (unsigned)cfg_getint(section, "max_junk_commands");
-    listener->max_recipients = (unsigned)cfg_getint(section, "max_recipients");
-    listener->max_errors = (unsigned)cfg_getint(section, "max_errors");
-    listener->command_timeout_ms = duration(section, "command_timeout");
-    listener->data_timeout_ms = duration(section, "data_timeout");
-    listener->greet_delay_ms = duration(section, "greet_delay");
-}
-
-static void take_listener(cfg_t *section, struct config_listener *listener, struct config_report *report)
-{
-    listener->name = xstrdup(cfg_title(section));
-    listener->address = config_copy_string(section, "address");
-    listener->lmtp = config_word(section, protocols, "protocol");
-    listener->tls = (enum smtp_tls_policy)config_word(section, tls_policies, "tls");
-    listener->certificate = config_copy_string(section, "certificate");
-    listener->key = config_copy_string(section, "key");
-    take_limits(section, listener);
-    listener->trust_authserv_id = config_copy_string(section, "trust_authserv_id");
-    listener->assume_authenticated = cfg_getbool(section, "assume_authenticated");
-    listener->clients = config_copy_list(section, "clients");
-    listener->proxy_protocol = config_copy_list(section, "proxy_protocol");
-    listener->xclient = config_copy_list(section, "xclient");
-    listener->xforward = config_copy_list(section, "xforward");
-    if (!listener->address)
-        config_problem(report, 0, "listen %s: address is missing; expected host:port or unix:/path", listener->name);
-    check_certificate(listener, report);
-    if (listener->tls != SMTP_TLS_NONE && (!listener->certificate || !listener->key))
-        config_problem(report, 0, "listen %s: tls needs certificate and key", listener->name);
-    if ((listener->assume_authenticated || listener->trust_authserv_id) && lets_everybody_in(listener))
-        config_problem(
-            report, 0,
-            "listen %s: whoever can connect is believed; say who that is with clients = { ... }, or listen on "
-            "loopback or a unix socket without proxy_protocol and xclient",
-            listener->name);
-    if (listener->assume_authenticated && listener->trust_authserv_id)
-        config_problem(report, 0, "listen %s: assume_authenticated and trust_authserv_id exclude each other",
-                       listener->name);
-}
-
-/* A listener that trusts nothing still believes everybody when no proof is asked for. */
-static void check_proof_of_strangers(const struct config *config, struct config_report *report)
-{
-    for (size_t i = 0; config->policy.proof == CONFIG_PROOF_NONE && i < config->listener_count; i++) {
-        const struct config_listener *listener = &config->listeners[i];
-        bool was_reported = listener->assume_authenticated || listener->trust_authserv_id;
-        if (lets_everybody_in(listener) && !was_reported)
-            config_problem(
-                report, 0,
-                "listen %s: with policy proof = none whoever can connect is believed; say who that is with "
-                "clients = { ... }, or listen on loopback or a unix socket without proxy_protocol and xclient",
-                listener->name);
-    }
-}
-
 static void take_silo(cfg_t *cfg, struct config *config, struct config_report *report)
 {
     cfg_t *section = cfg_getsec(cfg, "silo");
@@ -617,7 +489,7 @@ static void take_silo(cfg_t *cfg, struct config *config, struct config_report *r
     config->silo.ca_file = config_copy_string(section, "ca_file");
     config->silo.oidc_token_file = config_copy_string(section, "oidc_token_file");
     config->silo.echo = cfg_getbool(section, "echo");
-    config->silo.retry_longest_ms = duration(section, "retry_longest");
+    config->silo.retry_longest_ms = config_duration(section, "retry_longest");
     if (!config->silo.address)
         config_problem(report, 0, "silo: address is missing; expected +host:port or =host:port");
     else if (config->silo.pin && config->silo.address[0] != '=')
@@ -637,7 +509,7 @@ static void check_postfix_server(const struct config *config, const char *key, c
                        key, address);
     for (size_t i = 0; i < config->listener_count; i++)
         if (config->listeners[i].address && strcmp(config->listeners[i].address, address) == 0 &&
-            !ends_with_port_0(address))
+            !config_is_port_0(address))
             config_problem(report, 0, "postfix: listen %s has the address %s of %s already", config->listeners[i].name,
                            address, key);
 }
@@ -653,7 +525,7 @@ static void take_postfix(cfg_t *cfg, struct config *config, struct config_report
     check_postfix_server(config, "socketmap", config->postfix.socketmap, report);
     check_postfix_server(config, "policy", config->postfix.policy, report);
     const char *socketmap = config->postfix.socketmap, *policy = config->postfix.policy;
-    if (socketmap && policy && strcmp(socketmap, policy) == 0 && !ends_with_port_0(policy))
+    if (socketmap && policy && strcmp(socketmap, policy) == 0 && !config_is_port_0(policy))
         config_problem(report, 0, "postfix: socketmap and policy have the same address, %s", policy);
     const char *file = config->postfix.recipients_db;
     size_t len = config->state_dir ? strlen(config->state_dir) : 0;
@@ -680,32 +552,24 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
         config->session_memory = 0; /* was reported */
     take_silo(cfg, config, report);
 
-    config->listener_count = cfg_size(cfg, "listen");
-    config->listeners = xcalloc(config->listener_count + 1, sizeof *config->listeners);
-    for (size_t i = 0; i < config->listener_count; i++) {
-        take_listener(cfg_getnsec(cfg, "listen", (unsigned)i), &config->listeners[i], report);
-        check_address_is_free(config, i, report);
-    }
-    if (config->listener_count == 0)
-        config_problem(
-            report, 0,
-            "no listen section; expected at least one, such as: listen smtp { address = \"127.0.0.1:2525\" }");
+    config_take_listeners(cfg, config, report);
     config_take_relays(cfg, config, report);
     config_take_mail(cfg, config, report);
     config_take_content(cfg, config);
     config_take_policy(cfg, config, report);
+    config_take_verify(cfg, config);
 
     cfg_t *retry = cfg_getsec(cfg, "retry");
-    config->retry.first_ms = duration(retry, "first");
-    config->retry.longest_ms = duration(retry, "longest");
-    config->retry.give_up_ms = duration(retry, "give_up");
-    config->retry.warn_after_ms = duration(retry, "warn_after");
-    config->retry.reports_ms = duration(retry, "reports");
+    config->retry.first_ms = config_duration(retry, "first");
+    config->retry.longest_ms = config_duration(retry, "longest");
+    config->retry.give_up_ms = config_duration(retry, "give_up");
+    config->retry.warn_after_ms = config_duration(retry, "warn_after");
+    config->retry.reports_ms = config_duration(retry, "reports");
     if (config->retry.first_ms > config->retry.longest_ms)
         config_problem(report, 0, "retry: first is longer than longest");
     take_postfix(cfg, config, report);
     config->admin.socket = config_copy_string(cfg_getsec(cfg, "admin"), "socket");
     config->log.level = (enum log_level)config_word(cfg_getsec(cfg, "log"), log_levels, "level");
-    check_proof_of_strangers(config, report);
+    config_check_proof_of_strangers(config, report);
     return config;
 }

@@ -14,11 +14,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/resolver.h"
 #include "base/strbuf.h"
 #include "base/tls.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_socket.h"
 #include "gateway/config.h"
+#include "gateway/config_changes.h"
 #include "gateway/limits.h"
 #include "gateway/parts.h"
 #include "gateway/poster.h"
@@ -413,6 +415,14 @@ static int make_ids(struct gateway *gateway, char **error_out)
     return 1;
 }
 
+static struct resolver_settings resolver_settings(const struct config *config)
+{
+    return (struct resolver_settings){ .program = "/proc/self/exe",
+                                       .servers = (const char *const *)config->verify.servers,
+                                       .trust_anchor = config->verify.trust_anchor,
+                                       .timeout_ms = config->verify.dns_timeout_ms };
+}
+
 static int open_state(struct gateway *gateway, char **error_out)
 {
     const struct config *config = gateway->parts.config;
@@ -430,6 +440,8 @@ static int open_state(struct gateway *gateway, char **error_out)
         *error_out = errno_text("can't start", "the convert workers");
         return -1;
     }
+    struct resolver_settings resolver = resolver_settings(config);
+    gateway->parts.resolver = resolver_new(gateway->parts.loop, &resolver);
     char *path = state_file(config, "postern.db");
     gateway->parts.store = store_open(gateway->parts.loop, path, error_out);
     free(path);
@@ -520,6 +532,7 @@ void gateway_free(struct gateway **gateway_in)
     if (gateway->parts.store)
         store_close(&gateway->parts.store);
     convert_free(&gateway->parts.convert);
+    resolver_free(&gateway->parts.resolver);
     background_free(&gateway->parts.background);
     background_free(&gateway->parts.digester);
     silo_link_free(&gateway->link);
@@ -545,75 +558,6 @@ void gateway_free(struct gateway **gateway_in)
 }
 
 /* Reloading. */
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool same_list(char *const *a, char *const *b)
-{
-    if (!a || !b)
-        return a == b;
-    for (; *a && *b; a++, b++)
-        if (strcmp(*a, *b) != 0)
-            return false;
-    return *a == *b;
-}
-
-/* Listeners keep their sockets, protocol, and whether they speak TLS. All else may change. */
-static bool same_listeners(const struct config *was, const struct config *is)
-{
-    bool same = was->listener_count == is->listener_count;
-    for (size_t i = 0; same && i < was->listener_count; i++) {
-        const struct config_listener *a = &was->listeners[i], *b = &is->listeners[i];
-        same =
-            same_text(a->name, b->name) && same_text(a->address, b->address) && a->lmtp == b->lmtp && a->tls == b->tls;
-    }
-    return same;
-}
-
-static bool same_relays(const struct config *was, const struct config *is)
-{
-    bool same = was->relay_count == is->relay_count;
-    for (size_t i = 0; same && i < was->relay_count; i++) {
-        const struct config_relay *a = &was->relays[i], *b = &is->relays[i];
-        same = same_text(a->url, b->url) && a->tls == b->tls && same_text(a->ca_file, b->ca_file) &&
-               same_text(a->fingerprint, b->fingerprint) && same_text(a->user, b->user) &&
-               same_text(a->password_file, b->password_file) && same_text(a->helo, b->helo) &&
-               a->max_connections == b->max_connections;
-    }
-    return same;
-}
-
-/* What is used at the start only. */
-static void find_restart_changes(const struct config *was, const struct config *is, struct strbuf *message)
-{
-    const struct {
-        const char *key;
-        bool same;
-    } checks[] = {
-        { "state_dir", same_text(was->state_dir, is->state_dir) },
-        { "domain", same_text(was->domain, is->domain) },
-        { "hostname", same_text(was->hostname, is->hostname) },
-        { "user", same_text(was->user, is->user) },
-        { "silo.address", same_text(was->silo.address, is->silo.address) },
-        { "silo.alias", same_text(was->silo.alias, is->silo.alias) },
-        { "silo.ca_file", same_text(was->silo.ca_file, is->silo.ca_file) },
-        { "silo.echo", was->silo.echo == is->silo.echo },
-        { "silo.retry_longest", was->silo.retry_longest_ms == is->silo.retry_longest_ms },
-        { "listen sections", same_listeners(was, is) },
-        { "relay sections", same_relays(was, is) },
-        { "admin.socket", same_text(was->admin.socket, is->admin.socket) },
-        { "postfix.socketmap", same_text(was->postfix.socketmap, is->postfix.socketmap) },
-        { "postfix.policy", same_text(was->postfix.policy, is->postfix.policy) },
-        { "postfix.clients", same_list(was->postfix.clients, is->postfix.clients) },
-        { "postfix.recipients_db", same_text(was->postfix.recipients_db, is->postfix.recipients_db) },
-    };
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
-        if (!checks[i].same)
-            strbuf_add_fmt(message, "%s%s", message->len ? ", " : "needs a restart: ", checks[i].key);
-}
 
 static int reconfigure_listener(struct gateway *gateway, const struct config *config, unsigned index,
                                 struct tls_context *tls, struct strbuf *message)
@@ -667,7 +611,7 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     struct config *is = config_load(was->file, message);
     if (!is)
         return -1;
-    find_restart_changes(was, is, message);
+    config_find_restart_changes(was, is, message);
     if (message->len > 0) /* half a new configuration would be neither */
         strbuf_add_str(message, "; nothing was changed");
     if (message->len > 0 || reconfigure_listeners(gateway, is, message) < 0) {
@@ -677,6 +621,8 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     gateway->parts.config = is;
     config_free(&was);
     use_signing_keys(gateway, message);
+    struct resolver_settings resolver = resolver_settings(is);
+    resolver_reconfigure(gateway->parts.resolver, &resolver);
     smtp_budget_set_max(gateway->budget, is->session_memory);
     limits_warn(is, gateway->open_files);
     use_log_level(gateway);
@@ -685,7 +631,7 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     silo_link_reconfigured(gateway->link);
     timer_start(gateway->housekeeping, 0); /* what is not to be kept any more goes now */
     strbuf_add_str(message, "certificates, the keys that sign mail and the names in it, the silo's pin and token, "
-                            "policy, content, retry times, "
+                            "policy, verify, content, retry times, "
                             "the listeners' limits, clients and trust, and the log level are as in the file now");
     return 1;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/resolver.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
@@ -115,6 +116,8 @@ int main(int argc, char **argv)
     struct strbuf problems;
     if (argc == 2 && strcmp(argv[1], CONVERT_WORKER_ARGUMENT) == 0)
         convert_worker_main();
+    if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)
+        resolver_main();
 
     int status = read_options(argc, argv, &options);
     if (status >= 0)

@@ -12,6 +12,7 @@ struct config;
 struct convert;
 struct loop;
 struct reporter;
+struct resolver;
 struct signed_id;
 struct signer;
 struct store;
@@ -24,6 +25,7 @@ struct parts {
     struct convert *convert;
     struct background *background; /* may wait for the disk */
     struct background *digester;   /* only computes, so that nobody waits for a disk here */
+    struct resolver *resolver;     /* asks DNS */
     struct reporter *reporter;
     struct signed_id *ids; /* that go out and come back */
     struct signer *signer; /* of our mail */

@@ -151,7 +151,7 @@ def test_answers(build, server):
         for loop in ("loop1", "self"):
             assert resolve.outcome(f"{loop}.example.com A") == "temporary"
         assert not any(answer["secure"] for answer in resolve.ask("example.com TXT", "mx.example.com A"))
-        assert resolve.counts()["restarts"] == 0
+        assert resolve.counts()["losses"] == 0
     assert "resolver" not in resolve.errors
 
 
@@ -207,7 +207,7 @@ def test_trouble(build, server):
         assert all(answer["records"] in ([], ["true"]) for answer in answers[:-1])
         assert answers[-1]["records"] == ["good"]
         counts = resolve.counts()
-        assert counts["restarts"] == 0 and counts["waiting"] == 0
+        assert counts["losses"] == 0 and counts["waiting"] == 0
         assert 1 <= counts["timed_out"] <= 6
 
 
@@ -269,7 +269,7 @@ def test_process_that_dies_is_replaced(build, server):
         assert {resolve.hear()["outcome"] for _ in range(10)} == {"temporary"}   # long before their time
         wait_until("an answer", lambda: resolve.outcome("example.com TXT") == "found", 10)
         assert resolve.child() != first
-        assert resolve.counts()["restarts"] == 1
+        assert resolve.counts()["losses"] == 1
     assert "event=resolver.lost" in resolve.errors
 
 
@@ -341,7 +341,8 @@ def test_trust_anchor_that_is_none_lets_nothing_pass_unvalidated(server, folder,
             file.write(text)
     server.add('example.com TXT "x"')
     with resolving(DEV, server, arguments=("-a", anchors)) as resolve:
-        wait_until("its end", lambda: resolve.counts()["restarts"] > 1, 10)
-        assert resolve.outcome("example.com TXT") == "temporary"
+        for _ in range(3):
+            assert resolve.outcome("example.com TXT") == "temporary"
+        assert resolve.counts()["losses"] > 0
     assert server.count() == 0
     assert "event=resolver.failed" in resolve.errors

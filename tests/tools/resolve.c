@@ -91,9 +91,9 @@ static void print_counts(const struct tool *tool)
 {
     struct resolver_counts counts = resolver_counts(tool->resolver);
     printf("{\"asked\": %llu, \"refused\": %llu, \"timed_out\": %llu, \"temporary\": %llu, \"bogus\": %llu, "
-           "\"restarts\": %llu, \"waiting\": %u}\n",
+           "\"losses\": %llu, \"waiting\": %u}\n",
            (unsigned long long)counts.asked, (unsigned long long)counts.refused, (unsigned long long)counts.timed_out,
-           (unsigned long long)counts.temporary, (unsigned long long)counts.bogus, (unsigned long long)counts.restarts,
+           (unsigned long long)counts.temporary, (unsigned long long)counts.bogus, (unsigned long long)counts.losses,
            counts.waiting);
     fflush(stdout);
 }
@@ -143,11 +143,10 @@ static void on_input(int fd, void *arg)
 
 int main(int argc, char **argv)
 {
-    static const char *const child[] = { "--child", NULL };
     const char *servers[RESOLVER_SERVERS_MAX + 1] = { NULL };
-    struct resolver_settings settings = { .program = "/proc/self/exe", .arguments = child, .timeout_ms = 5000 };
+    struct resolver_settings settings = { .program = "/proc/self/exe", .timeout_ms = 5000 };
     size_t server_count = 0;
-    if (argc == 2 && strcmp(argv[1], child[0]) == 0)
+    if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)
         resolver_main();
     for (int c; (c = getopt(argc, argv, "s:a:t:")) != -1;) {
         if (c == 's' && server_count < RESOLVER_SERVERS_MAX)
@@ -165,10 +164,6 @@ int main(int argc, char **argv)
     struct clock *clock = clock_new_system();
     struct tool tool = { .loop = loop_new(clock) };
     tool.resolver = resolver_new(tool.loop, &settings);
-    if (tool.resolver == NULL) {
-        perror("resolve");
-        return 1;
-    }
     tool.input = loop_watch_new(tool.loop, STDIN_FILENO, on_input, &tool);
     loop_run(tool.loop);
     loop_watch_free(&tool.input);
