@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "smtp/smtp_punycode.h"
+#include "smtp/smtp_idn.h"
 
-enum { DOMAIN_MAX = 253, DIGITS_MAX = 12 };
+enum { DOMAIN_MAX = 253, LABEL_MAX = 63 };
 
 static bool is_space(char c)
 {
@@ -193,38 +193,56 @@ int dkim_text_to_octets(struct dkim_text text, uint8_t *out, size_t max, size_t 
     return is_whole && len > 0 ? 1 : -1;
 }
 
-/* One label in the form that the DNS has; 0 when it is none. */
-static size_t label_to_ascii(struct dkim_text label, char out[static SMTP_LABEL_MAX + 1])
+static bool is_label(struct dkim_text label)
 {
-    if (label.len == 0 || label.data[0] == '-' || label.data[label.len - 1] == '-')
-        return 0;
+    if (label.len == 0 || label.len > LABEL_MAX || label.data[0] == '-' || label.data[label.len - 1] == '-')
+        return false;
     for (size_t i = 0; i < label.len; i++) {
         char c = label.data[i];
-        if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && (unsigned char)c < 0x80)
-            return 0;
+        if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_')
+            return false;
     }
-    return smtp_punycode_encode_label(label.data, label.len, out) == 1 ? strlen(out) : 0;
+    return true;
+}
+
+/* How many labels the name has; 0: it is none. */
+static unsigned count_labels(const char *name)
+{
+    unsigned labels = 0;
+    for (;; labels++) {
+        size_t len = strcspn(name, ".");
+        if (!is_label(part(name, len)))
+            return 0;
+        if (name[len] == '\0')
+            return labels + 1;
+        name += len + 1;
+    }
+}
+
+/* Small letters; A-labels where there is UTF-8. A name that is only ASCII is what it says: nothing has to be valid IDNA. */
+static int copy_domain(struct dkim_text text, char out[static SMTP_DOMAIN_MAX + 1])
+{
+    bool is_ascii = true;
+    char name[SMTP_DOMAIN_MAX + 1];
+    if (!text.data || text.len >= sizeof name || memchr(text.data, '\0', text.len))
+        return -1;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        is_ascii = is_ascii && (unsigned char)c < 0x80;
+        name[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    name[text.len] = '\0';
+    if (!is_ascii)
+        return text.data[text.len - 1] == '.' ? -1 : smtp_idn_to_ascii(name, out);
+    memcpy(out, name, text.len + 1);
+    return 1;
 }
 
 int dkim_text_to_domain(struct dkim_text text, unsigned min_labels, char out[static SMTP_DOMAIN_MAX + 1])
 {
-    size_t len = 0;
-    unsigned labels = 0;
     out[0] = '\0';
-    for (const char *at = text.data, *end = text.data + text.len; text.data; labels++) {
-        char label[SMTP_LABEL_MAX + 1];
-        const char *dot = memchr(at, '.', (size_t)(end - at));
-        size_t size = label_to_ascii(part(at, (size_t)((dot ? dot : end) - at)), label);
-        if (size == 0 || len + size > DOMAIN_MAX) {
-            out[0] = '\0';
-            return -1;
-        }
-        memcpy(out + len, label, size + 1);
-        len += size;
-        if (!dot)
-            return labels + 1 >= min_labels ? 1 : -1;
-        out[len++] = '.';
-        at = dot + 1;
-    }
+    if (copy_domain(text, out) == 1 && strlen(out) <= DOMAIN_MAX && count_labels(out) >= min_labels)
+        return 1;
+    out[0] = '\0';
     return -1;
 }

@@ -43,7 +43,7 @@ int dkim_text_to_number(struct dkim_text text, uint64_t *number_out) __attribute
  * octets. */
 int dkim_text_to_octets(struct dkim_text text, uint8_t *out, size_t max, size_t *len_out)
     __attribute__((warn_unused_result));
-/* A domain name of at least min_labels labels of letters, digits, "-", "_" or UTF-8, as A-labels in lower case. 1; -1 it is
- * none, or longer than 253 octets. */
+/* A domain name of at least min_labels (1 or more) labels of letters, digits, "-", "_", or what smtp_idn.h takes, as A-labels in
+ * lower case. 1; -1 it is none, or longer than 253 octets; out is "" then. */
 int dkim_text_to_domain(struct dkim_text text, unsigned min_labels, char out[static SMTP_DOMAIN_MAX + 1])
     __attribute__((warn_unused_result));
