@@ -28,10 +28,24 @@ static const struct covered {
     { "Content-Transfer-Encoding", false },
 };
 
+/* How many fields of a name there are that say different things: one that says the same once more changes nothing. */
 static size_t count_fields(const struct dkim_check *check, const char *name)
 {
-    size_t first;
-    return dkim_message_find(check->message, name, strlen(name), &first);
+    size_t first, count = dkim_message_find(check->message, name, strlen(name), &first), others = 0;
+    struct strbuf one, other;
+    if (count < 2)
+        return count;
+    strbuf_init(&one, check->message->header.len);
+    strbuf_init(&other, check->message->header.len);
+    dkim_canonical_field(&one, check->message->by_name[first]->text, check->message->by_name[first]->len);
+    for (size_t i = 1; i < count; i++) {
+        strbuf_clear(&other);
+        dkim_canonical_field(&other, check->message->by_name[first + i]->text, check->message->by_name[first + i]->len);
+        others += one.len != other.len || memcmp(one.data, other.data, one.len) != 0;
+    }
+    strbuf_free(&one);
+    strbuf_free(&other);
+    return others > 0 ? count : 1;
 }
 
 /* How often h= names each of them. false: it is no list of names, or names what it may not. */

@@ -15,9 +15,9 @@
  * - The whole body counts. l= must say just that; a signature of a part of the body does not pass (section 8.2).
  * - From must be signed, and Subject and Date where they are there. A field that a mail has once (From, Sender, Reply-To,
  *   To, Cc, Subject, Date, Message-ID, In-Reply-To, References and MIME's) may not be there more often than h= names it:
- *   neither may one be added to those that are signed (section 8.15), nor may there be two that are not. One that is there
- *   once and not signed at all is let pass: large providers leave out To, Cc, Reply-To or Content-Type. The verdict says
- *   which (detail).
+ *   neither may one be added to those that are signed (section 8.15), nor may there be two that are not, unless they say the
+ *   same. One that is there once and not signed at all is let pass: large providers leave out To, Cc, Reply-To or
+ *   Content-Type. The verdict says which (detail).
  * - Header lines of which programs may make different fields (dkim_message.h) make any signature fail.
  * - Duplicate tags, broken base64 and the like are never read over.
  *
