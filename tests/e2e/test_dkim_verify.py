@@ -45,9 +45,9 @@ ZONE = {
     "relay._domainkey.relay.example": f"k=rsa; p={RSA_1024_PUBLIC}",
 }
 
-# Signs and verifies mails, each behind a line "COMMAND SIZE"; the records are a JSON object in the argument, the key's file is the second one.
+# Signs, seals and verifies mails, each behind a line "COMMAND SIZE"; the records are a JSON object in the argument, the key's file is the second one.
 MAIL_DKIM = r"""
-use strict; use warnings; use JSON::PP; use Mail::DKIM::Verifier; use Mail::DKIM::Signer; use Mail::DKIM::DNS; use Net::DNS;
+use strict; use warnings; use JSON::PP; use Mail::DKIM::Verifier; use Mail::DKIM::Signer; use Mail::DKIM::ARC::Signer; use Mail::DKIM::DNS; use Net::DNS;
 my $records = decode_json($ARGV[0]);
 package Fake; sub new { bless {}, shift } sub errorstring { "NXDOMAIN" } sub udp_timeout {} sub tcp_timeout {}
 sub send { my ($self, $name) = @_; my $packet = Net::DNS::Packet->new($name, "TXT"); $name =~ s/[.]$//;
@@ -62,6 +62,10 @@ while (my $line = <STDIN>) {
   if ($command eq "verify") {
     my $verifier = Mail::DKIM::Verifier->new; $verifier->PRINT($mail); $verifier->CLOSE;
     print join(" ", map { $_->result } $verifier->signatures), "\n";
+  } elsif ($command =~ /^arc:(.*):(.*):(.*)$/) {
+    my $signer = Mail::DKIM::ARC::Signer->new(Algorithm => "rsa-sha256", Chain => $1, Domain => $2, SrvId => "mx.$2", Selector => $3, KeyFile => $ARGV[1]);
+    $signer->PRINT($mail); $signer->CLOSE; die $signer->result_detail if $signer->result ne "sealed";
+    my $fields = join("\r\n", $signer->as_strings) . "\r\n"; print length($fields), "\n", $fields;
   } else {
     my $signer = Mail::DKIM::Signer->new(Algorithm => "rsa-sha256", Method => $command, Domain => "example.com", Selector => "rsa", KeyFile => $ARGV[1]);
     $signer->PRINT($mail); $signer->CLOSE;
@@ -313,6 +317,18 @@ def test_chains_of_others_pass(folder):
         assert all(signer == sealer for sealer, signer, _ in judgement.sets)
         assert re.match(r"mx[.]lists[.]example; .*dmarc=pass header[.]from=example[.]com", judgement.sets[0][2])
         assert judgement.questions == count + 1
+
+
+def test_chains_of_mail_dkim_pass(folder):
+    perl, mail, chains = Perl(folder), LETTER, []
+    for chain, (selector, domain) in zip(["none", "pass", "pass"], HOPS):
+        mail = b"Authentication-Results: mx." + domain + b"; dmarc=pass header.from=example.com\r\n" + mail
+        mail = perl.sign(f"arc:{chain}:{domain.decode()}:{selector.decode()}", [mail])[0]
+        chains.append(mail)
+    for count, judgement in enumerate(judge(folder, chains), start=1):
+        assert judgement.arc[0] == "pass", judgement
+        assert [sealer for sealer, _, _ in judgement.sets] == [domain.decode() for _, domain in HOPS[:count]]
+        assert "dmarc=pass" in judgement.sets[0][2]
 
 
 def test_broken_chains_fail(folder):
