@@ -195,35 +195,42 @@ static int check_message(struct chain *chain, size_t index)
     return conclude(chain, "signature", index, &check.verdict);
 }
 
-/* The sets in their order, without the last seal; each field with its line end (section 5.1.1). */
-static void add_sets(const struct chain *chain, size_t last, struct strbuf *out)
+static void add_field(const struct chain *chain, size_t index, enum arc_part part, struct strbuf *out)
 {
-    for (size_t i = 0; i <= last; i++) {
-        for (size_t part = 0; part < ARC_PARTS; part++) {
-            if (i == last && part == ARC_SEAL)
-                return;
-            dkim_canonical_field(out, chain->sets[i][part]->text, chain->sets[i][part]->len);
-            strbuf_add_str(out, "\r\n");
-        }
-    }
+    dkim_canonical_field(out, chain->sets[index][part]->text, chain->sets[index][part]->len);
+    strbuf_add_str(out, "\r\n");
 }
 
-static int check_seal(struct chain *chain, size_t index)
+/* sets: all fields up to the seal, each with its line end (section 5.1.1). The seal follows, to be sealed by the next one. */
+static int check_seal(struct chain *chain, size_t index, struct strbuf *sets)
 {
     uint8_t digest_value[DIGEST_SIZE];
-    struct strbuf text;
+    size_t len = sets->len;
     struct dkim_check check = begin_check(chain, index, ARC_SEAL);
     if (dkim_check_read(&check) == 1) {
         struct digest *digest = digest_new();
-        strbuf_init(&text, chain->message->header.len + 1);
-        add_sets(chain, index, &text);
-        dkim_check_add_own_field(&check, &text);
-        digest_add(digest, text.data, text.len);
+        dkim_check_add_own_field(&check, sets);
+        digest_add(digest, sets->data, sets->len);
         digest_finish(&digest, digest_value);
-        strbuf_free(&text);
+        strbuf_truncate(sets, len);
         dkim_check_signature(&check, digest_value);
     }
+    add_field(chain, index, ARC_SEAL, sets);
     return conclude(chain, "seal", index, &check.verdict);
+}
+
+static int check_seals(struct chain *chain)
+{
+    int result = 1;
+    struct strbuf sets;
+    strbuf_init(&sets, chain->message->header.len);
+    for (size_t i = 0; i < chain->count && result == 1; i++) {
+        add_field(chain, i, ARC_RESULTS, &sets);
+        add_field(chain, i, ARC_MESSAGE, &sets);
+        result = check_seal(chain, i, &sets);
+    }
+    strbuf_free(&sets);
+    return result;
 }
 
 static void judge(struct chain *chain)
@@ -234,12 +241,8 @@ static void judge(struct chain *chain)
     }
     if (chain->count == 0 || check_sets(chain) != 1 || read_sets(chain) != 1)
         return;
-    if (check_message(chain, chain->count - 1) != 1)
+    if (check_message(chain, chain->count - 1) != 1 || check_seals(chain) != 1)
         return;
-    for (size_t i = chain->count; i > 0; i--) {
-        if (check_seal(chain, i - 1) != 1)
-            return;
-    }
     chain->verdict->result = AUTH_RESULT_PASS;
 }
 
