@@ -9,7 +9,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 
-enum { RCODE_NOERROR = 0, LABEL_MAX = 63, NAME_TEXT_MAX = DNS_NAME_MAX };
+enum { RCODE_NOERROR = 0, LABEL_MAX = 63 };
 
 /* Each reads one record's data, of len octets, and adds what base/dns.h promises to text. False: malformed. */
 
@@ -31,10 +31,12 @@ static void add_label(const unsigned char *label, size_t len, struct strbuf *tex
     }
 }
 
-/* A name: labels with their lengths, the last one empty. Nothing may follow. */
+/* A name: labels with their lengths, the last one empty. Nothing may follow. One that is too long as text, since it has many octets
+ * that are no names' octets, is nobody's. */
 static bool read_name(const unsigned char *data, size_t len, struct strbuf *text)
 {
     bool is_first = true;
+    size_t start = text->len;
     while (len > 0 && data[0] != 0) {
         size_t label = data[0];
         if (label > LABEL_MAX || label + 1 >= len)
@@ -46,7 +48,7 @@ static bool read_name(const unsigned char *data, size_t len, struct strbuf *text
         data += label + 1;
         len -= label + 1;
     }
-    return len == 1;
+    return len == 1 && text->len - start <= DNS_NAME_MAX;
 }
 
 static bool read_text(const unsigned char *data, size_t len, struct strbuf *text)

@@ -168,6 +168,13 @@ class DnsServer:
         quoted = " ".join('"' + "".join(f"\\{c:03d}" for c in each) + '"' for each in strings)
         self.add_data(name, "TXT", quoted, ttl)
 
+    def add_octets(self, name, kind, octets, ttl=TTL):
+        """One record whose data is these octets, however wrong for its type."""
+        kind = dns.rdatatype.from_text(kind)
+        with self.lock:
+            rrset = self.records[to_name(name)].setdefault(kind, dns.rrset.RRset(to_name(name), IN, kind))
+            rrset.add(dns.rdata.GenericRdata(IN, kind, octets), ttl)
+
     def remove(self, name, kind=None):
         with self.lock:
             if kind is None:
