@@ -97,6 +97,7 @@ struct config {
     size_t dkim_count; /* 0: mail is not signed here */
     struct {
         enum config_proof proof;
+        enum smtp_case local_parts; /* does the case of an author's local part make a difference? */
         enum config_unknown_senders unknown_senders;
         enum config_group_invites group_invites; /* whose invitations are accepted without an administrator */
         int64_t max_message;

@@ -52,7 +52,8 @@ void config_check_proof_of_strangers(const struct config *config, struct config_
 bool config_is_port_0(const char *address); /* a different one each time */
 
 /* config_policy.c */
-extern const struct config_keyword config_unknown_senders[], config_group_invites[], config_proofs[];
+extern const struct config_keyword config_unknown_senders[], config_group_invites[], config_local_parts[],
+    config_proofs[];
 enum { CONFIG_POLICY_OPTIONS_MAX = 24 }; /* keys, and the end */
 void config_policy_options(cfg_opt_t options_out[static CONFIG_POLICY_OPTIONS_MAX]);
 void config_take_policy(cfg_t *cfg, struct config *config, struct config_report *report);

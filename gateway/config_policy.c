@@ -16,6 +16,9 @@ const struct config_keyword config_unknown_senders[] = { { "reject", CONFIG_UNKN
 const struct config_keyword config_group_invites[] = { { "members", CONFIG_INVITES_MEMBERS },
                                                        { "nobody", CONFIG_INVITES_NOBODY },
                                                        { NULL, 0 } };
+const struct config_keyword config_local_parts[] = { { "insensitive", SMTP_CASE_FOLDED },
+                                                     { "sensitive", SMTP_CASE_KEPT },
+                                                     { NULL, 0 } };
 const struct config_keyword config_proofs[] = {
     { "dmarc", CONFIG_PROOF_DMARC }, { "dkim", CONFIG_PROOF_DKIM }, { "none", CONFIG_PROOF_NONE }, { 0 }
 };
@@ -25,6 +28,7 @@ void config_policy_options(cfg_opt_t options_out[static CONFIG_POLICY_OPTIONS_MA
     const cfg_opt_t options[] = {
         CFG_STR("unknown_senders", "reject", CFGF_NONE),
         CFG_STR("proof", "dmarc", CFGF_NONE),
+        CFG_STR("local_parts", "insensitive", CFGF_NONE),
         CFG_STR("group_invites", "members", CFGF_NONE),
         CFG_STR("max_message", "35M", CFGF_NONE),
         CFG_INT("automatic_per_hour", 60, CFGF_NONE),
@@ -98,6 +102,7 @@ void config_take_policy(cfg_t *cfg, struct config *config, struct config_report 
 {
     cfg_t *policy = cfg_getsec(cfg, "policy");
     config->policy.proof = (enum config_proof)config_word(policy, config_proofs, "proof");
+    config->policy.local_parts = (enum smtp_case)config_word(policy, config_local_parts, "local_parts");
     config->policy.group_invites =
         (enum config_group_invites)config_word(policy, config_group_invites, "group_invites");
     config->policy.max_message = size_of(policy, "max_message");

@@ -277,6 +277,7 @@ static const struct {
     { "relay|tls", config_relay_tls },
     { "policy|unknown_senders", config_unknown_senders },
     { "policy|proof", config_proofs },
+    { "policy|local_parts", config_local_parts },
     { "policy|group_invites", config_group_invites },
     { "log|level", log_levels },
     { "log|target", log_targets },

@@ -73,11 +73,13 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
 }
 
-/* The address as the store has it. */
-static void normalised(const struct smtp_address *address, char out[static SMTP_ADDRESS_MAX + 2])
+/* The address as the store has it. What is none that IDNA2008 allows stays what it is, and matches no mapping. */
+static void normalised(const struct smtp_address *address, enum smtp_case local_case,
+                       char out[static SMTP_ADDRESS_MAX + 2])
 {
     struct smtp_address copy = *address;
-    smtp_address_normalise(&copy);
+    if (smtp_address_canonicalise(&copy, local_case) != 1)
+        copy = *address;
     smtp_address_format(&copy, out);
 }
 
@@ -293,7 +295,7 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     if (!mail->sender[0]) /* whatever it says of itself */
         mail->header.is_automatic = mail->header.is_generated = true;
     if (mail->header.from_state == MAIL_HEADER_FROM_OK)
-        normalised(&mail->header.from, mail->from);
+        normalised(&mail->header.from, inbound->parts->config->policy.local_parts, mail->from);
     const char *envid = smtp_transaction_envid(transaction);
     mail->ret = (enum store_ret)smtp_transaction_ret(transaction);
     mail->envid = envid[0] ? envid : NULL;

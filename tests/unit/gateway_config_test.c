@@ -46,7 +46,8 @@ static void test_defaults_and_values(void **state)
              "  trust_authserv_id = \"mx.example.org\" max_sessions = 7\n"
              "  proxy_protocol = { \"192.0.2.0/24\", \"unix\" }\n"
              "  xclient = { \"192.0.2.1\" } xforward = { \"unix\" } }\n"
-             "policy { max_message = \"2M\" proof = dkim }\nretry { first = \"30s\" give_up = \"7d\" }\nlog { level = "
+             "policy { max_message = \"2M\" proof = dkim local_parts = sensitive }\nretry { first = \"30s\" give_up = "
+             "\"7d\" }\nlog { level = "
              "debug }\n"
              "postfix { socketmap = \"127.0.0.1:2527\" policy = \"unix:/run/p\" policy_match = domain\n"
              "  recipients_db = \"/run/r.db\" clients = { \"::1\" } }\n",
@@ -92,6 +93,7 @@ static void test_defaults_and_values(void **state)
     assert_string_equal(config->relays[0].target, "/tmp/out");
     assert_int_equal(config->policy.max_message, 2 << 20);
     assert_int_equal(config->policy.proof, CONFIG_PROOF_DKIM);
+    assert_int_equal(config->policy.local_parts, SMTP_CASE_KEPT);
     assert_int_equal(config->policy.automatic_per_hour, 60);
     assert_int_equal(config->retry.first_ms, 30000);
     assert_int_equal(config->retry.longest_ms, 4 * 3600 * 1000);
@@ -177,6 +179,7 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\ndkim { selector = \"s\" }\ndkim { selector = \"s\" }\n" GOOD_REST, 0,
       "two keys have the selector s" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { proof = spf }\n", 6, "expected dmarc, dkim or none" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { local_parts = lower }\n", 6, "expected insensitive or sensitive" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  max_message = \"many\"\n}\n", 7, "expected a size" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  automatic_per_hour = -1\n}\n", 7, "or 0 for no limit" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { admins = { \"Alice Admin\", \"short\" } }\n", 6,
