@@ -22,6 +22,7 @@
 #include "gateway/config.h"
 #include "gateway/config_changes.h"
 #include "gateway/limits.h"
+#include "gateway/mapping_expiry.h"
 #include "gateway/parts.h"
 #include "gateway/poster.h"
 #include "gateway/postfix.h"
@@ -34,6 +35,7 @@
 #include "gateway/silo_link.h"
 #include "mapping/convert.h"
 #include "mapping/store_forward.h"
+#include "mapping/store_mapping.h"
 #include "mapping/store_named.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_secret.h"
@@ -61,6 +63,7 @@ struct gateway {
     struct poster *poster;
     struct relay *relay;
     struct returns *returns;
+    struct mapping_expiry *expiry;
     struct admin_socket *admin;
     struct postfix *postfix;
     struct smtp_listener **listeners; /* one per listen section, in its order */
@@ -101,6 +104,12 @@ static void unknown_member_wrote(const char *alias, void *ctx)
 {
     struct gateway *gateway = ctx;
     silo_link_ask_again(gateway->link, alias);
+}
+
+static void mappings_expired(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    silo_link_poke(gateway->link);
 }
 
 static const struct outbound_callbacks outbound_callbacks = { .on_accepted = outbound_accepted,
@@ -239,6 +248,20 @@ static void warn_of_trust(const struct config *config)
                         "assume_authenticated: whoever can connect here may claim to be any sender");
     if (config->policy.proof == CONFIG_PROOF_NONE)
         log_warning("policy.trusting", "hint=%s", "policy.proof = none: senders are believed without proof");
+    if (config->policy.local_parts == SMTP_CASE_KEPT)
+        log_info("policy.case", "hint=%s",
+                 "policy.local_parts = sensitive: mappings let in only who writes their address with the same letters, "
+                 "capital or small; what keeps somebody out does so in any case");
+}
+
+/* The setting was another one when these were made. */
+static void warn_of_case(const struct gateway *gateway)
+{
+    if (gateway->parts.config->policy.local_parts == SMTP_CASE_FOLDED &&
+        store_mapping_any_in_capitals(store_reader(gateway->parts.store)) == 1)
+        log_warning("policy.case", "hint=%s",
+                    "some mappings are of addresses with capital letters, from when policy.local_parts was sensitive; "
+                    "they are about the address in any case now, and where two differ the one that refuses counts");
 }
 
 static void on_hup(int signo, void *arg)
@@ -469,6 +492,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     if (!gateway->admin)
         return -1;
     gateway->link = silo_link_new(parts, &link_callbacks, gateway);
+    gateway->expiry = mapping_expiry_new(parts, mappings_expired, gateway);
     silo_link_start(gateway->link);
     postfix_start(gateway->postfix);
     relay_open(gateway->relay, true);
@@ -478,6 +502,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     gateway->housekeeping = timer_new(parts->loop, housekeeping, gateway);
     timer_start(gateway->housekeeping, 0);
     warn_of_trust(parts->config);
+    warn_of_case(gateway);
     signer_warn(parts->signer);
     return 1;
 }
@@ -539,6 +564,7 @@ void gateway_free(struct gateway **gateway_in)
     poster_free(&gateway->poster);
     relay_free(&gateway->relay);
     returns_free(&gateway->returns);
+    mapping_expiry_free(&gateway->expiry);
     outbound_free(&gateway->outbound);
     inbound_free(&gateway->inbound);
     reporter_free(&gateway->parts.reporter);
@@ -707,6 +733,7 @@ struct relay *gateway_relay(const struct gateway *gateway)
 void gateway_poke_silo(struct gateway *gateway)
 {
     silo_link_poke(gateway->link);
+    mapping_expiry_poke(gateway->expiry);
 }
 
 bool gateway_is_under_way(const struct gateway *gateway, enum store_queue which, int64_t id)

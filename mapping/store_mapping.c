@@ -157,6 +157,13 @@ int store_mapping_supersede_other_case(struct store_db *db, int64_t id)
                : 1;
 }
 
+int store_mapping_any_in_capitals(struct store_db *db)
+{
+    int64_t id;
+    return store_fetch_int(db, "SELECT id FROM mapping WHERE superseded = 0 AND subject <> lower(subject) LIMIT 1",
+                           NULL, &id);
+}
+
 static int insert(struct store_db *db, const struct store_mapping_new *mapping, int64_t *id_out)
 {
     bool is_decided = mapping->state != STORE_MAPPING_REQUESTED;

@@ -121,6 +121,8 @@ int store_mapping_find_current(struct store_db *db, const char *subject, struct 
 /* Those that count of the same subject in another case of ASCII letters are superseded by this one: where case is folded they are
  * one. 1 also when there are none. */
 int store_mapping_supersede_other_case(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
+/* Has any that counts a subject with capital letters? Reads them all. */
+int store_mapping_any_in_capitals(struct store_db *db) __attribute__((warn_unused_result));
 /* The live mapping of the pair: a requested, approved or suspended one; else the newest denied or revoked one. */
 int store_mapping_find_pair(struct store_db *db, int64_t correspondent_id, struct store_target target,
                             struct store_mapping *out) __attribute__((warn_unused_result));
