@@ -41,12 +41,16 @@ struct mail {
     unsigned preparing; /* the loop's: threads that are to keep and digest it and have not said that they have */
     struct mail_header_facts header;
     char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
-    char *session; /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
-    char *proof;   /* why the author is believed */
+    char *session;                    /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
+    struct proof evidence;            /* of who the author is */
+    char *proof;                      /* the same in words */
+    enum config_proof proof_required; /* of the configuration, as the next two */
+    enum smtp_case local_case;
     /* Of DSN; texts, also the recipients', are the transaction's, which lives until it is answered. */
     enum store_ret ret;
-    const char *envid; /* NULL */
-    int64_t correspondent_id;
+    const char *envid;        /* NULL */
+    int64_t correspondent_id; /* in whose name it is posted; 0: of somebody who is none yet */
+    bool is_by_pattern;       /* which lets the author in: the commit makes a correspondent of them, with an alias */
     bool lmtp;
     bool is_sender_proven;       /* the envelope's: may get reports */
     unsigned automatic_per_hour; /* of the configuration; 0: no limit */
@@ -65,7 +69,8 @@ struct mail {
         const char *orcpt; /* NULL */
         struct store_target target;
         int64_t mapping_id, daily;
-        char *attachments; /* what files the mapping lets in (attachment_rule.h); NULL: all */
+        int64_t as_correspondent_id; /* whose the mapping is; 0: a pattern's, or nobody is let in */
+        char *attachments;           /* what files the mapping lets in (attachment_rule.h); NULL: all */
         char *files_story; /* which file came in by what; "" none did; NULL: nobody was asked, or it is refused */
         struct policy_verdict verdict;
         bool is_over_limit;  /* that is why verdict refuses: the next run of the operation asks again */
@@ -83,6 +88,10 @@ struct report inbound_describe_mail(const struct mail *mail);
 
 /* Fills the verdicts, and what proves the author. Reads the database on the loop. */
 void inbound_judge(struct mail *mail);
+/* Again for a recipient who was let in, with what is counted inside the commit, where nobody else can be counted at the same
+ * time. Into the verdict: 1; -1 database error. */
+int inbound_judge_limits(struct store_db *db, const struct mail *mail, struct mail_recipient *recipient)
+    __attribute__((warn_unused_result));
 /* SMTP has one reply for all recipients: may the mail be taken for some and refused for others? */
 bool inbound_may_be_split(const struct mail *mail);
 /* Of a mail that has got as far as that: with these verdicts it is kept, or refused. */

@@ -7,47 +7,84 @@
 #include "base/xmalloc.h"
 #include "gateway/attachment_rule.h"
 #include "gateway/config.h"
+#include "gateway/pair.h"
 #include "gateway/parts.h"
 #include "gateway/recipient.h"
 #include "gateway/target.h"
 #include "mapping/store_mapping.h"
+#include "mapping/store_overdue.h"
 #include "smtp/smtp_params.h"
 
-/* May the author write to this target (found_target: as target_find_by_address() returns)? But for the daily limit, and for
- * what files come with it. Fills target, mapping id, and those two limits. */
-static void judge_pair(struct mail *mail, struct mail_recipient *recipient, struct store_target target,
-                       int found_target)
+enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
+
+/* What is known when the data has ended. What the message is worth to the mapping (how many today) is counted in the commit. */
+static struct policy_delivery_facts describe(const struct mail *mail, const struct mail_recipient *recipient,
+                                             const struct pair *pair)
 {
-    struct store_db *db = store_reader(mail->inbound->parts->store);
-    struct store_correspondent correspondent = { 0 };
-    struct store_mapping mapping = { 0 };
-    struct policy_mapping_facts facts = {
-        .from = mail->from,
-        .recipient = recipient->address,
+    struct policy_delivery_facts facts = {
+        .pair = pair->facts,
+        .proof = &mail->evidence,
+        .proof_required = mail->proof_required,
+        .from_domain = mail->header.from_state == MAIL_HEADER_FROM_OK ? mail->header.from.domain : "",
         .size = mail->size,
-        .now = mail->now,
+        .is_generated = mail->header.is_generated,
+        .automatic_per_hour = mail->automatic_per_hour,
+        .hold = POLICY_HOLD_OFF,
     };
-    int found_author = store_correspondent_find_by_address(db, mail->from, &correspondent);
-    int found_mapping = 0;
-    if (found_target == 1 && found_author == 1) {
-        recipient->target = target;
-        mail->correspondent_id = correspondent.id;
-        found_mapping = store_mapping_find_pair(db, correspondent.id, target, &mapping);
-        if (found_mapping == 1) {
-            recipient->mapping_id = mapping.id;
-            recipient->daily = mapping.daily;
-            mapping.daily = 0; /* counted inside the commit, and not for a repetition */
-            recipient->attachments =
-                strcmp(mapping.attachments, ATTACHMENT_RULE_ALL) == 0 ? NULL : xstrdup(mapping.attachments);
-            facts.mapping = &mapping;
-        }
+    facts.pair.inside = recipient->address;
+    facts.pair.local_case = mail->local_case;
+    facts.pair.now = mail->now;
+    return facts;
+}
+
+/* What follows from the mapping that lets it in. */
+static void note_mapping(struct mail_recipient *recipient, const struct pair *pair)
+{
+    for (size_t i = 0; i < pair->count; i++) {
+        const struct store_mapping *mapping = &pair->rows[i];
+        if (mapping->id != recipient->verdict.mapping_id)
+            continue;
+        recipient->mapping_id = mapping->id;
+        recipient->daily = mapping->daily;
+        recipient->as_correspondent_id = mapping->correspondent_id;
+        recipient->attachments =
+            strcmp(mapping->attachments, ATTACHMENT_RULE_ALL) == 0 ? NULL : xstrdup(mapping->attachments);
     }
-    facts.database_failed = found_target < 0 || found_author < 0 || found_mapping < 0;
-    recipient->verdict = policy_judge_mapping(&facts);
-    if (found_author == 1)
-        store_correspondent_free(&correspondent);
-    if (found_mapping == 1)
-        store_mapping_free(&mapping);
+}
+
+/* May the author write to this target (found_target: as target_find_by_address() returns)? But for the daily limit, and for
+ * what files come with it. */
+static void judge_target(struct mail *mail, struct mail_recipient *recipient, struct store_target target,
+                         int found_target)
+{
+    struct pair pair;
+    if (found_target == 1)
+        recipient->target = target;
+    pair_find(store_reader(mail->inbound->parts->store), mail->from, recipient->target, &pair);
+    struct policy_delivery_facts facts = describe(mail, recipient, &pair);
+    facts.pair.database_failed = facts.pair.database_failed || found_target < 0;
+    recipient->verdict = policy_judge_delivery(&facts);
+    if (recipient->verdict.decision == POLICY_ACCEPT)
+        note_mapping(recipient, &pair);
+    pair_free(&pair);
+}
+
+int inbound_judge_limits(struct store_db *db, const struct mail *mail, struct mail_recipient *recipient)
+{
+    struct pair pair;
+    pair_find(db, mail->from, recipient->target, &pair);
+    struct policy_delivery_facts facts = describe(mail, recipient, &pair);
+    const struct store_mapping *mapping = policy_choose_mapping(&facts.pair, STORE_DIRECTION_IN);
+    int result = facts.pair.database_failed ? -1 : 1;
+    if (result == 1 && mapping && mapping->daily)
+        result =
+            store_inbound_count_by_mapping(db, mapping->id, mail->now - DAY_MS, mapping->daily, &facts.accepted_today);
+    if (result == 1 && mail->header.is_generated)
+        result = store_overdue_count_generated(db, mail->correspondent_id, recipient->target, mail->now - HOUR_MS,
+                                               &facts.automatic_this_hour);
+    recipient->verdict = policy_judge_delivery(&facts);
+    pair_free(&pair);
+    return result;
 }
 
 /* Facts and verdict for one recipient. */
@@ -55,11 +92,10 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
 {
     struct target target;
     int found = target_find_by_address(store_reader(mail->inbound->parts->store), address, &target);
-    judge_pair(mail, recipient, target.id, found);
+    judge_target(mail, recipient, target.id, found);
 }
 
-/* proof_out: what the facts refer to. */
-static struct policy_message_facts gather_facts(const struct mail *mail, struct proof *proof_out)
+static void find_proof(struct mail *mail)
 {
     const struct config *config = mail->inbound->parts->config;
     const char *listener = smtp_transaction_session(mail->transaction)->listener;
@@ -70,24 +106,8 @@ static struct policy_message_facts gather_facts(const struct mail *mail, struct 
             sources.trust_authserv_id = config->listeners[i].trust_authserv_id;
         }
     }
-    proof_find(&sources, proof_out);
-    return (struct policy_message_facts){
-        .hostname = config->hostname,
-        .proof_required = config->policy.proof,
-        .proof = proof_out,
-        .header = &mail->header,
-        .from_domain = mail->header.from_state == MAIL_HEADER_FROM_OK ? mail->header.from.domain : "",
-    };
-}
-
-/* Also whether the envelope sender is. */
-static struct policy_verdict judge_proof(struct mail *mail)
-{
-    struct proof proof;
-    struct policy_message_facts facts = gather_facts(mail, &proof);
-    struct policy_verdict verdict = policy_judge_message(&facts);
-    mail->is_sender_proven = verdict.decision == POLICY_ACCEPT && proof.is_sender_proven;
-    return verdict;
+    proof_find(&sources, &mail->evidence);
+    mail->is_sender_proven = mail->evidence.is_sender_proven;
 }
 
 /* What comes to a return address may be no report but an automatic answer (RFC 3834 section 4 has them sent there). May whoever
@@ -95,9 +115,7 @@ static struct policy_verdict judge_proof(struct mail *mail)
 static void judge_answer(struct mail *mail)
 {
     struct store_outbound row;
-    struct proof proof;
-    struct policy_message_facts facts = gather_facts(mail, &proof);
-    if (policy_judge_message(&facts).decision != POLICY_ACCEPT ||
+    if (!mail->from[0] ||
         store_outbound_find(store_reader(mail->inbound->parts->store), mail->about.outbound_id, &row) != 1)
         return;
     for (size_t i = 0; i < row.recipient_count; i++) {
@@ -107,9 +125,9 @@ static void judge_answer(struct mail *mail)
         struct mail_recipient answer = { .daily = 0 };
         if (strcmp(recipient->address, mail->from) != 0)
             continue;
-        judge_pair(mail, &answer, author, author.member_id || author.group_id);
-        if (answer.verdict.decision == POLICY_ACCEPT)
-            mail->answer_mapping_id = answer.mapping_id;
+        judge_target(mail, &answer, author, author.member_id || author.group_id);
+        mail->correspondent_id = recipient->correspondent_id;
+        mail->answer_mapping_id = answer.mapping_id;
         mail->answer_attachments = answer.attachments;
         break;
     }
@@ -118,15 +136,13 @@ static void judge_answer(struct mail *mail)
 
 /* Of mail to a return address, which is its only recipient. The address is the proof; judged again, for its time may have run
  * out meanwhile. */
-static struct policy_verdict judge_returned(struct mail *mail)
+static struct policy_verdict judge_returned(struct mail *mail, const struct policy_form_facts *facts)
 {
     struct recipient found;
-    struct proof proof;
-    struct policy_message_facts facts = gather_facts(mail, &proof);
     struct policy_verdict verdict =
         recipient_judge(mail->inbound->parts, mail->sender, smtp_transaction_recipient(mail->transaction, 0), &found);
     if (verdict.decision == POLICY_ACCEPT)
-        verdict = policy_judge_returned(&facts);
+        verdict = policy_judge_returned(facts);
     mail->about = found.about;
     if (verdict.decision == POLICY_ACCEPT)
         judge_answer(mail);
@@ -149,19 +165,49 @@ bool inbound_may_be_split(const struct mail *mail)
     return true;
 }
 
+/* In whose name it is posted: of who is let in by a mapping of their own, the author's; of who is let in with a detail by a
+ * mapping that covers it, its address's; of who is let in by a pattern, the author's, who is made a correspondent by the
+ * commit. */
+static void choose_correspondent(struct mail *mail)
+{
+    struct store_correspondent own;
+    int64_t own_id = 0, other_id = 0;
+    bool is_own = false;
+    if (store_correspondent_find_by_address(store_reader(mail->inbound->parts->store), mail->from, &own) == 1) {
+        own_id = own.id;
+        store_correspondent_free(&own);
+    }
+    for (size_t i = 0; i < mail->count; i++) {
+        const struct mail_recipient *recipient = &mail->recipients[i];
+        if (recipient->as_correspondent_id == own_id)
+            is_own = is_own || own_id;
+        else
+            other_id = recipient->as_correspondent_id ? recipient->as_correspondent_id : other_id;
+    }
+    mail->correspondent_id = is_own || !other_id ? own_id : other_id;
+    mail->is_by_pattern = !is_own && !other_id;
+}
+
 void inbound_judge(struct mail *mail)
 {
     struct store_db *db = store_reader(mail->inbound->parts->store);
+    const struct config *config = mail->inbound->parts->config;
+    const struct policy_form_facts facts = { .hostname = config->hostname, .header = &mail->header };
     bool is_returned = signed_id_is_return(smtp_transaction_recipient(mail->transaction, 0));
-    struct policy_verdict proof = is_returned ? judge_returned(mail) : judge_proof(mail);
+    mail->proof_required = config->policy.proof;
+    mail->local_case = pair_local_case(config);
+    find_proof(mail);
+    struct policy_verdict form = is_returned ? judge_returned(mail, &facts) : policy_judge_form(&facts);
     store_begin_reading(db);
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
-        if (proof.decision == POLICY_ACCEPT && !is_returned)
+        if (form.decision == POLICY_ACCEPT && !is_returned)
             judge_recipient(mail, recipient, smtp_transaction_recipient(mail->transaction, i));
         else
-            recipient->verdict = proof;
+            recipient->verdict = form;
     }
+    if (!is_returned)
+        choose_correspondent(mail);
     store_end_reading(db);
-    mail->proof = xstrdup(proof.reason);
+    mail->proof = xstrdup(is_returned ? form.reason : mail->evidence.story);
 }

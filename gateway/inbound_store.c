@@ -17,8 +17,8 @@
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 
-enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS, DIGEST_PIECE = 64 * 1024 };
-static const int64_t REPETITIONS_MS = INT64_C(8) * DAY_MS; /* promise 2: a week, and a day more */
+enum { HOUR_MS = 3600 * 1000, DIGEST_PIECE = 64 * 1024 };
+static const int64_t REPETITIONS_MS = INT64_C(8) * 24 * HOUR_MS; /* promise 2: a week, and a day more */
 
 /* What a report says of a recipient for whom the mail is refused. */
 struct report_recipient inbound_describe_refusal(const struct mail_recipient *recipient)
@@ -116,29 +116,10 @@ static bool has_limit(const struct mail *mail, const struct mail_recipient *reci
     return recipient->daily || (mail->header.is_generated && mail->automatic_per_hour);
 }
 
-/* Inside the commit nobody else can be counted at the same time. */
-static int judge_limit(struct store_db *db, struct mail *mail, struct mail_recipient *recipient)
+static int judge_limit(struct store_db *db, const struct mail *mail, struct mail_recipient *recipient)
 {
-    struct policy_mapping_facts facts = {
-        .from = mail->from,
-        .recipient = recipient->address,
-        .size = mail->size,
-        .now = mail->now,
-        .is_generated = mail->header.is_generated,
-        .automatic_per_hour = mail->automatic_per_hour,
-    };
-    struct store_mapping mapping;
-    if (store_mapping_find(db, recipient->mapping_id, &mapping) != 1)
-        return -1;
-    int result = store_inbound_count_since(db, mail->correspondent_id, recipient->target, mail->now - DAY_MS,
-                                           &facts.accepted_today);
-    if (result == 1 && mail->header.is_generated)
-        result = store_overdue_count_generated(db, mail->correspondent_id, recipient->target, mail->now - HOUR_MS,
-                                               &facts.automatic_this_hour);
-    facts.mapping = &mapping;
-    recipient->verdict = policy_judge_mapping(&facts);
+    int result = inbound_judge_limits(db, mail, recipient);
     recipient->is_over_limit = recipient->verdict.decision != POLICY_ACCEPT;
-    store_mapping_free(&mapping);
     return result;
 }
 
@@ -360,17 +341,28 @@ static int trace_references(struct store_db *db, const struct mail *mail)
     return 1;
 }
 
+/* Not into the mail: the operation may be undone, and run again. */
+static int find_correspondent(struct store_db *db, const struct mail *mail, int64_t *id_out)
+{
+    *id_out = mail->correspondent_id;
+    if (!mail->is_by_pattern)
+        return 1;
+    if (store_correspondent_ensure(db, mail->from, mail->now, id_out) != 1)
+        return -1;
+    return store_correspondent_set_wants_alias(db, *id_out);
+}
+
 static int add_mail(struct store_db *db, struct mail *mail)
 {
-    int64_t content_id;
-    if (store_content_add(db, mail->draft, &content_id) != 1)
+    int64_t content_id, correspondent_id;
+    if (store_content_add(db, mail->draft, &content_id) != 1 || find_correspondent(db, mail, &correspondent_id) != 1)
         return -1;
     char *references = join_references(&mail->header);
     struct store_inbound_new row = {
         .kind = mail->about.outbound_id ? STORE_INBOUND_RETURNED : STORE_INBOUND_MAIL,
         .sender = mail->sender,
         .from_address = mail->from,
-        .correspondent_id = mail->correspondent_id,
+        .correspondent_id = correspondent_id,
         .message_id = mail->header.message_id,
         .digest = mail->digested == DIGEST_KNOWN ? mail->digest : NULL,
         .references = references,

@@ -17,6 +17,7 @@
 #include "gateway/config.h"
 #include "gateway/notice.h"
 #include "gateway/outbound_internal.h"
+#include "gateway/pair.h"
 #include "gateway/parts.h"
 #include "gateway/signed_id.h"
 #include "mapping/store.h"
@@ -201,6 +202,7 @@ static struct arrival *arrival_new(struct outbound *outbound, const struct tmtp_
     arrival->take = take;
     arrival->pause = timer_new(outbound->parts->loop, submit, arrival);
     arrival->now = clock_wall_ms(outbound->parts->clock);
+    arrival->local_case = pair_local_case(outbound->parts->config);
     arrival->msgid = xstrdup(push->id);
     arrival->posted = xstrdup(push->posted ? push->posted : "");
     arrival->from_uid = xstrdup(push->from ? push->from : "");

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "gateway/outbound.h"
+#include "smtp/smtp_address.h"
 #include "tmtp/tmtp_forward.h"
 #include "tmtp/tmtp_message.h"
 
@@ -39,6 +40,7 @@ struct arrival {
     bool oversize, unreadable;
     char *problem; /* for the notice */
     int64_t now;
+    enum smtp_case local_case; /* policy.local_parts: the configuration is the loop's */
     /* results */
     int64_t id;          /* in the outbound queue */
     const char *outcome; /* for the log; static */

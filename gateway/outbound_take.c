@@ -9,7 +9,7 @@
 #include "base/xmalloc.h"
 #include "gateway/notice.h"
 #include "gateway/outbound_internal.h"
-#include "gateway/policy.h"
+#include "gateway/pair.h"
 #include "mapping/store_content.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_queue.h"
@@ -33,33 +33,35 @@ static void collect_correspondent(const struct store_party *party, void *ctx)
         outbound_add_recipient(ctx, party->correspondent_id);
 }
 
-/* 1 this mapping lets them, 0 not (reason_out), -1 error. */
-static int try_mapping(const struct taking *taking, int64_t correspondent_id, struct store_target target,
-                       const char **reason_out)
+/* 1 a mapping lets them, 0 not (reason_out), -1 error. */
+static int try_target(const struct taking *taking, const char *address, struct store_target target,
+                      const char **reason_out)
 {
-    struct store_mapping mapping;
-    int found = store_mapping_find_pair(taking->db, correspondent_id, target, &mapping);
-    if (found < 0)
-        return -1;
-    bool allowed = policy_allows_outbound(found == 1 ? &mapping : NULL, taking->arrival->now, reason_out);
-    if (found == 1)
-        store_mapping_free(&mapping);
-    return allowed;
+    struct pair pair;
+    struct policy_answer answer;
+    pair_find(taking->db, address, target, &pair);
+    pair.facts.now = taking->arrival->now;
+    pair.facts.local_case = taking->arrival->local_case;
+    bool has_failed = pair.facts.database_failed;
+    bool is_allowed = policy_allows(&pair.facts, STORE_DIRECTION_OUT, &answer);
+    *reason_out = answer.reason;
+    pair_free(&pair);
+    return has_failed ? -1 : is_allowed;
 }
 
 /* The author's own mapping counts first, then those of groups that they speak for. The reason told is the author's own,
  * unless only a group has a mapping at all. */
-static int authorise(const struct taking *taking, struct recipient *recipient, const char **reason_out)
+static int authorise(const struct taking *taking, const char *address, struct recipient *recipient,
+                     const char **reason_out)
 {
     int allowed = 0;
     *reason_out = "there is no mapping";
     if (taking->author.member_id)
-        allowed = try_mapping(taking, recipient->correspondent_id,
-                              (struct store_target){ .member_id = taking->author.member_id }, reason_out);
+        allowed =
+            try_target(taking, address, (struct store_target){ .member_id = taking->author.member_id }, reason_out);
     for (size_t i = 0; i < taking->groups.count && allowed == 0; i++) {
         recipient->group_id = taking->groups.ids[i];
-        allowed = try_mapping(taking, recipient->correspondent_id,
-                              (struct store_target){ .group_id = recipient->group_id }, reason_out);
+        allowed = try_target(taking, address, (struct store_target){ .group_id = recipient->group_id }, reason_out);
     }
     return allowed;
 }
@@ -70,18 +72,17 @@ int outbound_keep_authorised(struct taking *taking, struct notice_list *refused)
     for (size_t i = 0; i < taking->count; i++) {
         struct store_correspondent correspondent;
         const char *reason;
-        int allowed = authorise(taking, &taking->recipients[i], &reason);
-        if (allowed < 0)
-            return -1;
-        if (allowed == 1) {
-            taking->recipients[kept++] = taking->recipients[i];
-            continue;
-        }
         if (store_correspondent_find(taking->db, taking->recipients[i].correspondent_id, &correspondent) != 1)
             return -1;
-        notice_list_add(refused, "%s: you are not authorised to write to this address (%s)", correspondent.address,
-                        reason);
+        int allowed = authorise(taking, correspondent.address, &taking->recipients[i], &reason);
+        if (allowed == 1)
+            taking->recipients[kept++] = taking->recipients[i];
+        else if (allowed == 0)
+            notice_list_add(refused, "%s: you are not authorised to write to this address (%s)", correspondent.address,
+                            reason);
         store_correspondent_free(&correspondent);
+        if (allowed < 0)
+            return -1;
     }
     taking->count = kept;
     return 1;

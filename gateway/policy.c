@@ -1,5 +1,5 @@
 /* policy.c - the verdicts; see the table "What a mail sender is told" in docs/MANUAL.md */
-#include "gateway/policy.h"
+#include "gateway/policy_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,15 +13,14 @@ enum {
     ALLOWED_SHOWN_MAX = 100,
 };
 
-static struct policy_verdict verdict(enum policy_decision decision, struct smtp_reply reply)
+struct policy_verdict policy_verdict_make(enum policy_decision decision, struct smtp_reply reply)
 {
     struct policy_verdict v = { .decision = decision, .reply = reply };
     snprintf(v.reason, sizeof v.reason, "%.*s", (int)sizeof v.reason - 1, reply.text);
     return v;
 }
 
-static struct policy_verdict accept_because(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static struct policy_verdict accept_because(const char *fmt, ...)
+struct policy_verdict policy_accept_because(const char *fmt, ...)
 {
     struct policy_verdict v = { .decision = POLICY_ACCEPT, .reply = smtp_reply_make(250, "2.1.5", "ok") };
     va_list args;
@@ -31,9 +30,9 @@ static struct policy_verdict accept_because(const char *fmt, ...)
     return v;
 }
 
-static struct policy_verdict database_trouble(void)
+struct policy_verdict policy_database_trouble(void)
 {
-    return verdict(POLICY_DEFER, smtp_reply_make(451, "4.3.0", "local error, please try again later"));
+    return policy_verdict_make(POLICY_DEFER, smtp_reply_make(451, "4.3.0", "local error, please try again later"));
 }
 
 /* NULL: it is good. */
@@ -50,33 +49,40 @@ static struct policy_verdict judge_return(const struct policy_recipient_facts *f
 {
     const char *problem = return_problems[facts->return_state];
     if (problem)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: %s", facts->recipient, problem));
-    return accept_because("it is a return address of ours");
+        return policy_verdict_make(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: %s", facts->recipient, problem));
+    return policy_accept_because("it is a return address of ours");
 }
 
 struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts *facts)
 {
     if (facts->database_failed)
-        return database_trouble();
+        return policy_database_trouble();
     if (!smtp_domain_equal(facts->domain, facts->our_domain))
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: relaying denied", facts->recipient));
+        return policy_verdict_make(POLICY_REJECT,
+                                   smtp_reply_make(550, "5.7.1", "<%s>: relaying denied", facts->recipient));
     if (facts->return_state != POLICY_RETURN_NONE)
         return judge_return(facts);
     if (!facts->recipient_exists)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.1.1", "<%s>: no such recipient", facts->recipient));
+        return policy_verdict_make(POLICY_REJECT,
+                                   smtp_reply_make(550, "5.1.1", "<%s>: no such recipient", facts->recipient));
     if (facts->sender && !facts->sender[0])
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s>: bounces are accepted for our own mail only",
-                                                      facts->recipient));
-    if (!facts->any_inbound_mapping && !facts->sender)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "nobody may write to <%s>", facts->recipient));
-    if (!facts->any_inbound_mapping)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>",
-                                                      facts->sender, facts->recipient));
+        return policy_verdict_make(
+            POLICY_REJECT,
+            smtp_reply_make(550, "5.7.1", "<%s>: bounces are accepted for our own mail only", facts->recipient));
+    bool is_open = facts->any_inbound_mapping || (facts->holds_unknown && !facts->is_group);
+    if (!is_open && !facts->sender)
+        return policy_verdict_make(POLICY_REJECT,
+                                   smtp_reply_make(550, "5.7.1", "nobody may write to <%s>", facts->recipient));
+    if (!is_open)
+        return policy_verdict_make(
+            POLICY_REJECT,
+            smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>", facts->sender, facts->recipient));
     if (!facts->is_reachable)
-        return verdict(POLICY_DEFER, smtp_reply_make(450, "4.2.1", "<%s> %s, please try again later", facts->recipient,
-                                                     facts->is_group ? "is a group that is not ready yet"
-                                                                     : "has not yet agreed to receive mail"));
-    return accept_because("%s is a %s", facts->recipient, facts->is_group ? "group" : "member");
+        return policy_verdict_make(POLICY_DEFER,
+                                   smtp_reply_make(450, "4.2.1", "<%s> %s, please try again later", facts->recipient,
+                                                   facts->is_group ? "is a group that is not ready yet"
+                                                                   : "has not yet agreed to receive mail"));
+    return policy_accept_because("%s is a %s", facts->recipient, facts->is_group ? "group" : "member");
 }
 
 struct policy_verdict policy_judge_proof(const struct proof *proof, enum config_proof required, const char *from_domain)
@@ -85,96 +91,60 @@ struct policy_verdict policy_judge_proof(const struct proof *proof, enum config_
     const char *test = is_dkim ? "DKIM" : "DMARC";
     enum auth_result result = is_dkim ? proof->dkim : proof->dmarc;
     if (proof->is_assumed)
-        return accept_because("the listener is for a trusted network (assume_authenticated)");
+        return policy_accept_because("the listener is for a trusted network (assume_authenticated)");
     if (required == CONFIG_PROOF_NONE)
-        return accept_because("no proof of the sender is required (proof = none)");
+        return policy_accept_because("no proof of the sender is required (proof = none)");
+    if (proof->is_peer)
+        return policy_accept_because("a client certificate vouches for %s", from_domain);
     if (proof->is_unusable)
-        return verdict(POLICY_REJECT,
-                       smtp_reply_make(550, "5.7.26", "the sender is not proven: no usable %s result", test));
+        return policy_verdict_make(
+            POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: no usable %s result", test));
     if (result == AUTH_RESULT_PASS)
-        return accept_because("%s pass for %s, %s", test, from_domain, proof->source);
-    if (result == AUTH_RESULT_TEMPERROR)
-        return verdict(
+        return policy_accept_because("%s pass for %s, %s", test, from_domain, proof->source);
+    if (result == AUTH_RESULT_TEMPERROR || proof->is_temporary)
+        return policy_verdict_make(
             POLICY_DEFER,
             smtp_reply_make(451, "4.7.0", "%s of %s could not be checked, please try again later", test, from_domain));
     if (result == AUTH_RESULT_NONE)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: no %s result for %s",
-                                                      test, from_domain));
-    return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: %s %s for %s", test,
-                                                  auth_result_name(result), from_domain));
+        return policy_verdict_make(
+            POLICY_REJECT,
+            smtp_reply_make(550, "5.7.26", "the sender is not proven: no %s result for %s", test, from_domain));
+    return policy_verdict_make(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: %s %s for %s",
+                                                              test, auth_result_name(result), from_domain));
 }
 
 /* What nobody's mail may be. */
-static struct policy_verdict judge_form(const struct policy_message_facts *facts)
+static struct policy_verdict judge_loops(const struct policy_form_facts *facts)
 {
     const struct mail_header_facts *header = facts->header;
     for (size_t i = 0; i < header->loop_mark_count; i++)
         if (smtp_domain_equal(header->loop_marks[i], facts->hostname))
-            return verdict(POLICY_REJECT,
-                           smtp_reply_make(554, "5.4.6", "this message has been here before (mail loop)"));
+            return policy_verdict_make(POLICY_REJECT,
+                                       smtp_reply_make(554, "5.4.6", "this message has been here before (mail loop)"));
     if (header->received_count > RECEIVED_MAX)
-        return verdict(POLICY_REJECT, smtp_reply_make(554, "5.4.6", "too many hops (mail loop)"));
+        return policy_verdict_make(POLICY_REJECT, smtp_reply_make(554, "5.4.6", "too many hops (mail loop)"));
     if (header->too_long)
-        return verdict(POLICY_REJECT, smtp_reply_make(552, "5.3.4", "the header section is too long"));
-    return accept_because("it has come to a return address that only we can have made");
+        return policy_verdict_make(POLICY_REJECT, smtp_reply_make(552, "5.3.4", "the header section is too long"));
+    return policy_accept_because("it has come to a return address that only we can have made");
 }
 
-struct policy_verdict policy_judge_returned(const struct policy_message_facts *facts)
+struct policy_verdict policy_judge_returned(const struct policy_form_facts *facts)
 {
-    return judge_form(facts);
+    return judge_loops(facts);
 }
 
-struct policy_verdict policy_judge_message(const struct policy_message_facts *facts)
+struct policy_verdict policy_judge_form(const struct policy_form_facts *facts)
 {
     const struct mail_header_facts *header = facts->header;
-    struct policy_verdict form = judge_form(facts);
-    if (form.decision != POLICY_ACCEPT)
-        return form;
+    struct policy_verdict verdict = judge_loops(facts);
+    if (verdict.decision != POLICY_ACCEPT)
+        return verdict;
     if (header->from_state == MAIL_HEADER_FROM_MISSING)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the message has no From field"));
+        return policy_verdict_make(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the message has no From field"));
     if (header->from_state != MAIL_HEADER_FROM_OK)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "the From field does not name exactly one author"));
-    return policy_judge_proof(facts->proof, facts->proof_required, facts->from_domain);
-}
-
-static struct policy_verdict not_authorised(const struct policy_mapping_facts *facts, const char *why)
-{
-    return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>%s",
-                                                  facts->from, facts->recipient, why));
-}
-
-/* Two programs that answer each other keep one message going round. Put off, it would be sent again, and go on at the pace
- * of this limit for ever, with a growing queue behind it at the other side; refused for good, it ends there, and somebody
- * hears of it. */
-static bool is_looping(const struct policy_mapping_facts *facts)
-{
-    return facts->is_generated && facts->automatic_per_hour && facts->automatic_this_hour >= facts->automatic_per_hour;
-}
-
-struct policy_verdict policy_judge_mapping(const struct policy_mapping_facts *facts)
-{
-    const struct store_mapping *mapping = facts->mapping;
-    if (facts->database_failed)
-        return database_trouble();
-    if (!mapping || mapping->state != STORE_MAPPING_APPROVED || !(mapping->direction & STORE_DIRECTION_IN))
-        return not_authorised(facts, "");
-    if (mapping->expires_at && mapping->expires_at <= facts->now)
-        return not_authorised(facts, " (any more)");
-    if (mapping->max_size && facts->size > mapping->max_size)
-        return verdict(POLICY_REJECT, smtp_reply_make(552, "5.3.4", "the message is larger than <%s> may send to <%s>",
-                                                      facts->from, facts->recipient));
-    if (mapping->daily && facts->accepted_today >= mapping->daily)
-        return verdict(POLICY_DEFER,
-                       smtp_reply_make(452, "4.2.1", "<%s> has reached the daily limit of messages to <%s>",
-                                       facts->from, facts->recipient));
-    if (is_looping(facts))
-        return verdict(POLICY_REJECT,
-                       smtp_reply_make(554, "5.4.6", "too many automatic messages from <%s> to <%s> (mail loop)",
-                                       facts->from, facts->recipient));
-    char when[CLOCK_RFC3339_SIZE];
-    clock_format_rfc3339(mapping->decided_at ? mapping->decided_at : mapping->created_at, when);
-    return accept_because("mapping %lld, approved by %s at %s", (long long)mapping->id,
-                          mapping->decided_by[0] ? mapping->decided_by : mapping->created_by, when);
+        return policy_verdict_make(POLICY_REJECT,
+                                   smtp_reply_make(550, "5.7.1", "the From field does not name exactly one author"));
+    return policy_accept_because("it names one author");
 }
 
 /* What the sender is told about what is let in, short enough for the line of a reply. */
@@ -208,11 +178,13 @@ static struct policy_verdict refuse_file(const struct policy_file *file, const c
     char name[NAME_SHOWN_MAX + 6];
     quote_name(file->name, name);
     if (file->verdict == ATTACHMENT_OTHER_CONTENT && file->format != ATTACHMENT_OTHER)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "%s is %s: %s", name,
-                                                      attachment_format_about(file->format)->name, allowed));
+        return policy_verdict_make(
+            POLICY_REJECT,
+            smtp_reply_make(550, "5.7.1", "%s is %s: %s", name, attachment_format_about(file->format)->name, allowed));
     if (file->verdict == ATTACHMENT_OTHER_CONTENT)
-        return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "%s is not what its name says: %s", name, allowed));
-    return verdict(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "%s: %s", name, allowed));
+        return policy_verdict_make(POLICY_REJECT,
+                                   smtp_reply_make(550, "5.7.1", "%s is not what its name says: %s", name, allowed));
+    return policy_verdict_make(POLICY_REJECT, smtp_reply_make(550, "5.7.1", "%s: %s", name, allowed));
 }
 
 struct policy_verdict policy_judge_attachments(const struct policy_attachment_facts *facts)
@@ -220,27 +192,13 @@ struct policy_verdict policy_judge_attachments(const struct policy_attachment_fa
     char allowed[2 * SMTP_ADDRESS_MAX + ALLOWED_SHOWN_MAX + 64];
     describe_allowed(facts, allowed, sizeof allowed);
     if (facts->look == POLICY_LOOK_FAILED)
-        return verdict(POLICY_DEFER, smtp_reply_make(451, "4.3.0",
-                                                     "the files of this message could not be looked at, "
-                                                     "please try again later"));
+        return policy_verdict_make(POLICY_DEFER, smtp_reply_make(451, "4.3.0",
+                                                                 "the files of this message could not be looked at, "
+                                                                 "please try again later"));
     if (facts->look != POLICY_LOOK_DONE)
-        return verdict(POLICY_REJECT,
-                       smtp_reply_make(550, "5.7.1", "what is in this message can't be told: %s", allowed));
+        return policy_verdict_make(POLICY_REJECT,
+                                   smtp_reply_make(550, "5.7.1", "what is in this message can't be told: %s", allowed));
     if (facts->refused)
         return refuse_file(facts->refused, allowed);
-    return accept_because("its files are let in");
-}
-
-bool policy_allows_outbound(const struct store_mapping *mapping, int64_t now, const char **reason_out)
-{
-    *reason_out = NULL;
-    if (!mapping)
-        *reason_out = "there is no mapping";
-    else if (mapping->state != STORE_MAPPING_APPROVED)
-        *reason_out = "the mapping is not approved";
-    else if (!(mapping->direction & STORE_DIRECTION_OUT))
-        *reason_out = "the mapping is for incoming mail only";
-    else if (mapping->expires_at && mapping->expires_at <= now)
-        *reason_out = "the mapping has expired";
-    return !*reason_out;
+    return policy_accept_because("its files are let in");
 }

@@ -43,7 +43,7 @@ const char *poster_check_recipients(struct poster_job *job)
     for (size_t i = job->row.recipient_count; i-- > 0;) {
         const struct store_inbound_recipient *recipient = &job->row.recipients[i];
         enum trouble trouble;
-        if (trouble_find(db, recipient, TROUBLE_OURS, &trouble) < 0) {
+        if (trouble_find(db, &job->row, recipient, TROUBLE_OURS, &trouble) < 0) {
             wait = "a mapping can't be read from the database";
         } else if (trouble_is_final(trouble) || (trouble_is_own(trouble) && is_last && recipient->address)) {
             strbuf_add_fmt(&note, "%snot for %s: %s", note.len ? "; " : "", recipient->alias,

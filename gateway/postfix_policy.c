@@ -9,10 +9,12 @@
 #include "base/strbuf.h"
 #include "gateway/config.h"
 #include "gateway/envelope.h"
+#include "gateway/pair.h"
 #include "gateway/parts.h"
 #include "gateway/postfix_request.h"
 #include "gateway/recipient.h"
 #include "mapping/store_mapping.h"
+#include "mapping/subject.h"
 
 static struct policy_verdict pass(void)
 {
@@ -41,72 +43,78 @@ static int parse_unquoted(const char *text, struct smtp_address *out)
     return result;
 }
 
-/* What a pair is judged by. */
-struct pair {
+/* Somebody who may be one of several, and whom they write to. */
+struct inquiry {
     struct store_db *db;
+    const char *sender, *recipient; /* for the words */
     struct store_target target;
     const struct smtp_address *forms; /* whom the sender may be */
     size_t form_count;
-    struct policy_mapping_facts facts;
+    int64_t size; /* 0: not declared */
+    int64_t now;
+    enum smtp_case local_case;
+    bool holds_unknown;
 };
 
-/* 1 a mapping was found and *verdict_out is what it says, 0 none, -1 database error */
-static int judge_form(const struct pair *pair, const struct smtp_address *form, struct policy_verdict *verdict_out)
+static struct policy_verdict judge_form(const struct inquiry *inquiry, const char *address)
 {
-    char address[SMTP_ADDRESS_MAX + 2];
-    struct store_correspondent correspondent;
-    struct store_mapping mapping;
-    smtp_address_format(form, address);
-    int found = store_correspondent_find_by_address(pair->db, address, &correspondent);
-    if (found != 1)
-        return found;
-    found = store_mapping_find_pair(pair->db, correspondent.id, pair->target, &mapping);
-    store_correspondent_free(&correspondent);
-    if (found != 1)
-        return found;
-    struct policy_mapping_facts facts = pair->facts;
-    mapping.daily = 0; /* counted by the commit that takes the message, and not for a repetition */
-    facts.mapping = &mapping;
-    *verdict_out = policy_judge_mapping(&facts);
-    store_mapping_free(&mapping);
-    return 1;
+    struct pair pair;
+    pair_find(inquiry->db, address, inquiry->target, &pair);
+    pair.facts.outside = inquiry->sender;
+    pair.facts.inside = inquiry->recipient;
+    pair.facts.now = inquiry->now;
+    pair.facts.local_case = inquiry->local_case;
+    struct policy_verdict verdict = policy_judge_pair(&pair.facts, inquiry->size, inquiry->holds_unknown);
+    pair_free(&pair);
+    return verdict;
 }
 
-static struct policy_verdict judge_by_address(const struct pair *pair)
+/* One of whom they may be suffices. Of several refusals the one that a mapping explains says more. */
+static struct policy_verdict judge_by_address(const struct inquiry *inquiry)
 {
-    struct policy_verdict verdict, refusal = policy_judge_mapping(&pair->facts);
-    for (size_t i = 0; i < pair->form_count; i++) {
-        int found = judge_form(pair, &pair->forms[i], &verdict);
-        struct policy_mapping_facts failed = { .database_failed = true };
-        if (found < 0)
-            return policy_judge_mapping(&failed);
-        if (found == 1 && verdict.decision == POLICY_ACCEPT)
+    struct policy_verdict verdict, refusal = judge_form(inquiry, "");
+    for (size_t i = 0; i < inquiry->form_count; i++) {
+        struct smtp_address form = inquiry->forms[i];
+        char address[SMTP_ADDRESS_MAX + 2];
+        if (smtp_address_canonicalise(&form, inquiry->local_case) != 1)
+            continue;
+        smtp_address_format(&form, address);
+        verdict = judge_form(inquiry, address);
+        if (verdict.decision == POLICY_ACCEPT || verdict.decision == POLICY_DEFER)
             return verdict;
-        if (found == 1)
-            refusal = verdict; /* it says more than that there is no mapping */
+        if (verdict.mapping_id)
+            refusal = verdict;
     }
     return refusal;
 }
 
 struct author_search {
-    const struct pair *pair;
+    const struct inquiry *inquiry;
     bool found;
 };
 
-static void compare_author(const char *address, void *ctx)
+static void compare_author(const char *subject, void *ctx)
 {
     struct author_search *search = ctx;
-    const char *domain = strrchr(address, '@');
-    for (size_t i = 0; domain && i < search->pair->form_count; i++)
-        search->found = search->found || envelope_domains_are_related(domain + 1, search->pair->forms[i].domain);
+    const char *domain = strrchr(subject, '@');
+    if (!domain++)
+        return;
+    if (subject_kind_of(subject) == SUBJECT_SUBDOMAINS)
+        domain += strlen("*.");
+    for (size_t i = 0; i < search->inquiry->form_count; i++)
+        search->found = search->found || envelope_domains_are_related(domain, search->inquiry->forms[i].domain);
 }
 
-static struct policy_verdict judge_by_domain(const struct pair *pair)
+static struct policy_verdict judge_by_domain(const struct inquiry *inquiry)
 {
-    struct author_search search = { .pair = pair };
-    struct policy_mapping_facts facts = pair->facts;
-    facts.database_failed = store_mapping_list_authors(pair->db, pair->target, facts.now, compare_author, &search) < 0;
-    return search.found && !facts.database_failed ? pass() : policy_judge_mapping(&facts);
+    struct author_search search = { .inquiry = inquiry };
+    if (inquiry->holds_unknown)
+        return pass();
+    if (store_mapping_list_authors(inquiry->db, inquiry->target, inquiry->now, compare_author, &search) < 0) {
+        const struct policy_pair failed = { .database_failed = true };
+        return policy_judge_pair(&failed, 0, false);
+    }
+    return search.found ? pass() : judge_form(inquiry, "");
 }
 
 static struct policy_verdict judge_pair(const struct parts *parts, const struct postfix_request *request,
@@ -114,18 +122,21 @@ static struct policy_verdict judge_pair(const struct parts *parts, const struct 
                                         const char *recipient)
 {
     struct smtp_address forms[ENVELOPE_FORMS_MAX];
-    struct pair pair = {
+    const struct config *config = parts->config;
+    const struct inquiry inquiry = {
         .db = store_reader(parts->store),
+        .sender = request->sender,
+        .recipient = recipient,
         .target = target,
         .forms = forms,
         .form_count = envelope_forms(sender, forms),
-        .facts = { .from = request->sender,
-                   .recipient = recipient,
-                   .size = strtoll(request->size, NULL, 10), /* 0: not declared */
-                   .now = clock_wall_ms(parts->clock) },
+        .size = strtoll(request->size, NULL, 10),
+        .now = clock_wall_ms(parts->clock),
+        .local_case = pair_local_case(config),
+        .holds_unknown = pair_holds_unknown(config, target),
     };
-    return parts->config->postfix.policy_match == CONFIG_MATCH_ADDRESS ? judge_by_address(&pair)
-                                                                       : judge_by_domain(&pair);
+    return config->postfix.policy_match == CONFIG_MATCH_ADDRESS ? judge_by_address(&inquiry)
+                                                                : judge_by_domain(&inquiry);
 }
 
 static struct policy_verdict judge(const struct parts *parts, const struct postfix_request *request)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "gateway/config.h"
+#include "gateway/pair.h"
 #include "gateway/parts.h"
 #include "gateway/returns.h"
 #include "gateway/target.h"
@@ -57,6 +58,7 @@ static void look_at_target(const struct parts *parts, const struct smtp_address 
     facts->is_group = target.id.group_id;
     facts->is_reachable = target.is_reachable;
     facts->any_inbound_mapping = open == 1;
+    facts->holds_unknown = found == 1 && pair_holds_unknown(parts->config, target.id);
     if (found == 1)
         *target_out = target.id;
 }

@@ -8,12 +8,11 @@
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/destinations.h"
+#include "gateway/pair.h"
 #include "gateway/parts.h"
-#include "gateway/policy.h"
 #include "gateway/queue.h"
 #include "gateway/signed_id.h"
 #include "mapping/store.h"
-#include "mapping/store_mapping.h"
 
 /* A report has none, and nobody is told of its fate. */
 bool relay_has_author(const struct relay_job *job)
@@ -35,29 +34,30 @@ void relay_find_waiting(struct relay_job *job)
 static struct smtp_recipient_result check_mapping(const struct relay_job *job,
                                                   const struct store_outbound_recipient *recipient)
 {
+    const struct parts *parts = job->relay->parts;
     struct smtp_recipient_result result = { .outcome = SMTP_OUTCOME_DELIVERED, .stage = SMTP_STAGE_RCPT };
-    struct store_mapping mapping;
-    const char *reason;
+    struct pair pair;
+    struct policy_answer answer;
     if (!relay_has_author(job))
         return result;
     struct store_target target = { .member_id = job->row.member_id };
     if (recipient->group_id)
         target = (struct store_target){ .group_id = recipient->group_id };
-    int found =
-        store_mapping_find_pair(store_reader(job->relay->parts->store), recipient->correspondent_id, target, &mapping);
-    bool waits = found < 0 || (found == 1 && mapping.state == STORE_MAPPING_SUSPENDED);
-    if (found >= 0 && policy_allows_outbound(found == 1 ? &mapping : NULL, job->row.received_at, &reason)) {
+    pair_find(store_reader(parts->store), recipient->address, target, &pair);
+    pair.facts.now = job->row.received_at;
+    pair.facts.is_queued = true;
+    pair.facts.local_case = pair_local_case(parts->config);
+    if (policy_allows(&pair.facts, STORE_DIRECTION_OUT, &answer)) {
         result.outcome = SMTP_OUTCOME_DELIVERED;
-    } else if (waits) {
+    } else if (answer.may_change) {
         result.outcome = SMTP_OUTCOME_TEMPORARY;
-        result.reply = smtp_reply_make(451, "4.7.1", "the mapping is suspended, or can't be read");
+        result.reply = smtp_reply_make(451, "4.7.1", "%s", answer.reason);
     } else {
         result.outcome = SMTP_OUTCOME_PERMANENT;
         result.reply =
-            smtp_reply_make(550, "5.7.1", "you are no longer authorised to write to this address (%s)", reason);
+            smtp_reply_make(550, "5.7.1", "you are no longer authorised to write to this address (%s)", answer.reason);
     }
-    if (found == 1)
-        store_mapping_free(&mapping);
+    pair_free(&pair);
     return result;
 }
 

@@ -10,8 +10,8 @@
 #include "gateway/answered.h"
 #include "gateway/config.h"
 #include "gateway/display_name.h"
+#include "gateway/pair.h"
 #include "gateway/parts.h"
-#include "gateway/policy.h"
 #include "gateway/relay_quotes.h"
 #include "gateway/thread_text.h"
 #include "mapping/store_content.h"
@@ -83,23 +83,25 @@ static void free_mailboxes(struct mailboxes *mailboxes)
     free(mailboxes->list);
 }
 
+static bool may_write(const struct relay_mail *mail, const char *address, struct store_target target)
+{
+    struct pair pair;
+    struct policy_answer answer;
+    pair_find(store_reader(mail->parts->store), address, target, &pair);
+    pair.facts.now = mail->row->received_at;
+    pair.facts.local_case = pair_local_case(mail->parts->config);
+    bool may = policy_allows(&pair.facts, STORE_DIRECTION_IN, &answer);
+    pair_free(&pair);
+    return may;
+}
+
 /* May every recipient write to them? One who may not would have a "reply to all" refused, for everybody. */
 static bool may_be_answered(struct relay_mail *mail, struct store_target target)
 {
     bool may = mail->mappings_seen + mail->row->recipient_count <= MAPPINGS_MAX;
     for (size_t i = 0; i < mail->row->recipient_count && may; i++) {
-        struct store_mapping mapping;
         mail->mappings_seen++;
-        int found = store_mapping_find_pair(store_reader(mail->parts->store), mail->row->recipients[i].correspondent_id,
-                                            target, &mapping);
-        struct policy_mapping_facts facts = { .from = "",
-                                              .recipient = "",
-                                              .mapping = found == 1 ? &mapping : NULL,
-                                              .now = mail->row->received_at,
-                                              .database_failed = found < 0 };
-        may = policy_judge_mapping(&facts).decision == POLICY_ACCEPT;
-        if (found == 1)
-            store_mapping_free(&mapping);
+        may = may_write(mail, mail->row->recipients[i].address, target);
     }
     return may;
 }

@@ -452,7 +452,7 @@ static int find_outcomes(struct store_db *db, const struct store_inbound *row, b
             continue;
         }
         /* skipped for what may have passed since */
-        if (!dropped && trouble_find(db, recipient, TROUBLE_REVOKED, &trouble) < 0)
+        if (!dropped && trouble_find(db, row, recipient, TROUBLE_REVOKED, &trouble) < 0)
             return -1;
         add_fate(fates, recipient, SMTP_DSN_FAILED, trouble_words(trouble)->failed_status,
                  trouble_words(trouble)->failed);
@@ -491,7 +491,7 @@ static int find_troubles(struct store_db *db, const struct store_inbound *row, e
         enum trouble trouble;
         if (!recipient->address)
             continue;
-        if (trouble_find(db, recipient, of_all, &trouble) < 0)
+        if (trouble_find(db, row, recipient, of_all, &trouble) < 0)
             return -1;
         const struct trouble_words *known = trouble_words(trouble);
         if (action == SMTP_DSN_FAILED)

@@ -330,25 +330,26 @@ static int tell_answer(struct noting *noting)
                  noting->out->id);
 }
 
-/* -1, 1, or 0: the mapping is gone. */
-static int find_author(const struct noting *noting, struct store_target *author_out)
+/* Who has written to whoever answers, or in whose name. false: nobody any more. */
+static bool find_author(const struct noting *noting, struct store_target *author_out)
 {
-    struct store_mapping mapping;
-    int found = store_mapping_find(noting->db, noting->in->answer_mapping_id, &mapping);
-    if (found != 1)
-        return found;
-    *author_out = mapping.target;
-    store_mapping_free(&mapping);
-    return 1;
+    for (size_t i = 0; i < noting->out->recipient_count; i++) {
+        const struct store_outbound_recipient *recipient = &noting->out->recipients[i];
+        if (strcmp(recipient->address, noting->in->from_address) != 0)
+            continue;
+        *author_out = (struct store_target){ .member_id = recipient->group_id ? 0 : noting->out->member_id,
+                                             .group_id = recipient->group_id };
+        return author_out->member_id || author_out->group_id;
+    }
+    return false;
 }
 
 /* It is posted like any mail, in the thread of what it answers, and looked at again by the poster as any mail is. */
 static int let_in(struct noting *noting)
 {
     struct store_inbound_recipient_new recipient = { .mapping_id = noting->in->answer_mapping_id };
-    int found = find_author(noting, &recipient.target);
-    if (found != 1)
-        return found < 0 ? -1 : tell_answer(noting);
+    if (!find_author(noting, &recipient.target))
+        return tell_answer(noting);
     noting->returned->has_added = true;
     if (store_returned_become_mail(noting->db, noting->in->id, noting->out->message_id, noting->returned->now) != 1 ||
         store_inbound_add_recipient(noting->db, noting->in->id, &recipient) != 1 ||

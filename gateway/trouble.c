@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "mapping/store_mapping.h"
+#include "gateway/pair.h"
 #include "mapping/store_queue.h"
 
 static const struct trouble_words words[] = {
@@ -63,24 +63,41 @@ bool trouble_is_final(enum trouble trouble)
     return trouble == TROUBLE_GONE || trouble == TROUBLE_REVOKED;
 }
 
-int trouble_find(struct store_db *db, const struct store_inbound_recipient *recipient, enum trouble otherwise,
-                 enum trouble *trouble_out)
+/* Of the mapping that let it in, and of any that has come to decide about the two since. 0: there is none; -1. */
+static int find_mapping_trouble(struct store_db *db, const struct store_inbound *row,
+                                const struct store_inbound_recipient *recipient, enum trouble *trouble_out)
 {
     struct store_mapping mapping;
-    int found = recipient->mapping_id ? store_mapping_find(db, recipient->mapping_id, &mapping) : 0;
-    /* a notice needs no mapping */
-    enum store_mapping_state state = found == 1 ? mapping.state : STORE_MAPPING_APPROVED;
-    if (found < 0)
-        return -1;
-    if (found == 1)
-        store_mapping_free(&mapping);
-    if (recipient->is_gone && recipient->mapping_id) /* what we have to say ourselves is for removed members too */
-        *trouble_out = TROUBLE_GONE;
-    else if (state == STORE_MAPPING_REVOKED || state == STORE_MAPPING_DENIED)
-        *trouble_out = TROUBLE_REVOKED;
-    else if (state == STORE_MAPPING_SUSPENDED)
+    struct pair pair;
+    struct policy_answer answer;
+    *trouble_out = TROUBLE_REVOKED;
+    int found = store_mapping_find(db, recipient->mapping_id, &mapping);
+    if (found != 1)
+        return found < 0 ? -1 : 1;
+    enum store_mapping_state state = mapping.state;
+    store_mapping_free(&mapping);
+    if (state == STORE_MAPPING_REVOKED || state == STORE_MAPPING_DENIED)
+        return 1;
+    pair_find(db, row->from_address, recipient->target, &pair);
+    pair.facts.now = row->received_at;
+    pair.facts.is_queued = true;
+    bool is_allowed = policy_allows(&pair.facts, STORE_DIRECTION_IN, &answer), has_failed = pair.facts.database_failed;
+    pair_free(&pair);
+    if (state == STORE_MAPPING_SUSPENDED || answer.may_change)
         *trouble_out = TROUBLE_SUSPENDED;
-    else if (!recipient->uid)
+    return has_failed ? -1 : *trouble_out == TROUBLE_SUSPENDED || !is_allowed;
+}
+
+int trouble_find(struct store_db *db, const struct store_inbound *row, const struct store_inbound_recipient *recipient,
+                 enum trouble otherwise, enum trouble *trouble_out)
+{
+    int found = 0;
+    *trouble_out = TROUBLE_GONE;
+    if (recipient->mapping_id) /* what we have to say ourselves needs none, and is for removed members too */
+        found = recipient->is_gone ? 1 : find_mapping_trouble(db, row, recipient, trouble_out);
+    if (found != 0)
+        return found;
+    if (!recipient->uid)
         *trouble_out = recipient->target.group_id ? TROUBLE_NO_GROUP : TROUBLE_NOT_READY;
     else
         *trouble_out = otherwise;

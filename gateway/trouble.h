@@ -8,13 +8,14 @@
 #include <stdbool.h>
 
 struct store_db;
+struct store_inbound;
 struct store_inbound_recipient;
 
 enum trouble {
     /* A recipient's own. */
-    TROUBLE_GONE,      /* the member was removed */
-    TROUBLE_REVOKED,   /* the mapping was revoked or denied since */
-    TROUBLE_SUSPENDED, /* the mapping is suspended */
+    TROUBLE_GONE,    /* the member was removed */
+    TROUBLE_REVOKED, /* the mapping that let it in was revoked or denied since, or one that decides now lets nobody in */
+    TROUBLE_SUSPENDED, /* such a mapping is suspended */
     TROUBLE_NOT_READY, /* a member's uid is not known */
     TROUBLE_NO_GROUP,  /* the gateway is not in the group (any more) */
     /* The mail's as a whole. */
@@ -32,10 +33,10 @@ struct trouble_words {
 };
 const struct trouble_words *trouble_words(enum trouble trouble);
 
-/* Of one recipient, by what the database says now; `otherwise`: the mail's, for who has none of their own. 1, or -1 database
+/* Of one recipient of this mail, by what the database says now (a mapping that has expired since it came is no trouble); `otherwise`: the mail's, for who has none of their own. 1, or -1 database
  * error. */
-int trouble_find(struct store_db *db, const struct store_inbound_recipient *recipient, enum trouble otherwise,
-                 enum trouble *trouble_out) __attribute__((warn_unused_result));
+int trouble_find(struct store_db *db, const struct store_inbound *row, const struct store_inbound_recipient *recipient,
+                 enum trouble otherwise, enum trouble *trouble_out) __attribute__((warn_unused_result));
 /* Is it a recipient's own; and will it not pass by itself? */
 bool trouble_is_own(enum trouble trouble);
 bool trouble_is_final(enum trouble trouble);

@@ -135,9 +135,9 @@ int store_inbound_set_state(struct store_db *db, int64_t id, enum store_queue_st
 /* SETTLED or DROPPED: erases the content. 0: it was so already. */
 int store_inbound_finish(struct store_db *db, int64_t id, enum store_queue_state state)
     __attribute__((warn_unused_result));
-/* Messages from a correspondent to a target accepted at or after a time, for daily limits. */
-int store_inbound_count_since(struct store_db *db, int64_t correspondent_id, struct store_target target, int64_t since,
-                              int64_t *count_out) __attribute__((warn_unused_result));
+/* Messages that a mapping has let in since a time, for its daily limit, up to `max`: one for several people is one. */
+int store_inbound_count_by_mapping(struct store_db *db, int64_t mapping_id, int64_t since, int64_t max,
+                                   int64_t *count_out) __attribute__((warn_unused_result));
 void store_inbound_free(struct store_inbound *inbound);
 
 enum store_recipient_state { STORE_RECIPIENT_WAITING, STORE_RECIPIENT_DELIVERED, STORE_RECIPIENT_FAILED };

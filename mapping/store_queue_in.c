@@ -249,18 +249,15 @@ int store_inbound_finish(struct store_db *db, int64_t id, enum store_queue_state
     return store_queue_finish(db, STORE_QUEUE_IN, id, state);
 }
 
-int store_inbound_count_since(struct store_db *db, int64_t correspondent_id, struct store_target target, int64_t since,
-                              int64_t *count_out)
+/* From the newest one on: entries are numbered in the order in which they come. */
+int store_inbound_count_by_mapping(struct store_db *db, int64_t mapping_id, int64_t since, int64_t max,
+                                   int64_t *count_out)
 {
-    return store_fetch_int(
-        db,
-        "SELECT count(*) FROM inbound"
-        " JOIN inbound_recipient ON inbound_recipient.inbound_id = inbound.id"
-        " WHERE inbound.correspondent_id = ? AND inbound.received_at >= ?"
-        " AND inbound_recipient.member_id IS NOT DISTINCT FROM ?"
-        " AND inbound_recipient.group_id IS NOT DISTINCT FROM ?",
-        STORE_VALUES(bind_int(correspondent_id), bind_int(since), bind_id(target.member_id), bind_id(target.group_id)),
-        count_out);
+    return store_fetch_int(db,
+                           "SELECT count(*) FROM (SELECT DISTINCT inbound_id FROM inbound_recipient"
+                           "  WHERE mapping_id = ? ORDER BY inbound_id DESC LIMIT ?) AS newest"
+                           " JOIN inbound ON inbound.id = newest.inbound_id WHERE inbound.received_at >= ?",
+                           STORE_VALUES(bind_int(mapping_id), bind_int(max), bind_int(since)), count_out);
 }
 
 void store_inbound_free(struct store_inbound *inbound)

@@ -254,6 +254,8 @@
     "CREATE UNIQUE INDEX inbound_recipient_once ON inbound_recipient"                                                  \
     "  (inbound_id, coalesce(member_id, 0), coalesce(group_id, 0), coalesce(uid, ''));"                                \
     "CREATE INDEX inbound_recipient_uid ON inbound_recipient (uid) WHERE uid IS NOT NULL;"                             \
+    "CREATE INDEX inbound_recipient_mapping ON inbound_recipient (mapping_id, inbound_id) WHERE mapping_id IS NOT "    \
+    "NULL;"                                                                                                            \
     "CREATE TABLE inbound_refusal (" /* whose sender was told in a report, of a mail that was taken for others */      \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
     "  inbound_id INTEGER NOT NULL REFERENCES inbound (id),"                                                           \

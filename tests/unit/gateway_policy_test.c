@@ -1,9 +1,10 @@
-/* gateway_policy_test.c - who may pass: the table of verdicts, and that nothing passes without a live mapping and proof */
+/* gateway_policy_test.c - who may pass: the table of verdicts, and the words; gateway_policy_table_test.c has every combination */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -126,9 +127,7 @@ static void test_what_comes_back(void **state)
                                             .loop_marks = marks,
                                             .loop_mark_count = rows[i].marks,
                                             .too_long = rows[i].too_long };
-        struct policy_message_facts facts = {
-            .hostname = "gw.example.org", .proof_required = CONFIG_PROOF_DMARC, .header = &header, .from_domain = ""
-        };
+        struct policy_form_facts facts = { .hostname = "gw.example.org", .header = &header };
         assert_int_equal(policy_judge_returned(&facts).reply.code, rows[i].code);
     }
 }
@@ -146,14 +145,11 @@ static struct policy_verdict judge(enum config_proof required, bool assume, cons
     struct proof proof;
     snprintf(header.from.domain, sizeof header.from.domain, "example.com");
     proof_find(&sources, &proof);
-    struct policy_message_facts facts = {
-        .hostname = "gw.example.org",
-        .proof_required = required,
-        .proof = &proof,
-        .header = &header,
-        .from_domain = from_state == MAIL_HEADER_FROM_OK ? "example.com" : "",
-    };
-    return policy_judge_message(&facts);
+    struct policy_form_facts facts = { .hostname = "gw.example.org", .header = &header };
+    struct policy_verdict form = policy_judge_form(&facts);
+    if (form.decision != POLICY_ACCEPT)
+        return form;
+    return policy_judge_proof(&proof, required, "example.com");
 }
 
 static void test_proof(void **state)
@@ -274,113 +270,232 @@ static void test_loops(void **state)
     (void)state;
     char *mark = (char *)(uintptr_t) "gw.example.org";
     struct mail_header_facts header = { .from_state = MAIL_HEADER_FROM_OK, .received_count = 100 };
-    struct proof proof = { .is_assumed = true };
-    struct policy_message_facts facts = {
-        .hostname = "gw.example.org", .proof = &proof, .header = &header, .from_domain = "example.com"
-    };
-    assert_int_equal(policy_judge_message(&facts).reply.code, 250);
+    struct policy_form_facts facts = { .hostname = "gw.example.org", .header = &header };
+    assert_int_equal(policy_judge_form(&facts).reply.code, 250);
     header.received_count = 101;
-    assert_string_equal(policy_judge_message(&facts).reply.enhanced, "5.4.6");
+    assert_string_equal(policy_judge_form(&facts).reply.enhanced, "5.4.6");
     header.received_count = 0;
     header.loop_marks = &mark;
     header.loop_mark_count = 1;
-    assert_string_equal(policy_judge_message(&facts).reply.enhanced, "5.4.6");
+    assert_string_equal(policy_judge_form(&facts).reply.enhanced, "5.4.6");
     facts.hostname = "other.example.org";
-    assert_int_equal(policy_judge_message(&facts).reply.code, 250);
+    assert_int_equal(policy_judge_form(&facts).reply.code, 250);
     header.too_long = true;
-    assert_int_equal(policy_judge_message(&facts).reply.code, 552);
+    assert_int_equal(policy_judge_form(&facts).reply.code, 552);
 }
 
-/* Every combination of what a mapping can be: accepted exactly when it is approved, inward, in time and within its limits. */
-static void test_every_mapping(void **state)
+/* ---- words ---- */
+
+/* 2027-01-15T08:00:00Z */
+static const int64_t now = INT64_C(1800000000000);
+
+static char *text(const char *constant)
 {
-    (void)state;
-    const int64_t now = 1000000, expiries[] = { 0, now - 1, now, now + 1 }, sizes[] = { 0, 99, 100 },
-                  dailies[] = { 0, 5, 6 };
-    unsigned accepted = 0, judged = 0;
-    for (int s = STORE_MAPPING_REQUESTED; s <= STORE_MAPPING_REVOKED; s++)
-        for (int d = STORE_DIRECTION_IN; d <= STORE_DIRECTION_BOTH; d++)
-            for (int e = 0; e < 4; e++)
-                for (int z = 0; z < 3; z++)
-                    for (int n = 0; n < 3; n++)
-                        for (int broken = 0; broken < 2; broken++) {
-                            struct store_mapping mapping = { .id = 7,
-                                                             .state = (enum store_mapping_state)s,
-                                                             .direction = (enum store_direction)d,
-                                                             .expires_at = expiries[e],
-                                                             .max_size = sizes[z],
-                                                             .daily = dailies[n],
-                                                             .created_by = (char *)(uintptr_t) "root",
-                                                             .decided_by = (char *)(uintptr_t) "" };
-                            struct policy_mapping_facts facts = { .from = "bob@example.com",
-                                                                  .recipient = "alice@silo.example.org",
-                                                                  .mapping = &mapping,
-                                                                  .size = 100,
-                                                                  .accepted_today = 5,
-                                                                  .now = now,
-                                                                  .database_failed = broken };
-                            bool expected = !broken && s == STORE_MAPPING_APPROVED && d != STORE_DIRECTION_OUT &&
-                                            (e == 0 || e == 3) && z != 1 && n != 1;
-                            bool got = policy_judge_mapping(&facts).decision == POLICY_ACCEPT;
-                            assert_int_equal(got, expected);
-                            accepted += got;
-                            judged++;
-                        }
-    assert_int_equal(judged, 5 * 3 * 4 * 3 * 3 * 2);
-    assert_int_equal(accepted, 2 * 2 * 2 * 2);
-    struct policy_mapping_facts none = { .from = "bob@example.com", .recipient = "alice@silo.example.org", .now = now };
-    struct policy_verdict verdict = policy_judge_mapping(&none);
-    assert_int_equal(verdict.reply.code, 550);
-    assert_string_equal(verdict.reply.text, "<bob@example.com> is not authorised to write to <alice@silo.example.org>");
+    return (char *)(uintptr_t)constant; /* only read */
 }
 
-/* Programs that answer each other; what people write is never counted. */
-static void test_automatic_mail_is_limited(void **state)
+static struct store_mapping make_mapping(void)
 {
-    (void)state;
-    static const struct {
-        bool is_generated;
-        unsigned per_hour;
-        int64_t so_far;
-        bool is_refused;
-    } cases[] = {
-        { true, 3, 2, false }, { true, 3, 3, true }, { true, 3, 9, true }, { true, 0, 9, false }, { false, 3, 9, false }
+    return (struct store_mapping){ .id = 7,
+                                   .subject = text("*@example.com"),
+                                   .target_name = text("all"),
+                                   .state = STORE_MAPPING_APPROVED,
+                                   .direction = STORE_DIRECTION_IN,
+                                   .max_size = 2000,
+                                   .daily = 20,
+                                   .created_by = text("Alice Admin"),
+                                   .created_at = now - 5000,
+                                   .decided_by = text("root"),
+                                   .decided_at = now - 1000,
+                                   .reason = text("") };
+}
+
+static struct policy_delivery_facts make_facts(const struct store_mapping *mapping, const struct proof *proof)
+{
+    return (struct policy_delivery_facts){
+        .pair = { .outside = "bob@example.com",
+                  .inside = "alice@silo.example.org",
+                  .address = "bob@example.com",
+                  .target = { .member_id = 3 },
+                  .rows = mapping,
+                  .count = mapping ? 1 : 0,
+                  .now = now },
+        .proof = proof,
+        .from_domain = "example.com",
+        .size = 1000,
+        .automatic_per_hour = 60,
     };
-    struct store_mapping mapping = { .state = STORE_MAPPING_APPROVED,
-                                     .direction = STORE_DIRECTION_IN,
-                                     .created_by = (char *)(uintptr_t) "root",
-                                     .decided_by = (char *)(uintptr_t) "" };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct policy_mapping_facts facts = { .from = "bob@example.com",
-                                              .recipient = "alice@silo.example.org",
-                                              .mapping = &mapping,
-                                              .is_generated = cases[i].is_generated,
-                                              .automatic_per_hour = cases[i].per_hour,
-                                              .automatic_this_hour = cases[i].so_far };
-        struct policy_verdict verdict = policy_judge_mapping(&facts);
-        assert_int_equal(verdict.decision, cases[i].is_refused ? POLICY_REJECT : POLICY_ACCEPT);
-        if (cases[i].is_refused)
-            assert_string_equal(verdict.reply.enhanced, "5.4.6");
+}
+
+#define NOBODY  "<bob@example.com> is not authorised to write to <alice@silo.example.org>"
+#define BY_ROOT "by root at 2027-01-15T07:59:59.000Z"
+
+/* The sender is told what they can do about it, and nothing of who has decided what; the trace has all of it. */
+static void test_words(void **state)
+{
+    (void)state;
+    static const struct proof proven = { .dmarc = AUTH_RESULT_PASS, .source = "says mx.test" };
+    static const struct {
+        enum store_mapping_state state;
+        enum store_direction direction;
+        int64_t expires_at, size, today, automatic;
+        const char *why, *reply, *reason;
+    } rows[] = {
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_IN, 0, 2000, 19, 60, "", "ok",
+          "mapping 7 (*@example.com to all), approved " BY_ROOT "; DMARC pass for example.com, says mx.test" },
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_IN, 0, 2001, 0, 0, "",
+          "the message is larger than <bob@example.com> may send to <alice@silo.example.org>",
+          "the message is larger than <bob@example.com> may send to <alice@silo.example.org>; "
+          "mapping 7 (*@example.com to all), approved " BY_ROOT "; 2001 octets, it lets in 2000" },
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_IN, 0, 0, 20, 0, "",
+          "<bob@example.com> has reached the daily limit of messages to <alice@silo.example.org>",
+          "<bob@example.com> has reached the daily limit of messages to <alice@silo.example.org>; "
+          "mapping 7 (*@example.com to all), approved " BY_ROOT "; 20 messages in 24 hours, it lets in 20" },
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_IN, INT64_C(1800000000000), 0, 0, 0, "", NOBODY " (any more)",
+          NOBODY " (any more); mapping 7 (*@example.com to all), approved " BY_ROOT "; its time is over" },
+        { STORE_MAPPING_EXPIRED, STORE_DIRECTION_IN, INT64_C(1800000000000), 0, 0, 0, "", NOBODY " (any more)",
+          NOBODY " (any more); mapping 7 (*@example.com to all), expired " BY_ROOT },
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_OUT, 0, 0, 0, 0, "", NOBODY,
+          NOBODY "; mapping 7 (*@example.com to all), approved " BY_ROOT "; it is for outgoing mail only" },
+        { STORE_MAPPING_REVOKED, STORE_DIRECTION_BOTH, 0, 0, 0, 0, "contract ended", NOBODY,
+          NOBODY "; mapping 7 (*@example.com to all), revoked " BY_ROOT " (contract ended)" },
+        { STORE_MAPPING_REQUESTED, STORE_DIRECTION_BOTH, 0, 0, 0, 0, "", NOBODY,
+          NOBODY "; nobody has decided about them" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct store_mapping mapping = make_mapping();
+        mapping.state = rows[i].state;
+        mapping.direction = rows[i].direction;
+        mapping.expires_at = rows[i].expires_at;
+        mapping.reason = text(rows[i].why);
+        struct policy_delivery_facts facts = make_facts(&mapping, &proven);
+        facts.size = rows[i].size;
+        facts.accepted_today = rows[i].today;
+        facts.automatic_this_hour = rows[i].automatic;
+        struct policy_verdict verdict = policy_judge_delivery(&facts);
+        assert_string_equal(verdict.reply.text, rows[i].reply);
+        assert_string_equal(verdict.reason, rows[i].reason);
+    }
+}
+
+/* However long the names are that people have given, whatever is written has an end, and who has decided is in it. */
+static void test_words_of_any_length(void **state)
+{
+    (void)state;
+    static const struct proof proven = { .dmarc = AUTH_RESULT_PASS };
+    char longest[SMTP_ADDRESS_MAX + 1], *reason = malloc(100000);
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    memset(reason, 'y', 99999);
+    reason[99999] = '\0';
+    struct store_mapping mapping = make_mapping();
+    mapping.state = STORE_MAPPING_REVOKED;
+    mapping.reason = reason;
+    mapping.target_name = longest;
+    struct policy_delivery_facts facts = make_facts(&mapping, &proven);
+    facts.pair.outside = facts.pair.inside = longest;
+    struct policy_verdict verdict = policy_judge_delivery(&facts);
+    assert_int_equal(verdict.reply.code, 550);
+    assert_non_null(strstr(verdict.reason, BY_ROOT));
+    free(reason);
+}
+
+/* Who is not proven hears the same, be there a mapping or not: nobody learns by asking who may write to whom. */
+static void test_nobody_learns_of_mappings(void **state)
+{
+    (void)state;
+    struct proof temporary = { .is_temporary = true }, failed = { .dmarc = AUTH_RESULT_FAIL };
+    const struct proof *const unproven[] = { &temporary, &failed, NULL };
+    for (size_t p = 0; p < sizeof unproven / sizeof unproven[0]; p++) {
+        struct policy_delivery_facts unknown = make_facts(NULL, unproven[p]);
+        struct policy_verdict expected = policy_judge_delivery(&unknown);
+        for (int s = STORE_MAPPING_REQUESTED; s <= STORE_MAPPING_EXPIRED; s++) {
+            for (int proof = STORE_PROOF_DEFAULT; proof <= STORE_PROOF_NONE; proof++) {
+                struct store_mapping mapping = make_mapping();
+                mapping.subject = text("bob@example.com");
+                mapping.state = (enum store_mapping_state)s;
+                mapping.proof = (enum store_proof)proof;
+                mapping.max_size = mapping.daily = 1;
+                struct policy_delivery_facts facts = make_facts(&mapping, unproven[p]);
+                struct policy_verdict verdict = policy_judge_delivery(&facts);
+                if (s == STORE_MAPPING_APPROVED && (proof == STORE_PROOF_NONE || proof == STORE_PROOF_DKIM))
+                    continue; /* it says itself what is to be proven */
+                assert_string_equal(verdict.reply.text, expected.reply.text);
+                assert_int_equal(verdict.mapping_id, 0);
+            }
+        }
     }
 }
 
 static void test_outbound(void **state)
 {
     (void)state;
-    const char *reason;
-    struct store_mapping mapping = { .state = STORE_MAPPING_APPROVED, .direction = STORE_DIRECTION_OUT };
-    assert_true(policy_allows_outbound(&mapping, 5, &reason));
-    mapping.expires_at = 5;
-    assert_false(policy_allows_outbound(&mapping, 5, &reason));
-    assert_string_equal(reason, "the mapping has expired");
-    mapping.expires_at = 6;
-    assert_true(policy_allows_outbound(&mapping, 5, &reason));
-    mapping.direction = STORE_DIRECTION_IN;
-    assert_false(policy_allows_outbound(&mapping, 5, &reason));
-    mapping.direction = STORE_DIRECTION_BOTH;
-    mapping.state = STORE_MAPPING_SUSPENDED;
-    assert_false(policy_allows_outbound(&mapping, 5, &reason));
-    assert_false(policy_allows_outbound(NULL, 5, &reason));
+    static const struct {
+        enum store_mapping_state state;
+        enum store_direction direction;
+        int64_t expires_at;
+        bool is_queued, may_change;
+        const char *reason;
+    } rows[] = {
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_OUT, 0, false, false, NULL },
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_BOTH, INT64_C(1800000000001), false, false, NULL },
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_OUT, INT64_C(1800000000000), false, false,
+          "the mapping has expired" },
+        { STORE_MAPPING_APPROVED, STORE_DIRECTION_IN, 0, false, false, "the mapping is for incoming mail only" },
+        { STORE_MAPPING_SUSPENDED, STORE_DIRECTION_OUT, 0, false, true, "the mapping is suspended" },
+        { STORE_MAPPING_SUSPENDED, STORE_DIRECTION_OUT, 0, true, true, "the mapping is suspended" },
+        { STORE_MAPPING_REVOKED, STORE_DIRECTION_OUT, 0, true, false, "the mapping was revoked" },
+        { STORE_MAPPING_DENIED, STORE_DIRECTION_OUT, 0, false, false, "it was denied" },
+        { STORE_MAPPING_REQUESTED, STORE_DIRECTION_OUT, 0, false, false, "there is no mapping" },
+        /* taken in time: what has expired since does not stop it; what had expired then does */
+        { STORE_MAPPING_EXPIRED, STORE_DIRECTION_OUT, INT64_C(1800000000001), true, false, NULL },
+        { STORE_MAPPING_EXPIRED, STORE_DIRECTION_OUT, INT64_C(1800000000001), false, false, "the mapping has expired" },
+        { STORE_MAPPING_EXPIRED, STORE_DIRECTION_OUT, INT64_C(1800000000000), true, false, "the mapping has expired" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct store_mapping mapping = make_mapping();
+        mapping.state = rows[i].state;
+        mapping.direction = rows[i].direction;
+        mapping.expires_at = rows[i].expires_at;
+        struct policy_delivery_facts facts = make_facts(&mapping, NULL);
+        facts.pair.is_queued = rows[i].is_queued;
+        struct policy_answer answer;
+        assert_int_equal(policy_allows(&facts.pair, STORE_DIRECTION_OUT, &answer), rows[i].reason == NULL);
+        assert_int_equal(answer.may_change, rows[i].may_change);
+        if (rows[i].reason)
+            assert_string_equal(answer.reason, rows[i].reason);
+    }
+}
+
+/* What refuses somebody refuses them with any detail and in any case: they could write it otherwise. */
+static void test_nobody_gets_round_a_refusal(void **state)
+{
+    (void)state;
+    static const struct proof proven = { .dmarc = AUTH_RESULT_PASS };
+    static const struct {
+        const char *author;
+        bool is_let_in;
+    } rows[] = { { "bob@example.com", false },      { "bob+x@example.com", false },   { "Bob@example.com", false },
+                 { "BOB+x+y@example.com", false },  { "bo@example.com", true },       { "bobby@example.com", true },
+                 { "bob@mail.example.com", false }, { "carol+bob@example.com", true } };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct store_mapping mappings[2] = { make_mapping(), make_mapping() };
+        mappings[1].subject = text("bob@example.com");
+        mappings[1].state = STORE_MAPPING_DENIED;
+        struct policy_delivery_facts facts = make_facts(mappings, &proven);
+        facts.pair.count = 2;
+        facts.pair.address = rows[i].author;
+        facts.pair.local_case = SMTP_CASE_KEPT;
+        assert_int_equal(policy_judge_delivery(&facts).decision == POLICY_ACCEPT, rows[i].is_let_in);
+        /* and it is over as soon as there is a new one, for those whom that covers */
+        struct store_mapping newer[3] = { mappings[0], mappings[1], mappings[1] };
+        newer[2].id = 9;
+        newer[2].state = STORE_MAPPING_APPROVED;
+        facts.pair.rows = newer;
+        facts.pair.count = 3;
+        assert_int_equal(policy_judge_delivery(&facts).decision == POLICY_ACCEPT,
+                         strcmp(rows[i].author, "bob@mail.example.com") != 0);
+    }
 }
 
 int main(void)
@@ -394,8 +509,10 @@ int main(void)
         cmocka_unit_test(test_unusable_results),
         cmocka_unit_test(test_author),
         cmocka_unit_test(test_loops),
-        cmocka_unit_test(test_every_mapping),
-        cmocka_unit_test(test_automatic_mail_is_limited),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_words_of_any_length),
+        cmocka_unit_test(test_nobody_learns_of_mappings),
+        cmocka_unit_test(test_nobody_gets_round_a_refusal),
         cmocka_unit_test(test_outbound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

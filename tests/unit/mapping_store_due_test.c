@@ -122,7 +122,7 @@ static void ask_everything(struct store_db *db)
     same.about_outbound_id = 1;
     assert_int_equal(store_inbound_find_same(db, &same, &id), 0);
     assert_int_equal(store_inbound_awaits_routing(db, "m", 1, 9), 0);
-    assert_int_equal(store_inbound_count_since(db, 1, same.target, NOW, &id), 1);
+    assert_int_equal(store_inbound_count_by_mapping(db, 1, NOW, 5, &id), 1);
     assert_int_equal(store_overdue_count_generated(db, 1, same.target, NOW, &id), 1);
     assert_int_equal(store_overdue_count_reports(db, "bob@example.com", NOW, 5, &id), 1);
     assert_int_equal(store_overdue_refusal_told(db, 1, "bob@example.com", same.target, NOW), 0);
