@@ -94,6 +94,12 @@ static void mail_accepted(void *ctx)
     returns_poke(gateway->returns);
 }
 
+static void correspondent_met(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    silo_link_poke(gateway->link);
+}
+
 static void outbound_accepted(void *ctx)
 {
     struct gateway *gateway = ctx;
@@ -303,7 +309,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
         gateway_free(&gateway);
         return NULL;
     }
-    gateway->inbound = inbound_new(&gateway->parts, mail_accepted, gateway);
+    gateway->inbound = inbound_new(&gateway->parts, mail_accepted, correspondent_met, gateway);
     gateway->budget = smtp_budget_new(config->session_memory);
     gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
     while (gateway->listener_count < config->listener_count) {

@@ -197,10 +197,12 @@ static void stored(int result, void *arg)
         inbound->statistics.repeated++;
     else
         inbound->statistics.deferred++;
-    bool fresh = result == 1 && mail->id;
+    bool fresh = result == 1 && mail->id, met = fresh && mail->is_by_pattern;
     if (result == 1 && mail->reported)
         reporter_poke(inbound->parts->reporter);
     mail_free(mail);
+    if (met)
+        inbound->on_met(inbound->ctx);
     if (fresh)
         inbound->on_accepted(inbound->ctx);
 }
@@ -350,11 +352,13 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
 
 const struct smtp_server_callbacks inbound_callbacks = { .on_recipient = on_recipient, .on_message = on_message };
 
-struct inbound *inbound_new(const struct parts *parts, void (*on_accepted)(void *ctx), void *ctx)
+struct inbound *inbound_new(const struct parts *parts, void (*on_accepted)(void *ctx), void (*on_met)(void *ctx),
+                            void *ctx)
 {
     struct inbound *inbound = xcalloc(1, sizeof *inbound);
     inbound->parts = parts;
     inbound->on_accepted = on_accepted;
+    inbound->on_met = on_met;
     inbound->ctx = ctx;
     return inbound;
 }

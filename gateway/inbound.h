@@ -13,8 +13,9 @@ struct inbound_statistics {
     uint64_t accepted, repeated, rejected, deferred;
 };
 
-/* on_accepted: something new is in the inbound queue. */
-struct inbound *inbound_new(const struct parts *parts, void (*on_accepted)(void *ctx), void *ctx);
+/* on_accepted: something new is in the inbound queue. on_met: of somebody whom a pattern has let in, and who needs an alias. */
+struct inbound *inbound_new(const struct parts *parts, void (*on_accepted)(void *ctx), void (*on_met)(void *ctx),
+                            void *ctx);
 void inbound_free(struct inbound **inbound);
 struct smtp_server_callbacks;
 extern const struct smtp_server_callbacks inbound_callbacks; /* ctx: struct inbound * */

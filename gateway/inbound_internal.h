@@ -20,6 +20,7 @@ struct store_draft;
 struct inbound {
     const struct parts *parts;
     void (*on_accepted)(void *ctx);
+    void (*on_met)(void *ctx);
     void *ctx;
     struct inbound_statistics statistics;
     struct look *looks; /* inbound_look.c's: mails whose files are being looked at, or wait for that */
@@ -50,7 +51,7 @@ struct mail {
     enum store_ret ret;
     const char *envid;        /* NULL */
     int64_t correspondent_id; /* in whose name it is posted; 0: of somebody who is none yet */
-    bool is_by_pattern;       /* which lets the author in: the commit makes a correspondent of them, with an alias */
+    bool is_by_pattern;       /* which lets in an author without an alias: the commit sees that they get one */
     bool lmtp;
     bool is_sender_proven;       /* the envelope's: may get reports */
     unsigned automatic_per_hour; /* of the configuration; 0: no limit */

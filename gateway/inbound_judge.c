@@ -172,9 +172,10 @@ static void choose_correspondent(struct mail *mail)
 {
     struct store_correspondent own;
     int64_t own_id = 0, other_id = 0;
-    bool is_own = false;
+    bool is_own = false, has_alias = false;
     if (store_correspondent_find_by_address(store_reader(mail->inbound->parts->store), mail->from, &own) == 1) {
         own_id = own.id;
+        has_alias = own.alias != NULL;
         store_correspondent_free(&own);
     }
     for (size_t i = 0; i < mail->count; i++) {
@@ -185,7 +186,7 @@ static void choose_correspondent(struct mail *mail)
             other_id = recipient->as_correspondent_id ? recipient->as_correspondent_id : other_id;
     }
     mail->correspondent_id = is_own || !other_id ? own_id : other_id;
-    mail->is_by_pattern = !is_own && !other_id;
+    mail->is_by_pattern = !is_own && !other_id && !has_alias;
 }
 
 void inbound_judge(struct mail *mail)

@@ -294,6 +294,92 @@ static void test_policy_judges_the_pair(void **state)
         strstr(ask(*state, CONFIG_MATCH_ADDRESS, "small@example.com", "sales.team@" DOMAIN, ""), "not authorised"));
 }
 
+static void add_subject(struct store_db *db, const char *subject, struct store_target target,
+                        enum store_mapping_state state)
+{
+    const struct store_mapping_new mapping = { .subject = subject,
+                                               .target = target,
+                                               .state = state,
+                                               .direction = STORE_DIRECTION_BOTH,
+                                               .note = "",
+                                               .actor = "test",
+                                               .reason = "",
+                                               .now = 1000 };
+    int64_t id;
+    assert_int_equal(store_mapping_add(db, &mapping, &id), 1);
+}
+
+#define SHUT(sender, to) "550 5.7.1 <" sender "> is not authorised to write to <" to "@" DOMAIN ">"
+
+static void test_policy_knows_patterns(void **state)
+{
+    static const struct {
+        const char *sender, *recipient, *by_address, *by_domain;
+    } rows[] = {
+        { "zoe@partner.example", "partners", "DUNNO", "DUNNO" },
+        { "Zoe+list@PARTNER.example", "partners", "DUNNO", "DUNNO" },
+        { "SRS0=HHH=TT=partner.example=zoe@forward.example", "partners", "DUNNO", "DUNNO" },
+        { "zoe@mail.partner.example", "partners", SHUT("zoe@mail.partner.example", "partners"), "DUNNO" },
+        { "zoe@partner.example.test", "partners", SHUT("zoe@partner.example.test", "partners"),
+          SHUT("zoe@partner.example.test", "partners") },
+        { "zoe@deep.below.other.example", "partners", "DUNNO", "DUNNO" },
+        { "zoe@other.example", "partners", SHUT("zoe@other.example", "partners"), "DUNNO" },
+        { "zoe@b\303\274cher.example", "partners", "DUNNO", "DUNNO" }, /* as its A-label, too */
+        { "zoe@xn--bcher-kva.example", "partners", "DUNNO", "DUNNO" },
+        /* shut out, with any detail, though the domain is open */
+        { "eve@partner.example", "partners", SHUT("eve@partner.example", "partners"), "DUNNO" },
+        { "EVE+x@partner.example", "partners", SHUT("EVE+x@partner.example", "partners"), "DUNNO" },
+        /* to all members, but to no group */
+        { "everywhere@example.net", "partners", "DUNNO", "DUNNO" },
+        { "everywhere@example.net", "closed", "DUNNO", "DUNNO" },
+        { "everywhere@example.net", "sales.team", SHUT("everywhere@example.net", "sales.team"),
+          SHUT("everywhere@example.net", "sales.team") },
+        { "somebody@example.org", "closed", SHUT("somebody@example.org", "closed"),
+          SHUT("somebody@example.org", "closed") },
+    };
+    struct world *world = *state;
+    struct store_db *db = store_fixture_borrow(world->fixture);
+    const struct store_target partners = { .member_id = add_member(db, "partners", true) }, all = { .member_id = 0 };
+    add_subject(db, "*@partner.example", partners, STORE_MAPPING_APPROVED);
+    add_subject(db, "*@*.other.example", partners, STORE_MAPPING_APPROVED);
+    add_subject(db, "*@xn--bcher-kva.example", partners, STORE_MAPPING_APPROVED);
+    add_subject(db, "eve@partner.example", partners, STORE_MAPPING_DENIED);
+    add_subject(db, "everywhere@example.net", all, STORE_MAPPING_APPROVED);
+    assert_int_equal(store_fixture_return(world->fixture, 1), 1);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char recipient[100];
+        snprintf(recipient, sizeof recipient, "%s@%s", rows[i].recipient, DOMAIN);
+        assert_string_equal(ask(world, CONFIG_MATCH_ADDRESS, rows[i].sender, recipient, "0"), rows[i].by_address);
+        assert_string_equal(ask(world, CONFIG_MATCH_DOMAIN, rows[i].sender, recipient, "0"), rows[i].by_domain);
+    }
+    assert_string_equal(look_up(world, "recipient partners@" DOMAIN), "OK partners@" DOMAIN);
+    assert_string_equal(look_up(world, "recipient closed@" DOMAIN), "OK closed@" DOMAIN);
+    assert_string_equal(look_up(world, "recipient closed.team@" DOMAIN), "NOTFOUND ");
+}
+
+/* Where mail of unknown authors is kept, members can be written to by anybody but those whom somebody has shut out. */
+static void test_unknown_senders_may_be_kept(void **state)
+{
+    struct world *world = *state;
+    world->config.policy.unknown_senders = CONFIG_UNKNOWN_HOLD;
+    assert_string_equal(look_up(world, "recipient closed@" DOMAIN), "OK closed@" DOMAIN);
+    assert_string_equal(look_up(world, "recipient outward@" DOMAIN), "OK outward@" DOMAIN);
+    assert_string_equal(look_up(world, "recipient closed.team@" DOMAIN), "NOTFOUND ");
+    assert_string_equal(look_up(world, "recipient nobody@" DOMAIN), "NOTFOUND ");
+    assert_non_null(strstr(look_up(world, "recipient not.asked@" DOMAIN), "TEMP "));
+    for (int match = CONFIG_MATCH_ADDRESS; match <= CONFIG_MATCH_DOMAIN; match++) {
+        assert_string_equal(ask(world, (enum config_match)match, "x@y.example", "closed@" DOMAIN, "0"), "DUNNO");
+        assert_string_equal(ask(world, (enum config_match)match, "x@y.example", "alice@" DOMAIN, "0"), "DUNNO");
+    }
+    assert_string_equal(ask(world, CONFIG_MATCH_ADDRESS, "late@former.example", "alice@" DOMAIN, "0"),
+                        SHUT("late@former.example", "alice") " (any more)");
+    assert_string_equal(ask(world, CONFIG_MATCH_ADDRESS, "bob@example.com", "suspended@" DOMAIN, "0"),
+                        SHUT("bob@example.com", "suspended"));
+    assert_string_equal(ask(world, CONFIG_MATCH_ADDRESS, "x@y.example", "sales.team@" DOMAIN, "0"),
+                        SHUT("x@y.example", "sales.team"));
+    world->config.policy.unknown_senders = CONFIG_UNKNOWN_REJECT;
+}
+
 static void test_null_sender_is_answered_as_rcpt_does(void **state)
 {
     struct world *world = *state;
@@ -645,6 +731,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_keys_of_the_map, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_policy_judges_the_recipient, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_policy_judges_the_pair, open_world, close_world),
+        cmocka_unit_test_setup_teardown(test_policy_knows_patterns, open_world, close_world),
+        cmocka_unit_test_setup_teardown(test_unknown_senders_may_be_kept, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_null_sender_is_answered_as_rcpt_does, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_only_rcpt_is_judged, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_broken_database_defers, open_world, close_world),
