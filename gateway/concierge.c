@@ -1,150 +1,291 @@
 /* concierge.c - see concierge.h */
 #include "gateway/concierge.h"
 
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/admins.h"
+#include "gateway/concierge_internal.h"
+#include "gateway/config.h"
 #include "gateway/notice.h"
-#include "mapping/store_member.h"
+#include "mapping/store_admin.h"
 #include "mapping/store_queue.h"
 
-enum { WORD_MAX = 40 };
-static const int64_t helped_again_ms = INT64_C(24) * 3600 * 1000;
+enum { ANSWER_MAX = 64 * 1024, REFUSED_MAX = 2000 };
 
-/* Does what the word says, and writes the answer. 1 or -1. */
-typedef int act(struct store_db *db, struct store_member *member, struct strbuf *answer);
-static act reports_on, reports_off, help;
+struct concierge_rules *concierge_rules_new(const struct config *config)
+{
+    struct concierge_rules *rules = xcalloc(1, sizeof *rules);
+    size_t count = 0;
+    while (config->policy.admins && config->policy.admins[count])
+        count++;
+    rules->admins = xcalloc(count + 1, sizeof *rules->admins);
+    for (size_t i = 0; i < count; i++)
+        rules->admins[i] = xstrdup(config->policy.admins[i]);
+    rules->gateway_alias = xstrdup(config->silo.alias);
+    rules->requests_per_day = config->policy.requests_per_day;
+    rules->local_case = config->policy.local_parts;
+    return rules;
+}
 
-static const struct word {
-    const char *text;
-    const char *subject; /* of the answer */
-    const char *meaning; /* in the help */
-    act *act;
-} words[] = {
-    { "reports on", "Delivery reports are on", "you are told when your messages have been delivered by email",
-      reports_on },
-    { "reports off", "Delivery reports are off", "you are told only when something is late or has failed",
-      reports_off },
-    { "help", "What the gateway understands", "this list", help },
-};
-enum { WORD_COUNT = sizeof words / sizeof words[0] };
+void concierge_rules_free(struct concierge_rules **rules)
+{
+    if (!*rules)
+        return;
+    for (char **alias = (*rules)->admins; *alias; alias++)
+        free(*alias);
+    free((*rules)->admins);
+    free((*rules)->gateway_alias);
+    free(*rules);
+    *rules = NULL;
+}
+
+/* Reports, and the help. */
 
 static const char *state_words(const struct store_member *member)
 {
     return member->wants_reports
                ? "Delivery reports are on. For each message that you write from now on you are told, in its thread, "
-                 "when "
-                 "the other side's mail server reports that it has been delivered, or that it gives no such reports."
+                 "when the other side's mail server reports that it has been delivered, or that it gives no such "
+                 "reports."
                : "Delivery reports are off. You are told only when a message of yours is late, or could not be "
                  "delivered.";
 }
 
-static int set_reports(struct store_db *db, struct store_member *member, bool on, struct strbuf *answer)
+static int set_reports(struct concierge_talk *talk, const struct concierge_task *task)
 {
-    member->wants_reports = on;
-    if (store_member_set_reports(db, member->id, on) != 1)
-        return -1;
-    strbuf_add_fmt(answer, "%s\n\nTo change it, send the gateway a ping: `reports %s`.\n", state_words(member),
-                   on ? "off" : "on");
-    return 1;
-}
-
-static int reports_on(struct store_db *db, struct store_member *member, struct strbuf *answer)
-{
-    return set_reports(db, member, true, answer);
-}
-
-static int reports_off(struct store_db *db, struct store_member *member, struct strbuf *answer)
-{
-    return set_reports(db, member, false, answer);
-}
-
-static int help(struct store_db *db, struct store_member *member, struct strbuf *answer)
-{
-    (void)db;
-    strbuf_add_str(answer, "Send the gateway a ping with one of these:\n\n");
-    for (size_t i = 0; i < WORD_COUNT; i++)
-        strbuf_add_fmt(answer, "- `%s`: %s\n", words[i].text, words[i].meaning);
-    strbuf_add_fmt(answer, "\n%s\n", state_words(member));
-    return 1;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Lower case, single spaces, none at the ends, no final dot. False: it is too long for a word. */
-static bool normalise(const char *text, char out[static WORD_MAX + 1])
-{
-    size_t len = 0;
-    for (; *text; text++) {
-        char c = *text >= 'A' && *text <= 'Z' ? (char)(*text + ('a' - 'A')) : *text;
-        if (is_space(c) && (len == 0 || out[len - 1] == ' '))
-            continue;
-        if (len == WORD_MAX)
-            return false;
-        out[len++] = is_space(c) ? ' ' : c;
+    struct store_member *member = &talk->member;
+    bool on = task->order->verb == CONCIERGE_REPORTS_ON;
+    if (!member->id) {
+        strbuf_add_str(talk->answer, "You have no address at this gateway, so there are no reports for you.\n");
+        return 1;
     }
-    while (len > 0 && (out[len - 1] == ' ' || out[len - 1] == '.'))
-        len--;
-    out[len] = 0;
-    return true;
+    member->wants_reports = on;
+    if (store_member_set_reports(talk->db, member->id, on) != 1)
+        return -1;
+    strbuf_add_fmt(talk->answer, "%s To change it, say `reports %s`.\n", state_words(member), on ? "off" : "on");
+    return 1;
 }
 
-static const struct word *find_word(const char *text)
+static void add_usage(struct strbuf *answer, enum concierge_verb verb)
 {
-    char normal[WORD_MAX + 1];
-    for (size_t i = 0; i < WORD_COUNT && normalise(text, normal); i++)
-        if (strcmp(normal, words[i].text) == 0)
-            return &words[i];
-    return NULL;
+    strbuf_add_fmt(answer, "- `%s`: %s\n", concierge_verb_usage(verb), concierge_verb_meaning(verb));
 }
 
-const char *concierge_find_word(const char *text)
+static void add_help(const struct concierge_talk *talk)
 {
-    const struct word *word = find_word(text);
-    return word ? word->text : NULL;
+    strbuf_add_str(talk->answer,
+                   "Send the gateway a ping, or write to it in a thread, with one of these, or several in "
+                   "lines of their own:\n\n");
+    for (enum concierge_verb verb = 0; verb < CONCIERGE_VERB_COUNT; verb++)
+        if (talk->is_admin || !concierge_verb_is_admins(verb))
+            add_usage(talk->answer, verb);
+    if (talk->member.id)
+        strbuf_add_fmt(talk->answer, "\n%s\n", state_words(&talk->member));
 }
 
-/* 1 answered, 0 not, -1. */
-static int answer_member(struct store_db *db, const struct concierge_ping *ping, struct store_member *member,
-                         const char **word_out)
+static int help(struct concierge_talk *talk, const struct concierge_task *task)
 {
-    const struct word *word = find_word(ping->text);
-    if (!word && (!ping->was_known || ping->now - member->helped_at < helped_again_ms))
+    if (task->order->topic == CONCIERGE_HELP)
+        add_help(talk);
+    else
+        add_usage(talk->answer, task->order->topic);
+    return 1;
+}
+
+static const struct {
+    concierge_act *act;
+    const char *subject; /* of the answer to this alone; NULL: what was said */
+} acts[CONCIERGE_VERB_COUNT] = {
+    [CONCIERGE_INVITE] = { concierge_invite, NULL },
+    [CONCIERGE_REVOKE] = { concierge_revoke, NULL },
+    [CONCIERGE_LIST] = { concierge_list, "Who can write to you" },
+    [CONCIERGE_WHO] = { concierge_who, NULL },
+    [CONCIERGE_REPORTS_ON] = { set_reports, "Delivery reports are on" },
+    [CONCIERGE_REPORTS_OFF] = { set_reports, "Delivery reports are off" },
+    [CONCIERGE_PENDING] = { concierge_pending, "What waits for an administrator" },
+    [CONCIERGE_APPROVE] = { concierge_decide, NULL },
+    [CONCIERGE_DENY] = { concierge_decide, NULL },
+    [CONCIERGE_SUSPEND] = { concierge_decide, NULL },
+    [CONCIERGE_RESUME] = { concierge_decide, NULL },
+    [CONCIERGE_HELP] = { help, "What the gateway understands" },
+};
+
+/* The answer. */
+
+/* "approve 17", "invite bob@example.com": plain text, for a subject and before each of several answers. */
+static void name_order(const struct concierge_order *order, struct strbuf *out)
+{
+    strbuf_add_str(out, concierge_verb_name(order->verb));
+    if (order->number)
+        strbuf_add_fmt(out, " %lld", (long long)order->number);
+    if (order->address[0])
+        strbuf_add_fmt(out, " %s", order->address);
+}
+
+static void name_subject(const struct concierge_talk *talk, bool was_done, struct strbuf *subject)
+{
+    const struct concierge_words *words = &talk->words;
+    if (!was_done)
+        strbuf_add_str(subject, words->count ? "Not done" : "What the gateway understands");
+    else if (words->count > 1)
+        strbuf_add_fmt(subject, "%zu answers", words->count);
+    else if (acts[words->orders[0].verb].subject)
+        strbuf_add_str(subject, acts[words->orders[0].verb].subject);
+    else
+        name_order(&words->orders[0], subject);
+}
+
+static int give_answer(const struct concierge_talk *talk, bool was_done)
+{
+    const struct concierge_speech *speech = talk->speech;
+    struct strbuf subject;
+    strbuf_init(&subject, 1000);
+    name_subject(talk, was_done, &subject);
+    struct notice notice = {
+        .to.member_id = talk->member.id,
+        .uid = speech->uid,
+        .alias = speech->alias,
+        .thread_id = speech->thread_id,
+        .subject = subject.data,
+        .text = talk->answer->data,
+        .about = speech->about,
+    };
+    int result = strbuf_ok(talk->answer) ? notice_add(talk->db, &notice, speech->now) : -1;
+    strbuf_free(&subject);
+    return result;
+}
+
+static int answer_unclear(struct concierge_talk *talk)
+{
+    const struct concierge_speech *speech = talk->speech;
+    const struct concierge_words *words = &talk->words;
+    int may = store_spoken_count(talk->db, speech->uid, STORE_SPOKEN_UNCLEAR, CONCIERGE_UNCLEAR_MAX, speech->now);
+    if (may != 1)
+        return may;
+    struct notice_list list = { .text = talk->answer };
+    strbuf_add_str(talk->answer, "This was not understood, and nothing was done.\n\n");
+    if (words->line[0])
+        notice_list_add(&list, "%s", words->line);
+    notice_list_add(&list, "%s", speech->obstacle ? speech->obstacle : words->why);
+    strbuf_add_char(talk->answer, '\n');
+    if (words->about != CONCIERGE_VERB_COUNT && (talk->is_admin || !concierge_verb_is_admins(words->about)))
+        add_usage(talk->answer, words->about);
+    else
+        add_help(talk);
+    return give_answer(talk, false);
+}
+
+/* All orders are looked at before the first is done. 1 all can be done, 0 one can't (the answer says so), -1. */
+static int prepare_all(struct concierge_talk *talk)
+{
+    struct strbuf refused;
+    int result = 1;
+    strbuf_init(&refused, REFUSED_MAX);
+    for (size_t i = 0; i < talk->words.count && result == 1; i++) {
+        talk->tasks[i] = (struct concierge_task){ .order = &talk->words.orders[i] };
+        if (concierge_verb_is_admins(talk->words.orders[i].verb) && !talk->is_admin) {
+            strbuf_add_fmt(&refused, "Only administrators may say \"%s\".",
+                           concierge_verb_name(talk->words.orders[i].verb));
+            result = 0;
+        } else {
+            result = concierge_prepare(talk, &talk->tasks[i], &refused);
+        }
+    }
+    if (result == 0) {
+        struct notice_list list = { .text = talk->answer };
+        strbuf_add_str(talk->answer, "Nothing was done.\n\n");
+        notice_list_add(&list, "%s", refused.data);
+    }
+    strbuf_free(&refused);
+    return result;
+}
+
+static int do_all(struct concierge_talk *talk)
+{
+    for (size_t i = 0; i < talk->words.count; i++) {
+        enum concierge_verb verb = talk->words.orders[i].verb;
+        if (talk->words.count > 1) {
+            struct notice_list list = { .text = talk->answer };
+            struct strbuf name;
+            strbuf_init(&name, 1000);
+            name_order(&talk->words.orders[i], &name);
+            strbuf_add_str(talk->answer, i ? "\n" : "");
+            notice_list_add(&list, "%s", name.data);
+            strbuf_add_char(talk->answer, '\n');
+            strbuf_free(&name);
+        }
+        if (acts[verb].act(talk, &talk->tasks[i]) != 1)
+            return -1;
+    }
+    return 1;
+}
+
+static void note_understood(const struct concierge_talk *talk, struct concierge_effect *effect)
+{
+    struct strbuf text;
+    strbuf_init(&text, sizeof effect->understood - 1);
+    for (size_t i = 0; i < talk->words.count; i++)
+        strbuf_add_fmt(&text, "%s%s", i ? ", " : "", concierge_verb_name(talk->words.orders[i].verb));
+    memcpy(effect->understood, text.data, text.len + 1);
+    strbuf_free(&text);
+}
+
+static int answer(struct concierge_talk *talk)
+{
+    const struct concierge_speech *speech = talk->speech;
+    struct concierge_names names = { .gateway = speech->rules->gateway_alias, .author = speech->alias };
+    bool understood = !speech->obstacle && concierge_words_read(speech->text, speech->len, &names, &talk->words);
+    if (speech->obstacle) {
+        talk->words.count = 0;
+        talk->words.line[0] = talk->words.why[0] = 0;
+        talk->words.about = CONCIERGE_VERB_COUNT;
+    }
+    if (understood ? talk->words.count == 0 : !speech->was_known)
         return 0;
-    int fresh = store_seen_tmtp(db, ping->msgid, ping->now); /* its ack may have been lost */
-    if (fresh != 1)
-        return fresh;
-    *word_out = word ? word->text : "";
-    struct strbuf answer;
-    strbuf_init(&answer, 4000);
-    if (!word)
-        strbuf_add_str(&answer, "The gateway has not understood your ping.\n\n");
-    int result = (word ? word->act : help)(db, member, &answer);
-    if (result == 1 && !word)
-        result = store_member_set_helped(db, member->id, ping->now);
-    struct notice notice = { .to.member_id = member->id,
-                             .subject = word ? word->subject : "What the gateway understands",
-                             .text = answer.data };
-    if (result == 1)
-        result = notice_add(db, &notice, ping->now);
-    strbuf_free(&answer);
-    return result == 1 ? 1 : -1;
+    if (speech->ping) {
+        int fresh = store_seen_tmtp(talk->db, speech->ping, speech->now); /* its ack may have been lost */
+        if (fresh != 1)
+            return fresh;
+    }
+    if (!understood)
+        return answer_unclear(talk);
+    note_understood(talk, talk->effect);
+    int result = prepare_all(talk);
+    bool can_be_done = result == 1;
+    if (can_be_done)
+        result = do_all(talk);
+    return result < 0 ? -1 : give_answer(talk, can_be_done);
 }
 
-int concierge_answer(struct store_db *db, const struct concierge_ping *ping, const char **word_out)
+int concierge_answer(struct store_db *db, const struct concierge_speech *speech, struct concierge_effect *effect_out)
 {
-    struct store_member member;
-    *word_out = "";
-    if (strcmp(ping->text, CONCIERGE_GREETING) == 0)
+    *effect_out = (struct concierge_effect){ .changed = false };
+    if (speech->len == strlen(CONCIERGE_GREETING) && memcmp(speech->text, CONCIERGE_GREETING, speech->len) == 0)
         return 0;
-    int found = store_member_find_by_uid(db, ping->uid, &member);
-    if (found != 1)
-        return found;
-    int result = answer_member(db, ping, &member, word_out);
-    store_member_free(&member);
+    if (speech->len == strlen(CONCIERGE_ADMIN_GREETING) &&
+        memcmp(speech->text, CONCIERGE_ADMIN_GREETING, speech->len) == 0)
+        return 0;
+    int is_admin = admins_include(db, speech->rules->admins, speech->uid);
+    if (is_admin < 0)
+        return -1;
+    struct concierge_talk *talk = xcalloc(1, sizeof *talk);
+    struct strbuf text;
+    strbuf_init(&text, ANSWER_MAX);
+    int found = store_member_find_by_uid(db, speech->uid, &talk->member);
+    talk->db = db;
+    talk->speech = speech;
+    talk->is_admin = is_admin;
+    talk->actor = (struct store_actor){ .channel = "silo",
+                                        .name = found == 1 ? talk->member.alias : speech->alias,
+                                        .uid = speech->uid };
+    talk->answer = &text;
+    talk->effect = effect_out;
+    int result = found < 0 ? -1 : found == 1 || is_admin ? answer(talk) : 0;
+    store_member_free(&talk->member);
+    strbuf_free(&text);
+    free(talk);
     return result;
 }

@@ -1,27 +1,62 @@
-/* concierge.h - what members can say to the gateway itself, in a ping to its alias
+/* concierge.h - what members and admins say to the gateway itself, and how it answers
  *
- * A few fixed words, whatever their case, spaces and a final dot: "reports on", "reports off", "help". Only a member whose
- * account is known is understood, and answered, by a notice in a thread of its own. Words that are not understood are
- * answered with the help once a day; those that make an account known (its consent to get mail) and those of another
- * gateway never, so that no two programs can keep each other talking.
+ * In a ping to its alias, or in a thread with it and no outside correspondent. concierge_words.h says how words are
+ * understood: as a whole, or nothing is done. Only a member whose account is known is understood, or an admin
+ * (admins.h); each is answered by one notice, in the thread, or (to a ping) in one of its own.
+ *
+ * What is not understood is answered a few times a day, so that no two programs can keep each other talking; what makes
+ * an account known (its consent to get mail), courtesies, and what other gateways say, never.
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/concierge_words.h"
+#include "smtp/smtp_address.h"
+
+struct config;
 struct store_db;
 
 /* What a gateway says to a new member; it comes to us when another gateway's administrator adds our own alias as one. */
 #define CONCIERGE_GREETING "Please answer with a ping: then email from people approved for you can reach you here."
+/* To an admin who is no member. */
+#define CONCIERGE_ADMIN_GREETING "Please answer with a ping: then you are told here what waits for an administrator."
 
-struct concierge_ping {
-    const char *uid, *msgid, *text; /* the silo vouches for uid */
-    bool was_known;                 /* the member's account, before this ping */
+enum {
+    CONCIERGE_UNCLEAR_MAX = 20,   /* answers to what was not understood, to one person within a day */
+    CONCIERGE_REQUESTS_MAX = 50,  /* that wait for a decision, of one member; */
+    CONCIERGE_PENDING_MAX = 1000, /* of all members */
+};
+
+/* What it needs of the configuration: a copy, since a reload may come while an operation runs. */
+struct concierge_rules {
+    char **admins; /* NULL: none */
+    char *gateway_alias;
+    unsigned requests_per_day; /* 0: no limit */
+    enum smtp_case local_case;
+};
+struct concierge_rules *concierge_rules_new(const struct config *config);
+void concierge_rules_free(struct concierge_rules **rules);
+
+struct concierge_speech {
+    const struct concierge_rules *rules;
+    const char *uid;   /* the silo vouches for it */
+    const char *alias; /* vouched for as well, or that of the member or admin; for the audit log */
+    const char *text;
+    size_t len;
+    const char *obstacle; /* why it can't be an order at all, in a sentence; NULL */
+    const char *ping;     /* its message id, when it is one; else NULL */
+    bool was_known;       /* the account, before this ping */
+    int64_t thread_id;    /* where it is answered; 0: in a thread of its own */
+    int64_t about;        /* the entry of the outbound queue that it is; 0 */
     int64_t now;
 };
-/* Writer only. Does what the ping says, once for each msgid. 1 answered (*word_out: what was understood, static text; "" when
- * nothing), 0 not answered, -1 database error. */
-int concierge_answer(struct store_db *db, const struct concierge_ping *ping, const char **word_out)
+struct concierge_effect {
+    bool changed;         /* mappings: there may be something to do in the silo, or to post */
+    char understood[200]; /* the verbs, for the log and the trace; "" nothing */
+};
+/* Writer only. Does what was said: all of it, or nothing; a ping once for each id. 1 answered, by a notice; 0 not answered; -1
+ * database error. */
+int concierge_answer(struct store_db *db, const struct concierge_speech *speech, struct concierge_effect *effect_out)
     __attribute__((warn_unused_result));
-/* The word, as it stands in the table; NULL: it is none. */
-const char *concierge_find_word(const char *text);

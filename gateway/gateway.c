@@ -112,14 +112,16 @@ static void unknown_member_wrote(const char *alias, void *ctx)
     silo_link_ask_again(gateway->link, alias);
 }
 
-static void mappings_expired(void *ctx)
+static void mappings_changed(void *ctx)
 {
     struct gateway *gateway = ctx;
     silo_link_poke(gateway->link);
+    gateway_poke_queues(gateway);
 }
 
 static const struct outbound_callbacks outbound_callbacks = { .on_accepted = outbound_accepted,
                                                               .on_notice = inbound_accepted,
+                                                              .on_mappings_changed = mappings_changed,
                                                               .on_unknown_member = unknown_member_wrote };
 
 static void link_client(struct tmtp_client *client, void *ctx)
@@ -167,6 +169,7 @@ static const struct silo_link_callbacks link_callbacks = {
     .on_message = link_message,
     .on_notify = link_notify,
     .on_notice = inbound_accepted,
+    .on_mappings_changed = mappings_changed,
 };
 
 static char *state_file(const struct config *config, const char *name)
@@ -498,7 +501,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     if (!gateway->admin)
         return -1;
     gateway->link = silo_link_new(parts, &link_callbacks, gateway);
-    gateway->expiry = mapping_expiry_new(parts, mappings_expired, gateway);
+    gateway->expiry = mapping_expiry_new(parts, mappings_changed, gateway);
     silo_link_start(gateway->link);
     postfix_start(gateway->postfix);
     relay_open(gateway->relay, true);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "mapping/store_admin.h"
 
 enum { WORDS_MAX = 3000 };
 
@@ -128,7 +129,10 @@ static int settle_consequences(struct store_db *db, const struct mapping_change 
     case STORE_MAPPING_EXPIRED:
         return after_closing(db, change, &result->mapping);
     case STORE_MAPPING_REQUESTED:
+        return store_admin_event_add(db, STORE_ADMIN_REQUESTED, result->mapping.id, change->now);
     case STORE_MAPPING_SUSPENDED:
+        if (strcmp(change->actor->channel, "gateway") == 0) /* a person knows what they have done */
+            return store_admin_event_add(db, STORE_ADMIN_SUSPENDED, result->mapping.id, change->now);
         break;
     }
     return 1;

@@ -14,6 +14,7 @@
 #include "base/spool.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/concierge.h"
 #include "gateway/config.h"
 #include "gateway/notice.h"
 #include "gateway/outbound_internal.h"
@@ -59,6 +60,7 @@ static void arrival_free(struct arrival *arrival)
     store_draft_free(&arrival->draft);
     spool_free(&arrival->content);
     free(arrival->problem);
+    concierge_rules_free(&arrival->rules);
     free(arrival);
 }
 
@@ -95,15 +97,18 @@ static void committed(int result, void *arg)
     if (arrival->greet)
         outbound->callbacks->on_unknown_member(arrival->greet, outbound->ctx);
     bool queued = arrival->queued, noticed = arrival->noticed, waits = arrival->waits;
+    bool is_word = arrival->is_word, changed = arrival->changed;
     arrival_free(arrival);
     if (queued)
         outbound->statistics.accepted++;
-    else if (!waits)
+    else if (!waits && !is_word)
         outbound->statistics.ignored++;
     if (queued || waits)
         outbound->callbacks->on_accepted(outbound->ctx);
     if (noticed)
         outbound->callbacks->on_notice(outbound->ctx);
+    if (changed)
+        outbound->callbacks->on_mappings_changed(outbound->ctx);
 }
 
 static void submit(void *arg)
@@ -208,6 +213,7 @@ static struct arrival *arrival_new(struct outbound *outbound, const struct tmtp_
     arrival->from_uid = xstrdup(push->from ? push->from : "");
     arrival->own_uid = xstrdup(own_uid ? own_uid : "");
     arrival->gateway_alias = xstrdup(outbound->parts->config->silo.alias);
+    arrival->rules = concierge_rules_new(outbound->parts->config);
     outbound_make_message_id(arrival, 0);
     tmtp_message_init(&arrival->message);
     return arrival;

@@ -3,7 +3,7 @@
  * Decides which outside people a message is for: the correspondents in its thread (or, in a new thread, those that its
  * `cc` list names under the gateway's uid) whom a mapping lets its author write to: their own mapping, or that of a group
  * that is in the thread and that they belong to. For the others, and for what can't be carried, the author gets a notice
- * in the thread. The ack goes out only when all of that is on disk.
+ * in the thread. What is for the gateway itself and nobody outside goes to the concierge. The ack goes out only when all of that is on disk.
  */
 #pragma once
 #include <stdbool.h>
@@ -26,6 +26,8 @@ struct outbound_statistics {
 struct outbound_callbacks {
     void (*on_accepted)(void *ctx); /* something new is in the outbound queue */
     void (*on_notice)(void *ctx);   /* a notice is in the inbound queue */
+    void (*on_mappings_changed)(
+        void *ctx); /* by words to the gateway: there may be something to do in the silo, or to post */
     /* Somebody wrote under the alias of a member who has not answered the gateway yet. */
     void (*on_unknown_member)(const char *alias, void *ctx);
 };

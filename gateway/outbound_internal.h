@@ -4,6 +4,7 @@
  *   outbound_author.c  who wrote it, and what the message claims about people
  *   outbound_thread.c  which thread it belongs to, and whether its author may speak there
  *   outbound_take.c    the store operation: for whom, allowed or not, queued or refused
+ *   outbound_words.c   messages to the gateway itself, which the concierge answers
  *   outbound_forward.c the same for a forwarded thread, for who is new in a thread, and for files that follow later
  */
 #pragma once
@@ -14,6 +15,7 @@
 
 #include "mapping/store_queue.h"
 
+struct concierge_rules;
 struct notice_list;
 struct spool;
 struct store_draft;
@@ -39,14 +41,17 @@ struct arrival {
     bool kept;
     bool oversize, unreadable;
     char *problem; /* for the notice */
+    struct concierge_rules *rules;
     int64_t now;
     enum smtp_case local_case; /* policy.local_parts: the configuration is the loop's */
     /* results */
     int64_t id;          /* in the outbound queue */
     const char *outcome; /* for the log; static */
     bool queued, noticed;
-    bool waits;  /* stored, and more is to come before it goes out */
-    char *greet; /* the alias of a member who has to answer the gateway's ping before this can be sent; NULL */
+    bool is_word; /* was for the gateway itself; */
+    bool changed; /* and has changed mappings */
+    bool waits;   /* stored, and more is to come before it goes out */
+    char *greet;  /* the alias of a member who has to answer the gateway's ping before this can be sent; NULL */
 };
 
 /* The mail's Message-ID is fixed when the message arrives, from what the silo guarantees to be unique, so that every attempt
@@ -58,7 +63,8 @@ struct outbound_author {
     int64_t member_id;  /* 0: no member of this gateway */
     const char *uid;    /* the arrival's */
     bool wants_reports; /* the member, of deliveries */
-    char *alias;        /* the member's, or the one vouched for, else the one that the message names; "" */
+    bool is_admin;
+    char *alias; /* the member's, or the one vouched for, else the one that the message names; "" */
 };
 /* 1 known; 0: the message names an alias that is another's (*problem_out says so in words for its author; the caller
  * frees it); -1 database error. A member whose alias and uid were vouched for, and who has not answered yet, has answered
@@ -94,6 +100,11 @@ int outbound_fill_party(struct store_db *db, const struct arrival *arrival, stru
 int outbound_add_parties(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author,
                          const struct tmtp_participant *cc, size_t cc_count, int64_t thread_id)
     __attribute__((warn_unused_result));
+
+/* Is it with the gateway itself, and nobody outside and no group? A thread of the store; a list of participants. 1, 0, -1. */
+int outbound_is_own_thread(struct store_db *db, const struct arrival *arrival, int64_t thread_id)
+    __attribute__((warn_unused_result));
+bool outbound_is_own_list(const struct arrival *arrival);
 
 /* The threadid of the thread that a message belongs to: its own id when it starts one. */
 const char *outbound_threadid(const struct arrival *arrival);
@@ -139,5 +150,7 @@ store_operation outbound_take, outbound_take_notify;
 void outbound_read_forward(struct arrival *arrival);
 /* Parts of outbound_take. A forwarded thread whose author may send it; its recipients come with the notify. */
 int outbound_take_forward(struct taking *taking) __attribute__((warn_unused_result));
+/* Of a member or an admin, in such a thread: its body is words to the gateway. */
+int outbound_take_words(struct taking *taking) __attribute__((warn_unused_result));
 /* A copy of an earlier message, for those who have joined its thread since. */
 int outbound_take_confirmation(struct taking *taking) __attribute__((warn_unused_result));

@@ -253,6 +253,11 @@ static int take(struct taking *taking)
         return -1;
     if (found == 0)
         taking->thread_id = 0;
+    int is_word = found == 1 && !arrival->problem && (taking->author.member_id || taking->author.is_admin)
+                      ? outbound_is_own_thread(taking->db, arrival, taking->thread_id)
+                      : 0;
+    if (is_word != 0)
+        return is_word < 0 ? -1 : outbound_take_words(taking);
     if (!taking->author.member_id && taking->groups.count == 0) {
         arrival->outcome = "not_a_member";
         return outbound_refuse(taking, outbound_why_not_a_member(taking));
@@ -273,7 +278,7 @@ int outbound_run(struct store_db *db, struct arrival *arrival, int (*take_it)(st
     struct strbuf text;
     char *problem = NULL;
     arrival->id = 0;
-    arrival->queued = arrival->noticed = arrival->waits = false;
+    arrival->queued = arrival->noticed = arrival->waits = arrival->is_word = arrival->changed = false;
     free(arrival->greet);
     arrival->greet = NULL;
     int fresh = store_seen_tmtp(db, arrival->msgid, arrival->now);

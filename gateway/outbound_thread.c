@@ -168,7 +168,7 @@ static int join_thread(struct store_db *db, const struct arrival *arrival, const
 /* What strangers send is refused: the people whom they list are not kept. 1, 0, -1. */
 static int may_start_thread(struct store_db *db, const struct arrival *arrival, const struct outbound_author *author)
 {
-    int may = author->member_id != 0;
+    int may = author->member_id != 0 || (author->is_admin && outbound_is_own_list(arrival));
     for (size_t i = 0; i < arrival->message.cc_count && may == 0; i++) {
         struct store_party party = { .alias = arrival->message.cc[i].who, .uid = arrival->message.cc[i].who_uid };
         if (strcmp(party.alias, party.uid) != 0)

@@ -11,12 +11,14 @@
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/admins.h"
 #include "gateway/concierge.h"
 #include "gateway/config.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
 #include "gateway/silo_alias.h"
 #include "mapping/store_account.h"
+#include "mapping/store_admin.h"
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
@@ -24,11 +26,13 @@
 #include "tmtp/tmtp_client.h"
 
 enum { PUT_ASIDE_MS = 10 * 60 * 1000, PUT_ASIDE_MAX = 1000 };
+static const int64_t asked_again_ms = INT64_C(24) * 3600 * 1000;
 
 enum chore_kind {
     CHORE_NONE,
     CHORE_OWN_ALIAS,
     CHORE_GREET,
+    CHORE_GREET_ADMIN, /* who is no member */
     CHORE_JOIN,
     CHORE_LEAVE,
     CHORE_ALIAS,
@@ -127,6 +131,46 @@ static void take_greeting(const struct store_member *member, void *ctx)
                                   .to = xstrdup(member->alias) };
 }
 
+/* Are they to be asked who they are: for the first time, or again since there is something to tell? 1, 0, -1. */
+static int is_to_be_greeted(struct store_db *db, const char *alias, int64_t now)
+{
+    struct store_member member;
+    struct store_admin admin;
+    char *uid = NULL;
+    int64_t last;
+    int known = store_member_find_by_alias(db, alias, &member); /* members are greeted as such */
+    store_member_free(&member);
+    if (known == 0)
+        known = admins_find_uid(db, alias, &uid);
+    free(uid);
+    if (known != 0)
+        return known < 0 ? -1 : 0;
+    if (store_admin_get(db, alias, &admin) < 0 || store_admin_last_event(db, &last) < 0)
+        return -1;
+    bool is_long_ago = now - admin.asked_at >= asked_again_ms || admin.asked_at > now;
+    return admin.asked_at == 0 || (is_long_ago && last > admin.told_event);
+}
+
+/* Put aside by their number in the list: a reload that changes it makes them be asked a moment later, or earlier. */
+static int take_admin(struct silo_chores *chores, struct store_db *db, int64_t now)
+{
+    const struct config *config = chores->parts->config;
+    for (int64_t i = 0; config->policy.admins && config->policy.admins[i]; i++) {
+        int greet = is_aside(chores, CHORE_GREET_ADMIN, i) ? 0 : is_to_be_greeted(db, config->policy.admins[i], now);
+        if (greet < 0)
+            return -1;
+        if (greet == 0)
+            continue;
+        chores->now = (struct chore){ .kind = CHORE_GREET_ADMIN,
+                                      .id = i,
+                                      .from = xstrdup(config->silo.alias),
+                                      .to = xstrdup(config->policy.admins[i]),
+                                      .candidate = xstrdup(config->policy.admins[i]) };
+        return 1;
+    }
+    return 1;
+}
+
 static void take_alias(const struct store_correspondent *correspondent, void *ctx)
 {
     struct silo_chores *chores = ctx;
@@ -184,6 +228,10 @@ static void ask_silo(struct silo_chores *chores)
         strbuf_add_str(&text, CONCIERGE_GREETING);
         chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, text.data);
         break;
+    case CHORE_GREET_ADMIN:
+        strbuf_add_str(&text, CONCIERGE_ADMIN_GREETING);
+        chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, text.data);
+        break;
     case CHORE_JOIN:
         chores->request = tmtp_client_group_edit(chores->client, "join", chore->to, NULL, NULL);
         break;
@@ -226,6 +274,8 @@ static void next_chore(void *arg)
     int result = take_own_alias(chores, db);
     if (result >= 0 && chores->now.kind == CHORE_NONE)
         result = store_member_list_ungreeted(db, take_greeting, chores);
+    if (result >= 0 && chores->now.kind == CHORE_NONE)
+        result = take_admin(chores, db, now);
     if (result >= 0 && chores->now.kind == CHORE_NONE)
         result = store_group_list_chores(db, take_group, chores);
     if (result >= 0 && chores->now.kind == CHORE_NONE)
@@ -291,6 +341,8 @@ static int note_done(struct store_db *db, void *arg)
         return note_own_alias(db, op);
     case CHORE_GREET:
         return store_member_set_greeted(db, op->id, op->now);
+    case CHORE_GREET_ADMIN:
+        return store_admin_set_asked(db, op->alias, op->now);
     case CHORE_JOIN:
         return note_group(db, op, STORE_GROUP_JOINED);
     case CHORE_LEAVE:

@@ -12,6 +12,7 @@
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/parts.h"
+#include "gateway/silo_admins.h"
 #include "gateway/silo_chores.h"
 #include "gateway/silo_people.h"
 #include "gateway/silo_token.h"
@@ -29,6 +30,7 @@ struct silo_link {
     struct tmtp_client *client;
     struct silo_chores *chores;
     struct silo_people *people;
+    struct silo_admins *admins;
     struct timer *start_timer;
     char *elsewhere; /* no client is made: the database is that silo's, not the configured one's; NULL */
     bool was_online;
@@ -226,7 +228,7 @@ static void on_notice(struct tmtp_client *client, const struct tmtp_push *push, 
 static void on_learned(void *ctx)
 {
     struct silo_link *link = ctx;
-    silo_chores_poke(link->chores);
+    silo_link_poke(link);
 }
 
 static void on_stored_notice(void *ctx)
@@ -235,8 +237,15 @@ static void on_stored_notice(void *ctx)
     link->callbacks->on_notice(link->ctx);
 }
 
+static void on_mappings_changed(void *ctx)
+{
+    struct silo_link *link = ctx;
+    link->callbacks->on_mappings_changed(link->ctx);
+}
+
 static const struct silo_people_callbacks people_callbacks = { .on_learned = on_learned,
-                                                               .on_notice = on_stored_notice };
+                                                               .on_notice = on_stored_notice,
+                                                               .on_mappings_changed = on_mappings_changed };
 
 static const struct tmtp_client_callbacks client_callbacks = {
     .on_state = on_state,
@@ -263,6 +272,7 @@ struct silo_link *silo_link_new(const struct parts *parts, const struct silo_lin
     link->ctx = ctx;
     link->chores = silo_chores_new(parts, on_stored_notice, link);
     link->people = silo_people_new(parts, &people_callbacks, link);
+    link->admins = silo_admins_new(parts, on_stored_notice, link);
     link->start_timer = timer_new(parts->loop, start_again, link);
     return link;
 }
@@ -341,6 +351,7 @@ void silo_link_free(struct silo_link **link_in)
     tmtp_client_free(&link->client);
     silo_chores_free(&link->chores);
     silo_people_free(&link->people);
+    silo_admins_free(&link->admins);
     timer_free(&link->start_timer);
     free(link->elsewhere);
     free(link);
@@ -420,6 +431,7 @@ void silo_link_reconfigured(struct silo_link *link)
 void silo_link_poke(struct silo_link *link)
 {
     silo_chores_poke(link->chores);
+    silo_admins_poke(link->admins);
 }
 
 void silo_link_ask_again(struct silo_link *link, const char *alias)

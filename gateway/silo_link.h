@@ -2,7 +2,7 @@
  *
  * Owns the tmtp_client. Keeps the account in the store, learns who is who (silo_people.h), and does the chores that
  * approvals leave behind (silo_chores.h): greeting members whose uid is unknown, creating correspondents' aliases, telling
- * members that somebody can now write to them, joining groups. Chores are derived from the database, so they survive
+ * members that somebody can now write to them, joining groups; and tells admins what waits for them (silo_admins.h). Chores are derived from the database, so they survive
  * restarts and are done at least once.
  *
  * A database belongs to the account on one silo: members' uids, threads and correspondents' aliases mean nothing
@@ -26,7 +26,8 @@ struct silo_link_callbacks {
     void (*on_echo)(const char *queue_key, const char *msgid, const char *posted, const char *threadid, void *ctx);
     void (*on_message)(struct tmtp_client_delivery *delivery, void *ctx);
     void (*on_notify)(const struct tmtp_push *push, const char *data, size_t len, void *ctx); /* ack it */
-    void (*on_notice)(void *ctx); /* a notice is in the inbound queue */
+    void (*on_notice)(void *ctx);           /* a notice is in the inbound queue */
+    void (*on_mappings_changed)(void *ctx); /* by words to the gateway */
 };
 
 /* For administrators. Strings hold until the loop's next turn. */

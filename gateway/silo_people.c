@@ -33,7 +33,8 @@ struct lesson {
     struct silo_people *people;
     enum tmtp_push_op op;
     char *msgid, *alias, *uid, *to, *gid, *act, *new_alias, *own_uid;
-    char *words;     /* of a ping to the gateway's own alias; NULL */
+    char *words; /* of a ping to the gateway's own alias; NULL */
+    struct concierge_rules *rules;
     bool may_invite; /* policy.group_invites = members */
     int64_t now;
     /* results */
@@ -41,7 +42,8 @@ struct lesson {
     int member; /* of store_member_learn_uid() */
     bool noticed;
     const char *group_event; /* for the log; static, NULL: none */
-    const char *understood;  /* by the concierge, who has answered; static, "" nothing, NULL: no answer */
+    bool answered;           /* by the concierge: */
+    struct concierge_effect effect;
 };
 
 static void lesson_free(struct lesson *lesson)
@@ -55,6 +57,7 @@ static void lesson_free(struct lesson *lesson)
     free(lesson->new_alias);
     free(lesson->own_uid);
     free(lesson->words);
+    concierge_rules_free(&lesson->rules);
     free(lesson);
 }
 
@@ -81,24 +84,46 @@ static int learn_sender(struct store_db *db, struct lesson *lesson, enum store_i
     return lesson->member == -1 ? -1 : 1;
 }
 
+/* Is the account known already: of a member who has answered; or (of an admin who is no member) vouched for? */
+static int is_known(struct store_db *db, const struct lesson *lesson)
+{
+    struct store_member member;
+    char *alias;
+    int found = store_member_find_by_uid(db, lesson->uid, &member);
+    if (found != 0) {
+        store_member_free(&member);
+        return found;
+    }
+    found = store_member_find_by_alias(db, lesson->alias, &member);
+    if (found != 0) {
+        store_member_free(&member);
+        return found < 0 ? -1 : 0; /* this is their answer */
+    }
+    found = store_identity_find_alias(db, lesson->uid, &alias);
+    free(alias);
+    return found;
+}
+
 /* A ping teaches whose the alias is; and it may be a word for the concierge. */
 static int take_ping(struct store_db *db, struct lesson *lesson)
 {
-    struct store_member member;
-    int known = store_member_find_by_uid(db, lesson->uid, &member);
-    if (known == 1)
-        store_member_free(&member);
+    int known = is_known(db, lesson);
     if (known < 0 || learn_sender(db, lesson, STORE_IDENTITY_PING) < 0)
         return -1;
     if (!lesson->words || lesson->verdict != STORE_IDENTITY_AGREES)
         return 1;
-    struct concierge_ping ping = {
-        .uid = lesson->uid, .msgid = lesson->msgid, .text = lesson->words, .was_known = known == 1, .now = lesson->now
+    struct concierge_speech speech = {
+        .rules = lesson->rules,
+        .uid = lesson->uid,
+        .alias = lesson->alias,
+        .text = lesson->words,
+        .len = strlen(lesson->words),
+        .ping = lesson->msgid,
+        .was_known = known == 1,
+        .now = lesson->now,
     };
-    const char *word;
-    int answered = concierge_answer(db, &ping, &word);
-    lesson->noticed = answered == 1;
-    lesson->understood = answered == 1 ? word : NULL;
+    int answered = concierge_answer(db, &speech, &lesson->effect);
+    lesson->answered = lesson->noticed = answered == 1;
     return answered < 0 ? -1 : 1;
 }
 
@@ -241,7 +266,8 @@ static int commit_lesson(struct store_db *db, void *arg)
     lesson->member = 0;
     lesson->noticed = false;
     lesson->group_event = NULL;
-    lesson->understood = NULL;
+    lesson->answered = false;
+    lesson->effect.changed = false;
     if (lesson->op == TMTP_PUSH_INVITE)
         return take_invitation(db, lesson);
     if (lesson->op == TMTP_PUSH_MEMBER)
@@ -256,8 +282,9 @@ static void log_lesson(const struct lesson *lesson)
                     lesson->msgid, "the alias is bound to another account; nothing was changed");
     else if (lesson->member == 1)
         log_info("member.known", "alias=%s uid=%s", lesson->alias, lesson->uid);
-    if (lesson->understood)
-        log_info("concierge.answered", "alias=%s uid=%s word=%s", lesson->alias, lesson->uid, lesson->understood);
+    if (lesson->answered)
+        log_info("concierge.answered", "alias=%s uid=%s understood=%s", lesson->alias, lesson->uid,
+                 lesson->effect.understood);
     if (lesson->group_event)
         log_info("group.changed", "gid=%s event=%s by=%s", lesson->gid, lesson->group_event, lesson->alias);
 }
@@ -272,6 +299,8 @@ static void learned(int result, void *arg)
         people->callbacks->on_learned(people->ctx);
         if (lesson->noticed)
             people->callbacks->on_notice(people->ctx);
+        if (lesson->effect.changed)
+            people->callbacks->on_mappings_changed(people->ctx);
     } else {
         tmtp_client_decline(people->client, lesson->msgid); /* the silo brings it again */
     }
@@ -314,6 +343,8 @@ void silo_people_on_push(struct silo_people *people, const struct tmtp_push *pus
     lesson->own_uid = xstrdup(own_uid ? own_uid : "");
     if (push->op == TMTP_PUSH_PING && text && push->to && strcmp(push->to, people->parts->config->silo.alias) == 0)
         lesson->words = xstrdup(text);
+    if (lesson->words)
+        lesson->rules = concierge_rules_new(people->parts->config);
     lesson->may_invite = people->parts->config->policy.group_invites == CONFIG_INVITES_MEMBERS;
     lesson->now = clock_wall_ms(people->parts->clock);
     store_submit(people->parts->store, commit_lesson, learned, lesson);

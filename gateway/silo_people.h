@@ -16,8 +16,9 @@ struct tmtp_client;
 struct tmtp_push;
 
 struct silo_people_callbacks {
-    void (*on_learned)(void *ctx); /* there may be something to do (silo_chores_poke) */
-    void (*on_notice)(void *ctx);  /* a notice is in the inbound queue */
+    void (*on_learned)(void *ctx);          /* there may be something to do (silo_chores_poke) */
+    void (*on_notice)(void *ctx);           /* a notice is in the inbound queue */
+    void (*on_mappings_changed)(void *ctx); /* by a word to the concierge */
 };
 
 struct silo_people *silo_people_new(const struct parts *parts, const struct silo_people_callbacks *callbacks,

@@ -52,6 +52,16 @@ int store_admin_last_event(struct store_db *db, int64_t *id_out)
     return store_fetch_int(db, "SELECT id FROM admin_event ORDER BY id DESC LIMIT 1", NULL, id_out);
 }
 
+int store_admin_count_requests(struct store_db *db, const char *member, int64_t *count_out)
+{
+    if (!member)
+        return store_fetch_int(db, "SELECT count(*) FROM mapping WHERE state = 'requested' AND created_via = 'silo'",
+                               NULL, count_out);
+    return store_fetch_int(
+        db, "SELECT count(*) FROM mapping WHERE state = 'requested' AND created_via = 'silo' AND created_by = ?",
+        STORE_VALUES(bind_text(member)), count_out);
+}
+
 int store_admin_get(struct store_db *db, const char *alias, struct store_admin *out)
 {
     struct store_query query;

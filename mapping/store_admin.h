@@ -38,6 +38,10 @@ int store_admin_set_asked(struct store_db *db, const char *alias, int64_t now) _
 int store_admin_set_told(struct store_db *db, const char *alias, int64_t event, int64_t now)
     __attribute__((warn_unused_result));
 
+/* Requests that members have made in the silo (this one; NULL: all) and that nobody has decided about. */
+int store_admin_count_requests(struct store_db *db, const char *member, int64_t *count_out)
+    __attribute__((warn_unused_result));
+
 /* How often somebody in the silo has caused something in the last 24 hours (counted from the first). 1 counted now; 0: it was
  * `most` times already. Of members and admins only: each has a row for ever. */
 enum store_spoken { STORE_SPOKEN_UNCLEAR /* was told what was not understood */, STORE_SPOKEN_REQUEST };

@@ -7,7 +7,7 @@
 #include "mapping/store_address.h"
 #include "mapping/store_internal.h"
 
-#define COLUMNS "id, alias, uid, local_part, greeted_at, removed, created_at, wants_reports, helped_at"
+#define COLUMNS "id, alias, uid, local_part, greeted_at, removed, created_at, wants_reports"
 
 static struct store_member read_member(const struct store_query *query)
 {
@@ -20,7 +20,6 @@ static struct store_member read_member(const struct store_query *query)
         .removed = store_query_int(query, 5) != 0,
         .created_at = store_query_int(query, 6),
         .wants_reports = store_query_int(query, 7) != 0,
-        .helped_at = store_query_int(query, 8),
     };
 }
 
@@ -150,11 +149,6 @@ int store_member_set_reports(struct store_db *db, int64_t id, bool wants_reports
 {
     return store_execute(db, "UPDATE member SET wants_reports = ? WHERE id = ? AND removed = 0",
                          STORE_VALUES(bind_int(wants_reports), bind_int(id)));
-}
-
-int store_member_set_helped(struct store_db *db, int64_t id, int64_t now)
-{
-    return store_execute(db, "UPDATE member SET helped_at = ? WHERE id = ?", STORE_VALUES(bind_int(now), bind_int(id)));
 }
 
 int store_member_set_greeted(struct store_db *db, int64_t id, int64_t now)

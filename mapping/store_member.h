@@ -9,7 +9,6 @@ struct store_member {
     char *local_part;   /* before the '@' of the gateway's domain, lower case; stable once used */
     int64_t greeted_at; /* when the gateway pinged them to ask for an answer; 0: not yet */
     bool wants_reports; /* of delivery, about every message that they write */
-    int64_t helped_at;  /* when words of theirs that the gateway did not understand were answered last; 0: never */
     bool removed;       /* kept because threads and traces refer to it, and so that nobody else gets the address */
     int64_t created_at;
 };
@@ -39,7 +38,6 @@ int store_member_find_vouched(struct store_db *db, const char *uid, struct store
 int store_member_learn_uid(struct store_db *db, const char *alias, const char *uid) __attribute__((warn_unused_result));
 /* For what they write from now on. 0: there is no such member. */
 int store_member_set_reports(struct store_db *db, int64_t id, bool wants_reports) __attribute__((warn_unused_result));
-int store_member_set_helped(struct store_db *db, int64_t id, int64_t now) __attribute__((warn_unused_result));
 int store_member_set_greeted(struct store_db *db, int64_t id, int64_t now) __attribute__((warn_unused_result));
 /* As if not greeted, if that was before a time and they have not answered. 0: nothing to ask. */
 int store_member_ask_again(struct store_db *db, const char *alias, int64_t asked_before)

@@ -30,7 +30,6 @@
     "  local_part TEXT NOT NULL UNIQUE,"                                                                               \
     "  greeted_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
     "  wants_reports INTEGER NOT NULL DEFAULT 0 CHECK (wants_reports IN (0, 1)),"                                      \
-    "  helped_at INTEGER NOT NULL DEFAULT 0,"                                                                          \
     "  removed INTEGER NOT NULL DEFAULT 0 CHECK (removed IN (0, 1)),"                                                  \
     "  created_at INTEGER NOT NULL"                                                                                    \
     ") STRICT;"                                                                                                        \

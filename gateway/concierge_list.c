@@ -1,0 +1,119 @@
+/* concierge_list.c - what somebody may know of the mappings: list, who is, pending
+ *
+ * A member sees what concerns their own door; admins see everything.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "gateway/concierge_internal.h"
+#include "gateway/notice.h"
+
+enum { LINE_MAX_BYTES = 2000 };
+
+static void add_day(struct strbuf *out, const char *before, int64_t at)
+{
+    char time[CLOCK_RFC3339_SIZE];
+    clock_format_rfc3339(at, time);
+    strbuf_add_fmt(out, "%s%.10s", before, time);
+}
+
+static void add_story(const struct store_mapping *mapping, struct strbuf *out)
+{
+    if (mapping->created_by[0])
+        strbuf_add_fmt(out, ", %s %s", mapping->state == STORE_MAPPING_REQUESTED ? "asked for by" : "made by",
+                       mapping->created_by);
+    add_day(out, mapping->created_by[0] ? " on " : ", since ", mapping->created_at);
+    if (mapping->decided_at && mapping->decided_by[0]) {
+        strbuf_add_fmt(out, ", %s by %s", store_mapping_state_name(mapping->state), mapping->decided_by);
+        add_day(out, " on ", mapping->decided_at);
+    }
+    if (mapping->reason[0])
+        strbuf_add_fmt(out, ": %s", mapping->reason);
+}
+
+void concierge_describe(const struct store_mapping *mapping, bool for_whom, struct strbuf *out)
+{
+    static const char *const ways[] = { [STORE_DIRECTION_IN] = "may write",
+                                        [STORE_DIRECTION_OUT] = "may be written to",
+                                        [STORE_DIRECTION_BOTH] = "both ways" };
+    char shown[SUBJECT_SHOWN_SIZE];
+    subject_show(mapping->subject, shown);
+    bool is_all = !mapping->target.member_id && !mapping->target.group_id;
+    strbuf_add_fmt(out, "%" PRId64 ": %s", mapping->id, shown);
+    if (for_whom)
+        strbuf_add_fmt(out, " for %s", is_all ? "all members" : mapping->target_name);
+    strbuf_add_fmt(out, ", %s, %s", store_mapping_state_name(mapping->state), ways[mapping->direction]);
+    if (mapping->expires_at)
+        add_day(out, " until ", mapping->expires_at);
+    add_story(mapping, out);
+}
+
+struct listing {
+    struct notice_list list;
+    bool for_whom;
+    bool only_live;
+};
+
+static void add_mapping(const struct store_mapping *mapping, void *ctx)
+{
+    struct listing *listing = ctx;
+    struct strbuf line;
+    if (listing->only_live && !store_mapping_is_live(mapping->state))
+        return;
+    strbuf_init(&line, LINE_MAX_BYTES);
+    concierge_describe(mapping, listing->for_whom, &line);
+    notice_list_add(&listing->list, "%s", line.data);
+    strbuf_free(&line);
+}
+
+int concierge_list(struct concierge_talk *talk, const struct concierge_task *task)
+{
+    struct listing listing = { .list.text = talk->answer, .for_whom = true, .only_live = true };
+    struct store_mapping_filter own = { .target_name = talk->member.alias }, all = { .target_name = "all" };
+    (void)task;
+    if (!talk->member.id) {
+        strbuf_add_str(talk->answer, "You have no address at this gateway. `pending` shows what waits for you.\n");
+        return 1;
+    }
+    strbuf_add_str(talk->answer, "These concern you:\n\n");
+    if (store_mapping_list(talk->db, &own, add_mapping, &listing) < 0 ||
+        store_mapping_list(talk->db, &all, add_mapping, &listing) < 0)
+        return -1;
+    if (listing.list.count == 0)
+        strbuf_add_str(talk->answer, "- nobody, so far: `invite bob@example.com` asks for somebody\n");
+    notice_list_end(&listing.list);
+    return 1;
+}
+
+int concierge_who(struct concierge_talk *talk, const struct concierge_task *task)
+{
+    struct listing listing = { .list.text = talk->answer, .for_whom = true };
+    struct store_mapping_filter filter = { .subject = task->subject.text };
+    struct store_target target = { .member_id = talk->member.id };
+    strbuf_add_fmt(talk->answer, "%s:\n\n",
+                   talk->is_admin ? "What there is for this address" : "What concerns you and this address");
+    int result = talk->is_admin
+                     ? store_mapping_list(talk->db, &filter, add_mapping, &listing)
+                     : store_mapping_list_candidates(talk->db, task->subject.text, target, add_mapping, &listing);
+    if (listing.list.count == 0)
+        notice_list_add(&listing.list, "%s: nothing is known", task->order->address);
+    notice_list_end(&listing.list);
+    return result < 0 ? -1 : 1;
+}
+
+int concierge_pending(struct concierge_talk *talk, const struct concierge_task *task)
+{
+    struct listing listing = { .list.text = talk->answer, .for_whom = true };
+    struct store_mapping_filter filter = { .by_state = true, .state = STORE_MAPPING_REQUESTED };
+    (void)task;
+    strbuf_add_str(talk->answer, "These wait for an administrator:\n\n");
+    if (store_mapping_list(talk->db, &filter, add_mapping, &listing) < 0)
+        return -1;
+    if (listing.list.count == 0)
+        strbuf_add_str(talk->answer, "- nothing\n");
+    notice_list_end(&listing.list);
+    strbuf_add_str(talk->answer, "\nTo decide, say for instance `approve 17`, or `deny 17 not a partner`.\n");
+    return 1;
+}
