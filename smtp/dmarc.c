@@ -197,12 +197,12 @@ static void describe(struct dmarc_verdict *verdict)
 
 void dmarc_normalise_domain(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
 {
-    struct smtp_address address = { .local = "x" };
+    struct smtp_address address;
+    char text[SMTP_ADDRESS_MAX + 1];
+    int len = snprintf(text, sizeof text, "x@%s", domain);
     out[0] = '\0';
-    if (!domain[0] || strlen(domain) >= sizeof address.domain)
-        return;
-    memcpy(address.domain, domain, strlen(domain) + 1);
-    if (smtp_address_canonicalise(&address, SMTP_CASE_FOLDED) == 1)
+    if (len > 0 && len < (int)sizeof text && smtp_address_parse(text, (size_t)len, &address) == 1 &&
+        smtp_address_canonicalise(&address, SMTP_CASE_FOLDED) == 1)
         memcpy(out, address.domain, sizeof address.domain);
 }
 

@@ -224,7 +224,9 @@ static void write_results(const struct check *check)
         append(result->text, size, "; spf=%s%s%s smtp.%s=%s", spf_result_name(check->spf.result),
                check->spf.detail[0] ? " reason=" : "", check->spf.detail[0] ? quoted(check->spf.detail, reason) : "",
                smtp_address_is_null(&check->request->sender) ? "helo" : "mailfrom", check->spf.domain);
-    if (check->arc.result != AUTH_RESULT_NONE)
+    if (result->sealer[0])
+        append(result->text, size, "; arc=pass reason=\"%s says dmarc=pass\"", result->sealer);
+    else if (check->arc.result != AUTH_RESULT_NONE)
         append(result->text, size, "; arc=%s%s%s", auth_result_name(check->arc.result),
                check->arc.detail[0] ? " reason=" : "", check->arc.detail[0] ? quoted(check->arc.detail, reason) : "");
     for (size_t i = 0; i < check->dkim_count; i++)
@@ -241,8 +243,9 @@ static void tell_dkim(const struct check *check)
         const struct dkim_verdict *verdict = &check->dkim[i];
         if (!is_authors_organisation(check, verdict->domain) || verdict->result != check->dmarc.dkim)
             continue;
+        bool is_told = verdict->detail[0] && verdict->result != AUTH_RESULT_PASS; /* else it is in the text */
         append(result->story, sizeof result->story, "; DKIM %s of %s%s%s", verdict->result_text, verdict->domain,
-               verdict->detail[0] ? ": " : "", verdict->detail);
+               is_told ? ": " : "", is_told ? verdict->detail : "");
         return;
     }
     append(result->story, sizeof result->story, "; %s",
