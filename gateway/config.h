@@ -98,6 +98,7 @@ struct config {
     struct {
         enum config_proof proof;
         enum smtp_case local_parts; /* does the case of an author's local part make a difference? */
+        char **trust_arc_sealers;   /* domains, A-labels in lower case, NULL-terminated; NULL: none */
         enum config_unknown_senders unknown_senders;
         enum config_group_invites group_invites; /* whose invitations are accepted without an administrator */
         int64_t max_message;

@@ -5,6 +5,8 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config_internal.h"
+#include "gateway/verify_wire.h"
+#include "smtp/dmarc.h"
 #include "tmtp/tmtp_alias.h"
 
 enum { KEY_PATH_MAX = 4096 };
@@ -29,6 +31,7 @@ void config_policy_options(cfg_opt_t options_out[static CONFIG_POLICY_OPTIONS_MA
         CFG_STR("unknown_senders", "reject", CFGF_NONE),
         CFG_STR("proof", "dmarc", CFGF_NONE),
         CFG_STR("local_parts", "insensitive", CFGF_NONE),
+        CFG_STR_LIST("trust_arc_sealers", NULL, CFGF_NODEFAULT),
         CFG_STR("group_invites", "members", CFGF_NONE),
         CFG_STR("max_message", "35M", CFGF_NONE),
         CFG_INT("automatic_per_hour", 60, CFGF_NONE),
@@ -98,6 +101,24 @@ static void take_hold(cfg_t *policy, struct config *config, struct config_report
         config_problem(report, 0, "policy: one sender or domain may have more held than hold_messages, hold_size say");
 }
 
+static void take_sealers(cfg_t *policy, struct config *config, struct config_report *report)
+{
+    unsigned count = cfg_size(policy, "trust_arc_sealers");
+    char **sealers = xcalloc(count + 1, sizeof *sealers);
+    if (count > VERIFY_SEALERS_MAX)
+        config_problem(report, 0, "policy: trust_arc_sealers has %u domains; expected at most %d", count,
+                       VERIFY_SEALERS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        char domain[SMTP_DOMAIN_MAX + 1];
+        dmarc_normalise_domain(cfg_getnstr(policy, "trust_arc_sealers", i), domain);
+        if (!domain[0] || domain[0] == '[')
+            config_problem(report, 0, "policy: trust_arc_sealers has \"%s\"; expected the domain that seals",
+                           cfg_getnstr(policy, "trust_arc_sealers", i));
+        sealers[i] = xstrdup(domain);
+    }
+    config->policy.trust_arc_sealers = sealers;
+}
+
 void config_take_policy(cfg_t *cfg, struct config *config, struct config_report *report)
 {
     cfg_t *policy = cfg_getsec(cfg, "policy");
@@ -109,11 +130,13 @@ void config_take_policy(cfg_t *cfg, struct config *config, struct config_report 
     config->policy.automatic_per_hour = (unsigned)cfg_getint(policy, "automatic_per_hour");
     config->policy.admins = config_copy_list(policy, "admins");
     config->policy.requests_per_day = (unsigned)cfg_getint(policy, "requests_per_day");
+    take_sealers(policy, config, report);
     take_hold(policy, config, report);
 }
 
 void config_free_policy(struct config *config)
 {
+    config_free_list(config->policy.trust_arc_sealers);
     free(config->hold.key);
     config_free_list(config->policy.admins);
 }

@@ -33,6 +33,7 @@
 #include "gateway/signed_id.h"
 #include "gateway/signer.h"
 #include "gateway/silo_link.h"
+#include "gateway/verify.h"
 #include "mapping/convert.h"
 #include "mapping/store_forward.h"
 #include "mapping/store_mapping.h"
@@ -434,6 +435,19 @@ static char *errno_text(const char *what, const char *path)
     return strbuf_detach(&text);
 }
 
+/* Once they are there they stay, whatever a reload brings. */
+static int start_verify(struct gateway *gateway, char **error_out)
+{
+    const struct config *config = gateway->parts.config;
+    if (gateway->parts.verify || !verify_is_needed(config))
+        return 1;
+    gateway->parts.verify = verify_new(gateway->parts.loop, gateway->parts.resolver, "/proc/self/exe");
+    if (gateway->parts.verify)
+        return 1;
+    *error_out = errno_text("can't start", "the verify workers");
+    return -1;
+}
+
 static int make_ids(struct gateway *gateway, char **error_out)
 {
     const struct config *config = gateway->parts.config;
@@ -474,6 +488,8 @@ static int open_state(struct gateway *gateway, char **error_out)
     }
     struct resolver_settings resolver = resolver_settings(config);
     gateway->parts.resolver = resolver_new(gateway->parts.loop, &resolver);
+    if (start_verify(gateway, error_out) < 0) /* likewise */
+        return -1;
     char *path = state_file(config, "postern.db");
     gateway->parts.store = store_open(gateway->parts.loop, path, error_out);
     free(path);
@@ -566,6 +582,7 @@ void gateway_free(struct gateway **gateway_in)
     if (gateway->parts.store)
         store_close(&gateway->parts.store);
     convert_free(&gateway->parts.convert);
+    verify_free(&gateway->parts.verify);
     resolver_free(&gateway->parts.resolver);
     background_free(&gateway->parts.background);
     background_free(&gateway->parts.digester);
@@ -644,6 +661,7 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
 {
     struct config *was = gateway->parts.config;
     struct config *is = config_load(was->file, message);
+    char *error = NULL;
     if (!is)
         return -1;
     config_find_restart_changes(was, is, message);
@@ -664,6 +682,9 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     warn_of_trust(is);
     signer_warn(gateway->parts.signer);
     silo_link_reconfigured(gateway->link);
+    if (start_verify(gateway, &error) < 0) /* mail that needs them is put off */
+        log_error("verify.not_started", "error=%s", error);
+    free(error);
     timer_start(gateway->housekeeping, 0); /* what is not to be kept any more goes now */
     strbuf_add_str(message, "certificates, the keys that sign mail and the names in it, the silo's pin and token, "
                             "policy, verify, content, retry times, "

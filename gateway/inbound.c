@@ -34,13 +34,8 @@ static void mail_free(struct mail *mail)
     spool_free(&mail->content);
     mail_header_facts_free(&mail->header);
     free(mail->session);
-    free(mail->proof);
-    free(mail->answer_attachments);
-    free(mail->answer_refusal);
-    for (size_t i = 0; i < mail->count; i++) {
-        free(mail->recipients[i].attachments);
-        free(mail->recipients[i].files_story);
-    }
+    free(mail->checked);
+    inbound_forget_verdicts(mail);
     free(mail->recipients);
     free(mail);
 }
@@ -339,15 +334,22 @@ void inbound_decide(struct mail *mail)
         store_content(mail);
 }
 
-static void on_message(struct smtp_transaction *transaction, void *ctx)
+void inbound_look(struct mail *mail)
 {
-    struct inbound *inbound = ctx;
-    struct mail *mail = mail_new(inbound, transaction);
-    inbound_judge(mail);
     if (inbound_look_is_needed(mail))
         inbound_look_begin(mail);
     else
         inbound_decide(mail);
+}
+
+static void on_message(struct smtp_transaction *transaction, void *ctx)
+{
+    struct inbound *inbound = ctx;
+    struct mail *mail = mail_new(inbound, transaction);
+    if (inbound_proof_is_needed(mail))
+        inbound_proof_begin(mail);
+    else
+        inbound_look(mail);
 }
 
 const struct smtp_server_callbacks inbound_callbacks = { .on_recipient = on_recipient, .on_message = on_message };
@@ -365,8 +367,10 @@ struct inbound *inbound_new(const struct parts *parts, void (*on_accepted)(void 
 
 void inbound_free(struct inbound **inbound)
 {
-    if (*inbound)
+    if (*inbound) {
+        inbound_proof_drop_all(*inbound);
         inbound_look_drop_all(*inbound);
+    }
     free(*inbound);
     *inbound = NULL;
 }

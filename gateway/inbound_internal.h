@@ -2,6 +2,7 @@
  *
  *   inbound.c          the session's side: RCPT, the end of data, getting the content ready, the answer
  *   inbound_judge.c    facts and verdicts at the end of data
+ *   inbound_proof.c    our own check of who wrote it, when nobody in front has done that
  *   inbound_look.c     what files it carries, when a mapping does not let every file in
  *   inbound_store.c    the store operation: repetitions, daily limits, the entry, a report about refusals
  */
@@ -23,7 +24,8 @@ struct inbound {
     void (*on_met)(void *ctx);
     void *ctx;
     struct inbound_statistics statistics;
-    struct look *looks; /* inbound_look.c's: mails whose files are being looked at, or wait for that */
+    struct proving *provings; /* inbound_proof.c's: mails that are being checked, or wait for that */
+    struct look *looks;       /* inbound_look.c's: mails whose files are being looked at, or wait for that */
 };
 
 /* One mail between its end of data and our reply. While it is prepared only the background thread (draft, kept) and the
@@ -42,7 +44,13 @@ struct mail {
     unsigned preparing; /* the loop's: threads that are to keep and digest it and have not said that they have */
     struct mail_header_facts header;
     char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
-    char *session;                    /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
+    char *session;                      /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
+    struct sender_auth_result *checked; /* by us; NULL: not */
+    enum mail_supposed {
+        MAIL_SUPPOSED_NOTHING,
+        MAIL_SUPPOSED_PROVEN, /* as if it were proven by whatever anybody asks for */
+        MAIL_SUPPOSED_UNPROVEN,
+    } supposed;                       /* for the next inbound_judge() */
     struct proof evidence;            /* of who the author is */
     char *proof;                      /* the same in words */
     enum config_proof proof_required; /* of the configuration, as the next two */
@@ -93,6 +101,8 @@ void inbound_judge(struct mail *mail);
  * time. Into the verdict: 1; -1 database error. */
 int inbound_judge_limits(struct store_db *db, const struct mail *mail, struct mail_recipient *recipient)
     __attribute__((warn_unused_result));
+/* What inbound_judge() has filled; then it may be called again. */
+void inbound_forget_verdicts(struct mail *mail);
 /* SMTP has one reply for all recipients: may the mail be taken for some and refused for others? */
 bool inbound_may_be_split(const struct mail *mail);
 /* Of a mail that has got as far as that: with these verdicts it is kept, or refused. */
@@ -100,6 +110,15 @@ void inbound_decide(struct mail *mail);
 /* The daemon stops: the sender is to come again. */
 void inbound_discard(struct mail *mail);
 
+/* Is there anything to find out about who wrote it? If not, it is judged; else it is checked, judged with what was found, and goes on
+ * by inbound_look(), later, never from inside, unless nobody can check now. */
+bool inbound_proof_is_needed(struct mail *mail);
+void inbound_proof_begin(struct mail *mail);
+/* After the workers have gone: discards what still waits. */
+void inbound_proof_drop_all(struct inbound *inbound);
+
+/* Of a mail that was judged: has its files looked at if need be, then inbound_decide(). */
+void inbound_look(struct mail *mail);
 /* Must somebody look at its files before it is decided about? Then they are looked at, and inbound_decide() is called later with
  * the verdicts that follow, never from inside, unless nobody can look now. */
 bool inbound_look_is_needed(const struct mail *mail);

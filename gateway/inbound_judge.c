@@ -99,14 +99,22 @@ static void find_proof(struct mail *mail)
 {
     const struct config *config = mail->inbound->parts->config;
     const char *listener = smtp_transaction_session(mail->transaction)->listener;
-    struct proof_sources sources = { .header = &mail->header, .sender = smtp_transaction_sender(mail->transaction) };
+    struct proof_sources sources = { .header = &mail->header,
+                                     .checked = mail->checked,
+                                     .sealers = (const char *const *)config->policy.trust_arc_sealers,
+                                     .sender = smtp_transaction_sender(mail->transaction) };
+    while (sources.sealers && sources.sealers[sources.sealer_count])
+        sources.sealer_count++;
     for (size_t i = 0; i < config->listener_count; i++) {
         if (strcmp(config->listeners[i].name, listener) == 0) {
             sources.assume_authenticated = config->listeners[i].assume_authenticated;
             sources.trust_authserv_id = config->listeners[i].trust_authserv_id;
         }
     }
-    proof_find(&sources, &mail->evidence);
+    if (mail->supposed == MAIL_SUPPOSED_NOTHING)
+        proof_find(&sources, &mail->evidence);
+    else
+        proof_suppose(mail->supposed == MAIL_SUPPOSED_PROVEN, &mail->header, &mail->evidence);
     mail->is_sender_proven = mail->evidence.is_sender_proven;
 }
 
@@ -211,4 +219,23 @@ void inbound_judge(struct mail *mail)
         choose_correspondent(mail);
     store_end_reading(db);
     mail->proof = xstrdup(is_returned ? form.reason : mail->evidence.story);
+}
+
+void inbound_forget_verdicts(struct mail *mail)
+{
+    free(mail->proof);
+    free(mail->answer_attachments);
+    free(mail->answer_refusal);
+    mail->proof = mail->answer_attachments = mail->answer_refusal = NULL;
+    mail->correspondent_id = mail->answer_mapping_id = 0;
+    mail->is_sender_proven = mail->is_by_pattern = false;
+    for (size_t i = 0; i < mail->count; i++) {
+        struct mail_recipient *recipient = &mail->recipients[i];
+        free(recipient->attachments);
+        free(recipient->files_story);
+        recipient->attachments = recipient->files_story = NULL;
+        recipient->target = (struct store_target){ .member_id = 0 };
+        recipient->mapping_id = recipient->daily = recipient->as_correspondent_id = 0;
+        recipient->is_about_files = false;
+    }
 }

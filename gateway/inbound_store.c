@@ -16,6 +16,7 @@
 #include "mapping/store_overdue.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
+#include "smtp/sender_auth.h"
 
 enum { HOUR_MS = 3600 * 1000, DIGEST_PIECE = 64 * 1024 };
 static const int64_t REPETITIONS_MS = INT64_C(8) * 24 * HOUR_MS; /* promise 2: a week, and a day more */
@@ -386,6 +387,9 @@ static int add_mail(struct store_db *db, struct mail *mail)
                         mail->sender, mail->from, mail->header.message_id ? mail->header.message_id : "",
                         mail->size) != 1 ||
         store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "proven", "%s", mail->proof) != 1)
+        return -1;
+    if (mail->checked &&
+        store_trace_add(db, STORE_QUEUE_IN, mail->id, mail->now, "checked", "%s", mail->checked->text) != 1)
         return -1;
     return 1;
 }

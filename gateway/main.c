@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/service.h"
 #include "gateway/silo_token.h"
+#include "gateway/verify.h"
 #include "mapping/convert.h"
 
 #define DEFAULT_CONFIG "/etc/postern/postern.conf"
@@ -118,6 +119,8 @@ int main(int argc, char **argv)
         convert_worker_main();
     if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)
         resolver_main();
+    if (argc == 2 && strcmp(argv[1], VERIFY_WORKER_ARGUMENT) == 0)
+        verify_worker_main();
 
     int status = read_options(argc, argv, &options);
     if (status >= 0)

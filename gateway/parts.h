@@ -16,6 +16,7 @@ struct resolver;
 struct signed_id;
 struct signer;
 struct store;
+struct verify;
 
 struct parts {
     struct loop *loop;
@@ -23,6 +24,7 @@ struct parts {
     struct config *config;
     struct store *store;
     struct convert *convert;
+    struct verify *verify;         /* NULL: no listener needs it */
     struct background *background; /* may wait for the disk */
     struct background *digester;   /* only computes, so that nobody waits for a disk here */
     struct resolver *resolver;     /* asks DNS */

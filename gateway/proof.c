@@ -6,13 +6,15 @@
 #include <strings.h>
 
 #include "gateway/envelope.h"
+#include "smtp/arc_sets.h"
+#include "smtp/sender_auth.h"
 
 /* The topmost Authentication-Results field with the trusted id: what is below it may be a stranger's. Senders have a hand
  * in what the trusted MTA writes, so a field of its own that can't be used ends the search as well, and so does one of
  * which we can't tell whose it is. 1 found, 0 there is none, -1 it can't be used. */
 static int find_trusted_results(const struct proof_sources *sources, struct auth_results *results_out)
 {
-    for (size_t i = 0; sources->trust_authserv_id && i < sources->header->auth_results_count; i++) {
+    for (size_t i = 0; i < sources->header->auth_results_count; i++) {
         const char *value = sources->header->auth_results[i];
         int parsed = auth_results_parse(value, strlen(value), results_out);
         if (results_out->authserv_id[0] && strcasecmp(results_out->authserv_id, sources->trust_authserv_id) != 0)
@@ -22,19 +24,40 @@ static int find_trusted_results(const struct proof_sources *sources, struct auth
     return 0;
 }
 
-/* Aligned DKIM alone: a dkim=pass whose signing domain is the From domain (strict alignment). */
-static enum auth_result dkim_result(const struct auth_results *results, const char *from_domain)
+static bool has_arc_pass(const struct auth_results *results)
 {
-    enum auth_result best = AUTH_RESULT_NONE;
+    bool passed = false;
     for (size_t i = 0; i < results->count; i++) {
-        const struct auth_results_method *method = &results->methods[i];
-        if (strcmp(method->method, "dkim") != 0 || !smtp_domain_equal(method->header_d, from_domain))
+        if (strcmp(results->methods[i].method, "arc") != 0)
             continue;
-        if (method->result == AUTH_RESULT_PASS)
-            return AUTH_RESULT_PASS;
-        best = method->result;
+        if (results->methods[i].result != AUTH_RESULT_PASS)
+            return false;
+        passed = true;
     }
-    return best;
+    return passed;
+}
+
+/* The upstream says that the seals are right, but not whose they are: that stands in them. What the oldest in the row of trusted
+ * ones has seen is as good as if the upstream had seen it. */
+static void use_arc(const struct proof_sources *sources, const struct auth_results *results, struct proof *proof)
+{
+    const struct mail_header_facts *header = sources->header;
+    struct arc_set sets[ARC_SETS_MAX];
+    struct auth_results seen;
+    if (sources->sealer_count == 0 || proof->dmarc == AUTH_RESULT_PASS || !has_arc_pass(results))
+        return;
+    size_t count = arc_sets_read(header, sets);
+    const struct arc_set *oldest = arc_sets_find_trusted(sets, count, sources->sealers, sources->sealer_count);
+    if (!oldest || auth_results_parse(oldest->results, strlen(oldest->results), &seen) != 1 ||
+        auth_results_dmarc(&seen, header->from.domain) != AUTH_RESULT_PASS)
+        return;
+    proof->dmarc = AUTH_RESULT_PASS;
+    if (auth_results_dkim(&seen, header->from.domain) == AUTH_RESULT_PASS)
+        proof->dkim = AUTH_RESULT_PASS;
+    snprintf(proof->source, sizeof proof->source, "says %s", oldest->sealer);
+    snprintf(proof->story, sizeof proof->story,
+             "%s says that the ARC chain is good, and %s, who has forwarded it: DMARC pass for %s",
+             sources->trust_authserv_id, oldest->sealer, header->from.domain);
 }
 
 /* Did SPF pass, and nothing else, for the domain of the envelope sender? */
@@ -67,18 +90,48 @@ static bool is_authors_own(const struct smtp_address *author, const struct smtp_
     return false;
 }
 
+static bool is_senders_own(const struct proof_sources *sources, const struct proof *proof, bool is_sender_spf_pass)
+{
+    bool is_author_proven = proof->dmarc == AUTH_RESULT_PASS || proof->dkim == AUTH_RESULT_PASS;
+    return !smtp_address_is_null(sources->sender) &&
+           ((is_author_proven && is_authors_own(&sources->header->from, sources->sender)) || is_sender_spf_pass);
+}
+
 static void use_results(const struct proof_sources *sources, const struct auth_results *results, struct proof *proof)
 {
     const struct smtp_address *author = &sources->header->from;
     proof->dmarc = auth_results_dmarc(results, author->domain);
-    proof->dkim = dkim_result(results, author->domain);
+    proof->dkim = auth_results_dkim(results, author->domain);
+    use_arc(sources, results, proof);
     proof->is_temporary = proof->dmarc == AUTH_RESULT_TEMPERROR || proof->dkim == AUTH_RESULT_TEMPERROR;
-    bool is_author_proven = proof->dmarc == AUTH_RESULT_PASS || proof->dkim == AUTH_RESULT_PASS;
-    proof->is_sender_proven =
-        !smtp_address_is_null(sources->sender) && ((is_author_proven && is_authors_own(author, sources->sender)) ||
-                                                   has_spf_pass(results, sources->sender->domain));
-    snprintf(proof->story, sizeof proof->story, "%s says of %s: DMARC %s, DKIM %s", sources->trust_authserv_id,
-             author->domain, auth_result_name(proof->dmarc), auth_result_name(proof->dkim));
+    proof->is_sender_proven = is_senders_own(sources, proof, has_spf_pass(results, sources->sender->domain));
+    if (!proof->story[0])
+        snprintf(proof->story, sizeof proof->story, "%s says of %s: DMARC %s, DKIM %s", sources->trust_authserv_id,
+                 author->domain, auth_result_name(proof->dmarc), auth_result_name(proof->dkim));
+}
+
+static void use_check(const struct proof_sources *sources, struct proof *proof)
+{
+    const struct sender_auth_result *checked = sources->checked;
+    proof->dmarc = checked->dmarc;
+    proof->dkim = checked->dkim;
+    proof->is_temporary = proof->dmarc == AUTH_RESULT_TEMPERROR || proof->dkim == AUTH_RESULT_TEMPERROR;
+    proof->is_sender_proven = is_senders_own(sources, proof, checked->is_sender_spf_pass);
+    if (checked->sealer[0])
+        snprintf(proof->source, sizeof proof->source, "says %s", checked->sealer);
+    else
+        snprintf(proof->source, sizeof proof->source, "checked here");
+    snprintf(proof->story, sizeof proof->story, "%s", checked->story);
+}
+
+void proof_suppose(bool is_proven, const struct mail_header_facts *header, struct proof *proof_out)
+{
+    memset(proof_out, 0, sizeof *proof_out);
+    snprintf(proof_out->story, sizeof proof_out->story, "nobody has checked who wrote it: it would make no difference");
+    if (!is_proven || header->from_state != MAIL_HEADER_FROM_OK)
+        return;
+    proof_out->dmarc = proof_out->dkim = AUTH_RESULT_PASS;
+    proof_out->is_sender_proven = true;
 }
 
 void proof_find(const struct proof_sources *sources, struct proof *proof_out)
@@ -94,13 +147,17 @@ void proof_find(const struct proof_sources *sources, struct proof *proof_out)
         snprintf(proof_out->story, sizeof proof_out->story, "the listener is for a trusted network");
         return;
     }
+    if (!sources->trust_authserv_id) {
+        if (sources->checked)
+            use_check(sources, proof_out);
+        return;
+    }
     int found = find_trusted_results(sources, &results);
     proof_out->is_unusable = found < 0;
-    if (sources->trust_authserv_id)
-        snprintf(proof_out->source, sizeof proof_out->source, "says %s", sources->trust_authserv_id);
+    snprintf(proof_out->source, sizeof proof_out->source, "says %s", sources->trust_authserv_id);
     if (found == 1)
         use_results(sources, &results, proof_out);
-    else if (sources->trust_authserv_id)
+    else
         snprintf(proof_out->story, sizeof proof_out->story, "%s has said nothing%s", sources->trust_authserv_id,
                  found < 0 ? " that can be used" : "");
 }

@@ -8,7 +8,7 @@
 #include "smtp/auth_results.h"
 #include "smtp/mail_header.h"
 
-enum { PROOF_SOURCE_MAX = SMTP_DOMAIN_MAX + 16, PROOF_STORY_MAX = 400 };
+enum { PROOF_SOURCE_MAX = SMTP_DOMAIN_MAX + 16, PROOF_STORY_MAX = 900 };
 
 struct proof {
     /* Of the author's domain (From): PASS only when what passed is aligned with it. dkim: of our own check aligned as for
@@ -24,11 +24,15 @@ struct proof {
 };
 
 /* What is there to find it in. */
+struct sender_auth_result;
 struct proof_sources {
     const struct mail_header_facts *header;
-    const struct smtp_address *sender; /* of the envelope */
-    bool assume_authenticated;         /* the listener's */
-    const char *trust_authserv_id;     /* the listener's; NULL: no upstream's word counts */
+    const struct sender_auth_result *checked; /* our own check's; NULL: there was none */
+    const struct smtp_address *sender;        /* of the envelope */
+    bool assume_authenticated;                /* the listener's */
+    const char *const *sealers; /* whose ARC sets are believed if that upstream says that the chain is good */
+    size_t sealer_count;
+    const char *trust_authserv_id; /* the listener's; NULL: no upstream's word counts, but our own check */
 };
 
 /* From what the listener is told and the header says. Nothing is proven unless the header names exactly one author.
@@ -37,3 +41,5 @@ struct proof_sources {
  * be the author's own address (with the author's domain, be it with a detail or a tag), or its domain must have passed SPF,
  * which is about the envelope. On a listener with assume_authenticated the author's domain is enough. */
 void proof_find(const struct proof_sources *sources, struct proof *proof_out);
+/* For finding out what difference a check of ours would make: everything is proven, or nothing. */
+void proof_suppose(bool is_proven, const struct mail_header_facts *header, struct proof *proof_out);

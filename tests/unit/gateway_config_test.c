@@ -156,6 +156,24 @@ static void test_admins(void **state)
     strbuf_free(&problems);
 }
 
+/* As the seals have them. */
+static void test_sealers(void **state)
+{
+    (void)state;
+    struct strbuf problems;
+    char path[32];
+    strbuf_init(&problems, 4096);
+    struct config *config = load("domain = \"d.example\"\n" GOOD_REST
+                                 "policy { trust_arc_sealers = { \"Lists.example.\", \"bücher.example\" } }\n",
+                                 &problems, path);
+    assert_string_equal(problems.data, "");
+    assert_string_equal(config->policy.trust_arc_sealers[0], "lists.example");
+    assert_string_equal(config->policy.trust_arc_sealers[1], "xn--bcher-kva.example");
+    assert_null(config->policy.trust_arc_sealers[2]);
+    config_free(&config);
+    strbuf_free(&problems);
+}
+
 struct mistake {
     const char *text;
     int line;         /* 0: about the file as a whole */
@@ -184,6 +202,8 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  automatic_per_hour = -1\n}\n", 7, "or 0 for no limit" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { admins = { \"Alice Admin\", \"short\" } }\n", 6,
       "\"short\" can't be an alias" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { trust_arc_sealers = { \"lists example\" } }\n", 0,
+      "expected the domain that seals" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { admins = { \"\" } }\n", 6, "can't be an alias" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { requests_per_day = -1 }\n", 6, "or 0 for no limit" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n# why\n  max_message = \"2G\"\n}\n", 8,
@@ -596,6 +616,7 @@ int main(void)
         cmocka_unit_test(test_defaults_and_values),
         cmocka_unit_test(test_content),
         cmocka_unit_test(test_admins),
+        cmocka_unit_test(test_sealers),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_all_mistakes_in_one_go),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "gateway/proof.h"
+#include "smtp/sender_auth.h"
 
 #define PASSED "mx.test; dmarc=pass header.from=example.com"
 
@@ -66,10 +67,132 @@ static void test_envelope_sender(void **state)
     }
 }
 
+/* What a check of ours has found, and that it counts nowhere but where nobody in front is believed. */
+static void test_own_check(void **state)
+{
+    (void)state;
+    static const struct {
+        enum auth_result dmarc, dkim;
+        bool is_sender_spf_pass, is_sender_proven, is_temporary;
+        const char *sealer, *source;
+    } rows[] = {
+        { AUTH_RESULT_PASS, AUTH_RESULT_NONE, false, true, false, "", "checked here" },
+        { AUTH_RESULT_FAIL, AUTH_RESULT_PASS, false, true, false, "", "checked here" },
+        { AUTH_RESULT_FAIL, AUTH_RESULT_FAIL, false, false, false, "", "checked here" },
+        { AUTH_RESULT_FAIL, AUTH_RESULT_NONE, true, true, false, "", "checked here" },
+        { AUTH_RESULT_TEMPERROR, AUTH_RESULT_NONE, false, false, true, "", "checked here" },
+        { AUTH_RESULT_PASS, AUTH_RESULT_FAIL, false, true, false, "lists.example", "says lists.example" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sender_auth_result checked = { .dmarc = rows[i].dmarc,
+                                              .dkim = rows[i].dkim,
+                                              .is_sender_spf_pass = rows[i].is_sender_spf_pass,
+                                              .story = "how it went" };
+        struct mail_header_facts header = { .from_state = MAIL_HEADER_FROM_OK,
+                                            .from = { .local = "bob", .domain = "example.com" } };
+        struct smtp_address sender = { .local = "bob", .domain = "example.com" };
+        struct proof_sources sources = { .header = &header, .checked = &checked, .sender = &sender };
+        struct proof proof;
+        snprintf(checked.sealer, sizeof checked.sealer, "%s", rows[i].sealer);
+        proof_find(&sources, &proof);
+        assert_int_equal(proof.dmarc, rows[i].dmarc);
+        assert_int_equal(proof.dkim, rows[i].dkim);
+        assert_int_equal(proof.is_sender_proven, rows[i].is_sender_proven);
+        assert_int_equal(proof.is_temporary, rows[i].is_temporary);
+        assert_string_equal(proof.source, rows[i].source);
+        assert_string_equal(proof.story, "how it went");
+        assert_false(proof.is_assumed);
+
+        sources.trust_authserv_id = "mx.test";
+        proof_find(&sources, &proof);
+        assert_int_equal(proof.dmarc, AUTH_RESULT_NONE);
+        sources.trust_authserv_id = NULL;
+        header.from_state = MAIL_HEADER_FROM_AMBIGUOUS;
+        proof_find(&sources, &proof);
+        assert_int_equal(proof.dmarc, AUTH_RESULT_NONE);
+        assert_false(proof.is_sender_proven);
+    }
+}
+
+/* An upstream says that a chain is good; it counts if the newest sealers are trusted, and by what the oldest of them has seen. */
+static void test_arc_by_an_upstreams_word(void **state)
+{
+    (void)state;
+#define ARC_PASS "mx.test; dmarc=fail header.from=example.com; arc=pass (i=2)"
+#define SEEN(i)  "i=" #i "; x.example; dmarc=pass header.from=example.com"
+    static const struct {
+        const char *word, *seals[2], *results[2];
+        enum auth_result expected;
+    } rows[] = {
+        { ARC_PASS, { "i=1; d=lists.example" }, { SEEN(1) }, AUTH_RESULT_PASS },
+        { ARC_PASS, { "i=2; d=lists.example", "i=1; d=evil.example" }, { SEEN(2), SEEN(1) }, AUTH_RESULT_PASS },
+        { ARC_PASS,
+          { "i=2; d=lists.example", "i=1; d=hub.example" },
+          { "i=2; x; dmarc=fail header.from=example.com", SEEN(1) },
+          AUTH_RESULT_PASS },
+        { "mx.test; arc=pass header.oldest-pass=0 smtp.remote-ip=192.0.2.7",
+          { "i=1; d=lists.example" },
+          { SEEN(1) },
+          AUTH_RESULT_PASS },
+        /* whoever is not trusted may have sealed anything */
+        { ARC_PASS, { "i=1; d=evil.example" }, { SEEN(1) }, AUTH_RESULT_FAIL },
+        { ARC_PASS, { "i=2; d=evil.example", "i=1; d=lists.example" }, { SEEN(2), SEEN(1) }, AUTH_RESULT_FAIL },
+        { ARC_PASS,
+          { "i=2; d=lists.example", "i=1; d=evil.example" },
+          { "i=2; x; dmarc=fail header.from=example.com", SEEN(1) },
+          AUTH_RESULT_FAIL },
+        /* seen to pass for somebody else, or not at all */
+        { ARC_PASS, { "i=1; d=lists.example" }, { "i=1; x; dmarc=pass header.from=evil.example" }, AUTH_RESULT_FAIL },
+        { ARC_PASS,
+          { "i=1; d=lists.example" },
+          { "i=1; x; spf=pass; dkim=pass header.d=example.com" },
+          AUTH_RESULT_FAIL },
+        { ARC_PASS, { "i=1; d=lists.example" }, { "i=1; (x; dmarc=pass header.from=example.com" }, AUTH_RESULT_FAIL },
+        /* the upstream does not say so */
+        { "mx.test; dmarc=fail header.from=example.com; arc=fail",
+          { "i=1; d=lists.example" },
+          { SEEN(1) },
+          AUTH_RESULT_FAIL },
+        { "mx.test; dmarc=fail header.from=example.com; arc=pass; arc=fail",
+          { "i=1; d=lists.example" },
+          { SEEN(1) },
+          AUTH_RESULT_FAIL },
+        { "mx.test; dmarc=fail header.from=example.com", { "i=1; d=lists.example" }, { SEEN(1) }, AUTH_RESULT_FAIL },
+        { "other.test; arc=pass", { "i=1; d=lists.example" }, { SEEN(1) }, AUTH_RESULT_NONE },
+        { ARC_PASS, { NULL }, { NULL }, AUTH_RESULT_FAIL },
+    };
+    static const char *const trusted[] = { "lists.example", "hub.example" };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *word = (char *)(uintptr_t)rows[i].word;
+        size_t count = rows[i].seals[0] == NULL ? 0 : rows[i].seals[1] ? 2 : 1;
+        struct mail_header_facts header = { .from_state = MAIL_HEADER_FROM_OK,
+                                            .from = { .local = "bob", .domain = "example.com" },
+                                            .auth_results = &word,
+                                            .auth_results_count = 1,
+                                            .arc_seals = (char **)(uintptr_t)rows[i].seals,
+                                            .arc_seal_count = count,
+                                            .arc_results = (char **)(uintptr_t)rows[i].results,
+                                            .arc_result_count = count };
+        struct smtp_address sender = { .local = "bob", .domain = "example.com" };
+        struct proof_sources sources = {
+            .header = &header, .sender = &sender, .sealers = trusted, .sealer_count = 2, .trust_authserv_id = "mx.test"
+        };
+        struct proof proof;
+        proof_find(&sources, &proof);
+        if (proof.dmarc != rows[i].expected)
+            fail_msg("row %zu: %s, %s", i, auth_result_name(proof.dmarc), proof.story);
+        sources.sealer_count = 0;
+        proof_find(&sources, &proof);
+        assert_int_not_equal(proof.dmarc, AUTH_RESULT_PASS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_envelope_sender),
+        cmocka_unit_test(test_own_check),
+        cmocka_unit_test(test_arc_by_an_upstreams_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
