@@ -91,6 +91,13 @@ const char *stream_tls_version(const struct stream *stream); /* "TLSv1.3", NULL 
 const char *stream_tls_cipher(const struct stream *stream);  /* "TLS_AES_256_GCM_SHA384", NULL when plain */
 /* Of the peer's certificate, "sha256:..."; NULL if none. Known after the handshake, also when the pin was wrong. */
 const char *stream_peer_pin(const struct stream *stream);
+/* The first of the context's peers (tls_context_know_peers()) that the client's certificate is of; NULL: none of them, or it has
+ * shown none. Valid as long as the stream. */
+const char *stream_tls_peer(const struct stream *stream);
+enum { STREAM_SUBJECT_SIZE = 200 };
+/* For logs: whom the peer's certificate names, "CN=mx.example.org,O=Example" (RFC 4514, cut to fit), and why its chain is not good; ""
+ * without one. Any text that a stranger likes. */
+void stream_peer_subject(const struct stream *stream, char out[static STREAM_SUBJECT_SIZE]);
 
 /* One line, without its end. 1: *line_out is valid until the next call on this stream, NUL-terminated, and
  * consumed; 0: not complete yet; -1: longer than max (without line end), or than the input buffer; nothing is

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct stream_tls {
     bool established;            /* handshake done, peer found good */
     bool wants_write;            /* the handshake waits for room to write */
     char peer_pin[TLS_PIN_SIZE]; /* empty: the peer has no certificate */
+    const char *peer;            /* the context's name for it; NULL: not known */
 };
 
 /* --- Preparation --- */
@@ -143,6 +145,7 @@ static bool peer_is_good(struct stream *stream)
     X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
     if (certificate != NULL)
         tls_certificate_pin(certificate, tls->peer_pin);
+    tls->peer = tls_context_find_peer(tls->context, certificate, SSL_get_verify_result(tls->ssl) == X509_V_OK);
     if (tls_context_verify(tls->context) != TLS_VERIFY_PIN || tls->pin == NULL || strcmp(tls->pin, tls->peer_pin) == 0)
         return true;
     struct strbuf detail;
@@ -245,4 +248,26 @@ const char *stream_tls_cipher(const struct stream *stream)
 const char *stream_peer_pin(const struct stream *stream)
 {
     return stream->tls != NULL && stream->tls->peer_pin[0] != '\0' ? stream->tls->peer_pin : NULL;
+}
+
+const char *stream_tls_peer(const struct stream *stream)
+{
+    return stream_is_tls(stream) ? stream->tls->peer : NULL;
+}
+
+void stream_peer_subject(const struct stream *stream, char out[static STREAM_SUBJECT_SIZE])
+{
+    out[0] = '\0';
+    X509 *certificate = stream_is_tls(stream) ? SSL_get0_peer_certificate(stream->tls->ssl) : NULL;
+    BIO *memory = certificate != NULL ? BIO_new(BIO_s_mem()) : NULL;
+    if (memory == NULL)
+        return;
+    char *text = NULL;
+    X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+    long len = BIO_get_mem_data(memory, &text);
+    long verified = SSL_get_verify_result(stream->tls->ssl);
+    snprintf(out, STREAM_SUBJECT_SIZE, "%.*s%s%s", (int)(len < 120 ? len : 120), len > 0 ? text : "",
+             verified == X509_V_OK ? "" : "; ", verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified));
+    BIO_free(memory);
+    ERR_clear_error();
 }

@@ -1,5 +1,6 @@
 #include "base/tls.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/bio.h>
@@ -21,6 +22,8 @@
 enum {
     ERROR_TEXT_MAX = 1000,
     CERTIFICATE_YEARS = 10,
+    PEER_CHAIN_BYTES_MAX = 32 * 1024, /* of certificates that a client brings */
+    PEER_CHAIN_DEPTH_MAX = 5,
     SERIAL_BYTES = 16,
 };
 
@@ -29,6 +32,8 @@ static const char pin_prefix[] = "sha256:";
 struct tls_context {
     SSL_CTX *ssl;
     enum tls_verify verify;
+    char **peers; /* NULL-terminated; NULL: clients are not asked who they are */
+    bool has_ca;
     atomic_uint references;
 };
 
@@ -135,6 +140,79 @@ struct tls_context *tls_context_new_client(enum tls_verify verify, const char *c
     return context;
 }
 
+/* In place of the library's check, which would end the handshake. What was found is in SSL_get_verify_result(). */
+static int check_client(X509_STORE_CTX *chain, void *arg)
+{
+    const struct tls_context *context = arg;
+    if (!context->has_ca)
+        X509_STORE_CTX_set_error(chain, X509_V_ERR_CERT_UNTRUSTED);
+    else if (X509_verify_cert(chain) != 1 && X509_STORE_CTX_get_error(chain) == X509_V_OK)
+        X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED);
+    return 1;
+}
+
+static bool is_pin(const char *peer)
+{
+    return strncmp(peer, pin_prefix, sizeof pin_prefix - 1) == 0;
+}
+
+/* Clients with several certificates choose by it. With pins any may be the right one. */
+static int announce_ca(struct tls_context *context, const char *ca_file)
+{
+    for (char **peer = context->peers; *peer != NULL; peer++) {
+        if (is_pin(*peer))
+            return 1;
+    }
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca_file);
+    if (names == NULL)
+        return -1;
+    SSL_CTX_set_client_CA_list(context->ssl, names);
+    return 1;
+}
+
+int tls_context_know_peers(struct tls_context *context, const char *const *peers, const char *ca_file, char **error_out)
+{
+    size_t count = 0;
+    assert(context->peers == NULL);
+    while (peers[count] != NULL)
+        count++;
+    assert(count <= TLS_PEERS_MAX);
+    context->peers = xcalloc(count + 1, sizeof *context->peers);
+    for (size_t i = 0; i < count; i++)
+        context->peers[i] = xstrdup(peers[i]);
+    ERR_clear_error();
+    if (ca_file != NULL &&
+        (SSL_CTX_load_verify_file(context->ssl, ca_file) != 1 || announce_ca(context, ca_file) < 0)) {
+        *error_out = describe(ca_file);
+        return -1;
+    }
+    context->has_ca = ca_file != NULL;
+    SSL_CTX_set_verify(context->ssl, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify_depth(context->ssl, PEER_CHAIN_DEPTH_MAX);
+    SSL_CTX_set_max_cert_list(context->ssl, PEER_CHAIN_BYTES_MAX);
+    SSL_CTX_set_cert_verify_callback(context->ssl, check_client, context); /* lives as long as what uses it */
+    return 1;
+}
+
+static bool has_name(X509 *certificate, const char *name)
+{
+    return X509_check_host(certificate, name, 0, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+                           NULL) == 1;
+}
+
+const char *tls_context_find_peer(const struct tls_context *context, X509 *certificate, bool is_verified)
+{
+    char pin[TLS_PIN_SIZE];
+    if (context->peers == NULL || certificate == NULL)
+        return NULL;
+    tls_certificate_pin(certificate, pin);
+    for (char **peer = context->peers; *peer != NULL; peer++) {
+        if (is_pin(*peer) ? strcmp(*peer, pin) == 0 : context->has_ca && is_verified && has_name(certificate, *peer))
+            return *peer;
+    }
+    return NULL;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *context)
 {
     atomic_fetch_add(&context->references, 1);
@@ -148,6 +226,9 @@ void tls_context_free(struct tls_context **context)
     if (c == NULL || atomic_fetch_sub(&c->references, 1) > 1)
         return;
     SSL_CTX_free(c->ssl);
+    for (size_t i = 0; c->peers != NULL && c->peers[i] != NULL; i++)
+        free(c->peers[i]);
+    free(c->peers);
     free(c);
 }
 

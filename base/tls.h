@@ -25,6 +25,15 @@ enum tls_verify {
 struct tls_context *tls_context_new_client(enum tls_verify verify, const char *ca_file, char **error_out)
     __attribute__((warn_unused_result));
 
+enum { TLS_PEERS_MAX = 64, TLS_PEER_MAX = 255 };
+/* Server contexts, before their first use: asks clients for a certificate, and refuses nobody for it. Who has none, or one that nobody
+ * knows, is served all the same; stream_tls_peer() tells who it is. peers: NULL-terminated, TLS_PEERS_MAX at most (asserted), each
+ * either a pin ("sha256:..."), of a certificate about which nothing else is looked at; or a DNS name (RFC 6125: of the
+ * subjectAltName, no wildcards), of a certificate for TLS clients that one of ca_file (PEM; NULL: there are no names) has signed. -1
+ * with the reason in error_out (caller frees). */
+int tls_context_know_peers(struct tls_context *context, const char *const *peers, const char *ca_file, char **error_out)
+    __attribute__((warn_unused_result));
+
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_free(struct tls_context **context);
 

@@ -11,6 +11,9 @@
 SSL_CTX *tls_context_ssl(const struct tls_context *context);
 enum tls_verify tls_context_verify(const struct tls_context *context);
 
+/* The first of the context's peers that the certificate (NULL: none) is of, or NULL. is_verified: its chain is good. */
+const char *tls_context_find_peer(const struct tls_context *context, X509 *certificate, bool is_verified);
+
 /* Writes "sha256:..." of the certificate. */
 void tls_certificate_pin(X509 *certificate, char pin_out[static TLS_PIN_SIZE]);
 

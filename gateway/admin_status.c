@@ -2,9 +2,11 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/resolver.h"
 #include "base/strbuf.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
+#include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
 #include "gateway/relay.h"
@@ -91,6 +93,47 @@ static void add_relays(struct admin_output *out, const struct relay *relay)
     admin_output_end(out);
 }
 
+/* How asking the DNS goes. */
+static void add_dns(struct admin_output *out, const struct resolver *resolver)
+{
+    struct resolver_counts counts = resolver_counts(resolver);
+    admin_output_int(out, "dns_asked", (int64_t)counts.asked);
+    admin_output_int(out, "dns_unanswered", (int64_t)(counts.timed_out + counts.refused));
+    admin_output_int(out, "dns_troubled", (int64_t)counts.temporary);
+    admin_output_int(out, "dns_forged", (int64_t)counts.bogus);
+    admin_output_int(out, "dns_restarts", (int64_t)counts.losses);
+}
+
+static const char *whom_it_believes(const struct config *config, const struct config_listener *listener)
+{
+    if (listener->assume_authenticated)
+        return "everybody (assume_authenticated)";
+    if (listener->trust_authserv_id)
+        return listener->trust_authserv_id;
+    return config->policy.proof == CONFIG_PROOF_NONE ? "everybody (proof = none)" : "own checks";
+}
+
+/* A reload leaves their number and order as they are. */
+static void add_listeners(struct admin_request *request)
+{
+    struct admin_output *out = request->output;
+    const struct config *config = gateway_parts(request->gateway)->config;
+    admin_output_list(out, "listeners");
+    for (unsigned i = 0; i < gateway_listener_count(request->gateway); i++) {
+        const char *name, *address;
+        unsigned sessions;
+        gateway_get_listener(request->gateway, i, &name, &address, &sessions);
+        admin_output_row(out);
+        admin_output_string(out, "listener", name);
+        admin_output_string(out, "address", address);
+        admin_output_int(out, "sessions", sessions);
+        admin_output_string(out, "believes", whom_it_believes(config, &config->listeners[i]));
+        admin_output_int(out, "peers", (int64_t)config->listeners[i].peer_count);
+        admin_output_end(out);
+    }
+    admin_output_end(out);
+}
+
 /* Only what is configured. */
 static void add_postfix(struct admin_output *out, const struct postfix_statistics *postfix)
 {
@@ -132,24 +175,14 @@ void admin_status(struct admin_request *request)
     admin_output_bool(out, "paused", status.busy);
     admin_output_string(out, "paused_because", status.busy ? status.busy_reason : NULL);
     add_numbers(out, &status);
+    add_dns(out, gateway_parts(request->gateway)->resolver);
     add_postfix(out, &status.postfix);
     add_relays(out, gateway_relay(request->gateway));
     admin_output_list(out, "queues");
     bool ok = add_queue(request, STORE_QUEUE_IN, "in", status.in_under_way) == 1;
     ok = ok && add_queue(request, STORE_QUEUE_OUT, "out", status.out_under_way) == 1;
     admin_output_end(out);
-    admin_output_list(out, "listeners");
-    for (unsigned i = 0; i < gateway_listener_count(request->gateway); i++) {
-        const char *name, *address;
-        unsigned sessions;
-        gateway_get_listener(request->gateway, i, &name, &address, &sessions);
-        admin_output_row(out);
-        admin_output_string(out, "listener", name);
-        admin_output_string(out, "address", address);
-        admin_output_int(out, "sessions", sessions);
-        admin_output_end(out);
-    }
-    admin_output_end(out);
+    add_listeners(request);
     if (ok)
         admin_finish(request);
     else

@@ -321,6 +321,7 @@ static void free_listener(struct config_listener *listener)
     config_free_list(listener->xforward);
     config_free_list(listener->exempt);
     free(listener->trust_authserv_id);
+    config_free_tls_peers(listener);
 }
 
 void config_free(struct config **config_in)

@@ -14,6 +14,12 @@
 
 struct strbuf;
 
+/* A mail server that proves who it is by its TLS certificate, and vouches for the senders of domains. */
+struct config_peer {
+    char *identity;  /* "sha256:..." or a DNS name (tls_context_know_peers()) */
+    char **subjects; /* of its domains, as mapping/subject.h has them; NULL-terminated */
+};
+
 struct config_listener {
     char *name;
     char *address;
@@ -31,6 +37,9 @@ struct config_listener {
     int64_t command_timeout_ms, data_timeout_ms, greet_delay_ms;
     char *trust_authserv_id; /* NULL: none */
     bool assume_authenticated;
+    struct config_peer *peers;
+    size_t peer_count;
+    char *peer_ca; /* file; NULL: all are known by pins */
 };
 
 enum config_relay_kind { CONFIG_RELAY_MAILDIR, CONFIG_RELAY_SMTP, CONFIG_RELAY_LMTP, CONFIG_RELAY_SMTPS };

@@ -51,6 +51,12 @@ void config_take_listeners(cfg_t *cfg, struct config *config, struct config_repo
 void config_check_proof_of_strangers(const struct config *config, struct config_report *report);
 bool config_is_port_0(const char *address); /* a different one each time */
 
+/* config_peers.c */
+int config_check_tls_peers(cfg_t *cfg, cfg_opt_t *opt);
+/* After tls and assume_authenticated. */
+void config_take_tls_peers(cfg_t *section, struct config_listener *listener, struct config_report *report);
+void config_free_tls_peers(struct config_listener *listener);
+
 /* config_policy.c */
 extern const struct config_keyword config_unknown_senders[], config_group_invites[], config_local_parts[],
     config_proofs[];

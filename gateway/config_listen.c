@@ -6,6 +6,7 @@
 #include "base/tls.h"
 #include "base/xmalloc.h"
 #include "gateway/config_internal.h"
+#include "gateway/peers.h"
 
 const struct config_keyword config_listen_tls[] = { { "none", SMTP_TLS_NONE },
                                                     { "may", SMTP_TLS_MAY },
@@ -43,6 +44,8 @@ void config_listen_options(cfg_opt_t options_out[static CONFIG_LISTEN_OPTIONS_MA
                                   CFG_INT("max_sessions_per_client", 100, CFGF_NONE),
                                   CFG_STR("trust_authserv_id", NULL, CFGF_NODEFAULT),
                                   CFG_BOOL("assume_authenticated", cfg_false, CFGF_NONE),
+                                  CFG_STR_LIST("peers", NULL, CFGF_NODEFAULT),
+                                  CFG_STR("peer_ca", NULL, CFGF_NODEFAULT),
                                   CFG_END() };
     _Static_assert(sizeof options <= CONFIG_LISTEN_OPTIONS_MAX * sizeof options[0], "make room for more keys");
     memcpy(options_out, options, sizeof options);
@@ -55,7 +58,7 @@ static void check_certificate(const struct config_listener *listener, struct con
         access(listener->key, R_OK) < 0)
         return; /* reported, if it matters */
     char *error = NULL;
-    struct tls_context *context = tls_context_new_server(listener->certificate, listener->key, &error);
+    struct tls_context *context = peers_tls_context(listener, &error);
     if (!context)
         config_problem(report, 0, "listen %s: certificate/key: %s", listener->name, error);
     free(error);
@@ -106,6 +109,18 @@ static void take_limits(cfg_t *section, struct config_listener *listener)
     listener->greet_delay_ms = config_duration(section, "greet_delay");
 }
 
+/* That only processes of this machine can connect is not enough here: it must be written down who is believed. Whoever may open a
+ * socket's file is written in its mode. */
+static void check_assumed(const struct config_listener *listener, struct config_report *report)
+{
+    bool is_file = listener->address && strncmp(listener->address, "unix:", 5) == 0 && !lets_everybody_in(listener);
+    if (listener->assume_authenticated && !listener->clients && !is_file)
+        config_problem(report, 0,
+                       "listen %s: assume_authenticated believes whoever can connect; say who that is with clients = { "
+                       "... }",
+                       listener->name);
+}
+
 static void take_listener(cfg_t *section, struct config_listener *listener, struct config_report *report)
 {
     listener->name = xstrdup(cfg_title(section));
@@ -123,10 +138,12 @@ static void take_listener(cfg_t *section, struct config_listener *listener, stru
     listener->xforward = config_copy_list(section, "xforward");
     if (!listener->address)
         config_problem(report, 0, "listen %s: address is missing; expected host:port or unix:/path", listener->name);
+    config_take_tls_peers(section, listener, report);
     check_certificate(listener, report);
     if (listener->tls != SMTP_TLS_NONE && (!listener->certificate || !listener->key))
         config_problem(report, 0, "listen %s: tls needs certificate and key", listener->name);
-    if ((listener->assume_authenticated || listener->trust_authserv_id) && lets_everybody_in(listener))
+    check_assumed(listener, report);
+    if (listener->trust_authserv_id && lets_everybody_in(listener))
         config_problem(
             report, 0,
             "listen %s: whoever can connect is believed; say who that is with clients = { ... }, or listen on "

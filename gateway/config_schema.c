@@ -324,6 +324,8 @@ static const struct {
     { "listen|certificate", check_readable_file },
     { "listen|key", check_readable_file },
     { "listen|clients", check_networks },
+    { "listen|peers", config_check_tls_peers },
+    { "listen|peer_ca", check_readable_file },
     { "listen|proxy_protocol", check_peers },
     { "listen|xclient", check_peers },
     { "listen|xforward", check_peers },

@@ -24,6 +24,7 @@
 #include "gateway/limits.h"
 #include "gateway/mapping_expiry.h"
 #include "gateway/parts.h"
+#include "gateway/peers.h"
 #include "gateway/poster.h"
 #include "gateway/postfix.h"
 #include "gateway/relay.h"
@@ -183,11 +184,6 @@ static char *state_file(const struct config *config, const char *name)
 
 /* Listeners. */
 
-static struct tls_context *listener_tls(const struct config_listener *listener, char **error_out)
-{
-    return tls_context_new_server(listener->certificate, listener->key, error_out);
-}
-
 /* All but its place in the world: tls and spool_dir. */
 static struct smtp_listener_settings listener_settings(const struct gateway *gateway, const struct config *config,
                                                        const struct config_listener *listener)
@@ -229,7 +225,7 @@ static struct smtp_listener *new_listener(struct gateway *gateway, const struct 
 {
     const struct config *config = gateway->parts.config;
     struct tls_context *tls = NULL;
-    if (listener->tls != SMTP_TLS_NONE && !(tls = listener_tls(listener, error_out)))
+    if (listener->tls != SMTP_TLS_NONE && !(tls = peers_tls_context(listener, error_out)))
         return NULL;
     char *spool_dir = state_file(config, "content"); /* the store's, which is opened later */
     struct smtp_listener_settings settings = listener_settings(gateway, config, listener);
@@ -633,7 +629,7 @@ static int reconfigure_listeners(struct gateway *gateway, const struct config *c
         char *error = NULL;
         if (config->listeners[i].tls == SMTP_TLS_NONE)
             continue;
-        contexts[i] = listener_tls(&config->listeners[i], &error);
+        contexts[i] = peers_tls_context(&config->listeners[i], &error);
         if (!contexts[i]) {
             strbuf_add_str(message, error);
             result = -1;

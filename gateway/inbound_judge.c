@@ -9,6 +9,7 @@
 #include "gateway/config.h"
 #include "gateway/pair.h"
 #include "gateway/parts.h"
+#include "gateway/peers.h"
 #include "gateway/recipient.h"
 #include "gateway/target.h"
 #include "mapping/store_mapping.h"
@@ -98,7 +99,7 @@ static void judge_recipient(struct mail *mail, struct mail_recipient *recipient,
 static void find_proof(struct mail *mail)
 {
     const struct config *config = mail->inbound->parts->config;
-    const char *listener = smtp_transaction_session(mail->transaction)->listener;
+    const struct smtp_session_facts *session = smtp_transaction_session(mail->transaction);
     struct proof_sources sources = { .header = &mail->header,
                                      .checked = mail->checked,
                                      .sealers = (const char *const *)config->policy.trust_arc_sealers,
@@ -106,9 +107,12 @@ static void find_proof(struct mail *mail)
     while (sources.sealers && sources.sealers[sources.sealer_count])
         sources.sealer_count++;
     for (size_t i = 0; i < config->listener_count; i++) {
-        if (strcmp(config->listeners[i].name, listener) == 0) {
+        if (strcmp(config->listeners[i].name, session->listener) == 0) {
             sources.assume_authenticated = config->listeners[i].assume_authenticated;
             sources.trust_authserv_id = config->listeners[i].trust_authserv_id;
+            if (mail->header.from_state == MAIL_HEADER_FROM_OK &&
+                peers_vouch(&config->listeners[i], session->tls_peer, &mail->header.from))
+                sources.peer = session->tls_peer;
         }
     }
     if (mail->supposed == MAIL_SUPPOSED_NOTHING)

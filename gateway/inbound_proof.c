@@ -20,6 +20,7 @@
 #include "gateway/config.h"
 #include "gateway/inbound_internal.h"
 #include "gateway/parts.h"
+#include "gateway/peers.h"
 #include "gateway/verify.h"
 #include "smtp/sender_auth.h"
 #include "smtp/smtp_origin.h"
@@ -82,8 +83,9 @@ static void judge_supposing(struct mail *mail, enum mail_supposed supposed)
 bool inbound_proof_is_needed(struct mail *mail)
 {
     const struct config_listener *listener = find_listener(mail);
+    const char *peer = smtp_transaction_session(mail->transaction)->tls_peer;
     if (mail->header.from_state != MAIL_HEADER_FROM_OK || !listener || listener->assume_authenticated ||
-        listener->trust_authserv_id) {
+        listener->trust_authserv_id || peers_vouch(listener, peer, &mail->header.from)) {
         inbound_judge(mail);
         return false;
     }

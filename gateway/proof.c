@@ -90,6 +90,12 @@ static bool is_authors_own(const struct smtp_address *author, const struct smtp_
     return false;
 }
 
+static bool is_of_authors_domain(const struct proof_sources *sources)
+{
+    return !smtp_address_is_null(sources->sender) &&
+           smtp_domain_equal(sources->sender->domain, sources->header->from.domain);
+}
+
 static bool is_senders_own(const struct proof_sources *sources, const struct proof *proof, bool is_sender_spf_pass)
 {
     bool is_author_proven = proof->dmarc == AUTH_RESULT_PASS || proof->dkim == AUTH_RESULT_PASS;
@@ -142,9 +148,15 @@ void proof_find(const struct proof_sources *sources, struct proof *proof_out)
         return;
     if (sources->assume_authenticated) {
         proof_out->is_assumed = true;
-        proof_out->is_sender_proven = !smtp_address_is_null(sources->sender) &&
-                                      smtp_domain_equal(sources->sender->domain, sources->header->from.domain);
+        proof_out->is_sender_proven = is_of_authors_domain(sources);
         snprintf(proof_out->story, sizeof proof_out->story, "the listener is for a trusted network");
+        return;
+    }
+    if (sources->peer) {
+        proof_out->is_peer = true;
+        proof_out->is_sender_proven = is_of_authors_domain(sources);
+        snprintf(proof_out->story, sizeof proof_out->story, "the certificate of %s vouches for %s", sources->peer,
+                 sources->header->from.domain);
         return;
     }
     if (!sources->trust_authserv_id) {

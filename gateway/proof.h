@@ -30,6 +30,7 @@ struct proof_sources {
     const struct sender_auth_result *checked; /* our own check's; NULL: there was none */
     const struct smtp_address *sender;        /* of the envelope */
     bool assume_authenticated;                /* the listener's */
+    const char *peer;                         /* who vouches for the author's domain by a certificate; NULL: nobody */
     const char *const *sealers; /* whose ARC sets are believed if that upstream says that the chain is good */
     size_t sealer_count;
     const char *trust_authserv_id; /* the listener's; NULL: no upstream's word counts, but our own check */
@@ -39,7 +40,7 @@ struct proof_sources {
  *
  * is_sender_proven: what is proven is the author, and only whoever has written something may get a report. So the sender must
  * be the author's own address (with the author's domain, be it with a detail or a tag), or its domain must have passed SPF,
- * which is about the envelope. On a listener with assume_authenticated the author's domain is enough. */
+ * which is about the envelope. On a listener with assume_authenticated, and from a peer that vouches for it, the author's domain is enough. */
 void proof_find(const struct proof_sources *sources, struct proof *proof_out);
 /* For finding out what difference a check of ours would make: everything is proven, or nothing. */
 void proof_suppose(bool is_proven, const struct mail_header_facts *header, struct proof *proof_out);

@@ -45,6 +45,7 @@ listen smtp {{
   tls      = none
   # Only for a demonstration on the loopback interface: whoever connects is believed to be who they say.
   assume_authenticated = yes
+  clients = {{ "127.0.0.1" }}
 }}
 
 relay {{

@@ -56,7 +56,8 @@ struct smtp_listener_settings {
     bool lmtp;
     const char *hostname; /* in the greeting and EHLO reply */
     enum smtp_tls_policy tls_policy;
-    struct tls_context *tls;    /* needed unless SMTP_TLS_NONE; the listener takes its own reference */
+    struct tls_context *tls;    /* needed unless SMTP_TLS_NONE; the listener takes its own reference. If it knows peers
+                                 * (tls_context_know_peers()), facts say who a client is */
     const char *const *clients; /* NULL-terminated "10.0.0.0/8", "::1"; NULL: everybody. Others get 554 */
     /* Whose connections begin with a header of the PROXY protocol (smtp_proxy.h), before TLS and our greeting: networks
      * as in clients, or "unix". Without a good one in time they are closed without a word. NULL: nobody's. From then on
@@ -125,6 +126,9 @@ struct smtp_session_facts {
     const char *helo;        /* EHLO/LHLO argument */
     const char *protocol;    /* RFC 3848: "ESMTP", "ESMTPS", "LMTP", "LMTPS"; with SMTPUTF8 "UTF8SMTP"... (RFC 6531) */
     const char *tls_version; /* NULL when plain */
+    /* Which of the peers that tls knows the client has proven to be, by its certificate; NULL: none, or since then XCLIENT has said
+     * that the client is somebody else. */
+    const char *tls_peer;
     /* What the client says of whom it has the message from (XFORWARD, smtp_origin.h); NULL: nothing, or it is not
      * believed. */
     const struct smtp_origin *origin;

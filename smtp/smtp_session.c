@@ -76,6 +76,13 @@ void smtp_session_set_client(struct smtp_session *session, const char *client)
     session->facts.client_address = session->client_address;
 }
 
+void smtp_session_set_tls_peer(struct smtp_session *session, const char *peer)
+{
+    free(session->tls_peer);
+    session->tls_peer = peer ? xstrdup(peer) : NULL;
+    session->facts.tls_peer = session->tls_peer;
+}
+
 void smtp_session_set_helo(struct smtp_session *session, char *helo)
 {
     free(session->helo);
@@ -150,6 +157,7 @@ static void session_destroy(void *arg)
     struct smtp_listener *listener = session->listener;
     free(session->peer);
     free(session->peer_address);
+    free(session->tls_peer);
     free(session->client);
     free(session->client_address);
     free(session->xclient);
@@ -320,6 +328,7 @@ static void greet(struct smtp_session *session)
 
 void smtp_session_restart(struct smtp_session *session)
 {
+    smtp_session_set_tls_peer(session, NULL); /* it was shown by whoever speaks for the client now */
     smtp_session_forget_origin(session);
     smtp_session_set_helo(session, NULL);
     smtp_session_set_state(session, SMTP_SESSION_START);
@@ -473,6 +482,19 @@ static void on_timeout(void *arg)
     session_close(session);
 }
 
+/* Known or not, that is the one line about a certificate: with it an operator knows what to write into the configuration. */
+static void learn_peer(struct smtp_session *session, const struct stream *stream)
+{
+    const char *pin = stream_peer_pin(stream);
+    char subject[STREAM_SUBJECT_SIZE];
+    smtp_session_set_tls_peer(session, stream_tls_peer(stream));
+    if (!pin)
+        return;
+    stream_peer_subject(stream, subject);
+    log_info("smtp.certificate", "session=%s peer=%s client=%s known_as=%s certificate=%s subject=%s", session->id,
+             session->peer, session->client, session->tls_peer ? session->tls_peer : "-", pin, subject);
+}
+
 /* After STARTTLS all that was learned in plain is forgotten (RFC 3207 section 4.2), and there is no second greeting. */
 static void on_tls(struct stream *stream, void *ctx)
 {
@@ -480,6 +502,7 @@ static void on_tls(struct stream *stream, void *ctx)
     bool is_restart = session->helo != NULL;
     snprintf(session->tls_version, sizeof session->tls_version, "%s", stream_tls_version(stream));
     session->facts.tls_version = session->tls_version;
+    learn_peer(session, stream);
     smtp_session_forget_origin(session);
     smtp_session_set_helo(session, NULL);
     smtp_session_set_state(session, SMTP_SESSION_START);

@@ -105,6 +105,7 @@ struct smtp_session {
     struct smtp_session_facts facts; /* points to the texts below */
     char id[32];
     char tls_version[16]; /* "" when plain */
+    char *tls_peer;       /* NULL: it is nobody whom we know */
     char *peer;
     char *peer_address;
     char *client; /* as peer, unless PROXY or XCLIENT has said who is behind it */
@@ -146,6 +147,8 @@ bool smtp_session_is_tls(const struct smtp_session *session);
 void smtp_session_set_client(struct smtp_session *session, const char *client);
 /* As after the greeting, which is said again (XCLIENT). */
 void smtp_session_restart(struct smtp_session *session);
+/* Who the client is by its certificate, after the handshake; NULL: nobody any more. */
+void smtp_session_set_tls_peer(struct smtp_session *session, const char *peer);
 /* What XFORWARD has said. */
 void smtp_session_forget_origin(struct smtp_session *session);
 void smtp_session_set_state(struct smtp_session *session, enum smtp_session_state state);

@@ -156,7 +156,7 @@ class BenchGateway(Gateway):
         if name != "open":
             lines += "\n  max_sessions = 10"
         else:
-            lines = (f'assume_authenticated = yes\n  tls = may\n  certificate = "{self.certificate}"\n  key = "{self.key}"\n'
+            lines = (f'assume_authenticated = yes\n  clients = {{ "127.0.0.1" }}\n  tls = may\n  certificate = "{self.certificate}"\n  key = "{self.key}"\n'
                      f"  max_sessions = {SESSIONS_MAX}\n  max_sessions_per_client = {SESSIONS_MAX}")
         return super().listener(name, port, protocol, lines)
 

@@ -118,7 +118,7 @@ class Gateway(Server):
         listeners = self.listener("smtp", self.smtp_port, "smtp", trust + tls + "\n  " + self.listen_extra)
         listeners += self.listener("lmtp", self.lmtp_port, "lmtp", trust + "\n  tls = none\n  " + self.lmtp_extra)
         if self.open_port:
-            listeners += self.listener("open", self.open_port, "smtp", "assume_authenticated = yes\n  tls = none")
+            listeners += self.listener("open", self.open_port, "smtp", 'assume_authenticated = yes\n  clients = { "127.0.0.1" }\n  tls = none')
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(state=self.state, domain=DOMAIN, silo_host=self.silo_host, silo_port=self.silo_port, alias=self.alias,
                                             echo="yes" if self.echo else "no", silo_extra=self.silo_extra, listeners=listeners,

@@ -14,6 +14,9 @@
 #include "base/tls.h"
 #include "gateway/config.h"
 
+#define PEER_PIN "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define PEER_PIN_COLONS                                                                                                \
+    "sha256:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
 #define GOOD_REST                                                                                                      \
     "hostname = \"gw.example.org\"\nsilo { address = \"=127.0.0.1:4433\" }\n"                                          \
     "listen smtp { address = \"127.0.0.1:2525\" }\nrelay { url = \"maildir:/tmp/out\" }\n"
@@ -269,6 +272,50 @@ static const struct mistake mistakes[] = {
       "say who that is with clients" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::]:25\" assume_authenticated = yes }\n", 0,
       "say who that is with clients" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"127.0.0.1:25\" assume_authenticated = yes }\n", 0,
+      "say who that is with clients" }, /* everybody on this machine is somebody */
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"unix:/tmp/x\" proxy_protocol = { \"unix\" } assume_authenticated = yes }\n",
+      0, "say who that is with clients" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"sha256:00\" } }\n", 6,
+      "expected IDENTITY=DOMAIN,DOMAIN" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"sha256:00=a.example\" } }\n",
+      6, "64 hexadecimal digits" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"192.0.2.1=a.example\" } }\n",
+      6, "or a name such as" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"localhost=a.example\" } }\n",
+      6, "or a name such as" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"mx.a.example=\" } }\n", 6,
+      "expected domains" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" peers = { \"mx.a.example=a.example,\" } }\n",
+      6, "expected domains" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"mx.a.example=*\" } }\n", 6,
+      "expected domains" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" peers = { \"mx.a.example=*.example\" } }\n",
+      6, "expected domains" }, /* half the world */
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" peers = { \"mx.a.example=bob@a.example\" } }\n",
+      6, "expected domains" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" peers = { \"mx.a.example=a.example\" } }\n",
+      0, "peers that are named need peer_ca" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"" PEER_PIN
+      "=a.example\" } }\n",
+      0, "peers are known by certificates; expected tls" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"" PEER_PIN
+      "=a.example\" } peer_ca = \"/dev/null\" }\n",
+      0, "peer_ca goes with peers that are named" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peers = { \"" PEER_PIN
+      "=a.example\", \"" PEER_PIN_COLONS "=b.example\" } }\n",
+      0, "is there twice" },
+    { "domain = \"d.example\"\n" GOOD_REST
+      "listen b { address = \"[::1]:25\" clients = { \"::1\" } peers = { \"" PEER_PIN
+      "=a.example\" } assume_authenticated = yes }\n",
+      0, "assume_authenticated and peers exclude each other" },
+    { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"[::1]:25\" peer_ca = \"/nowhere/ca.pem\" }\n", 6,
+      "missing or not readable" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"0.0.0.0:25\" }\npolicy { proof = none }\n", 0,
       "listen b: with policy proof = none whoever can connect is believed" },
     /* Whoever can connect to a proxy before it can connect to a listener on loopback. */
