@@ -15,6 +15,11 @@
 
 enum { OUTPUT_MAX = 8 * 1024 * 1024, MESSAGE_MAX = 64 * 1024 };
 
+#define MAPPING_LIMITS " --direction --expires --daily --max-size --attachments --proof --subaddresses --note "
+#define MAPPING_LIMITS_USAGE                                                                                           \
+    "[--direction in|out|both] [--expires DATE] [--daily N] [--max-size S] [--attachments yes|no|TYPES] "              \
+    "[--proof dmarc|dkim|none|default] [--subaddresses yes|no] [--note TEXT]"
+
 static const struct command {
     const char *verb, *sub; /* sub NULL: the verb stands alone */
     size_t args_min, args_max;
@@ -33,17 +38,21 @@ static const struct command {
     { "group", "address", 2, 2, "", "group address GID LOCAL", admin_group_address },
     { "group", "join", 1, 1, "", "group join GID", admin_group_join },
     { "group", "leave", 1, 1, "", "group leave GID", admin_group_leave },
-    { "mapping", "list", 0, 0, " --state --member --address ",
-      "mapping list [--state S] [--member ALIAS|GID] [--address E]", admin_mapping_list },
-    { "mapping", "add", 2, 2, " --direction --expires --daily --max-size --attachments --note ",
-      "mapping add ADDRESS MEMBER|GID [--direction in|out|both] [--expires DATE] [--daily N] [--max-size S] "
-      "[--attachments yes|no|TYPES] [--note TEXT]",
-      admin_mapping_add },
+    { "mapping", "list", 0, 0, " --state --member --address --limit --after ",
+      "mapping list [--state S] [--member ALIAS|GID|all] [--address SUBJECT] [--limit N] [--after ID]",
+      admin_mapping_list },
+    { "mapping", "add", 2, 2, MAPPING_LIMITS "--reason ",
+      "mapping add SUBJECT MEMBER|GID|all " MAPPING_LIMITS_USAGE " [--reason T]", admin_mapping_add },
+    { "mapping", "block", 2, 2, " --note --reason ", "mapping block SUBJECT MEMBER|GID|all [--note TEXT] [--reason T]",
+      admin_mapping_block },
     { "mapping", "show", 1, 1, "", "mapping show ID", admin_mapping_show },
-    { "mapping", "approve", 1, 1, "", "mapping approve ID", admin_mapping_approve },
+    { "mapping", "change", 1, 1, MAPPING_LIMITS "--reason ", "mapping change ID " MAPPING_LIMITS_USAGE " [--reason T]",
+      admin_mapping_change },
+    { "mapping", "approve", 1, 1, MAPPING_LIMITS "--reason ",
+      "mapping approve ID " MAPPING_LIMITS_USAGE " [--reason T]", admin_mapping_approve },
     { "mapping", "deny", 1, 1, " --reason ", "mapping deny ID [--reason T]", admin_mapping_deny },
     { "mapping", "suspend", 1, 1, " --reason ", "mapping suspend ID [--reason T]", admin_mapping_suspend },
-    { "mapping", "resume", 1, 1, "", "mapping resume ID", admin_mapping_resume },
+    { "mapping", "resume", 1, 1, " --reason ", "mapping resume ID [--reason T]", admin_mapping_resume },
     { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
     { "queue", "list", 0, 0, " --direction --state --to --from --older --limit ",
       "queue list [--direction in|out] [--state waiting|routed|due|deferred|held|pending|settled|dropped] [--to PART] "
@@ -178,6 +187,11 @@ void admin_run(struct gateway *gateway, const char *actor, bool json, size_t arg
         add_usage(argc ? argv[0] : NULL, &err);
     end_request(request, ADMIN_USAGE, "", err.data);
     strbuf_free(&err);
+}
+
+struct store_actor admin_actor(const struct admin_request *request)
+{
+    return (struct store_actor){ .channel = "cli", .name = request->actor };
 }
 
 const char *admin_option(const struct admin_request *request, const char *name)

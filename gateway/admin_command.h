@@ -5,7 +5,7 @@
  * something must be committed first, later. Actor is who asked, for the records.
  */
 #pragma once
-#include "mapping/store.h"
+#include "mapping/store_audit.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +43,8 @@ void admin_misused(struct admin_request *request, const char *fmt, ...) __attrib
 /* Argument as a positive number. -1 after having answered. */
 int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_out) __attribute__((warn_unused_result));
 int64_t admin_now(const struct admin_request *request);
+/* Who asked, for the audit log. As long as the request. */
+struct store_actor admin_actor(const struct admin_request *request);
 struct store_db *admin_reader(const struct admin_request *request);
 void admin_database_error(struct admin_request *request);
 
@@ -51,6 +53,6 @@ admin_verb admin_status, admin_version, admin_stop, admin_reload;
 admin_verb admin_member_list, admin_member_add, admin_member_show, admin_member_remove, admin_member_reports;
 admin_verb admin_group_list, admin_group_show, admin_group_address, admin_group_join, admin_group_leave;
 admin_verb admin_mapping_list, admin_mapping_add, admin_mapping_show, admin_mapping_approve, admin_mapping_deny,
-    admin_mapping_suspend, admin_mapping_resume, admin_mapping_revoke;
+    admin_mapping_suspend, admin_mapping_resume, admin_mapping_revoke, admin_mapping_block, admin_mapping_change;
 admin_verb admin_silo_status, admin_silo_accounts, admin_silo_repin, admin_silo_moved, admin_silo_connect;
 admin_verb admin_queue_list, admin_queue_show, admin_queue_retry, admin_queue_hold, admin_queue_drop, admin_why;

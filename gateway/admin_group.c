@@ -71,7 +71,7 @@ static void add_mapping_row(const struct store_mapping *mapping, void *ctx)
 static int show(struct admin_request *request, const struct store_group *group)
 {
     struct admin_output *out = request->output;
-    struct store_mapping_filter filter = { .target_name = group->gid };
+    struct store_mapping_filter filter = { .by_target = true, .target.group_id = group->id };
     add_group(request, group);
     admin_output_string(out, "own_alias", group->own_alias);
     admin_output_list(out, "members_seen");

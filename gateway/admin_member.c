@@ -9,6 +9,7 @@
 #include "gateway/admin_output.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/mapping_change.h"
 #include "gateway/parts.h"
 #include "mapping/store_identity.h"
 #include "mapping/store_mapping.h"
@@ -80,7 +81,7 @@ void admin_member_show(struct admin_request *request)
     struct store_member member;
     int found = store_member_find_by_alias(admin_reader(request), request->argv[0], &member);
     if (found == 1) {
-        struct store_mapping_filter filter = { .target_name = member.alias };
+        struct store_mapping_filter filter = { .by_target = true, .target.member_id = member.id };
         add_member(request, &member);
         found = add_identity(request, member.alias);
         admin_output_list(request->output, "mappings");
@@ -166,33 +167,15 @@ void admin_member_add(struct admin_request *request)
 }
 
 /* Nobody can write to somebody who is not a member: and should they come back, each opening is a new decision. */
-struct revocation {
-    int64_t *ids;
-    size_t count;
-};
-
-static void collect_mapping(const struct store_mapping *mapping, void *ctx)
+static int close_mappings(struct store_db *db, const struct change *change)
 {
-    struct revocation *revocation = ctx;
-    revocation->ids = xreallocarray(revocation->ids, revocation->count + 1, sizeof *revocation->ids);
-    revocation->ids[revocation->count++] = mapping->id;
-}
-
-static int revoke_mappings(struct store_db *db, struct change *change)
-{
-    struct revocation revocation = { 0 };
-    struct store_mapping_filter filter = { .target_name = change->request->argv[0] };
-    int result = store_mapping_list(db, &filter, collect_mapping, &revocation);
-    for (size_t i = 0; i < revocation.count && result >= 0; i++) {
-        enum store_mapping_state was;
-        result = store_mapping_set_state(db, revocation.ids[i], STORE_MAPPING_REVOKED, change->request->actor,
-                                         "the member was removed", change->now, &was);
-        if (result == 0) /* a requested one can't be revoked, only denied; others are closed already */
-            result = store_mapping_set_state(db, revocation.ids[i], STORE_MAPPING_DENIED, change->request->actor,
-                                             "the member was removed", change->now, &was);
-    }
-    free(revocation.ids);
-    return result < 0 ? -1 : 1;
+    const struct store_actor actor = admin_actor(change->request);
+    const struct mapping_change closing = { .actor = &actor, .reason = "the member was removed", .now = change->now };
+    const struct store_target member = { .member_id = change->id };
+    return mapping_change_all_of(db, &closing, member, MAPPING_REVOKE) < 0 ||
+                   mapping_change_all_of(db, &closing, member, MAPPING_DENY) < 0
+               ? -1
+               : 1;
 }
 
 static int do_remove(struct store_db *db, void *arg)
@@ -204,7 +187,7 @@ static int do_remove(struct store_db *db, void *arg)
         return found;
     change->id = member.id;
     store_member_free(&member);
-    return revoke_mappings(db, change) == 1 ? store_member_remove(db, change->id) : -1;
+    return close_mappings(db, change) == 1 ? store_member_remove(db, change->id) : -1;
 }
 
 static void removed(int result, void *arg)

@@ -71,7 +71,8 @@ static void add_mapping(const struct store_mapping *mapping, void *ctx)
 int concierge_list(struct concierge_talk *talk, const struct concierge_task *task)
 {
     struct listing listing = { .list.text = talk->answer, .for_whom = true, .only_live = true };
-    struct store_mapping_filter own = { .target_name = talk->member.alias }, all = { .target_name = "all" };
+    struct store_mapping_filter own = { .by_target = true, .target.member_id = talk->member.id };
+    struct store_mapping_filter all = { .by_target = true };
     (void)task;
     if (!talk->member.id) {
         strbuf_add_str(talk->answer, "You have no address at this gateway. `pending` shows what waits for you.\n");

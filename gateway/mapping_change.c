@@ -3,10 +3,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "base/xmalloc.h"
 #include "mapping/store_admin.h"
 
 enum { WORDS_MAX = 3000 };
@@ -275,6 +277,37 @@ int mapping_change_state(struct store_db *db, const struct mapping_change *chang
     struct store_mapping_new new = merge(mapping, limits);
     enum mapping_outcome outcome = opens ? check(mapping->subject, &new, change->now) : MAPPING_DONE;
     return outcome == MAPPING_DONE ? move(db, change, &acts[act], limits, result_out) : refuse(result_out, outcome);
+}
+
+struct found {
+    unsigned states; /* that are wanted, bits */
+    int64_t *ids;
+    size_t count;
+};
+
+static void collect(const struct store_mapping *mapping, void *ctx)
+{
+    struct found *found = ctx;
+    if (!(found->states & FROM(mapping->state)))
+        return;
+    found->ids = xreallocarray(found->ids, found->count + 1, sizeof *found->ids);
+    found->ids[found->count++] = mapping->id;
+}
+
+int mapping_change_all_of(struct store_db *db, const struct mapping_change *change, struct store_target target,
+                          enum mapping_act act)
+{
+    struct found found = { .states = acts[act].from };
+    const struct store_mapping_filter filter = { .by_target = true, .target = target };
+    int result = store_mapping_list(db, &filter, collect, &found);
+    for (size_t i = 0; i < found.count && result == 1; i++) {
+        struct mapping_result one;
+        if (mapping_change_state(db, change, found.ids[i], act, NULL, &one) < 0)
+            result = -1;
+        mapping_result_clear(&one);
+    }
+    free(found.ids);
+    return result;
 }
 
 /* New ones. */

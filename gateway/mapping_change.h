@@ -82,6 +82,9 @@ enum mapping_act {
 int mapping_change_state(struct store_db *db, const struct mapping_change *change, int64_t id, enum mapping_act act,
                          const struct mapping_limits *limits, struct mapping_result *result_out)
     __attribute__((warn_unused_result));
+/* All mappings of exactly this target to which that may be done, each with its audit row. 1 also when there are none, or -1. */
+int mapping_change_all_of(struct store_db *db, const struct mapping_change *change, struct store_target target,
+                          enum mapping_act act) __attribute__((warn_unused_result));
 /* Of a live one. The next message is judged by the new ones. */
 int mapping_change_limits(struct store_db *db, const struct mapping_change *change, int64_t id,
                           const struct mapping_limits *limits, struct mapping_result *result_out)

@@ -328,17 +328,32 @@ int store_mapping_list_candidates(struct store_db *db, const char *author, struc
     return keys.count == 0 ? 1 : list(db, count == KEYS_FEW ? few : many, values, each, ctx);
 }
 
+#define LIST(first)                                                                                                    \
+    SELECT_MAPPING                                                                                                     \
+    "WHERE " first " AND mapping.state = coalesce(?1, mapping.state) AND mapping.subject = coalesce(?2, "              \
+    "mapping.subject)"                                                                                                 \
+    " AND coalesce(mapping.member_id, 0) = coalesce(?3, mapping.member_id, 0)"                                         \
+    " AND coalesce(mapping.group_id, 0) = coalesce(?4, mapping.group_id, 0)"                                           \
+    " AND mapping.id > ?5 ORDER BY mapping.id LIMIT ?6"
+
+/* `first` is what an index finds: whoever looks for few of a million must not wait for all of them to be read. */
 int store_mapping_list(struct store_db *db, const struct store_mapping_filter *filter, store_mapping_each *each,
                        void *ctx)
 {
-    return list(db,
-                SELECT_MAPPING
-                "WHERE mapping.state = coalesce(?, mapping.state)"
-                " AND mapping.subject = coalesce(?, mapping.subject)"
-                " AND coalesce(member.alias, group_.gid, 'all') = coalesce(?, member.alias, group_.gid, 'all')"
-                " ORDER BY mapping.id",
+    static const char by_subject[] = LIST("lower(mapping.subject) = lower(?2)");
+    static const char by_target[] = LIST("coalesce(mapping.member_id, 0) = ?3 AND coalesce(mapping.group_id, 0) = ?4");
+    static const char requested[] = LIST("mapping.state = 'requested'");
+    static const char any[] = LIST("true");
+    const struct store_value none = bind_id(0);
+    const char *sql = filter->subject                                                ? by_subject
+                      : filter->by_target                                            ? by_target
+                      : filter->by_state && filter->state == STORE_MAPPING_REQUESTED ? requested
+                                                                                     : any;
+    return list(db, sql,
                 STORE_VALUES(bind_text(filter->by_state ? state_names[filter->state] : NULL),
-                             bind_text(filter->subject), bind_text(filter->target_name)),
+                             bind_text(filter->subject), filter->by_target ? bind_int(filter->target.member_id) : none,
+                             filter->by_target ? bind_int(filter->target.group_id) : none, bind_int(filter->after_id),
+                             bind_int(filter->limit ? filter->limit : -1)),
                 each, ctx);
 }
 

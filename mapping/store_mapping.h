@@ -143,10 +143,13 @@ int store_mapping_set_state(struct store_db *db, int64_t id, enum store_mapping_
 struct store_mapping_filter {
     bool by_state;
     enum store_mapping_state state;
-    const char *subject;     /* NULL: any */
-    const char *target_name; /* a member's alias, a gid, or "all"; NULL: any */
+    const char *subject; /* NULL: any */
+    bool by_target;
+    struct store_target target; /* exactly this one; both ids 0: those that are for all members */
+    int64_t after_id;           /* only those behind it */
+    int64_t limit;              /* at most so many; 0: all */
 };
-/* By id. */
+/* By id, also those that were superseded. */
 int store_mapping_list(struct store_db *db, const struct store_mapping_filter *filter, store_mapping_each *each,
                        void *ctx) __attribute__((warn_unused_result));
 /* At most `limit` that are approved or suspended and whose time is past, the earliest first. */

@@ -105,14 +105,12 @@
     "  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced IN (0, 1)),"                                              \
     "  CHECK (member_id IS NULL OR group_id IS NULL)"                                                                  \
     ") STRICT;" /* What an author is looked up by. lower() folds ASCII only. */                                        \
-    "CREATE INDEX mapping_candidate ON mapping (lower(subject), coalesce(member_id, 0), coalesce(group_id, 0))"        \
-    "  WHERE superseded = 0;"                                                                                          \
+    "CREATE INDEX mapping_candidate ON mapping"                                                                        \
+    "  (lower(subject), coalesce(member_id, 0), coalesce(group_id, 0), superseded);"                                   \
     "CREATE INDEX mapping_pair ON mapping (correspondent_id, member_id, group_id) WHERE correspondent_id IS NOT NULL;" \
     "CREATE UNIQUE INDEX mapping_live ON mapping (subject, coalesce(member_id, 0), coalesce(group_id, 0))"             \
     "  WHERE state IN ('requested', 'approved', 'suspended');"                                                         \
-    "CREATE INDEX mapping_member ON mapping (member_id) WHERE member_id IS NOT NULL;"                                  \
-    "CREATE INDEX mapping_group ON mapping (group_id) WHERE group_id IS NOT NULL;"                                     \
-    "CREATE INDEX mapping_open ON mapping (coalesce(member_id, 0), coalesce(group_id, 0)) WHERE state = 'approved';"   \
+    "CREATE INDEX mapping_target ON mapping (coalesce(member_id, 0), coalesce(group_id, 0), state);"                   \
     "CREATE INDEX mapping_ending ON mapping (expires_at)"                                                              \
     "  WHERE expires_at <> 0 AND state IN ('approved', 'suspended');"                                                  \
     "CREATE INDEX mapping_requested ON mapping (id) WHERE state = 'requested';"                                        \

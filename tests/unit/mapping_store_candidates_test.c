@@ -283,10 +283,10 @@ static void look_ups_go_through_their_indexes(void **state)
     } rows[] = {
         { "SELECT * FROM mapping WHERE lower(mapping.subject) IN (?3, ?4) AND coalesce(mapping.member_id, 0) IN (?1, 0)"
           " AND coalesce(mapping.group_id, 0) = ?2 AND mapping.superseded = 0",
-          "USING INDEX mapping_candidate (<expr>=? AND <expr>=? AND <expr>=?)" },
+          "USING INDEX mapping_candidate (<expr>=? AND <expr>=? AND <expr>=? AND superseded=?)" },
         { "SELECT id FROM mapping WHERE coalesce(member_id, 0) IN (?, 0) AND coalesce(group_id, 0) = ?"
           " AND state = 'approved' AND direction IN ('in', 'both')",
-          "USING INDEX mapping_open (<expr>=? AND <expr>=?)" },
+          "USING INDEX mapping_target (<expr>=? AND <expr>=? AND state=?)" },
         { "SELECT expires_at FROM mapping WHERE expires_at <> 0 AND state IN ('approved', 'suspended')"
           " ORDER BY expires_at LIMIT 1",
           "mapping_ending" },

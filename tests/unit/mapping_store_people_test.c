@@ -609,13 +609,19 @@ static void mappings_are_listed_by_filter(void **state)
         { { .by_state = true, .state = STORE_MAPPING_REQUESTED }, "bob@example.com>Carol Member" },
         { { .by_state = true, .state = STORE_MAPPING_DENIED }, "" },
         { { .subject = "bob@example.com" }, "bob@example.com>Alice Member|bob@example.com>Carol Member" },
-        { { .target_name = "Alice Member" }, "bob@example.com>Alice Member|eve@example.com>Alice Member" },
-        { { .subject = "eve@example.com", .target_name = "Alice Member" }, "eve@example.com>Alice Member" },
+        { { .by_target = true, .target.member_id = 1 }, "bob@example.com>Alice Member|eve@example.com>Alice Member" },
+        { { .subject = "eve@example.com", .by_target = true, .target.member_id = 1 }, "eve@example.com>Alice Member" },
         { { .subject = "' OR 1=1 --" }, "" },
+        { { .by_target = true }, "" }, /* all members */
+        { { .limit = 2 }, "bob@example.com>Alice Member|bob@example.com>Carol Member" },
+        { { .after_id = 1, .limit = 1 }, "bob@example.com>Carol Member" },
+        { { .by_state = true, .state = STORE_MAPPING_APPROVED, .by_target = true, .target.member_id = 2 }, "" },
     };
     struct store_fixture *fixture = *state;
     struct store_db *db = store_fixture_borrow(fixture);
     int64_t bob, eve, alice = add_member(db, "Alice Member", NULL), carol = add_member(db, "Carol Member", NULL);
+    assert_int_equal(alice, 1); /* as the table has it */
+    assert_int_equal(carol, 2);
     assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
     assert_int_equal(store_correspondent_ensure(db, "eve@example.com", NOW, &eve), 1);
     struct store_mapping_new mapping = new_mapping(bob, alice);

@@ -1,0 +1,68 @@
+"""The list at the door, as administrators keep it: one gateway, from the command line."""
+import datetime
+
+from mail import BOB
+from procs import wait_until
+
+
+def show(gateway, identity):
+    return gateway.ctl_json("mapping", "show", str(identity))
+
+
+def test_subjects_are_told_as_people_write_them(gateway, bob_to_alice):
+    added = gateway.ctl_json("mapping", "add", "Jürgen@BÜCHER.example", "all", "--direction", "in")
+    assert (added["address"], added["subject"], added["member"]) == ("Jürgen@bücher.example".lower(), "jürgen@xn--bcher-kva.example", "all")
+    listed = gateway.ctl_json("mapping", "list", "--address", "jürgen@xn--bcher-kva.example")["mappings"]
+    assert [row["id"] for row in listed] == [added["id"]]
+    assert gateway.ctl_json("mapping", "list", "--member", "all")["mappings"] == listed
+    for wrong in ("bob@exam\u00adple.com", "*@*", "*@[192.0.2.1]", "bob", "bob@☃.example"):
+        gateway.ctl("mapping", "add", wrong, bob_to_alice.alias, expect=2)
+    assert "top-level" in gateway.ctl("mapping", "add", "*@*.example", bob_to_alice.alias, expect=1)
+    pattern = gateway.ctl_json("mapping", "add", "*@*.Partner.example", bob_to_alice.alias)
+    assert pattern["subject"] == "*@*.partner.example"
+    assert "mapping %d (*@*.partner.example for %s) is approved" % (pattern["id"], bob_to_alice.alias) in \
+        gateway.ctl("mapping", "add", "*@*.partner.example", bob_to_alice.alias, expect=1)
+    gateway.ctl("mapping", "add", "*@partner.example", bob_to_alice.alias, "--subaddresses", "yes", expect=1)
+
+
+def test_limits_change_and_the_history_tells_it(gateway, bob_to_alice):
+    identity = gateway.ctl_json("mapping", "list", "--address", BOB)["mappings"][0]["id"]
+    gateway.ctl("mapping", "change", str(identity), expect=2)
+    gateway.ctl("mapping", "change", str(identity), "--daily", "no", expect=2)
+    changed = gateway.ctl_json("mapping", "change", str(identity), "--daily", "20", "--max-size", "10M", "--proof", "dkim",
+                               "--subaddresses", "yes", "--reason", "as agreed")
+    assert (changed["daily"], changed["max_size"], changed["proof"], changed["subaddresses"]) == (20, 10 * 1024 * 1024, "dkim", True)
+    assert changed["direction"] == "both" and changed["state"] == "approved"
+    assert gateway.ctl_json("mapping", "change", str(identity), "--daily", "none")["daily"] is None
+    history = show(gateway, identity)["history"]
+    assert [row["action"] for row in history] == ["mapping.add", "mapping.change", "mapping.change"]
+    assert {row["channel"] for row in history} == {"cli"} and history[1]["reason"] == "as agreed"
+    assert "20 a day, at most 10485760 octets, proof: dkim, with subaddresses" in history[1]["became"]
+    gateway.ctl("mapping", "revoke", str(identity), "--reason", "moved on")
+    refused = gateway.ctl("mapping", "change", str(identity), "--daily", "1", expect=1)
+    assert "is revoked, by " in refused and "(moved on)" in refused, refused
+
+
+def test_a_block_is_a_decision_of_its_own(gateway, bob_to_alice):
+    first = gateway.ctl_json("mapping", "list", "--address", BOB)["mappings"][0]["id"]
+    assert gateway.ctl_json("mapping", "block", BOB, bob_to_alice.alias)["id"] == first
+    assert show(gateway, first)["state"] == "revoked"
+    blocked = gateway.ctl_json("mapping", "block", "*@*.example", "all", "--reason", "nobody from there")
+    assert blocked["state"] == "denied" and blocked["reason"] == "nobody from there"
+    assert [row["id"] for row in gateway.ctl_json("mapping", "list", "--state", "denied")["mappings"]] == [blocked["id"]]
+    for verb in ("approve", "deny", "suspend", "resume", "revoke"):
+        assert "is denied" in gateway.ctl("mapping", verb, str(blocked["id"]), expect=1)
+    again = gateway.ctl_json("mapping", "add", BOB, bob_to_alice.alias)
+    assert again["id"] != first and show(gateway, first)["superseded"] is True
+    page = gateway.ctl_json("mapping", "list", "--limit", "1")
+    assert [row["id"] for row in page["mappings"]] == [first] == [page["more_after"]]
+    assert "more_after" not in gateway.ctl_json("mapping", "list", "--after", str(first))
+
+
+def test_a_mapping_expires_by_itself(gateway, bob_to_alice):
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1.5)
+    soon = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    identity = gateway.ctl_json("mapping", "add", "eve@example.net", bob_to_alice.alias, "--expires", soon)["id"]
+    wait_until("it expires", lambda: show(gateway, identity)["state"] == "expired")
+    assert show(gateway, identity)["history"][-1]["actor"] == "gateway"
+    gateway.ctl("mapping", "add", "eve@example.net", bob_to_alice.alias, "--expires", soon, expect=2)
