@@ -2,6 +2,7 @@
 #include "gateway/envelope.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/strbuf.h"
 
@@ -30,7 +31,9 @@ static void add_both(struct smtp_address forms[static ENVELOPE_FORMS_MAX], size_
     strbuf_free(&text);
     if (!is_address)
         return;
-    smtp_address_normalise(&form);
+    struct smtp_address canonical = form;
+    if (smtp_address_canonicalise(&canonical, SMTP_CASE_KEPT) == 1)
+        form = canonical;
     add(forms, count, &form);
     if (form.local[0] != '"' && smtp_address_drop_detail(&form)) /* nobody tags a quoted one */
         add(forms, count, &form);
@@ -57,7 +60,7 @@ static void add_rewritten(struct smtp_address forms[static ENVELOPE_FORMS_MAX], 
 
 static bool begins_with(const char *text, const char *word)
 {
-    return strncmp(text, word, strlen(word)) == 0;
+    return strncasecmp(text, word, strlen(word)) == 0;
 }
 
 size_t envelope_forms(const struct smtp_address *sender, struct smtp_address forms_out[static ENVELOPE_FORMS_MAX])
@@ -65,8 +68,7 @@ size_t envelope_forms(const struct smtp_address *sender, struct smtp_address for
     size_t count = 0;
     if (smtp_address_is_null(sender))
         return 0;
-    struct smtp_address given = *sender;
-    smtp_address_normalise(&given); /* so that the words below are in lower case */
+    const struct smtp_address given = *sender;
     const char *local = given.local;
     add_both(forms_out, &count, local, strlen(local), given.domain, strlen(given.domain));
     if (begins_with(local, "prvs=")) {

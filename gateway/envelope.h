@@ -9,7 +9,7 @@
 
 enum { ENVELOPE_FORMS_MAX = 6 };
 
-/* The addresses that may be meant, normalised, the one as given first: without "+detail"; without the tag of BATV
+/* The addresses that may be meant, canonical with the case of their local parts, the one as given first: without "+detail"; without the tag of BATV
  * ("prvs=1234567890=bob@example.com"); what SRS has rewritten ("SRS0=HHH=TT=example.com=bob@forwarder.example",
  * "SRS1=HHH=first.example==HHH=TT=example.com=bob@second.example"). Returns how many; the null path has none. */
 size_t envelope_forms(const struct smtp_address *sender, struct smtp_address forms_out[static ENVELOPE_FORMS_MAX]);

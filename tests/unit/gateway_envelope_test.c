@@ -51,10 +51,27 @@ static void test_forms(void **state)
         assert_int_equal(smtp_address_parse(rows[i].sender, strlen(rows[i].sender), &sender), 1);
         size_t count = envelope_forms(&sender, forms);
         for (size_t f = 0; f < count; f++) {
+            smtp_address_normalise(&forms[f]);
             smtp_address_format(&forms[f], text);
             snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", f ? " " : "", text);
         }
         assert_string_equal(all, rows[i].forms);
+    }
+}
+
+/* Where case makes a difference it must still be there. */
+static void test_forms_keep_their_case(void **state)
+{
+    static const char *const senders[] = { "Bob@Example.com", "PRVS=1234567890=Bob@example.com",
+                                           "SRS0=HHH=TT=example.com=Bob@forward.example" };
+    (void)state;
+    for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++) {
+        struct smtp_address sender, forms[ENVELOPE_FORMS_MAX];
+        char text[SMTP_ADDRESS_MAX + 2];
+        assert_int_equal(smtp_address_parse(senders[i], strlen(senders[i]), &sender), 1);
+        size_t count = envelope_forms(&sender, forms);
+        smtp_address_format(&forms[count - 1], text);
+        assert_string_equal(text, "Bob@example.com");
     }
 }
 
@@ -92,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_forms_keep_their_case),
         cmocka_unit_test(test_null_path_has_no_form),
         cmocka_unit_test(test_related_domains),
     };
