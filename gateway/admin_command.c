@@ -46,6 +46,8 @@ static const struct command {
     { "mapping", "block", 2, 2, " --note --reason ", "mapping block SUBJECT MEMBER|GID|all [--note TEXT] [--reason T]",
       admin_mapping_block },
     { "mapping", "show", 1, 1, "", "mapping show ID", admin_mapping_show },
+    { "mapping", "test", 2, 2, " --direction --size ",
+      "mapping test ADDRESS ALIAS|GID|OUR-ADDRESS [--direction in|out] [--size S]", admin_mapping_test },
     { "mapping", "change", 1, 1, MAPPING_LIMITS "--reason ", "mapping change ID " MAPPING_LIMITS_USAGE " [--reason T]",
       admin_mapping_change },
     { "mapping", "approve", 1, 1, MAPPING_LIMITS "--reason ",
@@ -54,10 +56,6 @@ static const struct command {
     { "mapping", "suspend", 1, 1, " --reason ", "mapping suspend ID [--reason T]", admin_mapping_suspend },
     { "mapping", "resume", 1, 1, " --reason ", "mapping resume ID [--reason T]", admin_mapping_resume },
     { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
-    { "held", "list", 0, 0, "", "held list", admin_held_list },
-    { "held", "show", 1, 1, "", "held show ID", admin_held_show },
-    { "held", "release", 1, 1, " --reason ", "held release ID [--reason T]", admin_held_release },
-    { "held", "drop", 1, 1, " --reason ", "held drop ID --reason T", admin_held_drop },
     { "queue", "list", 0, 0, " --direction --state --to --from --older --limit ",
       "queue list [--direction in|out] [--state waiting|routed|due|deferred|held|pending|settled|dropped] [--to PART] "
       "[--from "

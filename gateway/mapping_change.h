@@ -12,7 +12,6 @@
 #include "mapping/store_mapping.h"
 #include "mapping/subject.h"
 
-struct hold;
 struct strbuf;
 
 /* Who, when, why. Borrowed. */
@@ -21,7 +20,6 @@ struct mapping_change {
     const char *reason; /* "" when none was given */
     int64_t now;
     enum smtp_case local_case; /* policy.local_parts */
-    const struct hold *hold;   /* what waits for a decision hears of it (hold.h); NULL: nothing does */
 };
 
 /* Limits, of which only those that are set are to change. Begin with { 0 }. Texts are borrowed. */
@@ -50,13 +48,13 @@ enum mapping_outcome {
     MAPPING_TOO_WIDE,            /* see subject_is_too_wide() */
     MAPPING_IS_OVER,             /* it would expire at once */
     MAPPING_NO_SUBADDRESSES,     /* they are for addresses, and for those without a detail */
+    MAPPING_NEEDS_PROOF,         /* of a pattern: whoever called themselves somebody of the domain would be let in */
 };
 
 struct mapping_result {
     enum mapping_outcome outcome;
     enum store_mapping_state was; /* before it was done */
     struct store_mapping mapping; /* as it is now; id 0: none */
-    bool reported;                /* to somebody whose mail was held: reporter_poke() after the commit */
 };
 /* One sentence for people, without a full stop: what was done, or why not, by whom and when. */
 void mapping_result_explain(const struct mapping_result *result, struct strbuf *out);

@@ -1,7 +1,7 @@
 """The list at the door, as administrators keep it: one gateway, from the command line."""
 import datetime
 
-from mail import BOB
+from mail import ALICE, BOB
 from procs import wait_until
 
 
@@ -57,6 +57,25 @@ def test_a_block_is_a_decision_of_its_own(gateway, bob_to_alice):
     page = gateway.ctl_json("mapping", "list", "--limit", "1")
     assert [row["id"] for row in page["mappings"]] == [first] == [page["more_after"]]
     assert "more_after" not in gateway.ctl_json("mapping", "list", "--after", str(first))
+
+
+def test_what_would_happen_is_explained(gateway, bob_to_alice):
+    def ask(*words):
+        return gateway.ctl_json("mapping", "test", *words)
+    own = gateway.ctl_json("mapping", "list", "--address", BOB)["mappings"][0]["id"]
+    domain = gateway.ctl_json("mapping", "add", "*@example.com", "all", "--direction", "in", "--max-size", "1M")["id"]
+    assert (ask(BOB, ALICE)["verdict"], ask(BOB, ALICE)["decided_by"], ask(BOB, ALICE)["proof"]) == ("let through", own, "dmarc")
+    assert [(row["id"], row["decides"]) for row in sorted(ask(BOB, ALICE)["looked_at"], key=lambda row: row["id"])] == [(own, True), (domain, False)]
+    assert ask("eve@example.com", bob_to_alice.alias)["decided_by"] == domain
+    assert "larger" in ask("eve@example.com", ALICE, "--size", "2M")["why"]
+    assert "incoming" in ask("eve@example.com", ALICE, "--direction", "out")["why"]
+    gateway.ctl("mapping", "revoke", str(own))
+    told = ask(BOB.upper(), ALICE)
+    assert (told["verdict"], told["decided_by"], told["why"]) == ("refused", own, "the mapping was revoked"), told
+    assert "not authorised" in told["reply"]
+    assert ask("eve@example.org", ALICE)["decided_by"] is None
+    gateway.ctl("mapping", "test", BOB, "Nobody At All", expect=1)
+    gateway.ctl("mapping", "test", "*@example.com", ALICE, expect=2)
 
 
 def test_a_mapping_expires_by_itself(gateway, bob_to_alice):

@@ -270,6 +270,7 @@ static void what_makes_no_sense_is_refused(void **state)
         { "*@example", { 0 }, MAPPING_TOO_WIDE },
         { "bob@example.com", { .has_expiry = true, .expires_at = 1 }, MAPPING_IS_OVER },
         { "*@example.com", { .has_subaddresses = true, .subaddresses = true }, MAPPING_NO_SUBADDRESSES },
+        { "*@example.com", { .has_proof = true, .proof = STORE_PROOF_NONE }, MAPPING_NEEDS_PROOF },
         { "bob+x@example.com", { .has_subaddresses = true, .subaddresses = true }, MAPPING_NO_SUBADDRESSES },
         { "bob@example.com", { .has_subaddresses = true, .subaddresses = true }, MAPPING_DONE },
     };
