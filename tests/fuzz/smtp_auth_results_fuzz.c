@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(results.count == 0 && (results.authserv_id[0] != '\0' || !results.id_is_plain));
         require(smtp_text_is_clean_utf8(results.authserv_id, strlen(results.authserv_id)));
         require(auth_results_dmarc(&results, "example.com") == AUTH_RESULT_NONE);
+        require(auth_results_dkim(&results, "example.com") == AUTH_RESULT_NONE);
         return 0;
     }
     require(results.count <= AUTH_RESULTS_METHODS_MAX);
@@ -44,5 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (auth_results_dmarc(&results, "example.com") == AUTH_RESULT_PASS)
         require(contains(data, size, "dmarc") && contains(data, size, "pass") && contains(data, size, "from"));
+    if (auth_results_dkim(&results, "example.com") == AUTH_RESULT_PASS)
+        require(contains(data, size, "dkim") && contains(data, size, "pass") && contains(data, size, "example"));
     return 0;
 }

@@ -190,6 +190,66 @@ static void refuses_what_does_not_fit(void **state)
     strbuf_free(&text);
 }
 
+/* As programs and providers write them (names changed), of a mail that was forwarded and sealed. */
+static void reads_what_others_write(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        enum auth_result dmarc, dkim, arc;
+    } rows[] = {
+        /* Google */
+        { "mx.google.com; dkim=pass header.i=@lists.example header.s=s1 header.b=QKzYfTXd; dkim=fail "
+          "header.i=@example.com "
+          "header.s=k1 header.b=abcdefgh; arc=pass (i=2 spf=pass spfdomain=example.com dkim=pass dkdomain=example.com "
+          "dmarc=pass fromdomain=example.com); spf=pass (google.com: domain of bounces@lists.example designates "
+          "192.0.2.7 as "
+          "permitted sender) smtp.mailfrom=bounces@lists.example; dmarc=fail (p=REJECT sp=REJECT dis=NONE arc=pass) "
+          "header.from=example.com",
+          AUTH_RESULT_FAIL, AUTH_RESULT_NONE, AUTH_RESULT_PASS },
+        /* Microsoft */
+        { "spf=pass (sender IP is 192.0.2.7) smtp.mailfrom=lists.example; dkim=pass (signature was verified) "
+          "header.d=lists.example;"
+          "dmarc=fail action=oreject header.from=example.com;compauth=pass reason=130",
+          AUTH_RESULT_NONE, AUTH_RESULT_NONE, AUTH_RESULT_NONE }, /* has no id, and says nothing to us */
+        { "mx.microsoft.example 1; spf=pass smtp.mailfrom=example.com; dmarc=pass action=none header.from=example.com; "
+          "dkim=pass "
+          "header.d=example.com; arc=pass (0 oda=1 ltdi=1 spf=[1,1,smtp.mailfrom=example.com] "
+          "dkim=[1,1,header.d=example.com] "
+          "dmarc=[1,1,header.from=example.com])",
+          AUTH_RESULT_PASS, AUTH_RESULT_PASS, AUTH_RESULT_PASS },
+        /* rspamd */
+        { "mx.example.org; dkim=pass header.d=example.com header.s=s1 header.b=\"dvU/dgZ+\"; arc=pass "
+          "(\"lists.example:s=arc-2016:i=2\"); spf=pass (mx.example.org: domain of a@example.com designates 192.0.2.1 "
+          "as permitted "
+          "sender) smtp.mailfrom=a@example.com; dmarc=pass (policy=none) header.from=example.com",
+          AUTH_RESULT_PASS, AUTH_RESULT_PASS, AUTH_RESULT_PASS },
+        /* OpenDMARC, OpenARC */
+        { "mx.example.org; dmarc=pass (p=none dis=none) header.from=example.com", AUTH_RESULT_PASS, AUTH_RESULT_NONE,
+          AUTH_RESULT_NONE },
+        { "mx.example.org; arc=pass header.oldest-pass=0 smtp.remote-ip=192.0.2.7", AUTH_RESULT_NONE, AUTH_RESULT_NONE,
+          AUTH_RESULT_PASS },
+        /* python3-authheaders */
+        { "mx.example.org; spf=none smtp.helo=mx.lists.example; arc=pass (as.1.lists.example=pass, "
+          "ams.1.lists.example=pass) "
+          "header.ams-d=lists.example header.ams-s=s1 header.as-d=lists.example header.as-s=s1 cv=pass",
+          AUTH_RESULT_NONE, AUTH_RESULT_NONE, AUTH_RESULT_PASS },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct auth_results results;
+        enum auth_result arc = AUTH_RESULT_NONE;
+        (void)!auth_results_parse(rows[i].value, strlen(rows[i].value), &results);
+        for (size_t k = 0; k < results.count; k++)
+            if (strcmp(results.methods[k].method, "arc") == 0)
+                arc = results.methods[k].result;
+        if (auth_results_dmarc(&results, "example.com") != rows[i].dmarc ||
+            auth_results_dkim(&results, "example.com") != rows[i].dkim || arc != rows[i].arc)
+            fail_msg("row %zu: DMARC %s, DKIM %s, ARC %s", i,
+                     auth_result_name(auth_results_dmarc(&results, "example.com")),
+                     auth_result_name(auth_results_dkim(&results, "example.com")), auth_result_name(arc));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +257,7 @@ int main(void)
         cmocka_unit_test(tells_whose_field_it_is),
         cmocka_unit_test(keeps_methods_and_properties),
         cmocka_unit_test(refuses_what_does_not_fit),
+        cmocka_unit_test(reads_what_others_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
