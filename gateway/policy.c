@@ -109,8 +109,11 @@ struct policy_verdict policy_judge_proof(const struct proof *proof, enum config_
         return policy_verdict_make(
             POLICY_REJECT,
             smtp_reply_make(550, "5.7.26", "the sender is not proven: no %s result for %s", test, from_domain));
-    return policy_verdict_make(POLICY_REJECT, smtp_reply_make(550, "5.7.26", "the sender is not proven: %s %s for %s",
-                                                              test, auth_result_name(result), from_domain));
+    const char *outcome = proof->outcome;
+    return policy_verdict_make(POLICY_REJECT,
+                               smtp_reply_make(550, "5.7.26", "the sender is not proven: %s %s for %s%s%s%s", test,
+                                               auth_result_name(result), from_domain, outcome[0] ? " (" : "", outcome,
+                                               outcome[0] ? ")" : ""));
 }
 
 /* What nobody's mail may be. */

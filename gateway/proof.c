@@ -127,6 +127,7 @@ static void use_check(const struct proof_sources *sources, struct proof *proof)
         snprintf(proof->source, sizeof proof->source, "says %s", checked->sealer);
     else
         snprintf(proof->source, sizeof proof->source, "checked here");
+    snprintf(proof->outcome, sizeof proof->outcome, "%s", checked->outcome);
     snprintf(proof->story, sizeof proof->story, "%s", checked->story);
 }
 

@@ -8,7 +8,7 @@
 #include "smtp/auth_results.h"
 #include "smtp/mail_header.h"
 
-enum { PROOF_SOURCE_MAX = SMTP_DOMAIN_MAX + 16, PROOF_STORY_MAX = 900 };
+enum { PROOF_SOURCE_MAX = SMTP_DOMAIN_MAX + 16, PROOF_OUTCOME_MAX = 80, PROOF_STORY_MAX = 900 };
 
 struct proof {
     /* Of the author's domain (From): PASS only when what passed is aligned with it. dkim: of our own check aligned as for
@@ -19,8 +19,9 @@ struct proof {
     bool is_sender_proven; /* the envelope sender may be sent reports */
     bool is_temporary;     /* what is missing could not be checked now */
     bool is_unusable; /* an upstream whose word counts has said what can't be read, or not be told from a forgery */
-    char source[PROOF_SOURCE_MAX]; /* "says mx.example.org"; "" when nobody was asked */
-    char story[PROOF_STORY_MAX];   /* for the trace: whose word, which test, what it said */
+    char source[PROOF_SOURCE_MAX];   /* "says mx.example.org"; "" when nobody was asked */
+    char outcome[PROOF_OUTCOME_MAX]; /* for a reply: what our own check has found; "" */
+    char story[PROOF_STORY_MAX];     /* for the trace: whose word, which test, what it said */
 };
 
 /* What is there to find it in. */

@@ -15,7 +15,7 @@ struct answer_head {
     uint8_t dmarc, dkim, is_sender_spf_pass;
 };
 
-enum { FIXED_STRINGS = 6, ANSWER_STRINGS = 3 };
+enum { FIXED_STRINGS = 6, ANSWER_STRINGS = 4 };
 
 static void put_string(struct strbuf *out, const char *text)
 {
@@ -92,6 +92,7 @@ void verify_wire_put_answer(const struct sender_auth_result *result, struct strb
                                       .is_sender_spf_pass = result->is_sender_spf_pass };
     strbuf_add(out, &head, sizeof head);
     put_string(out, result->sealer);
+    put_string(out, result->outcome);
     put_string(out, result->story);
     put_string(out, result->text);
 }
@@ -122,8 +123,9 @@ int verify_wire_read_answer(const void *data, size_t len, struct sender_auth_res
         strings[i] = next_string(&at, end);
     if (at != end || head.dmarc > AUTH_RESULT_OTHER || head.dkim > AUTH_RESULT_OTHER || head.is_sender_spf_pass > 1 ||
         !copy_text(strings[0], result_out->sealer, sizeof result_out->sealer) ||
-        !copy_text(strings[1], result_out->story, sizeof result_out->story) ||
-        !copy_text(strings[2], result_out->text, sizeof result_out->text)) {
+        !copy_text(strings[1], result_out->outcome, sizeof result_out->outcome) ||
+        !copy_text(strings[2], result_out->story, sizeof result_out->story) ||
+        !copy_text(strings[3], result_out->text, sizeof result_out->text)) {
         memset(result_out, 0, sizeof *result_out);
         return -1;
     }

@@ -271,6 +271,21 @@ static void tell_story(const struct check *check)
                check->arc.detail[0] ? ": " : "", check->arc.detail);
 }
 
+static void tell_outcome(const struct check *check)
+{
+    struct sender_auth_result *result = check->result;
+    size_t size = sizeof result->outcome;
+    if (check->is_spf_checked)
+        append(result->outcome, size, "SPF %s", spf_result_name(check->spf.result));
+    else
+        append(result->outcome, size, "%s",
+               check->request->client[0] ? "SPF is about another domain" : "no client for SPF");
+    if (check->dmarc.dkim != AUTH_RESULT_NONE)
+        append(result->outcome, size, ", DKIM %s", auth_result_name(check->dmarc.dkim));
+    else
+        append(result->outcome, size, ", no DKIM signature%s", check->dkim_count ? " of the domain" : "");
+}
+
 /* ---- all of it ---- */
 
 int sender_auth_check(const struct sender_auth_request *request, const struct public_suffixes *suffixes, dns_ask *ask,
@@ -298,6 +313,7 @@ int sender_auth_check(const struct sender_auth_request *request, const struct pu
             !smtp_address_is_null(&request->sender) && check->is_spf_checked && check->spf.result == SPF_PASS;
         write_results(check);
         tell_story(check);
+        tell_outcome(check);
     }
     arc_verdict_free(&check->arc);
     dkim_message_free(&check->message);

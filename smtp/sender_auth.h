@@ -25,6 +25,7 @@
 struct public_suffixes;
 
 enum {
+    SENDER_AUTH_OUTCOME_MAX = 80,
     SENDER_AUTH_STORY_MAX = 400,
     SENDER_AUTH_TEXT_MAX = 2000,
     /* Of one check: SPF, keys, the author's policy, ARC. */
@@ -49,9 +50,10 @@ struct sender_auth_result {
     enum auth_result dmarc,
         dkim;                /* of the author's domain: PASS, TEMPERROR, else it is not proven; dkim: by DKIM alone */
     bool is_sender_spf_pass; /* the client may send for the envelope sender's domain */
-    char sealer[SMTP_DOMAIN_MAX + 1];  /* whose word proves the author, by ARC; "" nobody's */
-    char story[SENDER_AUTH_STORY_MAX]; /* for people: what decided */
-    char text[SENDER_AUTH_TEXT_MAX];   /* the value of an Authentication-Results field of ours (RFC 8601) */
+    char sealer[SMTP_DOMAIN_MAX + 1];      /* whose word proves the author, by ARC; "" nobody's */
+    char outcome[SENDER_AUTH_OUTCOME_MAX]; /* for a reply: "SPF fail, no DKIM signature" */
+    char story[SENDER_AUTH_STORY_MAX];     /* for people: what decided */
+    char text[SENDER_AUTH_TEXT_MAX];       /* the value of an Authentication-Results field of ours (RFC 8601) */
 };
 
 /* 1; -1 the file can't be read. */

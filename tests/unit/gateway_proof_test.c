@@ -87,6 +87,7 @@ static void test_own_check(void **state)
         struct sender_auth_result checked = { .dmarc = rows[i].dmarc,
                                               .dkim = rows[i].dkim,
                                               .is_sender_spf_pass = rows[i].is_sender_spf_pass,
+                                              .outcome = "SPF fail",
                                               .story = "how it went" };
         struct mail_header_facts header = { .from_state = MAIL_HEADER_FROM_OK,
                                             .from = { .local = "bob", .domain = "example.com" } };
@@ -100,6 +101,7 @@ static void test_own_check(void **state)
         assert_int_equal(proof.is_sender_proven, rows[i].is_sender_proven);
         assert_int_equal(proof.is_temporary, rows[i].is_temporary);
         assert_string_equal(proof.source, rows[i].source);
+        assert_string_equal(proof.outcome, "SPF fail");
         assert_string_equal(proof.story, "how it went");
         assert_false(proof.is_assumed);
 

@@ -59,6 +59,7 @@ static void test_answer(void **state)
                                                .dkim = AUTH_RESULT_OTHER,
                                                .is_sender_spf_pass = true,
                                                .sealer = "lists.example.org",
+                                               .outcome = "SPF none",
                                                .story = "DMARC pass",
                                                .text = "gw.example.org; dmarc=pass" };
     struct strbuf wire;
@@ -70,6 +71,7 @@ static void test_answer(void **state)
     assert_int_equal(read.dkim, AUTH_RESULT_OTHER);
     assert_true(read.is_sender_spf_pass);
     assert_string_equal(read.sealer, result.sealer);
+    assert_string_equal(read.outcome, result.outcome);
     assert_string_equal(read.story, result.story);
     assert_string_equal(read.text, result.text);
 
