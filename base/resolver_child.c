@@ -269,11 +269,11 @@ _Noreturn void resolver_main(void)
         fail(step, strerror(errno));
     take_settings(process);
     try_settings(process, "settings");
+#ifndef POSTERN_SANITIZE
+    dup2(STDOUT_FILENO, STDERR_FILENO); /* the parent made it /dev/null: no line of the log is a stranger's */
+#endif
     if (resolver_sandbox_enter(&step) < 0)
         fail(step, strerror(errno));
-#ifndef POSTERN_SANITIZE
-    dup2(STDOUT_FILENO, STDERR_FILENO); /* /dev/null */
-#endif
     tell_daemon(RESOLVER_READY, NULL, 0);
     for (;;) {
         struct pollfd ready[] = { { CHILD_SOCKET_FD, POLLIN, 0 }, { ub_fd(process->unbound), POLLIN, 0 } };

@@ -155,6 +155,22 @@ def test_answers(build, server):
     assert "resolver" not in resolve.errors
 
 
+def test_server_on_ip6(build):
+    with DnsServer("::1") as server:
+        server.add('example.com TXT "over IPv6"')
+        server.add_txt("large.example.com", "k" * 5000)
+        with resolving(build, server) as resolve:
+            assert resolve.records("example.com TXT") == ["over IPv6"]
+            assert resolve.records("large.example.com TXT") == ["k" * 5000]
+
+
+def test_servers_of_the_system(build):
+    """Without asking them: who may be there is not for a test to know."""
+    with resolving(build) as resolve:
+        assert resolve.records("localhost A") == ["127.0.0.1"]
+        assert resolve.counts()["losses"] == 0
+
+
 def test_names_that_cannot_be_are_not_asked_for(build, server):
     names = ["a..b", ".", "..", "a.", ".a", "x" * 64 + ".example", ".".join(["x" * 49] * 6), "a b.example", "ä.example", "\\.example", '"']
     with resolving(build, server) as resolve:
@@ -318,6 +334,7 @@ def test_process_is_locked_in(server):
         with open(f"/proc/{child}/environ", "rb") as file:
             assert sorted(file.read().rstrip(b"\0").split(b"\0")) == [b"LC_ALL=C.UTF-8", b"TZ=UTC0"]
         files = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
+        assert all(os.readlink(f"/proc/{child}/fd/{fd}") == "/dev/null" for fd in range(3)), "it can write into our log"
         assert all(re.match(r"/dev/null$|socket:|pipe:|anon_inode:", file) for file in files), files
 
 
