@@ -15,6 +15,7 @@ struct heard {
     struct heard *next;
     struct dns_answer *answer; /* NULL: DNS_TEMPORARY */
     enum dns_type type;
+    size_t name_len; /* without final dot */
     char name[];
 };
 
@@ -58,16 +59,18 @@ const struct dns_answer *dns_asker_ask(const char *name, enum dns_type type, voi
     size_t len;
     if (!dns_name_is_valid(name))
         return dns_answer_without_records(DNS_NO_NAME);
+    size_t name_len = strlen(name) - (name[strlen(name) - 1] == '.');
     for (const struct heard *each = asker->heard; each != NULL; each = each->next) {
-        if (each->type == type && strcasecmp(each->name, name) == 0)
+        if (each->type == type && each->name_len == name_len && strncasecmp(each->name, name, name_len) == 0)
             return tell(each);
     }
     if (asker->questions == 0)
         return dns_answer_without_records(DNS_TEMPORARY);
     asker->questions--;
     worker_ask(question, dns_question_encode(name, type, question), asker->reply, &len);
-    struct heard *heard = xcalloc(1, sizeof *heard + strlen(name) + 1);
-    memcpy(heard->name, name, strlen(name) + 1);
+    struct heard *heard = xcalloc(1, sizeof *heard + name_len);
+    memcpy(heard->name, name, name_len);
+    heard->name_len = name_len;
     heard->type = type;
     heard->answer = dns_answer_decode(asker->reply, len, type);
     heard->next = asker->heard;

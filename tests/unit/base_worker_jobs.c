@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/dns_asker.h"
 #include "base/ipc.h"
 #include "base/xmalloc.h"
 
@@ -238,6 +239,30 @@ static int32_t job_ask_longest(struct job_io *io)
     answer_number(io, len > 0 && reply[len - 1] == 'z' ? (int64_t)len : -1);
     free(question);
     free(reply);
+    return 0;
+}
+
+/* Through an asker that may ask three questions. The code says which step went wrong. */
+static int32_t job_ask_dns(struct job_io *io)
+{
+    struct dns_asker *asker = dns_asker_new(3);
+    const struct dns_answer *first = dns_asker_ask("Found.example", DNS_TXT, asker);
+    if (first->outcome != DNS_FOUND || first->count != 1 || strcmp(first->records[0].data, "hello") != 0)
+        return 1;
+    if (dns_asker_ask("found.EXAMPLE.", DNS_TXT, asker) != first) /* not asked again */
+        return 2;
+    if (dns_asker_ask("a..example", DNS_TXT, asker)->outcome != DNS_NO_NAME) /* not worth a question */
+        return 3;
+    if (dns_asker_ask("found.example", DNS_A, asker)->outcome != DNS_TEMPORARY) /* answered with rubbish */
+        return 4;
+    if (dns_asker_ask("other.example", DNS_TXT, asker)->outcome != DNS_NO_NAME)
+        return 5;
+    if (dns_asker_ask("fourth.example", DNS_TXT, asker)->outcome != DNS_TEMPORARY)
+        return 6;
+    if (strcmp(first->records[0].data, "hello") != 0) /* what was said before is still there */
+        return 7;
+    dns_asker_free(&asker);
+    answer_number(io, asker == NULL);
     return 0;
 }
 
@@ -483,6 +508,7 @@ static const struct {
     { "answer-without-end", job_answer_without_end },
     { "ask", job_ask },
     { "ask-longest", job_ask_longest },
+    { "ask-dns", job_ask_dns },
     { "ask-twice", job_ask_twice },
     { "ask-and-answer", job_ask_and_answer },
     { "ask-and-exit", job_ask_and_exit },

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/dns_wire.h"
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -59,6 +60,17 @@ static void answer_kept(struct fixture *f)
     }
 }
 
+/* An answer of one text for one name; rubbish to who asks for another type of it. */
+static void answer_dns(struct worker_question **question, const char *name, enum dns_type type)
+{
+    static const struct dns_record record = { .ttl = 300, .len = 5, .data = "hello" };
+    static const struct dns_answer found = { .outcome = DNS_FOUND, .count = 1, .records = &record };
+    char wire[DNS_ANSWER_WIRE_MAX];
+    bool is_found = strcmp(name, "found.example") == 0;
+    size_t len = dns_answer_encode(is_found ? &found : dns_answer_without_records(DNS_NO_NAME), wire);
+    worker_question_answer(question, wire, is_found && type != DNS_TXT ? len - 1 : len);
+}
+
 static void on_question(struct worker_question *question, const void *request, size_t len, void *job_ctx, void *ctx)
 {
     struct fixture *f = ctx;
@@ -79,6 +91,12 @@ static void on_question(struct worker_question *question, const void *request, s
         memset(longest, 'z', IPC_PAYLOAD_MAX);
         worker_question_answer(&question, longest, IPC_PAYLOAD_MAX);
         free(longest);
+        return;
+    }
+    char name[DNS_NAME_MAX + 1];
+    enum dns_type type;
+    if (dns_question_decode(request, len, name, &type) == 1) {
+        answer_dns(&question, name, type);
         return;
     }
     memcpy(&number, request, sizeof number);
@@ -204,6 +222,16 @@ static void test_longest_question_and_reply(void **state)
     start_pool(f, default_settings);
     assert_int_equal(run_job(f, "ask-longest").number, IPC_PAYLOAD_MAX);
     assert_int_equal(f->longest, IPC_PAYLOAD_MAX);
+}
+
+static void test_questions_about_dns(void **state)
+{
+    struct fixture *f = *state;
+    start_pool(f, default_settings);
+    struct outcome got = run_job(f, "ask-dns");
+    assert_int_equal(got.result.outcome, WORKER_DONE);
+    assert_int_equal(got.result.code, 0);
+    assert_int_equal(got.questions, 3);
 }
 
 static void test_reply_may_come_later(void **state)
@@ -346,6 +374,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         POOL_TEST(test_job_asks_until_it_knows),
         POOL_TEST(test_longest_question_and_reply),
+        POOL_TEST(test_questions_about_dns),
         POOL_TEST(test_reply_may_come_later),
         POOL_TEST(test_one_question_too_many),
         POOL_TEST(test_pool_without_questions),
