@@ -79,18 +79,35 @@ static void tell_all(struct resolver *resolver, struct asker *askers, const stru
     }
 }
 
-/* Takes the question off the list, and tells. */
-static void settle(struct question *question, const struct dns_answer *answer)
+/* It is off the list already. */
+static void conclude(struct question *question, const struct dns_answer *answer)
 {
     struct resolver *resolver = question->resolver;
-    struct question **at = &resolver->questions;
-    while (*at != question)
-        at = &(*at)->next;
-    *at = question->next;
     struct asker *askers = question->askers;
     timer_free(&question->deadline);
     free(question);
     tell_all(resolver, askers, answer);
+}
+
+static void settle(struct question *question, const struct dns_answer *answer)
+{
+    struct question **at = &question->resolver->questions;
+    while (*at != question)
+        at = &(*at)->next;
+    *at = question->next;
+    conclude(question, answer);
+}
+
+/* Those that are there now: askers may ask anew. */
+static void give_up_questions(struct resolver *resolver)
+{
+    struct question *question = resolver->questions;
+    resolver->questions = NULL;
+    while (question != NULL) {
+        struct question *next = question->next;
+        conclude(question, dns_answer_without_records(DNS_TEMPORARY));
+        question = next;
+    }
 }
 
 static void on_tell(void *arg)
@@ -148,9 +165,7 @@ static void lose_process(struct resolver *resolver, const char *reason)
     resolver->socket = -1;
     resolver->counts.losses++;
     pause_after_failure(resolver);
-    /* Askers may ask anew, and are refused, but not from inside the call. */
-    while (resolver->questions != NULL)
-        settle(resolver->questions, dns_answer_without_records(DNS_TEMPORARY));
+    give_up_questions(resolver);
 }
 
 static struct question *find_number(struct resolver *resolver, uint32_t number)
@@ -431,11 +446,9 @@ void resolver_free(struct resolver **resolver)
     *resolver = NULL;
     end_process(r, GRACE_MS);
     r->closing = true; /* who asks anew while it is told is refused */
-    while (r->questions != NULL || r->ready != NULL) {
-        while (r->questions != NULL)
-            settle(r->questions, dns_answer_without_records(DNS_TEMPORARY));
+    give_up_questions(r);
+    while (r->ready != NULL)
         on_tell(r);
-    }
     timer_free(&r->pause);
     timer_free(&r->tell);
     child_arguments_free(&r->argv);

@@ -56,6 +56,10 @@ static const struct command {
     { "mapping", "suspend", 1, 1, " --reason ", "mapping suspend ID [--reason T]", admin_mapping_suspend },
     { "mapping", "resume", 1, 1, " --reason ", "mapping resume ID [--reason T]", admin_mapping_resume },
     { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
+    { "held", "list", 0, 0, "", "held list", admin_held_list },
+    { "held", "show", 1, 1, "", "held show ID", admin_held_show },
+    { "held", "release", 1, 1, " --reason ", "held release ID [--reason T]", admin_held_release },
+    { "held", "drop", 1, 1, " --reason ", "held drop ID --reason T", admin_held_drop },
     { "queue", "list", 0, 0, " --direction --state --to --from --older --limit ",
       "queue list [--direction in|out] [--state waiting|routed|due|deferred|held|pending|settled|dropped] [--to PART] "
       "[--from "

@@ -37,11 +37,11 @@ static struct order *order_new(struct admin_request *request)
     const char *reason = admin_option(request, "--reason");
     order->request = request;
     order->actor = admin_actor(request);
-    order->change =
-        (struct mapping_change){ .actor = &order->actor,
-                                 .reason = reason ? reason : "",
-                                 .now = admin_now(request),
-                                 .local_case = gateway_parts(request->gateway)->config->policy.local_parts };
+    order->change = (struct mapping_change){ .actor = &order->actor,
+                                             .reason = reason ? reason : "",
+                                             .now = admin_now(request),
+                                             .local_case = gateway_parts(request->gateway)->config->policy.local_parts,
+                                             .hold = gateway_parts(request->gateway)->hold };
     return order;
 }
 

@@ -170,7 +170,10 @@ void admin_member_add(struct admin_request *request)
 static int close_mappings(struct store_db *db, const struct change *change)
 {
     const struct store_actor actor = admin_actor(change->request);
-    const struct mapping_change closing = { .actor = &actor, .reason = "the member was removed", .now = change->now };
+    const struct mapping_change closing = { .actor = &actor,
+                                            .reason = "the member was removed",
+                                            .now = change->now,
+                                            .hold = gateway_parts(change->request->gateway)->hold };
     const struct store_target member = { .member_id = change->id };
     return mapping_change_all_of(db, &closing, member, MAPPING_REVOKE) < 0 ||
                    mapping_change_all_of(db, &closing, member, MAPPING_DENY) < 0

@@ -198,6 +198,10 @@ static int do_change(struct store_db *db, void *arg)
         change->refusal = "it is settled or dropped already";
         result = 0;
     }
+    if (result == 1 && is_in && in.state == STORE_QUEUE_PENDING) {
+        change->refusal = "it awaits an approval; see posternctl held";
+        result = 0;
+    }
     if (result == 1)
         result = is_in ? change_inbound(db, change, &in) : change_outbound(db, change, &out);
     store_inbound_free(&in);

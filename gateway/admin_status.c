@@ -1,5 +1,6 @@
 /* admin_status.c - status, version, reload, stop */
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/resolver.h"
@@ -8,6 +9,7 @@
 #include "gateway/admin_output.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/hold.h"
 #include "gateway/parts.h"
 #include "gateway/relay.h"
 #include "mapping/store_queue_list.h"
@@ -172,6 +174,9 @@ void admin_status(struct admin_request *request)
         admin_output_int(out, "silo_next_attempt_s", status.silo_next_attempt_ms / 1000);
     admin_output_string(out, "relay", status.relay_url);
     admin_output_string(out, "relay_error", status.relay_error[0] ? status.relay_error : NULL);
+    char *hold_trouble = hold_problem(gateway_parts(request->gateway)->hold);
+    admin_output_string(out, "held_error", hold_trouble);
+    free(hold_trouble);
     admin_output_bool(out, "paused", status.busy);
     admin_output_string(out, "paused_because", status.busy ? status.busy_reason : NULL);
     add_numbers(out, &status);

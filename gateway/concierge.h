@@ -16,6 +16,7 @@
 #include "smtp/smtp_address.h"
 
 struct config;
+struct hold;
 struct store_db;
 
 /* What a gateway says to a new member; it comes to us when another gateway's administrator adds our own alias as one. */
@@ -35,6 +36,7 @@ struct concierge_rules {
     char *gateway_alias;
     unsigned requests_per_day; /* 0: no limit */
     enum smtp_case local_case;
+    const struct hold *hold; /* hears of decisions; NULL (as it is made): nothing is held */
 };
 struct concierge_rules *concierge_rules_new(const struct config *config);
 void concierge_rules_free(struct concierge_rules **rules);

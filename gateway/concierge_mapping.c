@@ -104,7 +104,8 @@ static struct mapping_change change_of(const struct concierge_talk *talk, const 
     return (struct mapping_change){ .actor = &talk->actor,
                                     .reason = task->order->verb == CONCIERGE_INVITE ? "" : task->order->phrase,
                                     .now = talk->speech->now,
-                                    .local_case = talk->speech->rules->local_case };
+                                    .local_case = talk->speech->rules->local_case,
+                                    .hold = talk->speech->rules->hold };
 }
 
 static void add_line(struct concierge_talk *talk, const char *before, const char *line)

@@ -78,6 +78,13 @@ struct config_dkim {
     char *domain; /* in ASCII */
 };
 
+/* Of mail of unknown senders, in the section `policy`; see hold.h. */
+struct config_hold {
+    int64_t for_ms;                                      /* then it is over */
+    unsigned messages, sender_messages, domain_messages; /* in all; of one author; of one domain */
+    int64_t size, sender_size;                           /* octets, likewise */
+};
+
 struct config {
     char *file;
     char *state_dir, *domain, *hostname;
@@ -115,12 +122,8 @@ struct config {
         char **admins;               /* aliases in the silo, NULL-terminated; NULL: none */
         unsigned requests_per_day;   /* of a member; 0: no limit */
     } policy;
-    struct {            /* mail of unknown senders, in the section `policy`; see hold.h */
-        char *key;      /* file */
-        int64_t for_ms; /* then it is over */
-        unsigned messages, sender_messages, domain_messages; /* in all; of one author; of one domain */
-        int64_t size, sender_size;                           /* octets, likewise */
-    } hold;
+    char *hold_key; /* file, in the section `policy` */
+    struct config_hold hold;
     struct {
         char **servers;     /* that are asked for DNS, "ADDRESS:PORT", NULL-terminated; NULL: the system's */
         char *trust_anchor; /* file; NULL: answers are not validated */

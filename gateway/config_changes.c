@@ -64,6 +64,7 @@ void config_find_restart_changes(const struct config *was, const struct config *
         { "silo.retry_longest", was->silo.retry_longest_ms == is->silo.retry_longest_ms },
         { "listen sections", same_listeners(was, is) },
         { "relay sections", same_relays(was, is) },
+        { "policy.hold_key", same_text(was->hold_key, is->hold_key) },
         { "admin.socket", same_text(was->admin.socket, is->admin.socket) },
         { "postfix.socketmap", same_text(was->postfix.socketmap, is->postfix.socketmap) },
         { "postfix.policy", same_text(was->postfix.policy, is->postfix.policy) },

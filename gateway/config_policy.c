@@ -86,9 +86,9 @@ static void take_hold(cfg_t *policy, struct config *config, struct config_report
 {
     config->policy.unknown_senders =
         (enum config_unknown_senders)config_word(policy, config_unknown_senders, "unknown_senders");
-    config->hold.key = config_copy_string(policy, "hold_key");
-    if (!config->hold.key)
-        config->hold.key = default_key(config);
+    config->hold_key = config_copy_string(policy, "hold_key");
+    if (!config->hold_key)
+        config->hold_key = default_key(config);
     if (config_parse_duration(cfg_getstr(policy, "hold_for"), &config->hold.for_ms) < 0)
         config->hold.for_ms = 0;
     config->hold.messages = (unsigned)cfg_getint(policy, "hold_messages");
@@ -137,6 +137,6 @@ void config_take_policy(cfg_t *cfg, struct config *config, struct config_report 
 void config_free_policy(struct config *config)
 {
     config_free_list(config->policy.trust_arc_sealers);
-    free(config->hold.key);
+    free(config->hold_key);
     config_free_list(config->policy.admins);
 }

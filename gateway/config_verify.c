@@ -32,7 +32,9 @@ static bool is_server(const char *text)
     char host[INET6_ADDRSTRLEN + 2];
     struct in6_addr address;
     const char *colon = strrchr(text, ':');
-    size_t len = colon ? (size_t)(colon - text) : 0;
+    if (!colon)
+        return false;
+    size_t len = (size_t)(colon - text);
     if (strlen(text) >= RESOLVER_SERVER_TEXT_MAX || !config_is_address(text) || len >= sizeof host ||
         strcmp(colon, ":0") == 0)
         return false;

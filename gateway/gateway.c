@@ -21,6 +21,7 @@
 #include "gateway/admin_socket.h"
 #include "gateway/config.h"
 #include "gateway/config_changes.h"
+#include "gateway/hold.h"
 #include "gateway/limits.h"
 #include "gateway/mapping_expiry.h"
 #include "gateway/parts.h"
@@ -87,6 +88,7 @@ static void inbound_accepted(void *ctx)
 {
     struct gateway *gateway = ctx;
     poster_poke(gateway->poster);
+    hold_poke(gateway->parts.hold); /* a notice may answer a decision */
 }
 
 static void mail_accepted(void *ctx)
@@ -94,13 +96,17 @@ static void mail_accepted(void *ctx)
     struct gateway *gateway = ctx;
     poster_poke(gateway->poster);
     returns_poke(gateway->returns);
+    hold_poke(gateway->parts.hold);
 }
 
 static void correspondent_met(void *ctx)
 {
     struct gateway *gateway = ctx;
-    silo_link_poke(gateway->link);
+    if (gateway->link)
+        silo_link_poke(gateway->link);
 }
+
+static const struct hold_callbacks hold_callbacks = { .on_opened = inbound_accepted, .on_chores = correspondent_met };
 
 static void outbound_accepted(void *ctx)
 {
@@ -137,6 +143,7 @@ static void link_online(bool online, void *ctx)
 {
     struct gateway *gateway = ctx;
     poster_set_online(gateway->poster, online && !gateway->stopping);
+    hold_set_online(gateway->parts.hold, online && !gateway->stopping);
 }
 
 static void link_result(const struct tmtp_client_result *result, void *ctx)
@@ -309,6 +316,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
         gateway_free(&gateway);
         return NULL;
     }
+    gateway->parts.hold = hold_new(&gateway->parts, &hold_callbacks, gateway);
     gateway->inbound = inbound_new(&gateway->parts, mail_accepted, correspondent_met, gateway);
     gateway->budget = smtp_budget_new(config->session_memory);
     gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
@@ -516,6 +524,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     gateway->expiry = mapping_expiry_new(parts, mappings_changed, gateway);
     silo_link_start(gateway->link);
     postfix_start(gateway->postfix);
+    hold_start(gateway->parts.hold);
     relay_open(gateway->relay, true);
     returns_open(gateway->returns, true);
 
@@ -551,6 +560,7 @@ void gateway_stop(struct gateway *gateway)
     gateway->stopping = true;
     service_notify("STOPPING=1");
     poster_set_online(gateway->poster, false);
+    hold_set_online(gateway->parts.hold, false);
     relay_open(gateway->relay, false);
     returns_open(gateway->returns, false);
     gateway->stop_deadline = clock_monotonic_ms(gateway->parts.clock) + RELAY_PATIENCE_MS;
@@ -589,6 +599,7 @@ void gateway_free(struct gateway **gateway_in)
     mapping_expiry_free(&gateway->expiry);
     outbound_free(&gateway->outbound);
     inbound_free(&gateway->inbound);
+    hold_free(&gateway->parts.hold);
     reporter_free(&gateway->parts.reporter);
     signed_id_free(&gateway->parts.ids);
     signer_free(&gateway->parts.signer);
@@ -760,6 +771,7 @@ void gateway_poke_silo(struct gateway *gateway)
 {
     silo_link_poke(gateway->link);
     mapping_expiry_poke(gateway->expiry);
+    hold_poke(gateway->parts.hold);
 }
 
 bool gateway_is_under_way(const struct gateway *gateway, enum store_queue which, int64_t id)
@@ -774,4 +786,5 @@ void gateway_poke_queues(struct gateway *gateway)
     poster_poke(gateway->poster);
     relay_poke(gateway->relay);
     returns_poke(gateway->returns);
+    hold_poke(gateway->parts.hold);
 }

@@ -19,6 +19,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
+#include "gateway/hold.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
 #include "gateway/recipient.h"
@@ -31,6 +32,7 @@ enum { DIGEST_ASIDE = 16 * 1024 };
 static void mail_free(struct mail *mail)
 {
     store_draft_free(&mail->draft);
+    inbound_hold_free(mail);
     spool_free(&mail->content);
     mail_header_facts_free(&mail->header);
     free(mail->session);
@@ -103,32 +105,34 @@ static void scan_header(struct mail *mail)
 
 static struct smtp_reply reply_for(const struct mail *mail, const struct mail_recipient *recipient, int result)
 {
-    if (recipient->verdict.decision != POLICY_ACCEPT)
+    if (!inbound_is_taken(recipient))
         return recipient->verdict.reply;
     if (result != 1)
         return smtp_reply_make(451, "4.3.0", "local error, please try again later");
     char id[24];
     const char *part = mail->is_split ? ", but not for all recipients" : "";
-    queue_id_format(STORE_QUEUE_IN, recipient->repeated ? recipient->repeated : mail->id, id);
+    int64_t own = recipient->hold ? recipient->held_id : mail->id;
+    queue_id_format(STORE_QUEUE_IN, recipient->repeated ? recipient->repeated : own, id);
     if (recipient->repeated)
         return smtp_reply_make(250, "2.6.0", "accepted before as %s, not delivered again%s", id, part);
-    return smtp_reply_make(250, "2.6.0", "accepted as %s%s", id, part);
+    return smtp_reply_make(250, "2.6.0", "%s as %s%s", recipient->hold ? "held for approval" : "accepted", id, part);
 }
 
-/* The one reply of SMTP: the first refusal, unless it is a report's to tell; else one with the id of a new entry. */
+/* The one reply of SMTP: the first refusal, unless it is a report's to tell; else one with the id of a new entry, of one that is
+ * let in rather than of one that is held. */
 static size_t choose_reply(const struct mail *mail, const struct smtp_reply *replies)
 {
-    size_t accepted = mail->count, repeated = mail->count;
+    size_t accepted = mail->count, held = mail->count, repeated = mail->count;
     for (size_t i = 0; i < mail->count; i++) {
-        bool is_refused = mail->recipients[i].verdict.decision != POLICY_ACCEPT;
+        bool is_refused = !inbound_is_taken(&mail->recipients[i]), is_held = mail->recipients[i].hold;
         if (replies[i].code >= 400 && !(mail->is_split && is_refused))
             return i;
         if (!is_refused && mail->recipients[i].repeated)
             repeated = i;
         else if (!is_refused)
-            accepted = i;
+            *(is_held ? &held : &accepted) = i;
     }
-    return accepted < mail->count ? accepted : repeated;
+    return accepted < mail->count ? accepted : held < mail->count ? held : repeated;
 }
 
 static void answer(struct mail *mail, int result)
@@ -146,9 +150,9 @@ static void log_mail(const struct mail *mail, int result)
 {
     for (size_t i = 0; i < mail->count; i++) {
         struct smtp_reply reply = reply_for(mail, &mail->recipients[i], result);
-        log_info("mail.decided", "id=in%" PRId64 " from=%s to=%s message_id=%s size=%" PRId64 " code=%d reply=%s",
-                 mail->id, mail->from, mail->recipients[i].address, mail->header.message_id, mail->size, reply.code,
-                 reply.text);
+        int64_t id = mail->recipients[i].hold ? mail->recipients[i].held_id : mail->id;
+        log_info("mail.decided", "id=in%" PRId64 " from=%s to=%s message_id=%s size=%" PRId64 " code=%d reply=%s", id,
+                 mail->from, mail->recipients[i].address, mail->header.message_id, mail->size, reply.code, reply.text);
     }
 }
 
@@ -157,14 +161,14 @@ static void log_mail(const struct mail *mail, int result)
 static void refuse(struct mail *mail)
 {
     size_t first = 0;
-    while (mail->recipients[first].verdict.decision == POLICY_ACCEPT)
+    while (inbound_is_taken(&mail->recipients[first]))
         first++;
     for (size_t i = mail->count; i-- > 0 && !mail->lmtp;)
         if (mail->recipients[i].verdict.decision == POLICY_DEFER)
             first = i;
     const struct policy_verdict shared = mail->recipients[first].verdict;
     for (size_t i = 0; i < mail->count; i++)
-        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT || !mail->lmtp)
+        if (inbound_is_taken(&mail->recipients[i]) || !mail->lmtp)
             mail->recipients[i].verdict = shared;
     mail->is_split = false;
     log_mail(mail, 1);
@@ -174,6 +178,14 @@ static void refuse(struct mail *mail)
     else
         mail->inbound->statistics.rejected++;
     mail_free(mail);
+}
+
+static bool is_any_held(const struct mail *mail)
+{
+    for (size_t i = 0; i < mail->count; i++)
+        if (mail->recipients[i].held_id)
+            return true;
+    return false;
 }
 
 static void stored(int result, void *arg)
@@ -186,8 +198,11 @@ static void stored(int result, void *arg)
     }
     log_mail(mail, result);
     answer(mail, result);
+    bool is_held = result == 1 && is_any_held(mail);
     if (result == 1 && mail->id)
         inbound->statistics.accepted++;
+    else if (is_held)
+        inbound->statistics.held++;
     else if (result == 1)
         inbound->statistics.repeated++;
     else
@@ -195,6 +210,8 @@ static void stored(int result, void *arg)
     bool fresh = result == 1 && mail->id, met = fresh && mail->is_by_pattern;
     if (result == 1 && mail->reported)
         reporter_poke(inbound->parts->reporter);
+    if (is_held)
+        hold_added(inbound->parts->hold);
     mail_free(mail);
     if (met)
         inbound->on_met(inbound->ctx);
@@ -242,11 +259,19 @@ static void discarded(void *arg)
         inbound_discard(mail);
 }
 
-static void store_content(struct mail *mail)
+static bool is_any_accepted(const struct mail *mail)
+{
+    for (size_t i = 0; i < mail->count; i++)
+        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
+            return true;
+    return false;
+}
+
+void inbound_keep(struct mail *mail)
 {
     const struct parts *parts = mail->inbound->parts;
     mail->draft = store_draft_new_spool(parts->store, mail->content);
-    bool is_large = store_draft_is_large(mail->draft);
+    bool is_large = store_draft_is_large(mail->draft) && is_any_accepted(mail); /* what is held was kept sealed */
     bool is_digested_aside = mail->header.message_id && mail->size > DIGEST_ASIDE;
     mail->kept = !is_large;
     mail->preparing = (unsigned)is_large + is_digested_aside;
@@ -281,6 +306,8 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
 {
     struct mail *mail = xcalloc(1, sizeof *mail);
     mail->inbound = inbound;
+    mail->sealed_fd = -1;
+    mail->hold_limits = inbound->parts->config->hold;
     mail->transaction = transaction;
     mail->now = clock_wall_ms(inbound->parts->clock);
     mail->content = smtp_transaction_take_content(transaction);
@@ -322,7 +349,7 @@ void inbound_decide(struct mail *mail)
 {
     bool any_accepted = false, any_refused = false;
     for (size_t i = 0; i < mail->count; i++) {
-        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
+        if (inbound_is_taken(&mail->recipients[i]))
             any_accepted = true;
         else
             any_refused = true;
@@ -330,8 +357,10 @@ void inbound_decide(struct mail *mail)
     mail->is_split = any_accepted && any_refused && !mail->lmtp && inbound_may_be_split(mail);
     if (!any_accepted || (any_refused && !mail->lmtp && !mail->is_split))
         refuse(mail);
+    else if (inbound_hold_is_needed(mail))
+        inbound_hold_begin(mail);
     else
-        store_content(mail);
+        inbound_keep(mail);
 }
 
 void inbound_look(struct mail *mail)
@@ -370,6 +399,7 @@ void inbound_free(struct inbound **inbound)
     if (*inbound) {
         inbound_proof_drop_all(*inbound);
         inbound_look_drop_all(*inbound);
+        inbound_hold_drop_all(*inbound);
     }
     free(*inbound);
     *inbound = NULL;

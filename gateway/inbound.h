@@ -10,7 +10,7 @@ struct inbound;
 struct parts;
 
 struct inbound_statistics {
-    uint64_t accepted, repeated, rejected, deferred;
+    uint64_t accepted, held, repeated, rejected, deferred;
 };
 
 /* on_accepted: something new is in the inbound queue. on_met: of somebody whom a pattern has let in, and who needs an alias. */

@@ -4,6 +4,7 @@
  *   inbound_judge.c    facts and verdicts at the end of data
  *   inbound_proof.c    our own check of who wrote it, when nobody in front has done that
  *   inbound_look.c     what files it carries, when a mapping does not let every file in
+ *   inbound_hold.c     what is to be held is sealed before
  *   inbound_store.c    the store operation: repetitions, daily limits, the entry, a report about refusals
  */
 #pragma once
@@ -25,6 +26,7 @@ struct inbound {
     void *ctx;
     struct inbound_statistics statistics;
     struct proving *provings; /* inbound_proof.c's: mails that are being checked, or wait for that */
+    struct holding *holdings; /* inbound_hold.c's: mails that are being sealed */
     struct look *looks;       /* inbound_look.c's: mails whose files are being looked at, or wait for that */
 };
 
@@ -55,6 +57,7 @@ struct mail {
     char *proof;                      /* the same in words */
     enum config_proof proof_required; /* of the configuration, as the next two */
     enum smtp_case local_case;
+    bool holds_unknown;
     /* Of DSN; texts, also the recipients', are the transaction's, which lives until it is answered. */
     enum store_ret ret;
     const char *envid;        /* NULL */
@@ -69,6 +72,10 @@ struct mail {
     int64_t answer_mapping_id;
     char *answer_attachments; /* what files that mapping lets in; NULL: all */
     char *answer_refusal;     /* why it is not let in as an answer: for its files; NULL */
+    /* Of mail that is held for some (POLICY_HOLD). */
+    char *subject;                  /* decoded; NULL: not known */
+    int sealed_fd;                  /* all of its content; -1 */
+    struct config_hold hold_limits; /* of the configuration */
     bool is_split; /* SMTP: taken for some recipients, refused for good for others, whose report goes with it */
     bool reported; /* such a report is in the outbound queue */
     size_t count;  /* recipients */
@@ -84,7 +91,11 @@ struct mail {
         struct policy_verdict verdict;
         bool is_over_limit;  /* that is why verdict refuses: the next run of the operation asks again */
         bool is_about_files; /* that is why verdict refuses: another mail may be welcome */
-        int64_t repeated;    /* the entry that it was accepted as before; 0: it was not */
+        struct policy_verdict
+            *hold;                  /* that it is to be held, which its limits may change in verdict; NULL: it is not */
+        struct store_draft *sealed; /* then: the mail; NULL */
+        int64_t held_id;            /* the entry as which it is held; 0 */
+        int64_t repeated;           /* the entry that it was accepted as before; 0: it was not */
     } * recipients;
     int64_t now;
     int64_t id; /* in the queue; 0: everything was a repetition */
@@ -107,6 +118,10 @@ void inbound_forget_verdicts(struct mail *mail);
 bool inbound_may_be_split(const struct mail *mail);
 /* Of a mail that has got as far as that: with these verdicts it is kept, or refused. */
 void inbound_decide(struct mail *mail);
+/* Its content is kept, and it is stored. */
+void inbound_keep(struct mail *mail);
+/* Is it let in, or held? */
+bool inbound_is_taken(const struct mail_recipient *recipient);
 /* The daemon stops: the sender is to come again. */
 void inbound_discard(struct mail *mail);
 
@@ -125,6 +140,20 @@ bool inbound_look_is_needed(const struct mail *mail);
 void inbound_look_begin(struct mail *mail);
 /* After the workers have gone: discards what still waits. */
 void inbound_look_drop_all(struct inbound *inbound);
+
+/* Is there a recipient for whom it is to be held, and was it not sealed yet? Then it is sealed, and inbound_keep() is called later, or
+ * inbound_decide() if it can't be held now; never from inside. */
+bool inbound_hold_is_needed(const struct mail *mail);
+void inbound_hold_begin(struct mail *mail);
+void inbound_hold_free(struct mail *mail);
+void inbound_hold_drop_all(struct inbound *inbound); /* as for looks */
+/* The committer's. The entry as which it is held already (0: it is not); what may be held, into the verdict; the entry itself. */
+int inbound_hold_find_same(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient,
+                           int64_t *id_out) __attribute__((warn_unused_result));
+int inbound_hold_judge_limits(struct store_db *db, const struct mail *mail, struct mail_recipient *recipient)
+    __attribute__((warn_unused_result));
+int inbound_hold_store(struct store_db *db, struct mail *mail, struct mail_recipient *recipient, const char *references)
+    __attribute__((warn_unused_result));
 
 /* Of the mail as it came, into mail->digest. Reads all of it. Does nothing when it was done or is not needed. */
 void inbound_find_digest(struct mail *mail);

@@ -30,7 +30,7 @@ static struct policy_delivery_facts describe(const struct mail *mail, const stru
         .size = mail->size,
         .is_generated = mail->header.is_generated,
         .automatic_per_hour = mail->automatic_per_hour,
-        .hold = POLICY_HOLD_OFF,
+        .hold = mail->holds_unknown && recipient->target.member_id ? POLICY_HOLD_ROOM : POLICY_HOLD_OFF,
     };
     facts.pair.inside = recipient->address;
     facts.pair.local_case = mail->local_case;
@@ -77,6 +77,7 @@ int inbound_judge_limits(struct store_db *db, const struct mail *mail, struct ma
     struct policy_delivery_facts facts = describe(mail, recipient, &pair);
     const struct store_mapping *mapping = policy_choose_mapping(&facts.pair, STORE_DIRECTION_IN);
     int result = facts.pair.database_failed ? -1 : 1;
+    facts.hold = POLICY_HOLD_OFF; /* it was let in when its data had ended, and not sealed */
     if (result == 1 && mapping && mapping->daily)
         result =
             store_inbound_count_by_mapping(db, mapping->id, mail->now - DAY_MS, mapping->daily, &facts.accepted_today);
@@ -209,6 +210,7 @@ void inbound_judge(struct mail *mail)
     bool is_returned = signed_id_is_return(smtp_transaction_recipient(mail->transaction, 0));
     mail->proof_required = config->policy.proof;
     mail->local_case = pair_local_case(config);
+    mail->holds_unknown = config->policy.unknown_senders == CONFIG_UNKNOWN_HOLD;
     find_proof(mail);
     struct policy_verdict form = is_returned ? judge_returned(mail, &facts) : policy_judge_form(&facts);
     store_begin_reading(db);

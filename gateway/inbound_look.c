@@ -15,7 +15,7 @@
 #include "base/spool.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
-#include "gateway/attachment_rule.h"
+#include "gateway/attachment_look.h"
 #include "gateway/config.h"
 #include "gateway/inbound_internal.h"
 #include "gateway/parts.h"
@@ -24,7 +24,6 @@
 enum {
     LOOKS_MAX = 8, /* what is left of the workers' queue when poster, relay and returns have taken their most */
     LOOK_TIMEOUT_MS = 4 * 60 * 1000,
-    STORY_MAX = 1000,
 };
 static const int64_t looks_budget = INT64_C(256) << 20; /* of the mails' sizes: their converted forms lie on disk */
 
@@ -39,14 +38,6 @@ struct look {
         LOOK_WAITING,
         LOOK_UNDER_WAY, /* with the workers */
     } state;
-};
-
-/* What a worker has found. */
-struct found {
-    enum policy_look look;
-    struct attachment_file *files;
-    size_t count;
-    const struct attachment_file *original; /* of them, the mail itself: the converter's doing; NULL */
 };
 
 static void set_state(struct look *look, enum look_state state)
@@ -66,60 +57,8 @@ static void look_free(struct look *look)
 
 /* ---- verdicts ---- */
 
-/* What a rule says of the files: the same for all recipients who have it. */
-struct ruling {
-    const char *allowed; /* the rule, as the database has it; the mail's */
-    enum policy_look look;
-    struct policy_file refused; /* the first that is not let in; name NULL: none */
-    char *story;                /* which file came in by what */
-};
-
-static void tell_story(struct strbuf *story, const char *name, const char *by)
-{
-    enum { ONE_MAX = 300 };
-    if (story->len + ONE_MAX <= STORY_MAX)
-        strbuf_add_fmt(story, "%s\"%.200s\" by %s", story->len ? ", " : "", name, by);
-    else if (story->data[story->len - 1] != '.')
-        strbuf_add_str(story, ", ...");
-}
-
-static void judge_files(struct ruling *ruling, const struct attachment_rule *rule, const struct found *found)
-{
-    struct strbuf story;
-    strbuf_init(&story, STORY_MAX);
-    for (size_t i = 0; i < found->count && !ruling->refused.name; i++) {
-        if (&found->files[i] == found->original)
-            continue;
-        const char *by;
-        const struct attachment_file *file = &found->files[i];
-        enum attachment_verdict verdict = attachment_rule_judge(rule, file, &by);
-        if (verdict == ATTACHMENT_ALLOWED)
-            tell_story(&story, file->name, by);
-        else
-            ruling->refused = (struct policy_file){ .name = file->name, .verdict = verdict, .format = file->format };
-    }
-    ruling->story = strbuf_detach(&story);
-}
-
-/* A rule that can't be understood lets nothing in. */
-static struct ruling rule_on(const struct mail *mail, const char *allowed, const struct found *found)
-{
-    struct ruling ruling = { .allowed = allowed, .look = found->look };
-    struct strbuf error;
-    strbuf_init(&error, STORY_MAX);
-    struct attachment_rule *rule = attachment_rule_new(allowed, &error);
-    if (!rule) {
-        log_error("mapping.unreadable", "from=%s attachments=%s reason=%s", mail->from, allowed, error.data);
-        ruling.look = POLICY_LOOK_FAILED;
-    } else if (ruling.look == POLICY_LOOK_DONE) {
-        judge_files(&ruling, rule, found);
-    }
-    attachment_rule_free(&rule);
-    strbuf_free(&error);
-    return ruling;
-}
-
-static struct policy_verdict apply(const struct ruling *ruling, const struct mail *mail, const char *recipient)
+static struct policy_verdict apply(const struct attachment_ruling *ruling, const struct mail *mail,
+                                   const char *recipient)
 {
     const struct policy_attachment_facts facts = { .from = mail->from,
                                                    .recipient = recipient,
@@ -130,25 +69,25 @@ static struct policy_verdict apply(const struct ruling *ruling, const struct mai
 }
 
 /* A mail can have a thousand recipients and as many files, but few rules. */
-static const struct ruling *find_ruling(const struct mail *mail, const char *allowed, const struct found *found,
-                                        struct ruling *rulings, size_t *count)
+static const struct attachment_ruling *find_ruling(const char *allowed, const struct attachment_look *found,
+                                                   struct attachment_ruling *rulings, size_t *count)
 {
     for (size_t i = 0; i < *count; i++)
         if (strcmp(rulings[i].allowed, allowed) == 0)
             return &rulings[i];
-    rulings[*count] = rule_on(mail, allowed, found);
+    rulings[*count] = attachment_look_rule(found, allowed);
     return &rulings[(*count)++];
 }
 
-static void judge_recipients(struct mail *mail, const struct found *found)
+static void judge_recipients(struct mail *mail, const struct attachment_look *found)
 {
     size_t count = 0;
-    struct ruling *rulings = xcalloc(mail->count, sizeof *rulings);
+    struct attachment_ruling *rulings = xcalloc(mail->count, sizeof *rulings);
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         if (!recipient->attachments || recipient->verdict.decision != POLICY_ACCEPT)
             continue;
-        const struct ruling *ruling = find_ruling(mail, recipient->attachments, found, rulings, &count);
+        const struct attachment_ruling *ruling = find_ruling(recipient->attachments, found, rulings, &count);
         struct policy_verdict verdict = apply(ruling, mail, recipient->address);
         if (verdict.decision == POLICY_ACCEPT) {
             recipient->files_story = xstrdup(ruling->story);
@@ -158,15 +97,15 @@ static void judge_recipients(struct mail *mail, const struct found *found)
         }
     }
     for (size_t i = 0; i < count; i++)
-        free(rulings[i].story);
+        attachment_ruling_free(&rulings[i]);
     free(rulings);
 }
 
 /* What came to a return address may still be a report, which needs no mapping. */
-static void judge_answer(struct mail *mail, const struct found *found)
+static void judge_answer(struct mail *mail, const struct attachment_look *found)
 {
     struct mail_recipient *returned = &mail->recipients[0];
-    struct ruling ruling = rule_on(mail, mail->answer_attachments, found);
+    struct attachment_ruling ruling = attachment_look_rule(found, mail->answer_attachments);
     struct policy_verdict verdict = apply(&ruling, mail, returned->address);
     if (verdict.decision == POLICY_DEFER)
         returned->verdict = verdict;
@@ -174,11 +113,11 @@ static void judge_answer(struct mail *mail, const struct found *found)
         mail->answer_mapping_id = 0;
         mail->answer_refusal = xstrdup(verdict.reason);
     }
-    free(ruling.story);
+    attachment_ruling_free(&ruling);
 }
 
 /* The mail goes on with its verdicts. Has its sender gone meanwhile, it comes again, and is known as a repetition. */
-static void conclude(struct look *look, const struct found *found)
+static void conclude(struct look *look, const struct attachment_look *found)
 {
     struct mail *mail = look->mail;
     look->mail = NULL;
@@ -191,7 +130,7 @@ static void conclude(struct look *look, const struct found *found)
 
 static void conclude_failed(struct look *look, const char *reason)
 {
-    const struct found failed = { .look = POLICY_LOOK_FAILED };
+    const struct attachment_look failed = { .look = POLICY_LOOK_FAILED };
     log_warning("mail.not_looked_at", "from=%s message_id=%s reason=%s", look->mail->from,
                 look->mail->header.message_id, reason);
     conclude(look, &failed);
@@ -199,34 +138,12 @@ static void conclude_failed(struct look *look, const char *reason)
 
 /* ---- looking ---- */
 
-/* The mail itself is attached where it is damaged, or signed: it holds what is judged beside it. It begins with our own Received
- * field, whose id its sender can't have known. */
-static bool is_original(const struct mail *mail, int64_t size, const char *start, size_t len)
-{
-    char own[ATTACHMENT_START_MAX];
-    return size == spool_size(mail->content) && spool_read(mail->content, 0, own, len) == (int64_t)len &&
-           memcmp(own, start, len) == 0;
-}
-
-/* The first octets of each file. false: they can't be read. */
-static bool read_files(const struct convert_in_result *result, const struct mail *mail, struct found *found)
+/* It begins with our own Received field, whose id its sender can't have known. */
+static bool read_files(const struct convert_in_result *result, const struct mail *mail, struct attachment_look *found)
 {
     char start[ATTACHMENT_START_MAX];
-    int64_t offset = result->body_size;
-    const struct tmtp_message *message = &result->message;
-    found->files = xcalloc(message->attach_count + 1, sizeof *found->files);
-    for (size_t i = 0; i < message->attach_count; i++) {
-        int64_t size = message->attach[i].size;
-        size_t wanted = size < ATTACHMENT_START_MAX ? (size_t)size : ATTACHMENT_START_MAX;
-        if (pread(result->content_fd, start, wanted, (off_t)offset) != (ssize_t)wanted)
-            return false;
-        const char *colon = strchr(message->attach[i].name, ':');
-        found->files[found->count++] = attachment_file_make(colon ? colon + 1 : message->attach[i].name, start, wanted);
-        if (is_original(mail, size, start, wanted))
-            found->original = &found->files[i];
-        offset += size;
-    }
-    return true;
+    int64_t len = spool_read(mail->content, 0, start, sizeof start);
+    return len >= 0 && attachment_look_read(result, spool_size(mail->content), start, (size_t)len, found);
 }
 
 static void begin_next(struct inbound *inbound);
@@ -235,14 +152,14 @@ static void on_converted(struct convert_in_result *result, void *ctx)
 {
     struct look *look = ctx;
     struct inbound *inbound = look->inbound;
-    struct found found = { .look = result->is_doubtful ? POLICY_LOOK_UNREADABLE : POLICY_LOOK_DONE };
+    struct attachment_look found = { .look = result->is_doubtful ? POLICY_LOOK_UNREADABLE : POLICY_LOOK_DONE };
     if (look->mail && !result->ok)
         conclude_failed(look, result->error);
     else if (look->mail && !read_files(result, look->mail, &found))
         conclude_failed(look, "its files can't be read");
     else if (look->mail)
         conclude(look, &found);
-    free(found.files);
+    attachment_look_free(&found);
     look_free(look);
     begin_next(inbound);
 }

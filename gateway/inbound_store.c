@@ -73,7 +73,7 @@ void inbound_find_digest(struct mail *mail)
 /* But perhaps for a limit. */
 static bool is_authorised(const struct mail_recipient *recipient)
 {
-    return recipient->verdict.decision == POLICY_ACCEPT || recipient->is_over_limit;
+    return inbound_is_taken(recipient) || recipient->is_over_limit;
 }
 
 /* But for the recipient. */
@@ -103,7 +103,10 @@ static int mark_repeated(struct store_db *db, struct mail *mail)
         struct mail_recipient *recipient = &mail->recipients[i];
         recipient->repeated = 0;
         same.target = recipient->target;
-        if (is_authorised(recipient) && store_inbound_find_same(db, &same, &recipient->repeated) < 0)
+        int found = is_authorised(recipient) ? store_inbound_find_same(db, &same, &recipient->repeated) : 1;
+        if (found == 0)
+            found = inbound_hold_find_same(db, mail, recipient, &recipient->repeated);
+        if (found < 0)
             return -1;
     }
     return 1;
@@ -133,11 +136,14 @@ static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_ou
         struct mail_recipient *recipient = &mail->recipients[i];
         if (!is_authorised(recipient) || recipient->repeated)
             continue;
-        if (has_limit(mail, recipient) && judge_limit(db, mail, recipient) < 0)
+        int judged = recipient->hold              ? inbound_hold_judge_limits(db, mail, recipient)
+                     : has_limit(mail, recipient) ? judge_limit(db, mail, recipient)
+                                                  : 1;
+        if (judged < 0)
             return -1;
         if (recipient->verdict.decision == POLICY_ACCEPT)
             ++*fresh_out;
-        else
+        else if (!inbound_is_taken(recipient))
             any_refused = true;
     }
     return !any_refused || mail->lmtp;
@@ -192,11 +198,34 @@ static int trace_return(struct store_db *db, const struct mail *mail)
                            mail->answer_refusal ? mail->answer_refusal : "");
 }
 
+static char *join_references(const struct mail_header_facts *header)
+{
+    struct strbuf joined;
+    strbuf_init(&joined, (size_t)(MAIL_HEADER_ID_MAX + 1) * MAIL_HEADER_REFERENCES_MAX);
+    for (size_t i = 0; i < header->reference_count; i++)
+        strbuf_add_fmt(&joined, "%s%s", i ? "\n" : "", header->references[i]);
+    return strbuf_detach(&joined);
+}
+
+/* Somebody who was named twice has it held once. */
+static int hold_for(struct store_db *db, struct mail *mail, struct mail_recipient *recipient)
+{
+    for (struct mail_recipient *other = mail->recipients; other < recipient; other++)
+        if (other->held_id && store_target_equal(other->target, recipient->target))
+            recipient->held_id = other->held_id;
+    if (recipient->held_id)
+        return 1;
+    char *references = join_references(&mail->header);
+    int result = inbound_hold_store(db, mail, recipient, references);
+    free(references);
+    return result;
+}
+
 static int add_recipients(struct store_db *db, struct mail *mail)
 {
     int result = 1;
     for (size_t i = 0; i < mail->count && result == 1; i++) {
-        const struct mail_recipient *recipient = &mail->recipients[i];
+        struct mail_recipient *recipient = &mail->recipients[i];
         if (recipient->repeated)
             result = store_trace_add(db, STORE_QUEUE_IN, recipient->repeated, mail->now, "repeated",
                                      "came again for %s, %s; accepted, not delivered again", recipient->address,
@@ -205,6 +234,8 @@ static int add_recipients(struct store_db *db, struct mail *mail)
             result = trace_return(db, mail);
         else if (mail->id && recipient->verdict.decision == POLICY_ACCEPT)
             result = add_recipient(db, mail, recipient);
+        else if (recipient->verdict.decision == POLICY_HOLD)
+            result = hold_for(db, mail, recipient);
     }
     return result;
 }
@@ -213,7 +244,7 @@ static int add_recipients(struct store_db *db, struct mail *mail)
 static size_t first_refused(const struct mail *mail, size_t index)
 {
     size_t first = 0;
-    while (first < index && (mail->recipients[first].verdict.decision == POLICY_ACCEPT ||
+    while (first < index && (inbound_is_taken(&mail->recipients[first]) ||
                              !store_target_equal(mail->recipients[first].target, mail->recipients[index].target)))
         first++;
     return first;
@@ -260,7 +291,7 @@ static int note_refusal(struct store_db *db, const struct mail *mail, size_t ind
 static int find_refusals(struct store_db *db, const struct mail *mail, int64_t entry_id, int *refusals_out)
 {
     for (size_t i = 0; i < mail->count; i++) {
-        if (mail->recipients[i].verdict.decision == POLICY_ACCEPT)
+        if (inbound_is_taken(&mail->recipients[i]))
             continue;
         size_t first = first_refused(mail, i);
         refusals_out[i] = first < i ? refusals_out[first] : note_refusal(db, mail, i, entry_id);
@@ -280,7 +311,7 @@ static int list_refusals(struct store_db *db, const struct mail *mail, int64_t e
     for (size_t i = 0; i < mail->count && result == 1; i++) {
         const struct mail_recipient *recipient = &mail->recipients[i];
         bool is_told_lately = refusals[i] == REFUSAL_LATELY;
-        if (recipient->verdict.decision == POLICY_ACCEPT || refusals[i] == REFUSAL_OLD)
+        if (inbound_is_taken(recipient) || refusals[i] == REFUSAL_OLD)
             continue;
         if (!is_told_lately)
             list[(*count_out)++] = inbound_describe_refusal(recipient);
@@ -300,27 +331,18 @@ static int report_refusals(struct store_db *db, struct mail *mail)
     struct report report = inbound_describe_mail(mail);
     report.inbound_id = mail->id;
     for (size_t i = 0; i < mail->count && !report.inbound_id; i++)
-        report.inbound_id = mail->recipients[i].repeated;
+        report.inbound_id = mail->recipients[i].repeated ? mail->recipients[i].repeated : mail->recipients[i].held_id;
     struct report_recipient *list = xcalloc(mail->count, sizeof *list);
     int result = list_refusals(db, mail, report.inbound_id, list, &report.recipient_count);
     if (result == 1 && report.recipient_count > 0) {
         report.recipients = list;
-        report.content_fd = spool_dup_fd(mail->content);
+        report.content_fd = mail->id ? spool_dup_fd(mail->content) : -1; /* what is held is in no report */
         result = report_add(db, mail->inbound->parts->reporter, &report, mail->now, &mail->reported);
         if (report.content_fd >= 0)
             close(report.content_fd);
     }
     free(list);
     return result;
-}
-
-static char *join_references(const struct mail_header_facts *header)
-{
-    struct strbuf joined;
-    strbuf_init(&joined, (size_t)(MAIL_HEADER_ID_MAX + 1) * MAIL_HEADER_REFERENCES_MAX);
-    for (size_t i = 0; i < header->reference_count; i++)
-        strbuf_add_fmt(&joined, "%s%s", i ? "\n" : "", header->references[i]);
-    return strbuf_detach(&joined);
 }
 
 /* An id that only we can have made, of a message that the database has no memory of: it is older than a backup, or a database
@@ -402,6 +424,8 @@ int inbound_store_mail(struct store_db *db, void *arg)
         return -1;
     mail->id = 0;
     mail->reported = false;
+    for (size_t i = 0; i < mail->count; i++)
+        mail->recipients[i].held_id = 0;
     int allowed = judge_limits(db, mail, &fresh);
     if (allowed != 1)
         return allowed;

@@ -9,9 +9,10 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/hold.h"
 #include "mapping/store_admin.h"
 
-enum { WORDS_MAX = 3000 };
+enum { WORDS_MAX = 3000, WHO_MAX = 400 };
 
 #define FROM(state) (1U << (state))
 
@@ -104,42 +105,27 @@ void mapping_result_clear(struct mapping_result *result)
 
 /* What hangs on a decision. */
 
-/* Called by the operation that lets a subject in: a request was approved, or a mapping added or resumed. */
-static int after_opening(struct store_db *db, const struct mapping_change *change, const struct store_mapping *mapping)
+static int tell_held(struct store_db *db, const struct mapping_change *change, struct mapping_result *out)
 {
-    (void)db;
-    (void)change;
-    (void)mapping;
-    return 1;
+    struct hold_outcome outcome;
+    char who[WHO_MAX];
+    if (!change->hold)
+        return 1;
+    snprintf(who, sizeof who, "%s %s", change->actor->channel, change->actor->name);
+    int result = hold_on_mapping(db, change->hold, &out->mapping, who, change->now, &outcome);
+    out->reported = outcome.reported;
+    return result;
 }
 
-/* Called by the operation that shuts a subject out for good: denied, blocked, revoked, expired. */
-static int after_closing(struct store_db *db, const struct mapping_change *change, const struct store_mapping *mapping)
+static int settle_consequences(struct store_db *db, const struct mapping_change *change, struct mapping_result *out)
 {
-    (void)db;
-    (void)change;
-    (void)mapping;
-    return 1;
-}
-
-static int settle_consequences(struct store_db *db, const struct mapping_change *change,
-                               const struct mapping_result *result)
-{
-    switch (result->mapping.state) {
-    case STORE_MAPPING_APPROVED:
-        return after_opening(db, change, &result->mapping);
-    case STORE_MAPPING_DENIED:
-    case STORE_MAPPING_REVOKED:
-    case STORE_MAPPING_EXPIRED:
-        return after_closing(db, change, &result->mapping);
-    case STORE_MAPPING_REQUESTED:
-        return store_admin_event_add(db, STORE_ADMIN_REQUESTED, result->mapping.id, change->now);
-    case STORE_MAPPING_SUSPENDED:
-        if (strcmp(change->actor->channel, "gateway") == 0) /* a person knows what they have done */
-            return store_admin_event_add(db, STORE_ADMIN_SUSPENDED, result->mapping.id, change->now);
-        break;
-    }
-    return 1;
+    int result = tell_held(db, change, out);
+    if (result == 1 && out->mapping.state == STORE_MAPPING_REQUESTED)
+        result = store_admin_event_add(db, STORE_ADMIN_REQUESTED, out->mapping.id, change->now);
+    else if (result == 1 && out->mapping.state == STORE_MAPPING_SUSPENDED &&
+             strcmp(change->actor->channel, "gateway") == 0) /* a person knows what they have done */
+        result = store_admin_event_add(db, STORE_ADMIN_SUSPENDED, out->mapping.id, change->now);
+    return result;
 }
 
 /* What every change ends with: the mapping is read again, and what was before is compared with it in the audit log. */

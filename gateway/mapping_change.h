@@ -12,6 +12,7 @@
 #include "mapping/store_mapping.h"
 #include "mapping/subject.h"
 
+struct hold;
 struct strbuf;
 
 /* Who, when, why. Borrowed. */
@@ -20,6 +21,7 @@ struct mapping_change {
     const char *reason; /* "" when none was given */
     int64_t now;
     enum smtp_case local_case; /* policy.local_parts */
+    const struct hold *hold;   /* what waits for a decision hears of it (hold.h); NULL: nothing does */
 };
 
 /* Limits, of which only those that are set are to change. Begin with { 0 }. Texts are borrowed. */
@@ -55,6 +57,7 @@ struct mapping_result {
     enum mapping_outcome outcome;
     enum store_mapping_state was; /* before it was done */
     struct store_mapping mapping; /* as it is now; id 0: none */
+    bool reported;                /* to somebody whose mail was held: reporter_poke() after the commit */
 };
 /* One sentence for people, without a full stop: what was done, or why not, by whom and when. */
 void mapping_result_explain(const struct mapping_result *result, struct strbuf *out);

@@ -10,6 +10,7 @@ struct background;
 struct clock;
 struct config;
 struct convert;
+struct hold;
 struct loop;
 struct reporter;
 struct resolver;
@@ -29,6 +30,7 @@ struct parts {
     struct background *digester;   /* only computes, so that nobody waits for a disk here */
     struct resolver *resolver;     /* asks DNS */
     struct reporter *reporter;
+    struct hold *hold;     /* mail that awaits an approval; NULL: none can be kept */
     struct signed_id *ids; /* that go out and come back */
     struct signer *signer; /* of our mail */
 };

@@ -477,6 +477,23 @@ int report_add_of_entry(struct store_db *db, const struct reporter *reporter, co
     return result;
 }
 
+int report_add_of_held(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                       const char *message_id, const char *status, const char *explanation, int64_t now,
+                       bool *added_out)
+{
+    struct report report = of_row(row);
+    struct fates fates = { .list = xcalloc(row->recipient_count + 1, sizeof *fates.list) };
+    for (size_t i = 0; i < row->recipient_count; i++)
+        if (row->recipients[i].address)
+            add_fate(&fates, &row->recipients[i], SMTP_DSN_FAILED, status, explanation);
+    report.message_id = message_id;
+    report.recipients = fates.list;
+    report.recipient_count = fates.count;
+    int result = report_add(db, reporter, &report, now, added_out);
+    fates_free(&fates);
+    return result;
+}
+
 /* Never posted, or not yet. */
 static int find_troubles(struct store_db *db, const struct store_inbound *row, enum trouble of_all,
                          enum smtp_dsn_action action, const char *words, struct fates *fates)

@@ -92,6 +92,11 @@ enum report_result report_add_of_return(struct store_db *db, const struct report
                                         const struct store_inbound *row, enum trouble trouble, const char *words,
                                         int64_t now, bool *added_out, const char **why_out)
     __attribute__((warn_unused_result));
+/* Writer only. About a held mail (hold.h) that will not be delivered to any of its recipients, for this reason. Without the
+ * original, which is sealed; its Message-ID is the caller's to know (NULL: not known). */
+int report_add_of_held(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                       const char *message_id, const char *status, const char *explanation, int64_t now,
+                       bool *added_out) __attribute__((warn_unused_result));
 /* Writer only. About a mail that waits. will_retry_until: 0 if nobody can say. Recipients for whom there is nothing to wait
  * for are left out. */
 int report_add_of_delay(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,

@@ -14,12 +14,14 @@
 #include "gateway/admins.h"
 #include "gateway/concierge.h"
 #include "gateway/config.h"
+#include "gateway/hold.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
 #include "gateway/silo_alias.h"
 #include "mapping/store_account.h"
 #include "mapping/store_admin.h"
 #include "mapping/store_group.h"
+#include "mapping/store_held.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 #include "mapping/subject.h"
@@ -37,6 +39,7 @@ enum chore_kind {
     CHORE_LEAVE,
     CHORE_ALIAS,
     CHORE_ANNOUNCE,       /* to a member, by a ping */
+    CHORE_CONTACT,        /* a member is told of somebody who may not write to them yet (hold.h) */
     CHORE_ANNOUNCE_GROUP, /* by a notice: pings reach single accounts only */
 };
 
@@ -47,6 +50,7 @@ struct chore {
     int64_t group_id; /* CHORE_ANNOUNCE_GROUP */
     char *candidate;  /* CHORE_ALIAS: the alias being asked for */
     unsigned form;    /* number of the candidate */
+    char *text;       /* CHORE_CONTACT: of the ping */
 };
 
 struct silo_chores {
@@ -71,6 +75,7 @@ static void chore_clear(struct chore *chore)
     free(chore->from);
     free(chore->to);
     free(chore->candidate);
+    free(chore->text);
     *chore = (struct chore){ 0 };
 }
 
@@ -214,6 +219,25 @@ static void take_announcement(const struct store_mapping *mapping, void *ctx)
     store_correspondent_free(&correspondent);
 }
 
+static bool is_contact_aside(int64_t inbound_id, void *ctx)
+{
+    return is_aside(ctx, CHORE_CONTACT, inbound_id);
+}
+
+static int take_contact(struct silo_chores *chores, struct store_db *db)
+{
+    struct hold_contact contact;
+    const struct parts *parts = chores->parts;
+    int found = parts->hold ? hold_find_contact(parts->hold, db, is_contact_aside, chores, &contact) : 0;
+    if (found == 1)
+        chores->now = (struct chore){ .kind = CHORE_CONTACT,
+                                      .id = contact.inbound_id,
+                                      .from = xstrdup(parts->config->silo.alias),
+                                      .to = contact.alias,
+                                      .text = contact.text };
+    return found < 0 ? -1 : 1;
+}
+
 static void ask_silo(struct silo_chores *chores)
 {
     struct chore *chore = &chores->now;
@@ -246,6 +270,9 @@ static void ask_silo(struct silo_chores *chores)
     case CHORE_ANNOUNCE:
         strbuf_add_fmt(&text, "%s can now write to you by email, and you can write to this alias.", chore->candidate);
         chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, text.data);
+        break;
+    case CHORE_CONTACT:
+        chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, chore->text);
         break;
     case CHORE_ANNOUNCE_GROUP: /* needs no request */
     case CHORE_NONE:
@@ -282,6 +309,8 @@ static void next_chore(void *arg)
         result = store_correspondent_list_without_alias(db, now, take_alias, chores);
     if (result >= 0 && chores->now.kind == CHORE_NONE)
         result = store_mapping_list_unannounced(db, now, take_announcement, chores);
+    if (result >= 0 && chores->now.kind == CHORE_NONE)
+        result = take_contact(chores, db);
     if (result < 0)
         log_error("silo.chores_unknown", "hint=%s", "the database can't be read; asked again later");
     if (chores->now.kind == CHORE_ANNOUNCE_GROUP) {
@@ -351,6 +380,8 @@ static int note_done(struct store_db *db, void *arg)
         return store_correspondent_set_alias(db, op->id, op->alias);
     case CHORE_ANNOUNCE:
         return store_mapping_set_announced(db, op->id);
+    case CHORE_CONTACT:
+        return store_contact_set_done(db, op->id);
     case CHORE_ANNOUNCE_GROUP:
         return announce_to_group(db, op);
     case CHORE_NONE:

@@ -343,8 +343,10 @@ void silo_people_on_push(struct silo_people *people, const struct tmtp_push *pus
     lesson->own_uid = xstrdup(own_uid ? own_uid : "");
     if (push->op == TMTP_PUSH_PING && text && push->to && strcmp(push->to, people->parts->config->silo.alias) == 0)
         lesson->words = xstrdup(text);
-    if (lesson->words)
+    if (lesson->words) {
         lesson->rules = concierge_rules_new(people->parts->config);
+        lesson->rules->hold = people->parts->hold;
+    }
     lesson->may_invite = people->parts->config->policy.group_invites == CONFIG_INVITES_MEMBERS;
     lesson->now = clock_wall_ms(people->parts->clock);
     store_submit(people->parts->store, commit_lesson, learned, lesson);

@@ -149,17 +149,16 @@ int store_held_list_released(struct store_db *db, unsigned limit, store_held_eac
                 STORE_VALUES(bind_int(limit)), each, ctx);
 }
 
-int store_held_release(struct store_db *db, int64_t inbound_id, int64_t mapping_id, bool is_once, int64_t now)
+int store_held_release(struct store_db *db, int64_t inbound_id, bool is_once, int64_t now)
 {
-    int result =
-        store_execute(db, "UPDATE held SET released_at = ?, is_once = ? WHERE inbound_id = ? AND released_at = 0",
-                      STORE_VALUES(bind_int(now), bind_int(is_once), bind_int(inbound_id)));
-    if (result == 1)
-        result = store_execute(db, "UPDATE inbound_recipient SET mapping_id = ? WHERE inbound_id = ?",
-                               STORE_VALUES(bind_id(mapping_id), bind_int(inbound_id))) == 1
-                     ? 1
-                     : -1;
-    return result;
+    return store_execute(db, "UPDATE held SET released_at = ?, is_once = ? WHERE inbound_id = ? AND released_at = 0",
+                         STORE_VALUES(bind_int(now), bind_int(is_once), bind_int(inbound_id)));
+}
+
+int store_held_take_back(struct store_db *db, int64_t inbound_id)
+{
+    return store_execute(db, "UPDATE held SET released_at = 0, is_once = 0 WHERE inbound_id = ? AND released_at <> 0",
+                         STORE_VALUES(bind_int(inbound_id)));
 }
 
 static int forget(struct store_db *db, int64_t inbound_id)
@@ -191,7 +190,8 @@ int store_held_open(struct store_db *db, int64_t inbound_id, const struct store_
                                         opened->digest ? bind_blob(opened->digest, STORE_DIGEST_SIZE) : bind_text(NULL),
                                         bind_text(opened->references), bind_int(content_id), bind_int(opened->now),
                                         bind_int(opened->now), bind_int(inbound_id)));
-    if (result != 1)
+    if (result != 1 || store_execute(db, "UPDATE inbound_recipient SET mapping_id = ? WHERE inbound_id = ?",
+                                     STORE_VALUES(bind_id(opened->mapping_id), bind_int(inbound_id))) != 1)
         return -1;
     return store_content_erase(db, sealed_id) < 0 ? -1 : 1;
 }

@@ -70,13 +70,16 @@ int store_held_list_released(struct store_db *db, unsigned limit, store_held_eac
     __attribute__((warn_unused_result));
 
 /* 0: it is released already, or not held. */
-int store_held_release(struct store_db *db, int64_t inbound_id, int64_t mapping_id, bool is_once, int64_t now)
+int store_held_release(struct store_db *db, int64_t inbound_id, bool is_once, int64_t now)
     __attribute__((warn_unused_result));
+/* It is no longer released. 0: it was not, or is not held. */
+int store_held_take_back(struct store_db *db, int64_t inbound_id) __attribute__((warn_unused_result));
 /* PENDING -> DROPPED: erases content and facts. 0: it is not PENDING. */
 int store_held_drop(struct store_db *db, int64_t inbound_id) __attribute__((warn_unused_result));
 /* PENDING -> WAITING, due at once: what was sealed is put back, and counts as received at `now`. The sealed content is erased. 0: it is not PENDING. */
 struct store_held_opened {
     int64_t correspondent_id;
+    int64_t mapping_id;        /* that lets it in; 0 */
     const char *message_id;    /* NULL: it has none */
     const char *references;    /* "" */
     const uint8_t *digest;     /* STORE_DIGEST_SIZE octets; NULL */

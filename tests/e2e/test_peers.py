@@ -7,6 +7,7 @@ import ssl
 import pytest
 
 from certificates import Certificate
+from dns_server import DnsServer
 from mail import ALICE, make_mail
 from procs import PATIENCE, free_port
 
@@ -157,6 +158,25 @@ def test_reload_and_status(gateway, peers):
     gateway.ctl("reload", expect=1)
     with connected(gateway, peers.named) as smtp:
         assert send(smtp, NAMED) == 250
+
+
+def test_dns_is_not_asked_about_mail_that_is_vouched_for(stopped_gateway, alice, peers):
+    """On a listener that checks senders itself."""
+    gateway = stopped_gateway
+    with DnsServer() as names:
+        mx = free_port()
+        gateway.extra = gateway.listener("mx", mx, "smtp", peers.listen()) + f'\nverify {{ resolver = {{ "{names.address}" }} }}\n'
+        gateway.start()
+        gateway.introduce(alice, "alice")
+        for author in (PARTNER, OTHER):
+            gateway.ctl("mapping", "add", author, alice.alias)
+        gateway.smtp_port = mx
+        with connected(gateway, peers.pinned) as smtp:
+            assert send(smtp, PARTNER) == 250
+            assert not names.questions
+            assert send(smtp, OTHER) == 550
+            assert names.questions
+        assert "the certificate of sha256:" in gateway.ctl("why", "in1")
 
 
 def test_open_listener_is_named(stopped_gateway):

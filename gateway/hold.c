@@ -1,0 +1,267 @@
+/* hold.c - see hold.h: the key, the schedule, what has expired */
+#include "gateway/hold.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/background.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/seal.h"
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config.h"
+#include "gateway/hold_internal.h"
+#include "gateway/parts.h"
+#include "gateway/report.h"
+
+enum {
+    LOOK_MS = 60 * 1000, /* at the latest: a clock may be set */
+    LOOK_SOON_MS = 1000, /* while something waits to be opened */
+    EXPIRED_BATCH = 100, /* in one operation */
+    PROBLEM_MAX = 5000,
+};
+
+/* The key. */
+
+const struct seal_key *hold_key(const struct hold *hold)
+{
+    return atomic_load(&hold->key);
+}
+
+struct key_job {
+    struct hold *hold;
+    char *file;
+    bool may_make;
+    struct seal_key *key;
+    char *problem;
+    void (*done)(const char *problem, void *ctx);
+    void (*discard)(void *ctx);
+    void *ctx;
+};
+
+static void key_job_free(struct key_job *job)
+{
+    seal_key_free(&job->key);
+    free(job->file);
+    free(job->problem);
+    free(job);
+}
+
+/* On the background thread. */
+static void find_key(void *arg)
+{
+    struct key_job *job = arg;
+    int result = seal_key_load(job->file, &job->key, &job->problem);
+    if (result != 0 || !job->may_make)
+        return;
+    free(job->problem);
+    if (seal_key_make(job->file, &job->key, &job->problem) == 1)
+        log_info("hold.key_made", "path=%s", job->file);
+}
+
+static void take_key(struct hold *hold, struct seal_key **key)
+{
+    char id[SEAL_ID_SIZE];
+    if (hold_key(hold) || !*key)
+        return;
+    seal_key_id(*key, id);
+    log_info("hold.key", "id=%s", id);
+    atomic_store(&hold->key, *key);
+    *key = NULL;
+}
+
+static void key_found(void *arg)
+{
+    struct key_job *job = arg;
+    take_key(job->hold, &job->key);
+    if (!hold_key(job->hold))
+        log_error("hold.no_key", "message=%s", job->problem);
+    job->done(hold_key(job->hold) ? NULL : job->problem, job->ctx);
+    key_job_free(job);
+}
+
+static void key_discarded(void *arg)
+{
+    struct key_job *job = arg;
+    job->discard(job->ctx);
+    key_job_free(job);
+}
+
+void hold_find_key(struct hold *hold, void (*done)(const char *problem, void *ctx), void (*discard)(void *ctx),
+                   void *ctx)
+{
+    struct store_held_sum sum;
+    struct key_job *job = xcalloc(1, sizeof *job);
+    const struct parts *parts = hold->parts;
+    *job = (struct key_job){
+        .hold = hold, .file = xstrdup(parts->config->hold_key), .done = done, .discard = discard, .ctx = ctx
+    };
+    /* What is there was sealed with a key that is lost, or may come back. */
+    job->may_make = store_held_measure(store_reader(parts->store), &sum) == 1 && sum.count == 0;
+    background_submit(parts->background, find_key, key_found, key_discarded, job);
+}
+
+char *hold_problem(const struct hold *hold)
+{
+    char id[SEAL_ID_SIZE] = "";
+    int64_t foreign = 0;
+    struct strbuf text;
+    if (hold_key(hold))
+        seal_key_id(hold_key(hold), id);
+    if (store_held_count_foreign(store_reader(hold->parts->store), id, &foreign) != 1 || foreign == 0)
+        return NULL;
+    strbuf_init(&text, PROBLEM_MAX);
+    strbuf_add_fmt(&text,
+                   "%" PRId64
+                   " held messages can't be opened: their key is not in %s; put it back from a backup, and restart",
+                   foreign, hold->parts->config->hold_key);
+    return strbuf_detach(&text);
+}
+
+int hold_read_facts(const struct hold *hold, const struct store_held *held, struct hold_facts *facts_out)
+{
+    char *text = NULL;
+    size_t len;
+    const struct seal_key *key = hold_key(hold);
+    *facts_out = (struct hold_facts){ .message_id = NULL };
+    if (!key || seal_open_text(key, held->author, held->facts, held->facts_len, &text, &len) != 1)
+        return 0;
+    int result = hold_facts_read(text, facts_out);
+    free(text);
+    return result;
+}
+
+/* What has expired. */
+
+struct expiry {
+    struct hold *hold;
+    int64_t now;
+    int64_t ids[EXPIRED_BATCH];
+    unsigned count;
+    bool reported;
+};
+
+static void collect(int64_t inbound_id, void *ctx)
+{
+    struct expiry *expiry = ctx;
+    expiry->ids[expiry->count++] = inbound_id;
+}
+
+static int expire(struct store_db *db, void *arg)
+{
+    struct expiry *expiry = arg;
+    struct hold_end end = hold_end_expired;
+    end.story = "nobody has decided in time (policy.hold_for)";
+    expiry->count = 0;
+    if (store_held_list_expired(db, expiry->now, EXPIRED_BATCH, collect, expiry) != 1)
+        return -1;
+    for (unsigned i = 0; i < expiry->count; i++) {
+        bool reported;
+        if (hold_drop(db, expiry->hold, expiry->ids[i], &end, expiry->now, &reported) < 0)
+            return -1;
+        expiry->reported = expiry->reported || reported;
+    }
+    return 1;
+}
+
+static void expired(int result, void *arg)
+{
+    struct expiry *expiry = arg;
+    struct hold *hold = expiry->hold;
+    hold->is_expiring = false;
+    for (unsigned i = 0; i < expiry->count && result == 1; i++)
+        log_info("hold.expired", "id=in%" PRId64, expiry->ids[i]);
+    if (result == 1 && expiry->reported)
+        reporter_poke(hold->parts->reporter);
+    bool again = result == 1 && expiry->count == EXPIRED_BATCH;
+    free(expiry);
+    timer_start(hold->timer, again ? 0 : LOOK_SOON_MS);
+}
+
+/* The schedule. */
+
+static void look(void *arg)
+{
+    struct hold *hold = arg;
+    int64_t at, delay = LOOK_MS, now = clock_wall_ms(hold->parts->clock);
+    if (!hold->is_started)
+        return;
+    bool is_due = store_held_next_expiry(store_reader(hold->parts->store), &at) == 1;
+    if (is_due && at - now < delay)
+        delay = at > now ? at - now : 0;
+    if (is_due && at <= now && !hold->is_expiring) {
+        struct expiry *expiry = xcalloc(1, sizeof *expiry);
+        *expiry = (struct expiry){ .hold = hold, .now = now };
+        hold->is_expiring = true;
+        store_submit(hold->parts->store, expire, expired, expiry);
+    }
+    if (hold->is_expiring)
+        delay = LOOK_SOON_MS; /* its end looks again */
+    if (hold_opener_look(hold->opener) && delay > LOOK_SOON_MS)
+        delay = LOOK_SOON_MS;
+    timer_start(hold->timer, delay);
+    if (hold->has_chores)
+        hold->callbacks->on_chores(hold->ctx);
+    hold->has_chores = false;
+}
+
+void hold_poke(struct hold *hold)
+{
+    if (hold->is_started)
+        timer_start(hold->timer, 0);
+}
+
+void hold_added(struct hold *hold)
+{
+    hold->has_chores = true;
+    hold_poke(hold);
+}
+
+void hold_set_online(struct hold *hold, bool online)
+{
+    hold_opener_set_online(hold->opener, online);
+    hold_poke(hold);
+}
+
+struct hold *hold_new(const struct parts *parts, const struct hold_callbacks *callbacks, void *ctx)
+{
+    struct hold *hold = xcalloc(1, sizeof *hold);
+    hold->parts = parts;
+    hold->callbacks = callbacks;
+    hold->ctx = ctx;
+    hold->timer = timer_new(parts->loop, look, hold);
+    hold->opener = hold_opener_new(hold);
+    return hold;
+}
+
+void hold_start(struct hold *hold)
+{
+    struct seal_key *key = NULL;
+    char *error = NULL;
+    if (seal_key_load(hold->parts->config->hold_key, &key, &error) < 0)
+        log_error("hold.no_key", "message=%s", error);
+    take_key(hold, &key);
+    seal_key_free(&key);
+    free(error);
+    hold->is_started = true;
+    char *problem = hold_problem(hold);
+    if (problem)
+        log_error("hold.key_lost", "message=%s", problem);
+    free(problem);
+    hold_poke(hold);
+}
+
+void hold_free(struct hold **hold_in)
+{
+    struct hold *hold = *hold_in;
+    if (!hold)
+        return;
+    struct seal_key *key = atomic_load(&hold->key);
+    hold_opener_free(&hold->opener);
+    timer_free(&hold->timer);
+    seal_key_free(&key);
+    free(hold);
+    *hold_in = NULL;
+}

@@ -1,0 +1,474 @@
+/* hold_open.c - see hold.h: mail that was released is opened, judged once more, and becomes WAITING
+ *
+ * One at a time, in the order in which it was released and came; the next when the poster has decided the thread of the last, or
+ * has put it off: so the silo gets them in order. Mail whose author has no alias yet, or that can't be opened, holds up
+ * nobody else's.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/background.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/seal.h"
+#include "base/tmpfile.h"
+#include "base/xmalloc.h"
+#include "gateway/attachment_look.h"
+#include "gateway/config.h"
+#include "gateway/hold_internal.h"
+#include "gateway/parts.h"
+#include "gateway/report.h"
+#include "mapping/convert.h"
+#include "mapping/store_content.h"
+#include "mapping/store_draft.h"
+#include "mapping/store_trace.h"
+
+enum {
+    LOOKED_AT = 200,             /* released mails, to find the next */
+    SKIPPED_MAX = 1000,          /* that can't be opened now */
+    SKIPPED_MS = 10 * 60 * 1000, /* then they are tried again */
+};
+
+/* One mail. While a store operation runs only the committer touches it, while it is unsealed or kept the background thread. */
+struct opening {
+    struct hold_opener *opener;
+    enum opening_state {
+        OPENING_UNSEALING,
+        OPENING_LOOKING, /* a worker says what files it has */
+        OPENING_KEEPING,
+        OPENING_COMMITTING,
+    } state;
+    struct store_held held;
+    struct store_inbound row;
+    struct hold_facts facts;
+    int sealed_fd, plain_fd;
+    int64_t size;
+    enum { UNSEALED, UNSEALED_NOT, UNSEALED_NO_ROOM } unsealed;
+    char *files_rule;            /* by which its files were judged; NULL: nobody has */
+    struct policy_verdict files; /* what it says */
+    struct store_draft *draft;
+    bool is_kept;
+    struct hold_rules rules; /* the configuration's */
+    int64_t now;
+    enum { OPENED, OPENED_REFUSED, OPENED_HELD_AGAIN, OPENED_LATER } outcome;
+    bool reported;
+};
+
+struct hold_opener {
+    struct hold *hold;
+    bool is_online;
+    struct opening *opening; /* NULL: none */
+    int64_t last_id;         /* opened last; 0: it is with the poster, or gone */
+    size_t seen;             /* released mails, at the last look */
+    int64_t skipped[SKIPPED_MAX];
+    size_t skipped_count;
+    int64_t skipped_until; /* monotonic */
+};
+
+static void set_state(struct opening *opening, enum opening_state state)
+{
+    opening->state = state;
+}
+
+static void opening_free(struct opening *opening)
+{
+    opening->opener->opening = NULL;
+    store_draft_free(&opening->draft);
+    store_held_free(&opening->held);
+    store_inbound_free(&opening->row);
+    hold_facts_free(&opening->facts);
+    if (opening->sealed_fd >= 0)
+        close(opening->sealed_fd);
+    if (opening->plain_fd >= 0)
+        close(opening->plain_fd);
+    free(opening->files_rule);
+    free(opening);
+}
+
+static void discarded(void *arg)
+{
+    (void)arg; /* the opener frees it */
+}
+
+static void end(struct opening *opening)
+{
+    struct hold *hold = opening->opener->hold;
+    opening_free(opening);
+    hold_poke(hold);
+}
+
+/* Not now. */
+static void put_off(struct opening *opening, const char *why)
+{
+    struct hold_opener *opener = opening->opener;
+    log_error("hold.not_opened", "id=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
+    if (opener->skipped_count == 0)
+        opener->skipped_until = clock_monotonic_ms(opener->hold->parts->clock) + SKIPPED_MS;
+    if (opener->skipped_count < SKIPPED_MAX)
+        opener->skipped[opener->skipped_count++] = opening->held.inbound_id;
+    end(opening);
+}
+
+/* ---- the operation ---- */
+
+/* 1; -1: the database failed. Refused: the end says why. */
+static int judge(struct store_db *db, struct opening *opening, struct hold_judgement *judgement_out)
+{
+    if (hold_judge(db, &opening->held, &opening->row, &opening->rules, opening->now, judgement_out) != 1)
+        return -1;
+    const char *rule = judgement_out->attachments;
+    struct policy_verdict *verdict = &judgement_out->verdict;
+    opening->outcome = OPENED;
+    if (judgement_out->is_suspended)
+        opening->outcome = OPENED_HELD_AGAIN;
+    else if (verdict->decision == POLICY_ACCEPT && rule &&
+             (!opening->files_rule || strcmp(opening->files_rule, rule) != 0))
+        opening->outcome = OPENED_LATER; /* it has changed since a worker looked */
+    else if (verdict->decision == POLICY_ACCEPT && rule && opening->files.decision != POLICY_ACCEPT)
+        *verdict = opening->files;
+    if (opening->outcome == OPENED && verdict->decision == POLICY_DEFER)
+        opening->outcome = OPENED_LATER;
+    else if (opening->outcome == OPENED && verdict->decision != POLICY_ACCEPT)
+        opening->outcome = OPENED_REFUSED;
+    return 1;
+}
+
+static int refuse(struct store_db *db, struct opening *opening, const struct policy_verdict *verdict)
+{
+    const struct hold_end end = { .event = "refused",
+                                  .story = verdict->reason,
+                                  .status = verdict->reply.enhanced,
+                                  .explanation = verdict->reply.text };
+    return hold_drop(db, opening->opener->hold, opening->held.inbound_id, &end, opening->now, &opening->reported);
+}
+
+static int hold_again(struct store_db *db, const struct opening *opening, const struct policy_verdict *verdict)
+{
+    if (store_held_take_back(db, opening->held.inbound_id) < 0)
+        return -1;
+    return store_trace_add(db, STORE_QUEUE_IN, opening->held.inbound_id, opening->now, "held", "again: %s",
+                           verdict->reason);
+}
+
+static int put_in(struct store_db *db, struct opening *opening, const struct hold_judgement *judgement)
+{
+    const struct hold_facts *facts = &opening->facts;
+    struct store_held_opened opened = { .correspondent_id = judgement->correspondent_id,
+                                        .mapping_id = judgement->verdict.mapping_id,
+                                        .message_id = facts->message_id,
+                                        .references = facts->references,
+                                        .digest = facts->has_digest ? facts->digest : NULL,
+                                        .draft = opening->draft,
+                                        .now = opening->now };
+    int64_t id = opening->held.inbound_id;
+    if (!opened.correspondent_id &&
+        store_correspondent_ensure(db, opening->held.author, opening->now, &opened.correspondent_id) != 1)
+        return -1;
+    if (store_held_open(db, id, &opened) != 1)
+        return -1;
+    return store_trace_add(db, STORE_QUEUE_IN, id, opening->now, "opened", "Message-ID <%s>; %s",
+                           facts->message_id ? facts->message_id : "", judgement->verdict.reason);
+}
+
+static int commit(struct store_db *db, void *arg)
+{
+    struct opening *opening = arg;
+    struct store_held now;
+    struct hold_judgement judgement;
+    opening->reported = false;
+    opening->outcome = OPENED_LATER; /* it is no longer there, or was taken back */
+    int result = store_held_find(db, opening->held.inbound_id, &now);
+    bool is_released = result == 1 && now.released_at;
+    store_held_free(&now);
+    if (!is_released)
+        return result < 0 ? -1 : 1;
+    if (judge(db, opening, &judgement) < 0)
+        return -1;
+    if (opening->outcome == OPENED)
+        result = put_in(db, opening, &judgement);
+    else if (opening->outcome == OPENED_REFUSED)
+        result = refuse(db, opening, &judgement.verdict);
+    else if (opening->outcome == OPENED_HELD_AGAIN)
+        result = hold_again(db, opening, &judgement.verdict);
+    hold_judgement_free(&judgement);
+    return result == 1 ? 1 : -1;
+}
+
+static void committed(int result, void *arg)
+{
+    static const char *const events[] = { [OPENED] = "hold.opened",
+                                          [OPENED_REFUSED] = "hold.refused",
+                                          [OPENED_HELD_AGAIN] = "hold.held_again",
+                                          [OPENED_LATER] = "hold.not_opened_yet" };
+    struct opening *opening = arg;
+    struct hold_opener *opener = opening->opener;
+    struct hold *hold = opener->hold;
+    if (result != 1) {
+        put_off(opening, "a database error");
+        return;
+    }
+    log_info(events[opening->outcome], "id=in%" PRId64, opening->held.inbound_id);
+    if (opening->reported)
+        reporter_poke(hold->parts->reporter);
+    bool is_opened = opening->outcome == OPENED;
+    if (is_opened)
+        opener->last_id = opening->held.inbound_id;
+    end(opening);
+    if (is_opened)
+        hold->callbacks->on_opened(hold->ctx);
+}
+
+static void submit(struct opening *opening)
+{
+    const struct parts *parts = opening->opener->hold->parts;
+    set_state(opening, OPENING_COMMITTING);
+    opening->now = clock_wall_ms(parts->clock);
+    store_submit(parts->store, commit, committed, opening);
+}
+
+/* ---- the content ---- */
+
+static void keep(void *arg)
+{
+    struct opening *opening = arg;
+    opening->is_kept = store_draft_keep(opening->draft) == 1;
+}
+
+static void kept(void *arg)
+{
+    struct opening *opening = arg;
+    if (opening->is_kept)
+        submit(opening);
+    else
+        put_off(opening, "its content can't be written");
+}
+
+static void begin_keeping(struct opening *opening)
+{
+    const struct parts *parts = opening->opener->hold->parts;
+    opening->draft = store_draft_new_fd(parts->store, opening->plain_fd, opening->size);
+    if (!store_draft_is_large(opening->draft)) {
+        submit(opening);
+        return;
+    }
+    set_state(opening, OPENING_KEEPING);
+    background_submit(parts->background, keep, kept, discarded, opening);
+}
+
+static void judge_files(struct opening *opening, const struct convert_in_result *result)
+{
+    char start[ATTACHMENT_START_MAX];
+    struct attachment_look look = { .look = result->is_doubtful ? POLICY_LOOK_UNREADABLE : POLICY_LOOK_DONE };
+    ssize_t len = pread(opening->plain_fd, start, sizeof start, 0);
+    if (len < 0 || !attachment_look_read(result, opening->size, start, (size_t)len, &look))
+        look.look = POLICY_LOOK_FAILED;
+    struct attachment_ruling ruling = attachment_look_rule(&look, opening->files_rule);
+    const struct policy_attachment_facts facts = { .from = opening->held.author,
+                                                   .recipient = opening->row.recipients[0].address,
+                                                   .allowed = ruling.allowed,
+                                                   .look = ruling.look,
+                                                   .refused = ruling.refused.name ? &ruling.refused : NULL };
+    opening->files = policy_judge_attachments(&facts);
+    attachment_ruling_free(&ruling);
+    attachment_look_free(&look);
+}
+
+static void on_converted(struct convert_in_result *result, void *ctx)
+{
+    struct opening *opening = ctx;
+    if (!result->ok) {
+        put_off(opening, result->error);
+        return;
+    }
+    judge_files(opening, result);
+    begin_keeping(opening);
+}
+
+static void begin_looking(struct opening *opening)
+{
+    const struct parts *parts = opening->opener->hold->parts;
+    const struct convert_in_request request = {
+        .mail_fd = opening->plain_fd,
+        .mail_size = opening->size,
+        .options = { .is_automatic = opening->row.is_generated,
+                     .body = (enum convert_body_choice)parts->config->content.body,
+                     .history = (enum convert_history_mode)parts->config->content.quote },
+    };
+    set_state(opening, OPENING_LOOKING);
+    if (convert_mail_in(parts->convert, &request, on_converted, opening) != 1)
+        put_off(opening, "the convert workers are busy");
+}
+
+static void unseal(void *arg)
+{
+    struct opening *opening = arg;
+    const struct hold *hold = opening->opener->hold;
+    int result =
+        seal_open_file(hold_key(hold), opening->held.author, opening->sealed_fd, opening->plain_fd, &opening->size);
+    opening->unsealed = result == 1 ? UNSEALED : result == 0 ? UNSEALED_NOT : UNSEALED_NO_ROOM;
+}
+
+static void unsealed(void *arg)
+{
+    static const char *const words[] = {
+        [UNSEALED_NOT] = "it is damaged, or sealed with another key", [UNSEALED_NO_ROOM] = "there is no room to open it"
+    };
+    struct opening *opening = arg;
+    if (opening->unsealed != UNSEALED)
+        put_off(opening, words[opening->unsealed]);
+    else if (opening->files_rule)
+        begin_looking(opening);
+    else
+        begin_keeping(opening);
+}
+
+/* ---- whose turn it is ---- */
+
+/* What is worth a word was said: that the content is missing, that the key is. */
+static void begin(struct hold_opener *opener, struct opening *opening)
+{
+    const struct parts *parts = opener->hold->parts;
+    int64_t sealed_size;
+    opener->opening = opening;
+    if (store_content_open(store_reader(parts->store), opening->row.content_id, &opening->sealed_fd, &sealed_size) !=
+        1) {
+        put_off(opening, "its content is missing from state_dir");
+        return;
+    }
+    bool is_small = opening->held.size < STORE_BLOB_MAX;
+    opening->plain_fd =
+        is_small ? memfd_create("opened", MFD_CLOEXEC) : tmpfile_new(store_content_directory(parts->store));
+    if (opening->plain_fd < 0) {
+        put_off(opening, "there is no room to open it");
+        return;
+    }
+    set_state(opening, OPENING_UNSEALING);
+    background_submit(parts->background, unseal, unsealed, discarded, opening);
+}
+
+/* In whose name it will be posted has an alias? */
+static bool has_alias(struct store_db *db, const struct store_held *held, int64_t correspondent_id)
+{
+    struct store_correspondent correspondent;
+    int found = correspondent_id ? store_correspondent_find(db, correspondent_id, &correspondent)
+                                 : store_correspondent_find_by_address(db, held->author, &correspondent);
+    bool has = found == 1 && correspondent.alias;
+    if (found == 1)
+        store_correspondent_free(&correspondent);
+    return has;
+}
+
+/* What is refused, or held again, needs no alias. */
+static bool is_ready(struct store_db *db, struct opening *opening)
+{
+    struct hold_judgement judgement;
+    if (hold_judge(db, &opening->held, &opening->row, &opening->rules, opening->now, &judgement) != 1)
+        return false;
+    bool is_let_in = judgement.verdict.decision == POLICY_ACCEPT && !judgement.is_suspended;
+    bool ready = !is_let_in || has_alias(db, &opening->held, judgement.correspondent_id);
+    opening->files_rule = is_let_in && judgement.attachments ? xstrdup(judgement.attachments) : NULL;
+    hold_judgement_free(&judgement);
+    return ready;
+}
+
+static bool is_skipped(const struct hold_opener *opener, int64_t id)
+{
+    for (size_t i = 0; i < opener->skipped_count; i++)
+        if (opener->skipped[i] == id)
+            return true;
+    return false;
+}
+
+/* NULL: it can't be opened now. */
+static struct opening *prepare(struct hold_opener *opener, int64_t id)
+{
+    struct hold *hold = opener->hold;
+    struct store_db *db = store_reader(hold->parts->store);
+    struct opening *opening = xcalloc(1, sizeof *opening);
+    char key_id[SEAL_ID_SIZE];
+    *opening = (struct opening){ .opener = opener, .sealed_fd = -1, .plain_fd = -1 };
+    opening->rules = hold_rules_of(hold->parts->config);
+    opening->now = clock_wall_ms(hold->parts->clock);
+    seal_key_id(hold_key(hold), key_id);
+    if (store_held_find(db, id, &opening->held) == 1 && strcmp(opening->held.key_id, key_id) == 0 &&
+        store_inbound_find(db, id, &opening->row) == 1 && opening->row.recipient_count == 1 && is_ready(db, opening) &&
+        hold_read_facts(hold, &opening->held, &opening->facts) == 1)
+        return opening;
+    opening_free(opening);
+    return NULL;
+}
+
+struct released {
+    int64_t ids[LOOKED_AT];
+    size_t count;
+};
+
+static void collect(int64_t inbound_id, void *ctx)
+{
+    struct released *released = ctx;
+    released->ids[released->count++] = inbound_id;
+}
+
+/* Is the last one still to be given its thread? One that was put off waits for something that may take long. */
+static bool is_last_on_its_way(struct hold_opener *opener)
+{
+    struct store_inbound row;
+    if (!opener->last_id || store_inbound_find(store_reader(opener->hold->parts->store), opener->last_id, &row) != 1)
+        return false;
+    bool is = row.state == STORE_QUEUE_WAITING && !row.last_error[0];
+    store_inbound_free(&row);
+    if (!is)
+        opener->last_id = 0;
+    return is;
+}
+
+bool hold_opener_look(struct hold_opener *opener)
+{
+    struct hold *hold = opener->hold;
+    struct released released = { .count = 0 };
+    if (!opener->is_online || !hold_key(hold))
+        return false;
+    if (opener->skipped_count > 0 && clock_monotonic_ms(hold->parts->clock) >= opener->skipped_until)
+        opener->skipped_count = 0;
+    if (store_held_list_released(store_reader(hold->parts->store), LOOKED_AT, collect, &released) != 1 ||
+        released.count == 0) {
+        opener->seen = 0;
+        return false;
+    }
+    hold->has_chores = hold->has_chores || released.count > opener->seen; /* their authors need aliases */
+    opener->seen = released.count;
+    if (opener->opening || is_last_on_its_way(opener))
+        return true;
+    for (size_t i = 0; i < released.count; i++) {
+        struct opening *opening = is_skipped(opener, released.ids[i]) ? NULL : prepare(opener, released.ids[i]);
+        if (!opening)
+            continue;
+        begin(opener, opening);
+        return true;
+    }
+    return true;
+}
+
+void hold_opener_set_online(struct hold_opener *opener, bool online)
+{
+    opener->is_online = online;
+}
+
+struct hold_opener *hold_opener_new(struct hold *hold)
+{
+    struct hold_opener *opener = xcalloc(1, sizeof *opener);
+    opener->hold = hold;
+    return opener;
+}
+
+void hold_opener_free(struct hold_opener **opener)
+{
+    if ((*opener)->opening)
+        opening_free((*opener)->opening);
+    free(*opener);
+    *opener = NULL;
+}

@@ -1,0 +1,613 @@
+/* Tests of hold on a fake clock: decisions about sealed mail, its end, and its opening. */
+#include "tests/unit/mapping_store_fixture.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/background.h"
+#include "base/seal.h"
+#include "base/strbuf.h"
+#include "gateway/config.h"
+#include "gateway/hold_internal.h"
+#include "gateway/mapping_change.h"
+#include "gateway/parts.h"
+#include "gateway/report.h"
+#include "gateway/signed_id.h"
+#include "mapping/store_content.h"
+#include "mapping/store_draft.h"
+#include "mapping/store_member.h"
+#include "mapping/store_trace.h"
+
+enum { MINUTE = 60 * 1000, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+enum { F = STORE_NOTIFY_FAILURE, S = STORE_NOTIFY_SUCCESS, N = STORE_NOTIFY_NEVER };
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+static const int64_t start = INT64_C(1795600000000);
+static const uint8_t secret[32] = { 7 };
+static char domain[] = "silo.example.org", hostname[] = "gw.example.org";
+
+struct scene {
+    struct store_fixture *fixture;
+    struct config config;
+    struct parts parts;
+    struct signed_id *ids;
+    char key[128];
+    struct store_target alice, carol;
+    unsigned opened;
+    bool is_found;
+    char *problem;
+};
+
+static int setup(void **state)
+{
+    struct store_fixture *fixture = calloc(1, sizeof *fixture);
+    store_fixture_prepare(fixture);
+    loop_free(&fixture->loop);
+    clock_free(&fixture->clock);
+    fixture->clock = clock_new_fake(1000, start);
+    fixture->loop = loop_new(fixture->clock);
+    store_fixture_open(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static void ignore(void *ctx)
+{
+    (void)ctx;
+}
+
+static void count_opened(void *ctx)
+{
+    struct scene *scene = ctx;
+    scene->opened++;
+}
+
+static const struct hold_callbacks callbacks = { .on_opened = count_opened, .on_chores = ignore };
+
+static int64_t now_of(const struct scene *scene)
+{
+    return clock_wall_ms(scene->fixture->clock);
+}
+
+static void open_hold(struct scene *scene)
+{
+    scene->parts.hold = hold_new(&scene->parts, &callbacks, scene);
+    hold_start(scene->parts.hold);
+}
+
+static void found(const char *problem, void *ctx)
+{
+    struct scene *scene = ctx;
+    scene->is_found = true;
+    free(scene->problem);
+    scene->problem = problem ? strdup(problem) : NULL;
+}
+
+static void find_key(struct scene *scene)
+{
+    scene->is_found = false;
+    hold_find_key(scene->parts.hold, found, ignore, scene);
+    store_fixture_wait(scene->fixture, &scene->is_found);
+}
+
+static struct store_target add_member(struct store_db *db, const char *alias, const char *uid)
+{
+    struct store_target target = { 0 };
+    const char *reason;
+    assert_int_equal(store_member_add(db, alias, NULL, start, &target.member_id, &reason), 1);
+    assert_int_equal(store_member_learn_uid(db, alias, uid), 1);
+    return target;
+}
+
+static void open_scene(struct scene *scene, void **state)
+{
+    *scene =
+        (struct scene){ .fixture = *state,
+                        .config = { .domain = domain, .hostname = hostname, .hold = { .for_ms = INT64_C(7) * DAY } } };
+    snprintf(scene->key, sizeof scene->key, "%s/hold.key", scene->fixture->directory);
+    scene->config.hold_key = scene->key;
+    scene->ids = signed_id_new(secret, domain, hostname);
+    scene->parts = (struct parts){ .loop = scene->fixture->loop,
+                                   .clock = scene->fixture->clock,
+                                   .store = scene->fixture->store,
+                                   .config = &scene->config,
+                                   .background = background_new(scene->fixture->loop),
+                                   .reporter = reporter_new(&scene->config, scene->ids, ignore, NULL) };
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    scene->alice = add_member(db, "Alice Member", "uid-alice");
+    scene->carol = add_member(db, "Carol Member", "uid-carol");
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+    open_hold(scene);
+    find_key(scene);
+    assert_null(scene->problem);
+}
+
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void is_done(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* Lets everybody do what is to be done now: timers, the background thread's jobs, operations, and what follows from them. */
+static void settle(struct scene *scene)
+{
+    enum { STEPS = 8 }; /* expiring, unsealing, keeping, committing, each with its timer */
+    for (int i = 0; i < STEPS; i++) {
+        bool is_over = false;
+        loop_turn(scene->fixture->loop);
+        background_submit(scene->parts.background, do_nothing, is_done, is_done, &is_over);
+        store_fixture_wait(scene->fixture, &is_over);
+        store_fixture_wait_for_all(scene->fixture);
+    }
+    loop_turn(scene->fixture->loop);
+}
+
+static void pass(struct scene *scene, int64_t ms)
+{
+    clock_advance(scene->fixture->clock, ms);
+    settle(scene);
+}
+
+static void close_scene(struct scene *scene)
+{
+    settle(scene);
+    background_free(&scene->parts.background);
+    hold_free(&scene->parts.hold);
+    reporter_free(&scene->parts.reporter);
+    signed_id_free(&scene->ids);
+    free(scene->problem);
+    assert_int_equal(scene->fixture->errors, 0);
+}
+
+/* What is held. */
+struct mail {
+    const char *author;
+    struct store_target to; /* 0: Alice */
+    unsigned notify;
+    bool is_unproven, is_automatic;
+    int64_t size;       /* of the content; 0: a few octets */
+    const char *sender; /* NULL: the author */
+};
+
+static int64_t read_content(void *ctx, int64_t offset, void *out, size_t len)
+{
+    (void)ctx;
+    memset(out, 'a' + (int)(offset % 7), len);
+    return (int64_t)len;
+}
+
+static int64_t hold_one(struct scene *scene, const struct mail *mail)
+{
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    const struct seal_key *key = hold_key(scene->parts.hold);
+    int64_t size = mail->size ? mail->size : 100, content_id, id;
+    int fd = memfd_create("sealed", MFD_CLOEXEC);
+    char key_id[SEAL_ID_SIZE];
+    size_t facts_len;
+    struct hold_facts facts = { .message_id = strdup("1@example.com"),
+                                .subject = strdup("Hi"),
+                                .references = strdup("") };
+    struct strbuf text;
+    strbuf_init(&text, 1000);
+    hold_facts_add(&facts, &text);
+    hold_facts_free(&facts);
+    seal_key_id(key, key_id);
+    assert_int_equal(seal_file(key, mail->author, read_content, NULL, size, fd), 1);
+    struct store_draft *draft = store_draft_new_fd(scene->fixture->store, fd, seal_file_size(size));
+    assert_int_equal(store_draft_keep(draft), 1);
+    assert_int_equal(store_content_add(db, draft, &content_id), 1);
+    struct store_inbound_new row = { .kind = STORE_INBOUND_MAIL,
+                                     .sender = mail->sender ? mail->sender : mail->author,
+                                     .from_address = mail->author,
+                                     .is_sender_proven = !mail->is_unproven,
+                                     .is_automatic = mail->is_automatic,
+                                     .content_id = content_id,
+                                     .size = size,
+                                     .now = now_of(scene),
+                                     .is_pending = true };
+    assert_int_equal(store_inbound_add(db, &row, &id), 1);
+    struct store_inbound_recipient_new to = { .target = mail->to.member_id ? mail->to : scene->alice,
+                                              .address = "alice@silo.example.org",
+                                              .notify = mail->notify };
+    assert_int_equal(store_inbound_add_recipient(db, id, &to), 1);
+    uint8_t *sealed = seal_text(key, mail->author, text.data, text.len, &facts_len);
+    uint8_t repetition[STORE_REPETITION_SIZE] = { (uint8_t)id };
+    struct store_held_new held = { .author = mail->author,
+                                   .domain = strchr(mail->author, '@') + 1,
+                                   .target = to.target,
+                                   .key_id = key_id,
+                                   .proof = "dmarc=pass dkim=no assumed=no peer=no",
+                                   .repetition = repetition,
+                                   .facts = sealed,
+                                   .facts_len = facts_len,
+                                   .size = size,
+                                   .expires_at = now_of(scene) + scene->config.hold.for_ms };
+    assert_int_equal(store_held_add(db, id, &held), 1);
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+    store_draft_free(&draft);
+    close(fd);
+    free(sealed);
+    strbuf_free(&text);
+    return id;
+}
+
+static enum store_queue_state state_of(struct scene *scene, int64_t id)
+{
+    struct store_inbound row;
+    assert_int_equal(store_inbound_find(store_reader(scene->fixture->store), id, &row), 1);
+    enum store_queue_state state = row.state;
+    store_inbound_free(&row);
+    return state;
+}
+
+static bool is_released(struct scene *scene, int64_t id)
+{
+    struct store_held held;
+    bool is = store_held_find(store_reader(scene->fixture->store), id, &held) == 1 && held.released_at;
+    store_held_free(&held);
+    return is;
+}
+
+/* A mapping that is as it says. */
+static int64_t decide(struct scene *scene, const char *text, struct store_target target, enum store_mapping_state state,
+                      const struct mapping_limits *limits)
+{
+    static const struct store_actor root = { .channel = "cli", .name = "root" };
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    struct mapping_change change = { .actor = &root, .reason = "", .now = now_of(scene), .hold = scene->parts.hold };
+    struct mapping_result result;
+    struct subject subject;
+    const char *wrong;
+    assert_int_equal(subject_parse(text, SMTP_CASE_FOLDED, &subject, &wrong), 1);
+    const struct mapping_wish wish = { .subject = &subject, .target = target, .limits = limits };
+    assert_int_equal(
+        (state == STORE_MAPPING_DENIED ? mapping_change_block : mapping_change_request)(db, &change, &wish, &result),
+        1);
+    int64_t id = result.mapping.id;
+    mapping_result_clear(&result);
+    static const enum mapping_act acts[] = { MAPPING_APPROVE, MAPPING_SUSPEND, MAPPING_REVOKE };
+    size_t steps = state == STORE_MAPPING_APPROVED ? 1 : state == STORE_MAPPING_SUSPENDED ? 2 : 0;
+    for (size_t i = 0; i < steps; i++) {
+        assert_int_equal(mapping_change_state(db, &change, id, acts[i], NULL, &result), 1);
+        mapping_result_clear(&result);
+    }
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+    return id;
+}
+
+static void give_alias(struct scene *scene, const char *address)
+{
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    int64_t id;
+    assert_int_equal(store_correspondent_ensure(db, address, start, &id), 1);
+    assert_int_equal(store_correspondent_set_alias(db, id, address), 1);
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+}
+
+static int64_t reports(struct scene *scene)
+{
+    int64_t n;
+    assert_int_equal(store_queue_count(store_reader(scene->fixture->store), STORE_QUEUE_OUT, STORE_QUEUE_ROUTED, &n),
+                     1);
+    return n;
+}
+
+static void a_decision_is_about_whom_it_says(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    enum { STAYS, RELEASED, DROPPED };
+    const struct store_target all = { 0 };
+    const struct mapping_limits outward = { .has_direction = true, .direction = STORE_DIRECTION_OUT };
+    const struct {
+        const char *subject;
+        const struct store_target *target;
+        enum store_mapping_state state;
+        const struct mapping_limits *limits;
+        const char *author;
+        int fate;
+    } rows[] = {
+        { "a1@example.com", &scene.alice, STORE_MAPPING_APPROVED, NULL, "a1@example.com", RELEASED },
+        { "a2@example.com", &scene.alice, STORE_MAPPING_APPROVED, NULL, "x2@example.com", STAYS },
+        { "a3@example.com", &scene.carol, STORE_MAPPING_APPROVED, NULL, "a3@example.com", STAYS },
+        { "a4@example.com", &all, STORE_MAPPING_APPROVED, NULL, "a4@example.com", RELEASED },
+        { "*@five.example", &scene.alice, STORE_MAPPING_APPROVED, NULL, "a@five.example", RELEASED },
+        { "*@six.example", &scene.alice, STORE_MAPPING_APPROVED, NULL, "a@sub.six.example", STAYS },
+        { "a7@example.com", &scene.alice, STORE_MAPPING_APPROVED, &outward, "a7@example.com", STAYS },
+        { "a8@example.com", &scene.alice, STORE_MAPPING_REQUESTED, NULL, "a8@example.com", STAYS },
+        { "a9@example.com", &scene.alice, STORE_MAPPING_DENIED, NULL, "a9@example.com", DROPPED },
+        { "*@ten.example", &all, STORE_MAPPING_DENIED, NULL, "a@ten.example", DROPPED },
+        { "a11@example.com", &scene.carol, STORE_MAPPING_DENIED, NULL, "a11@example.com", STAYS },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int64_t id = hold_one(&scene, &(struct mail){ .author = rows[i].author });
+        decide(&scene, rows[i].subject, *rows[i].target, rows[i].state, rows[i].limits);
+        print_message("row %zu\n", i);
+        assert_int_equal(state_of(&scene, id), rows[i].fate == DROPPED ? STORE_QUEUE_DROPPED : STORE_QUEUE_PENDING);
+        assert_int_equal(is_released(&scene, id), rows[i].fate == RELEASED);
+    }
+    close_scene(&scene);
+}
+
+static void senders_hear_what_they_are_entitled_to(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    static const struct {
+        struct mail mail;
+        bool is_told;
+    } rows[] = {
+        { { .author = "bob1@example.com" }, true },
+        { { .author = "bob2@example.com", .notify = F }, true },
+        { { .author = "bob3@example.com", .notify = N }, false },
+        { { .author = "bob4@example.com", .notify = S }, false },
+        { { .author = "bob5@example.com", .is_unproven = true }, false },
+        { { .author = "bob6@example.com", .is_unproven = true, .notify = F }, false },
+        { { .author = "bob7@example.com", .is_automatic = true }, false },
+        { { .author = "bob8@example.com", .is_automatic = true, .notify = F }, true },
+        { { .author = "bob9@example.com", .sender = "" }, false },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int64_t before = reports(&scene), id = hold_one(&scene, &rows[i].mail);
+        decide(&scene, rows[i].mail.author, scene.alice, STORE_MAPPING_DENIED, NULL);
+        print_message("row %zu\n", i);
+        assert_int_equal(state_of(&scene, id), STORE_QUEUE_DROPPED);
+        assert_int_equal(reports(&scene) - before, rows[i].is_told);
+    }
+    close_scene(&scene);
+}
+
+static void what_nobody_decides_about_expires(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t first = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    pass(&scene, INT64_C(2) * DAY);
+    int64_t second = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    int64_t third = hold_one(&scene, &(struct mail){ .author = "carol@example.com" });
+    decide(&scene, "carol@example.com", scene.alice, STORE_MAPPING_APPROVED, NULL);
+    pass(&scene, INT64_C(5) * DAY - 1);
+    assert_int_equal(state_of(&scene, first), STORE_QUEUE_PENDING);
+    assert_int_equal(reports(&scene), 0);
+    pass(&scene, 1);
+    pass(&scene, MINUTE);
+    assert_int_equal(state_of(&scene, first), STORE_QUEUE_DROPPED);
+    assert_int_equal(state_of(&scene, second), STORE_QUEUE_PENDING);
+    assert_int_equal(reports(&scene), 1);
+    hold_free(&scene.parts.hold); /* the daemon is not running when it would be over */
+    clock_advance(scene.fixture->clock, INT64_C(5) * DAY);
+    open_hold(&scene);
+    settle(&scene);
+    assert_int_equal(state_of(&scene, second), STORE_QUEUE_DROPPED);
+    assert_int_equal(state_of(&scene, third), STORE_QUEUE_PENDING); /* somebody has decided */
+    assert_int_equal(reports(&scene), 2);
+    close_scene(&scene);
+}
+
+/* The poster's part. */
+static void route(struct scene *scene, int64_t id)
+{
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    assert_int_equal(store_inbound_finish(db, id, STORE_QUEUE_SETTLED), 1);
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+}
+
+static void released_mail_is_opened_in_order(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t ids[4];
+    static const int64_t sizes[] = { 100, 400 * 1024, 0, 70 * 1024 };
+    for (size_t i = 0; i < COUNT(ids); i++)
+        ids[i] = hold_one(&scene, &(struct mail){ .author = "bob@example.com", .size = sizes[i] });
+    decide(&scene, "bob@example.com", scene.alice, STORE_MAPPING_APPROVED, NULL);
+    pass(&scene, MINUTE); /* the silo is away */
+    assert_int_equal(state_of(&scene, ids[0]), STORE_QUEUE_PENDING);
+    hold_set_online(scene.parts.hold, true);
+    pass(&scene, MINUTE); /* there is no alias yet */
+    assert_int_equal(state_of(&scene, ids[0]), STORE_QUEUE_PENDING);
+    give_alias(&scene, "bob@example.com");
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        struct store_inbound row;
+        char content[8] = "";
+        int fd;
+        int64_t size;
+        pass(&scene, MINUTE);
+        pass(&scene, MINUTE); /* the next waits until this one has a thread */
+        assert_int_equal(scene.opened, i + 1);
+        assert_int_equal(store_inbound_find(store_reader(scene.fixture->store), ids[i], &row), 1);
+        assert_int_equal(row.state, STORE_QUEUE_WAITING);
+        assert_string_equal(row.message_id, "1@example.com");
+        assert_true(row.received_at > start); /* it is tried as long as mail that came now */
+        assert_true(row.correspondent_id && row.recipients[0].mapping_id);
+        assert_int_equal(store_content_open(store_reader(scene.fixture->store), row.content_id, &fd, &size), 1);
+        assert_int_equal(size, sizes[i] ? sizes[i] : 100);
+        assert_int_equal(pread(fd, content, 3, 0), 3);
+        assert_string_equal(content, "aaa");
+        close(fd);
+        store_inbound_free(&row);
+        route(&scene, ids[i]);
+    }
+    struct store_held_sum sum;
+    assert_int_equal(store_held_measure(store_reader(scene.fixture->store), &sum), 1);
+    assert_int_equal(sum.count, 0);
+    close_scene(&scene);
+}
+
+static void limits_of_the_approval_are_asked_about_again(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    hold_set_online(scene.parts.hold, true);
+    const struct mapping_limits small = { .has_max_size = true, .max_size = 1024 };
+    const struct mapping_limits signed_only = { .has_proof = true, .proof = STORE_PROOF_DKIM };
+    const struct mapping_limits one_a_day = { .has_daily = true, .daily = 1 };
+    const struct mapping_limits until_soon = { .has_expiry = true, .expires_at = start + HOUR };
+    const struct {
+        const char *author;
+        const struct mapping_limits *limits;
+        enum store_mapping_state mapping;
+        int64_t size, later;
+        enum store_queue_state state;
+        int told;
+    } rows[] = {
+        { "a1@example.com", &small, STORE_MAPPING_APPROVED, 1000, 0, STORE_QUEUE_WAITING, 0 },
+        { "a2@example.com", &small, STORE_MAPPING_APPROVED, 2000, 0, STORE_QUEUE_DROPPED, 1 },
+        { "a3@example.com", &signed_only, STORE_MAPPING_APPROVED, 0, 0, STORE_QUEUE_DROPPED, 1 },
+        { "a4@example.com", &one_a_day, STORE_MAPPING_APPROVED, 0, 0, STORE_QUEUE_WAITING, 0 },
+        { "a5@example.com", NULL, STORE_MAPPING_SUSPENDED, 0, 0, STORE_QUEUE_PENDING, 0 },
+        { "a6@example.com", &until_soon, STORE_MAPPING_APPROVED, 0, 2 * HOUR, STORE_QUEUE_DROPPED, 1 },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int64_t before = reports(&scene);
+        int64_t id = hold_one(&scene, &(struct mail){ .author = rows[i].author, .size = rows[i].size });
+        decide(&scene, rows[i].author, scene.alice, rows[i].mapping, rows[i].limits);
+        clock_advance(scene.fixture->clock, rows[i].later);
+        give_alias(&scene, rows[i].author);
+        hold_poke(scene.parts.hold);
+        settle(&scene);
+        print_message("row %zu\n", i);
+        assert_int_equal(state_of(&scene, id), rows[i].state);
+        assert_int_equal(reports(&scene) - before, rows[i].told);
+        if (rows[i].state == STORE_QUEUE_WAITING)
+            route(&scene, id);
+        assert_false(is_released(&scene, id)); /* of what is suspended another decision may come */
+    }
+    close_scene(&scene);
+}
+
+static void one_mail_alone_can_be_released(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    hold_set_online(scene.parts.hold, true);
+    int64_t first = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    int64_t second = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    assert_int_equal(hold_release(db, second, "cli root", now_of(&scene)), 1);
+    assert_int_equal(hold_release(db, second, "cli root", now_of(&scene)), 0);
+    assert_int_equal(hold_release(db, second + 1, "cli root", now_of(&scene)), 0);
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    give_alias(&scene, "bob@example.com");
+    hold_poke(scene.parts.hold);
+    settle(&scene);
+    assert_int_equal(state_of(&scene, first), STORE_QUEUE_PENDING);
+    assert_int_equal(state_of(&scene, second), STORE_QUEUE_WAITING);
+    close_scene(&scene);
+}
+
+static void without_its_key_held_mail_stays_until_it_expires(void **state)
+{
+    struct scene scene;
+    char away[160];
+    open_scene(&scene, state);
+    int64_t first = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    int64_t second = hold_one(&scene, &(struct mail){ .author = "carol@example.com" });
+    decide(&scene, "bob@example.com", scene.alice, STORE_MAPPING_APPROVED, NULL);
+    give_alias(&scene, "bob@example.com");
+    hold_free(&scene.parts.hold);
+    snprintf(away, sizeof away, "%s.away", scene.key);
+    assert_int_equal(rename(scene.key, away), 0);
+    open_hold(&scene); /* as a backup that was restored without it */
+    hold_set_online(scene.parts.hold, true);
+    pass(&scene, MINUTE);
+    char *problem = hold_problem(scene.parts.hold);
+    assert_non_null(strstr(problem, "2 held messages can't be opened"));
+    free(problem);
+    assert_int_equal(state_of(&scene, first), STORE_QUEUE_PENDING);
+    find_key(&scene); /* nor is another one made, with which the old one would be forgotten */
+    assert_non_null(scene.problem);
+    assert_int_equal(access(scene.key, F_OK), -1);
+    pass(&scene, INT64_C(7) * DAY + MINUTE);
+    assert_int_equal(state_of(&scene, second), STORE_QUEUE_DROPPED);
+    assert_int_equal(reports(&scene), 1);
+    assert_int_equal(state_of(&scene, first), STORE_QUEUE_PENDING);
+    hold_free(&scene.parts.hold);
+    assert_int_equal(rename(away, scene.key), 0);
+    open_hold(&scene);
+    hold_set_online(scene.parts.hold, true);
+    settle(&scene);
+    assert_int_equal(state_of(&scene, first), STORE_QUEUE_WAITING);
+    assert_null(hold_problem(scene.parts.hold));
+    close_scene(&scene);
+}
+
+static void what_is_damaged_holds_up_nobody_else(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t first = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    int64_t second = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    assert_int_equal(store_execute(db, "UPDATE content SET data = zeroblob(length(data)) WHERE id = 1", NULL), 1);
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    decide(&scene, "bob@example.com", scene.alice, STORE_MAPPING_APPROVED, NULL);
+    give_alias(&scene, "bob@example.com");
+    hold_set_online(scene.parts.hold, true);
+    settle(&scene);
+    pass(&scene, MINUTE);
+    assert_int_equal(state_of(&scene, first), STORE_QUEUE_PENDING);
+    assert_int_equal(state_of(&scene, second), STORE_QUEUE_WAITING);
+    close_scene(&scene);
+}
+
+static bool skip_none(int64_t inbound_id, void *ctx)
+{
+    return inbound_id == *(int64_t *)ctx;
+}
+
+static void a_member_is_told_once_of_each_author_and_of_so_many_a_day(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t bob = hold_one(&scene, &(struct mail){ .author = "bob@example.com" }), none = 0;
+    int64_t eve = hold_one(&scene, &(struct mail){ .author = "eve@example.com" });
+    int64_t again = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    struct hold_contact contact;
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    assert_int_equal(store_contact_note(db, "bob@example.com", scene.alice.member_id, bob, start, start - DAY, 2), 1);
+    assert_int_equal(store_contact_note(db, "bob@example.com", scene.alice.member_id, again, start, start - DAY, 2), 0);
+    assert_int_equal(store_contact_note(db, "eve@example.com", scene.alice.member_id, eve, start + 1, start - DAY, 2),
+                     1);
+    assert_int_equal(store_contact_note(db, "x@example.com", scene.alice.member_id, eve, start, start - DAY, 2), 0);
+    assert_int_equal(store_contact_note(db, "bob@example.com", scene.carol.member_id, bob, start, start - DAY, 2), 1);
+    assert_int_equal(hold_find_contact(scene.parts.hold, db, skip_none, &none, &contact), 1);
+    assert_int_equal(contact.inbound_id, bob);
+    assert_string_equal(contact.alias, "Alice Member");
+    assert_non_null(strstr(contact.text, "mail from bob@example.com, \"Hi\""));
+    free(contact.alias);
+    free(contact.text);
+    assert_int_equal(hold_find_contact(scene.parts.hold, db, skip_none, &bob, &contact), 1);
+    assert_int_equal(contact.inbound_id, eve);
+    free(contact.alias);
+    free(contact.text);
+    assert_int_equal(store_contact_set_done(db, bob), 1);
+    assert_int_equal(store_contact_set_done(db, eve), 1);
+    assert_int_equal(hold_find_contact(scene.parts.hold, db, skip_none, &none, &contact), 0);
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    close_scene(&scene);
+}
+
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, store_fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE(a_decision_is_about_whom_it_says),
+        SCENE(senders_hear_what_they_are_entitled_to),
+        SCENE(what_nobody_decides_about_expires),
+        SCENE(released_mail_is_opened_in_order),
+        SCENE(limits_of_the_approval_are_asked_about_again),
+        SCENE(one_mail_alone_can_be_released),
+        SCENE(without_its_key_held_mail_stays_until_it_expires),
+        SCENE(what_is_damaged_holds_up_nobody_else),
+        SCENE(a_member_is_told_once_of_each_author_and_of_so_many_a_day),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
