@@ -498,6 +498,72 @@ static void test_nobody_gets_round_a_refusal(void **state)
     }
 }
 
+/* The example of docs/MANUAL.md, "Who may pass". */
+static void test_the_example_of_the_manual(void **state)
+{
+    (void)state;
+    enum { ALICE = 3, CAROL, TEAM };
+    static const struct proof proven = { .dmarc = AUTH_RESULT_PASS };
+    static const struct {
+        const char *subject;
+        int64_t member_id;
+        enum store_mapping_state state;
+        bool subaddresses;
+    } mappings[] = {
+        { "*@partner.example", ALICE, STORE_MAPPING_APPROVED, false },
+        { "*@*.partner.example", 0, STORE_MAPPING_APPROVED, false },
+        { "eve@partner.example", 0, STORE_MAPPING_DENIED, false },
+        { "bob@example.com", ALICE, STORE_MAPPING_APPROVED, true },
+        { "bob@example.com", 0, STORE_MAPPING_SUSPENDED, false },
+    };
+    static const struct {
+        const char *from;
+        struct store_target to;
+        int decides;
+        bool may_pass;
+    } rows[] = {
+        { "zoe@partner.example", { .member_id = ALICE }, 1, true },
+        { "zoe@partner.example", { .member_id = CAROL }, 0, false },
+        { "zoe@mail.partner.example", { .member_id = CAROL }, 2, true },
+        { "zoe@mail.partner.example", { .group_id = TEAM }, 0, false },
+        { "eve@partner.example", { .member_id = ALICE }, 3, false },
+        { "eve+x@partner.example", { .member_id = ALICE }, 3, false },
+        { "Eve@partner.example", { .member_id = ALICE }, 3, false },
+        { "bob+news@example.com", { .member_id = ALICE }, 4, true },
+        { "bob@example.com", { .member_id = CAROL }, 5, false },
+    };
+    struct store_mapping list[6];
+    for (size_t i = 0; i < 5; i++) {
+        list[i] = make_mapping();
+        list[i].id = (int64_t)i + 1;
+        list[i].subject = text(mappings[i].subject);
+        list[i].target.member_id = mappings[i].member_id;
+        list[i].state = mappings[i].state;
+        list[i].subaddresses = mappings[i].subaddresses;
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct policy_delivery_facts facts = make_facts(list, &proven);
+        facts.pair.count = 5;
+        facts.pair.address = rows[i].from;
+        facts.pair.target = rows[i].to;
+        facts.pair.local_case = SMTP_CASE_KEPT;
+        struct policy_verdict verdict = policy_judge_delivery(&facts);
+        assert_int_equal(verdict.decision == POLICY_ACCEPT, rows[i].may_pass);
+        assert_int_equal(verdict.mapping_id, rows[i].decides);
+    }
+    /* "would not shut out Zoe: mapping 1 names Alice" */
+    list[5] = list[2];
+    list[5].subject = text("*@partner.example");
+    list[5].id = 6;
+    struct policy_delivery_facts facts = make_facts(list, &proven);
+    facts.pair.count = 6;
+    facts.pair.address = "zoe@partner.example";
+    facts.pair.target.member_id = ALICE;
+    assert_int_equal(policy_judge_delivery(&facts).mapping_id, 1);
+    list[0].state = STORE_MAPPING_REVOKED;
+    assert_int_equal(policy_judge_delivery(&facts).decision, POLICY_REJECT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_nobody_learns_of_mappings),
         cmocka_unit_test(test_nobody_gets_round_a_refusal),
         cmocka_unit_test(test_outbound),
+        cmocka_unit_test(test_the_example_of_the_manual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
