@@ -64,8 +64,9 @@ def gateway(stopped_gateway, alice, peers):
 
 
 @contextlib.contextmanager
-def connected(gateway, certificate, tls=True):
+def connected(gateway, certificate, tls=True, newest=ssl.TLSVersion.TLSv1_3):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = newest
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     if certificate:
@@ -118,6 +119,9 @@ def test_certificate_counts_for_its_session_alone(gateway, peers):
         assert known.docmd("XCLIENT", "ADDR=192.0.2.7")[0] == 220   # who is behind it now has shown nothing
         known.ehlo()
         assert send(known, PARTNER) == 550
+    with connected(gateway, peers.pinned, newest=ssl.TLSVersion.TLSv1_2) as old:
+        assert old.sock.version() == "TLSv1.2"
+        assert send(old, PARTNER) == 250
 
 
 def test_handshake_that_fails_harms_nobody_else(gateway, peers):
