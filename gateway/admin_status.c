@@ -12,6 +12,7 @@
 #include "gateway/hold.h"
 #include "gateway/parts.h"
 #include "gateway/relay.h"
+#include "gateway/verify.h"
 #include "mapping/store_queue_list.h"
 
 /* What is due and what is put off, of what waits or is routed; and since when the oldest is there. 1 or -1. */
@@ -157,6 +158,18 @@ static void add_postfix(struct admin_output *out, const struct postfix_statistic
     admin_output_string(out, "postfix_recipients_error", postfix->error);
 }
 
+/* Only when there is a listener for whose mail somebody has to find out who wrote it. */
+static void add_verify(struct admin_output *out, const struct verify *verify)
+{
+    if (!verify)
+        return;
+    struct verify_counts counts = verify_counts(verify);
+    admin_output_int(out, "verify_checked", (int64_t)counts.checked);
+    admin_output_int(out, "verify_failed", (int64_t)counts.failed);
+    admin_output_int(out, "verify_crashes", (int64_t)counts.crashes);
+    admin_output_int(out, "verify_under_way", counts.under_way);
+}
+
 void admin_status(struct admin_request *request)
 {
     struct admin_output *out = request->output;
@@ -181,6 +194,7 @@ void admin_status(struct admin_request *request)
     admin_output_string(out, "paused_because", status.busy ? status.busy_reason : NULL);
     add_numbers(out, &status);
     add_dns(out, gateway_parts(request->gateway)->resolver);
+    add_verify(out, gateway_parts(request->gateway)->verify);
     add_postfix(out, &status.postfix);
     add_relays(out, gateway_relay(request->gateway));
     admin_output_list(out, "queues");

@@ -105,6 +105,8 @@ bool inbound_proof_is_needed(struct mail *mail)
             is_needed = is_needed || mail->recipients[i].verdict.decision != decisions[i];
     }
     free(decisions);
+    if (!is_any_let_in)
+        mail->is_sender_proven = mail->evidence.is_sender_proven = false; /* was only supposed */
     return is_needed;
 }
 

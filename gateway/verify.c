@@ -27,6 +27,7 @@ struct verify {
     struct resolver *resolver;
     struct worker_pool *pool;
     struct check *checks;
+    struct verify_counts counts; /* checked, failed */
 };
 
 /* One check, over all its attempts. */
@@ -110,6 +111,8 @@ static void conclude(struct check *check, const struct sender_auth_result *resul
 {
     verify_done *done = check->done;
     void *ctx = check->ctx;
+    check->verify->counts.checked++;
+    check->verify->counts.failed += result == NULL;
     check_free(check);
     done(result, error, ctx);
 }
@@ -150,10 +153,7 @@ static void on_done(const struct worker_result *result, void *ctx)
 
 int verify_mail(struct verify *verify, const struct sender_auth_request *request, verify_done *done, void *ctx)
 {
-    unsigned count = 0;
-    for (const struct check *check = verify->checks; check; check = check->next)
-        count++;
-    int fd = count < VERIFY_WORKERS ? fcntl(request->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int fd = verify_counts(verify).under_way < VERIFY_WORKERS ? fcntl(request->fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (fd < 0)
         return 0;
     struct check *check = xcalloc(1, sizeof *check);
@@ -167,7 +167,11 @@ int verify_mail(struct verify *verify, const struct sender_auth_request *request
     return 0;
 }
 
-uint64_t verify_crashes(const struct verify *verify)
+struct verify_counts verify_counts(const struct verify *verify)
 {
-    return worker_pool_crashes(verify->pool);
+    struct verify_counts counts = verify->counts;
+    counts.crashes = worker_pool_crashes(verify->pool);
+    for (const struct check *check = verify->checks; check; check = check->next)
+        counts.under_way++;
+    return counts;
 }

@@ -38,5 +38,10 @@ typedef void verify_done(const struct sender_auth_result *result, const char *er
 int verify_mail(struct verify *verify, const struct sender_auth_request *request, verify_done *done, void *ctx)
     __attribute__((warn_unused_result));
 
-uint64_t verify_crashes(const struct verify *verify);
+struct verify_counts {
+    uint64_t checked, failed; /* since the start; failed: of these, those that nobody could check */
+    uint64_t crashes;         /* attempts that ended with their worker */
+    unsigned under_way;
+};
+struct verify_counts verify_counts(const struct verify *verify);
 _Noreturn void verify_worker_main(void);

@@ -26,12 +26,12 @@ def names():
 
 
 @pytest.fixture
-def door(stopped_gateway, names, alice):
-    """`door.mx` is the port. Bob may write to Alice."""
+def door(stopped_gateway, names, alice, request):
+    """`door.mx` is the port. Bob may write to Alice. A parameter is put into the section `policy`."""
     gateway = stopped_gateway
     gateway.mx = free_port()
     gateway.inside = free_port()
-    gateway.policy_extra = 'trust_arc_sealers = { "lists.example" }'
+    gateway.policy_extra = 'trust_arc_sealers = { "lists.example" }\n  ' + getattr(request, "param", "")
     gateway.extra = (gateway.listener("mx", gateway.mx, "smtp", 'tls = none\n  xclient = { "127.0.0.1" }') +
                      gateway.listener("inside", gateway.inside, "lmtp", 'tls = none\n  xforward = { "127.0.0.1" }') +
                      f'\nverify {{\n  resolver = {{ "{names.address}" }}\n  dns_timeout = "4s"\n}}\n')
@@ -149,6 +149,8 @@ def test_a_worker_that_dies(door, names, alice):
             killed.add(pid)
         assert outcome() == (times == 2)
     alice.receive_mail("Died 1")
+    status = door.ctl_json("status")
+    assert (status["verify_crashes"], status["verify_failed"]) == (3, 1)
 
 
 def test_stop_and_reload_while_it_is_checked(door, names, alice):
@@ -204,6 +206,16 @@ def test_some_of_its_recipients(door, folder, silo, alice):
     report = wait_until("he is told", lambda: read_maildir(door.maildir))[0]
     assert report["To"] == BOB and "5.7.1" in report.as_string()
     assert refusal(door.mx, new_mail("Forged, for both"), client=STRANGER, recipients=both).startswith("550 5.7.26")
+
+
+@pytest.mark.parametrize("door", ["unknown_senders = hold"], indirect=True)
+def test_strangers_are_held_when_they_are_proven(door, names):
+    """For a stranger may be let in, too, when somebody has approved of it."""
+    stranger = "carol@plain.example"
+    assert "held for approval" in deliver(door.mx, sign(new_mail("May I?", sender=stranger), "plain.example"), client=STRANGER, sender=stranger)
+    assert refusal(door.mx, new_mail("May I?", sender=stranger), client=STRANGER, sender=stranger).startswith("550 5.7.26")
+    names.behave("_domainkey.lists.example", "servfail")
+    assert refusal(door.mx, sign(new_mail("May I?", sender=LIST), "lists.example"), client=STRANGER, sender=LIST).startswith("451 4.7.0")
 
 
 @pytest.mark.parametrize("stopped_gateway", [RELEASE], indirect=True, ids=["release"])   # where the sandbox is whole
