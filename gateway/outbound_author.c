@@ -115,10 +115,10 @@ int outbound_find_author(struct store_db *db, struct arrival *arrival, struct ou
     *author_out = (struct outbound_author){ .uid = arrival->from_uid, .alias = xstrdup(claimed) };
     *problem_out = NULL;
     int found = find_member(db, author_out);
-    int is_admin = found < 0 ? -1 : admins_include(db, arrival->rules->admins, arrival->from_uid);
+    int is_admin = found != 0 ? found : admins_include(db, arrival->rules->admins, arrival->from_uid);
     if (is_admin < 0)
         return -1;
-    author_out->is_admin = is_admin;
+    author_out->is_admin = found == 0 && is_admin;
     if (!claimed[0])
         return 1;
     enum store_identity_verdict verdict = weigh_claim(db, arrival, claimed, arrival->from_uid, STORE_IDENTITY_MESSAGE);

@@ -63,8 +63,8 @@ struct outbound_author {
     int64_t member_id;  /* 0: no member of this gateway */
     const char *uid;    /* the arrival's */
     bool wants_reports; /* the member, of deliveries */
-    bool is_admin;
-    char *alias; /* the member's, or the one vouched for, else the one that the message names; "" */
+    bool is_admin;      /* and no member */
+    char *alias;        /* the member's, or the one vouched for, else the one that the message names; "" */
 };
 /* 1 known; 0: the message names an alias that is another's (*problem_out says so in words for its author; the caller
  * frees it); -1 database error. A member whose alias and uid were vouched for, and who has not answered yet, has answered

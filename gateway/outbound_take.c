@@ -237,27 +237,28 @@ int outbound_decide(struct taking *taking, const char *why_nobody, int (*send)(s
 }
 
 /* A message whose author and thread are known. */
-static int take_in_thread(struct taking *taking)
+/* 1 it is for the gateway itself, 0 not, -1. */
+static int is_for_gateway(const struct taking *taking)
 {
-    if (store_thread_list_parties(taking->db, taking->thread_id, collect_correspondent, taking) < 0)
-        return -1;
-    return outbound_decide(taking, "nobody outside is in this thread: write to the alias of an email correspondent",
-                           queue_mail, outbound_refuse);
+    const struct outbound_author *author = &taking->author;
+    if (!taking->thread_id || taking->arrival->problem || taking->count > 0 ||
+        (!author->member_id && !author->is_admin))
+        return 0;
+    return outbound_is_own_thread(taking->db, taking->arrival, taking->thread_id);
 }
 
 static int take(struct taking *taking)
 {
     struct arrival *arrival = taking->arrival;
     int found = outbound_find_thread(taking->db, arrival, &taking->author, &taking->thread_id, &taking->groups);
-    if (found < 0)
-        return -1;
     if (found == 0)
         taking->thread_id = 0;
-    int is_word = found == 1 && !arrival->problem && (taking->author.member_id || taking->author.is_admin)
-                      ? outbound_is_own_thread(taking->db, arrival, taking->thread_id)
-                      : 0;
-    if (is_word != 0)
-        return is_word < 0 ? -1 : outbound_take_words(taking);
+    if (found < 0 ||
+        (found == 1 && store_thread_list_parties(taking->db, taking->thread_id, collect_correspondent, taking) < 0))
+        return -1;
+    int is_words = is_for_gateway(taking);
+    if (is_words != 0)
+        return is_words < 0 ? -1 : outbound_take_words(taking);
     if (!taking->author.member_id && taking->groups.count == 0) {
         arrival->outcome = "not_a_member";
         return outbound_refuse(taking, outbound_why_not_a_member(taking));
@@ -268,7 +269,8 @@ static int take(struct taking *taking)
                     "start a new one\n");
     if (arrival->problem)
         return outbound_refuse(taking, arrival->problem);
-    return take_in_thread(taking);
+    return outbound_decide(taking, "nobody outside is in this thread: write to the alias of an email correspondent",
+                           queue_mail, outbound_refuse);
 }
 
 int outbound_run(struct store_db *db, struct arrival *arrival, int (*take_it)(struct taking *taking),

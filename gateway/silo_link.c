@@ -426,6 +426,7 @@ void silo_link_reconfigured(struct silo_link *link)
     store_account_free(&account);
     if (tmtp_client_get_state(link->client) == TMTP_CLIENT_STOPPED)
         tmtp_client_connect(link->client);
+    silo_link_poke(link); /* there may be other admins */
 }
 
 void silo_link_poke(struct silo_link *link)
