@@ -17,7 +17,9 @@
 
 struct config;
 struct hold;
+struct store_actor;
 struct store_db;
+struct store_mapping;
 
 /* What a gateway says to a new member; it comes to us when another gateway's administrator adds our own alias as one. */
 #define CONCIERGE_GREETING "Please answer with a ping: then email from people approved for you can reach you here."
@@ -62,3 +64,7 @@ struct concierge_effect {
  * database error. */
 int concierge_answer(struct store_db *db, const struct concierge_speech *speech, struct concierge_effect *effect_out)
     __attribute__((warn_unused_result));
+/* Writer only, in the operation that denied a request: the member who made it in the silo is told, unless they did it
+ * themselves. (What is granted is told by a ping from the new alias.) 1 or -1. */
+int concierge_tell_denied(struct store_db *db, const struct store_mapping *mapping, const struct store_actor *actor,
+                          int64_t now) __attribute__((warn_unused_result));

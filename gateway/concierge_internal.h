@@ -2,6 +2,7 @@
  *
  *   concierge.c          who speaks, whether they are answered, the answer as a whole
  *   concierge_mapping.c  orders about mappings
+ *   concierge_told.c     what they hear later of what they asked for
  *   concierge_list.c     what somebody may know: list, who is, pending
  */
 #pragma once

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/concierge.h"
 #include "gateway/hold.h"
 #include "mapping/store_admin.h"
 
@@ -125,6 +126,8 @@ static int settle_consequences(struct store_db *db, const struct mapping_change 
     else if (result == 1 && out->mapping.state == STORE_MAPPING_SUSPENDED &&
              strcmp(change->actor->channel, "gateway") == 0) /* a person knows what they have done */
         result = store_admin_event_add(db, STORE_ADMIN_SUSPENDED, out->mapping.id, change->now);
+    else if (result == 1 && out->mapping.state == STORE_MAPPING_DENIED && out->was == STORE_MAPPING_REQUESTED)
+        result = concierge_tell_denied(db, &out->mapping, change->actor, change->now);
     return result;
 }
 

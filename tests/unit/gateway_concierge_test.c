@@ -67,13 +67,19 @@ static int say(struct store_db *db, const struct concierge_speech *speech)
     return concierge_answer(db, speech, &effect);
 }
 
-/* The newest notice: whom it is to, and its text. */
-static void read_answer(struct store_db *db, char alias[static 100], char text[static 70000])
+static int64_t newest_notice(struct store_db *db)
+{
+    int64_t id;
+    assert_int_equal(store_fetch_int(db, "SELECT max(id) FROM inbound", NULL, &id), 1);
+    return id;
+}
+
+/* Whom it is to, and its text. */
+static void read_notice(struct store_db *db, int64_t id, char alias[static 100], char text[static 70000])
 {
     struct store_inbound row;
-    int64_t id, size;
+    int64_t size;
     int fd;
-    assert_int_equal(store_fetch_int(db, "SELECT max(id) FROM inbound", NULL, &id), 1);
     assert_int_equal(store_inbound_find(db, id, &row), 1);
     assert_int_equal(row.kind, STORE_INBOUND_NOTICE);
     assert_int_equal(row.recipient_count, 1);
@@ -93,7 +99,7 @@ static void expect(struct store_db *db, const char *uid, const char *text, const
     char alias[100];
     struct concierge_speech speech = speech_of(uid, text);
     assert_int_equal(say(db, &speech), 1);
-    read_answer(db, alias, answer);
+    read_notice(db, newest_notice(db), alias, answer);
     for (; *parts; parts++)
         if (!strstr(answer, *parts))
             fail_msg("\"%s\" of %s: \"%s\" is not in:\n%s", text, uid, *parts, answer);
@@ -148,7 +154,7 @@ static void help_shows_what_each_may_say(void **state)
     char alias[100];
     static char text[70000];
     EXPECT(db, "UIDALICE", "help", "- `invite ADDRESS", "- `list`", "Delivery reports are off.");
-    read_answer(db, alias, text);
+    read_notice(db, newest_notice(db), alias, text);
     assert_null(strstr(text, "approve"));
     EXPECT(db, "UIDADA", "help", "- `approve NUMBER", "- `invite ADDRESS");
     EXPECT(db, "UIDOLE", "?", "- `approve NUMBER");
@@ -280,6 +286,23 @@ static void an_admin_denies_suspends_and_resumes(void **state)
     EXPECT(db, "UIDALICE", "who is bob@example.com", "1: bob@example.com", "denied by Ada Admin", "not a partner");
     EXPECT(db, "UIDCAROL", "who is bob@example.com", "nothing is known");
     EXPECT(db, "UIDADA", "who is bob@example.com?", "1: bob@example.com for Alice Member, denied");
+    end(state);
+}
+
+static void who_has_asked_hears_that_it_was_turned_down(void **state)
+{
+    struct store_db *db = begin(state);
+    char alias[100];
+    static char text[70000];
+    EXPECT(db, "UIDALICE", "invite bob@example.com, carol@example.net", "1: ", "2: ");
+    EXPECT(db, "UIDADA", "deny 1 not a partner", "Denied.");
+    read_notice(db, newest_notice(db) - 1, alias, text);
+    assert_string_equal(alias, "Alice Member");
+    assert_non_null(strstr(text, "turned down"));
+    assert_non_null(strstr(text, "denied by Ada Admin on 2027-01-15: not a partner"));
+    int64_t before = newest_notice(db);
+    EXPECT(db, "UIDALICE", "revoke carol@example.net", "2: carol@example.net"); /* knows what they have done */
+    assert_int_equal(newest_notice(db), before + 1);
     end(state);
 }
 
@@ -419,6 +442,7 @@ int main(void)
         WITH_STORE(an_admin_s_alias_makes_no_admin),
         WITH_STORE(a_member_invites_and_an_admin_approves),
         WITH_STORE(an_admin_denies_suspends_and_resumes),
+        WITH_STORE(who_has_asked_hears_that_it_was_turned_down),
         WITH_STORE(what_an_admin_invites_is_open_at_once),
         WITH_STORE(one_order_that_can_t_be_done_stops_all),
         WITH_STORE(members_end_their_own_openings_only),
