@@ -123,7 +123,7 @@ static void unknown_member_wrote(const char *alias, void *ctx)
 static void mappings_changed(void *ctx)
 {
     struct gateway *gateway = ctx;
-    silo_link_poke(gateway->link);
+    gateway_poke_silo(gateway);
     gateway_poke_queues(gateway);
 }
 
