@@ -53,6 +53,7 @@ static int add_queue(struct admin_request *request, enum store_queue which, cons
 static void add_numbers(struct admin_output *out, const struct gateway_status *status)
 {
     admin_output_int(out, "mail_accepted", (int64_t)status->inbound.accepted);
+    admin_output_int(out, "mail_held", (int64_t)status->inbound.held);
     admin_output_int(out, "mail_repeated", (int64_t)status->inbound.repeated);
     admin_output_int(out, "mail_rejected", (int64_t)status->inbound.rejected);
     admin_output_int(out, "mail_deferred", (int64_t)status->inbound.deferred);

@@ -113,9 +113,10 @@ static struct smtp_reply reply_for(const struct mail *mail, const struct mail_re
     const char *part = mail->is_split ? ", but not for all recipients" : "";
     int64_t own = recipient->hold ? recipient->held_id : mail->id;
     queue_id_format(STORE_QUEUE_IN, recipient->repeated ? recipient->repeated : own, id);
+    const char *done = recipient->hold ? "held for approval" : "accepted";
     if (recipient->repeated)
-        return smtp_reply_make(250, "2.6.0", "accepted before as %s, not delivered again%s", id, part);
-    return smtp_reply_make(250, "2.6.0", "%s as %s%s", recipient->hold ? "held for approval" : "accepted", id, part);
+        return smtp_reply_make(250, "2.6.0", "%s before as %s, not delivered again%s", done, id, part);
+    return smtp_reply_make(250, "2.6.0", "%s as %s%s", done, id, part);
 }
 
 /* The one reply of SMTP: the first refusal, unless it is a report's to tell; else one with the id of a new entry, of one that is
