@@ -4,8 +4,8 @@
  * the same there is nothing to find out. So nobody makes us ask the DNS with mail that nobody here could get.
  *
  * The workers of verify.h do it, while the sender waits for its answer. Those that wait for a worker wait in the order in which
- * they came, but no author's domain has more than DOMAIN_MAX of the workers: its name servers may be slow, and they may be so for a purpose. A
- * mail that has waited for too long is answered 451, as is one that nobody could check. Nothing else is ever concluded from that.
+ * they came, but no author's domain and no client has more than SHARE_MAX of the workers: name servers may be slow, and they may be so for a
+ * purpose. A mail that has waited for too long is answered 451, as is one that nobody could check. Nothing else is ever concluded from that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@
 #include "smtp/smtp_server.h"
 
 enum {
-    DOMAIN_MAX = VERIFY_WORKERS / 2,
+    SHARE_MAX = VERIFY_WORKERS / 2,
     PROOF_TIMEOUT_MS =
         2 * 60 * 1000, /* of the ten minutes that senders wait (RFC 5321 section 4.5.3.2.6) files may take four more */
 };
@@ -35,10 +35,11 @@ enum {
 /* One mail, from the end of its data until it is known who wrote it. */
 struct proving {
     struct inbound *inbound;
-    struct proving *next;             /* in the order in which they came */
-    struct mail *mail;                /* NULL: it was answered, only the worker is waited for */
-    struct timer *timeout;            /* NULL likewise */
-    char domain[SMTP_DOMAIN_MAX + 1]; /* the author's */
+    struct proving *next;                  /* in the order in which they came */
+    struct mail *mail;                     /* NULL: it was answered, only the worker is waited for */
+    struct timer *timeout;                 /* NULL likewise */
+    char domain[SMTP_DOMAIN_MAX + 1];      /* the author's */
+    char client[SMTP_ORIGIN_ADDRESS_SIZE]; /* "" not known */
     enum proving_state {
         PROVING_WAITING,
         PROVING_UNDER_WAY, /* with a worker */
@@ -185,7 +186,13 @@ static bool begin(struct proving *proving)
     return taken == 1;
 }
 
-/* The first that waits and whose author's domain has not enough of the workers. NULL: none. */
+/* Do these two share what only so many may have at a time? */
+static bool are_alike(const struct proving *a, const struct proving *b)
+{
+    return strcasecmp(a->domain, b->domain) == 0 || (a->client[0] && strcmp(a->client, b->client) == 0);
+}
+
+/* The first that waits and whose likes have not enough of the workers. NULL: none. */
 static struct proving *find_next(const struct inbound *inbound)
 {
     unsigned busy = 0;
@@ -197,9 +204,9 @@ static struct proving *find_next(const struct inbound *inbound)
         unsigned same = 0;
         if (next->state != PROVING_WAITING)
             continue;
-        for (const struct proving *other = inbound->provings; other && same < DOMAIN_MAX; other = other->next)
-            same += other->state == PROVING_UNDER_WAY && strcasecmp(other->domain, next->domain) == 0;
-        if (same < DOMAIN_MAX)
+        for (const struct proving *other = inbound->provings; other && same < SHARE_MAX; other = other->next)
+            same += other->state == PROVING_UNDER_WAY && are_alike(other, next);
+        if (same < SHARE_MAX)
             return next;
     }
     return NULL;
@@ -233,6 +240,8 @@ void inbound_proof_begin(struct mail *mail)
     struct proving *proving = xcalloc(1, sizeof *proving);
     *proving = (struct proving){ .inbound = inbound, .mail = mail };
     memcpy(proving->domain, mail->header.from.domain, sizeof proving->domain);
+    snprintf(proving->client, sizeof proving->client, "%s",
+             client_of(mail, smtp_transaction_session(mail->transaction)));
     proving->timeout = timer_new(inbound->parts->loop, on_timeout, proving);
     timer_start(proving->timeout, PROOF_TIMEOUT_MS);
     struct proving **end = &inbound->provings;

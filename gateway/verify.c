@@ -137,8 +137,8 @@ static void on_done(const struct worker_result *result, void *ctx)
 {
     struct check *check = ctx;
     struct sender_auth_result found;
-    char problem[sizeof result->detail];
     if (result->outcome != WORKER_DONE) {
+        char problem[sizeof result->detail]; /* it may be tried again, and the result is gone */
         snprintf(problem, sizeof problem, "%s", result->detail);
         try_again(check, problem);
     } else if (result->code != 1) {

@@ -140,13 +140,11 @@ static void believe_sealer(struct check *check)
     struct auth_results results;
     if (auth_results_parse(oldest->auth_results, strlen(oldest->auth_results), &results) != 1)
         return;
-    enum auth_result dmarc = auth_results_dmarc(&results, check->author);
-    enum auth_result dkim = auth_results_dkim(&results, check->author);
-    if (dmarc == AUTH_RESULT_PASS)
-        snprintf(result->sealer, sizeof result->sealer, "%s", oldest->sealer);
-    if (dmarc == AUTH_RESULT_PASS)
-        result->dmarc = AUTH_RESULT_PASS;
-    if (dmarc == AUTH_RESULT_PASS && dkim == AUTH_RESULT_PASS)
+    if (auth_results_dmarc(&results, check->author) != AUTH_RESULT_PASS)
+        return;
+    snprintf(result->sealer, sizeof result->sealer, "%s", oldest->sealer);
+    result->dmarc = AUTH_RESULT_PASS;
+    if (auth_results_dkim(&results, check->author) == AUTH_RESULT_PASS)
         result->dkim = AUTH_RESULT_PASS;
 }
 

@@ -195,6 +195,20 @@ def test_a_mail_server_in_front_that_checks_nothing(door, names, alice):
     assert {mail["subject"] for mail in (alice.receive_mail(), alice.receive_mail())} == {"Bob's", "Signed"}
 
 
+def test_slow_name_servers_hold_up_their_own_mail(door, names, alice):
+    """Not that of others, however much of it there is."""
+    author = "a@slow.example"
+    names.add_txt("slow.example", f"v=spf1 ip4:{STRANGER} -all")
+    names.behave("slow.example", "late", seconds=0.7)
+    door.ctl("mapping", "add", author, "Alice Member")
+    outcomes = [in_background(lambda: refusal(door.mx, new_mail("Slow", sender=author), client="203.0.113.5", sender=author)) for _ in range(9)]
+    wait_until("they are being checked", lambda: door.ctl_json("status")["verify_under_way"] == 4)
+    deliver(door.mx, new_mail("Quick"))
+    assert door.ctl_json("status")["verify_under_way"] == 4
+    alice.receive_mail("Quick")
+    assert all(outcome()[:3] in ("451", "550") for outcome in outcomes)
+
+
 def test_some_of_its_recipients(door, folder, silo, alice):
     """Over SMTP: taken for those whom Bob may write to, and he is told of the others, since it is proven that he wrote it."""
     carol = Member(folder, silo, "Carol Member")
