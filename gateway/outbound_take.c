@@ -7,6 +7,7 @@
 #include "base/spool.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/closed_words.h"
 #include "gateway/notice.h"
 #include "gateway/outbound_internal.h"
 #include "gateway/pair.h"
@@ -16,6 +17,7 @@
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 
+enum { REASON_MAX = 1000 };
 static const int64_t stranger_told_ms = INT64_C(24) * 3600 * 1000; /* told once in this time */
 
 void outbound_add_recipient(struct taking *taking, int64_t correspondent_id)
@@ -33,9 +35,17 @@ static void collect_correspondent(const struct store_party *party, void *ctx)
         outbound_add_recipient(ctx, party->correspondent_id);
 }
 
-/* 1 a mapping lets them, 0 not (reason_out), -1 error. */
+static const struct store_mapping *find_row(const struct pair *pair, int64_t id)
+{
+    for (size_t i = 0; i < pair->count; i++)
+        if (pair->rows[i].id == id)
+            return &pair->rows[i];
+    return NULL;
+}
+
+/* 1 a mapping lets them, 0 not (reason), -1 error. */
 static int try_target(const struct taking *taking, const char *address, struct store_target target,
-                      const char **reason_out)
+                      struct strbuf *reason)
 {
     struct pair pair;
     struct policy_answer answer;
@@ -44,7 +54,10 @@ static int try_target(const struct taking *taking, const char *address, struct s
     pair.facts.local_case = taking->arrival->local_case;
     bool has_failed = pair.facts.database_failed;
     bool is_allowed = policy_allows(&pair.facts, STORE_DIRECTION_OUT, &answer);
-    *reason_out = answer.reason;
+    strbuf_clear(reason);
+    if (!is_allowed)
+        closed_words_add(reason, find_row(&pair, answer.mapping_id), answer.reason,
+                         taking->author.member_id ? taking->author.alias : "");
     pair_free(&pair);
     return has_failed ? -1 : is_allowed;
 }
@@ -52,16 +65,15 @@ static int try_target(const struct taking *taking, const char *address, struct s
 /* The author's own mapping counts first, then those of groups that they speak for. The reason told is the author's own,
  * unless only a group has a mapping at all. */
 static int authorise(const struct taking *taking, const char *address, struct recipient *recipient,
-                     const char **reason_out)
+                     struct strbuf *reason)
 {
     int allowed = 0;
-    *reason_out = "there is no mapping";
+    strbuf_add_str(reason, "there is no mapping");
     if (taking->author.member_id)
-        allowed =
-            try_target(taking, address, (struct store_target){ .member_id = taking->author.member_id }, reason_out);
+        allowed = try_target(taking, address, (struct store_target){ .member_id = taking->author.member_id }, reason);
     for (size_t i = 0; i < taking->groups.count && allowed == 0; i++) {
         recipient->group_id = taking->groups.ids[i];
-        allowed = try_target(taking, address, (struct store_target){ .group_id = recipient->group_id }, reason_out);
+        allowed = try_target(taking, address, (struct store_target){ .group_id = recipient->group_id }, reason);
     }
     return allowed;
 }
@@ -71,15 +83,17 @@ int outbound_keep_authorised(struct taking *taking, struct notice_list *refused)
     size_t kept = 0;
     for (size_t i = 0; i < taking->count; i++) {
         struct store_correspondent correspondent;
-        const char *reason;
+        struct strbuf reason;
         if (store_correspondent_find(taking->db, taking->recipients[i].correspondent_id, &correspondent) != 1)
             return -1;
+        strbuf_init(&reason, REASON_MAX);
         int allowed = authorise(taking, correspondent.address, &taking->recipients[i], &reason);
         if (allowed == 1)
             taking->recipients[kept++] = taking->recipients[i];
         else if (allowed == 0)
             notice_list_add(refused, "%s: you are not authorised to write to this address (%s)", correspondent.address,
-                            reason);
+                            reason.data);
+        strbuf_free(&reason);
         store_correspondent_free(&correspondent);
         if (allowed < 0)
             return -1;
