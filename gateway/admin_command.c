@@ -15,10 +15,10 @@
 
 enum { OUTPUT_MAX = 8 * 1024 * 1024, MESSAGE_MAX = 64 * 1024 };
 
-#define MAPPING_LIMITS " --direction --expires --daily --max-size --attachments --proof --subaddresses --note "
+#define MAPPING_LIMITS " --direction --expires --daily --max-size --attachments --proof --subaddresses --invite --note "
 #define MAPPING_LIMITS_USAGE                                                                                           \
     "[--direction in|out|both] [--expires DATE] [--daily N] [--max-size S] [--attachments yes|no|TYPES] "              \
-    "[--proof dmarc|dkim|none|default] [--subaddresses yes|no] [--note TEXT]"
+    "[--proof dmarc|dkim|none|default] [--subaddresses yes|no] [--invite yes|no] [--note TEXT]"
 
 static const struct command {
     const char *verb, *sub; /* sub NULL: the verb stands alone */

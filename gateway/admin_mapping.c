@@ -9,6 +9,7 @@
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
+#include "gateway/queue.h"
 #include "gateway/target.h"
 #include "mapping/store_audit.h"
 #include "mapping/store_mapping.h"
@@ -59,6 +60,7 @@ static const char *or_null(const char *text)
 
 void admin_mapping_add_long(struct admin_output *out, const struct store_mapping *mapping)
 {
+    char invitation[24];
     add_short(out, mapping);
     admin_output_string(out, "subject", mapping->subject);
     add_limit(out, "daily", mapping->daily);
@@ -73,6 +75,9 @@ void admin_mapping_add_long(struct admin_output *out, const struct store_mapping
     admin_output_string(out, "decided_by", or_null(mapping->decided_by));
     admin_output_string(out, "reason", or_null(mapping->reason));
     admin_output_bool(out, "member_told", mapping->announced);
+    admin_output_bool(out, "invites", mapping->invites);
+    queue_id_format(STORE_QUEUE_OUT, mapping->invitation_id, invitation);
+    admin_output_string(out, "invitation", mapping->invitation_id ? invitation : NULL);
     admin_output_bool(out, "superseded", mapping->is_superseded);
 }
 

@@ -55,7 +55,9 @@ static const char *kind_words(enum store_outbound_kind kind)
 {
     static const char *const names[] = { [STORE_OUTBOUND_MESSAGE] = "this message",
                                          [STORE_OUTBOUND_FORWARD] = "the thread that you have forwarded",
-                                         [STORE_OUTBOUND_FILES] = "the attachments of this message" };
+                                         [STORE_OUTBOUND_FILES] = "the attachments of this message",
+                                         [STORE_OUTBOUND_REPORT] = "a delivery report",
+                                         [STORE_OUTBOUND_INVITATION] = "an invitation by email" };
     return names[kind];
 }
 
@@ -86,7 +88,8 @@ static void add_reason(const char *reason, struct strbuf *text)
 static int tell_author(struct store_db *db, struct change *change, const struct store_outbound *row)
 {
     struct strbuf text;
-    if (row->kind == STORE_OUTBOUND_REPORT || !row->author_uid[0])
+    bool is_of_group = row->kind == STORE_OUTBOUND_INVITATION && row->group_id;
+    if (row->kind == STORE_OUTBOUND_REPORT || (!row->author_uid[0] && !is_of_group))
         return 1;
     strbuf_init(&text, NOTICE_MAX);
     strbuf_add_str(&text, "An administrator of this gateway has ");
@@ -100,6 +103,7 @@ static int tell_author(struct store_db *db, struct change *change, const struct 
         add_reason(change->reason, &text);
     }
     struct notice notice = { .to.member_id = row->member_id,
+                             .to.group_id = is_of_group ? row->group_id : 0,
                              .uid = row->author_uid,
                              .alias = row->author_alias,
                              .thread_id = row->thread_id,

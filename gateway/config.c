@@ -342,6 +342,7 @@ void config_free(struct config **config_in)
         free(owned[i]);
     config_free_list(config->postfix.clients);
     config_free_mail(config);
+    config_free_invitation(config);
     config_free_policy(config);
     config_free_verify(config);
     config_free_relays(config);

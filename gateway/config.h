@@ -109,6 +109,9 @@ struct config {
         bool quotes_answered;    /* mail of ours quotes what it answers */
         bool names_others;       /* a mail's other readers are named */
     } content;
+    struct {
+        char *text; /* as invitation_text.h has it: the file's, or ours */
+    } invitation;
     struct config_dkim *dkim;
     size_t dkim_count; /* 0: mail is not signed here */
     struct {

@@ -66,6 +66,11 @@ void config_take_policy(cfg_t *cfg, struct config *config, struct config_report 
 int config_check_admins(cfg_t *cfg, cfg_opt_t *opt);
 void config_free_policy(struct config *config);
 
+/* config_invitation.c */
+int config_check_invitation(cfg_t *cfg, cfg_opt_t *opt);
+void config_take_invitation(cfg_t *cfg, struct config *config);
+void config_free_invitation(struct config *config);
+
 /* config_verify.c */
 enum { CONFIG_VERIFY_OPTIONS_MAX = 4 }; /* keys, and the end */
 void config_verify_options(cfg_opt_t options_out[static CONFIG_VERIFY_OPTIONS_MAX]);

@@ -351,6 +351,7 @@ static const struct {
     { "relay|max_connections", check_count },
     { "relay|helo", check_domain },
     { "mail|from_name", config_check_from_name },
+    { "invitation|file", config_check_invitation },
     { "dkim|selector", config_check_selector },
     { "dkim|key", config_check_signing_key },
     { "dkim|domain", check_domain },
@@ -405,6 +406,7 @@ cfg_t *config_schema_new(void)
                           CFG_INT("max_connections", 4, CFGF_NONE),
                           CFG_END() };
     cfg_opt_t mail[] = { CFG_STR("from_name", "{alias} via {domain}", CFGF_NONE), CFG_END() };
+    cfg_opt_t invitation[] = { CFG_STR("file", NULL, CFGF_NODEFAULT), CFG_END() };
     cfg_opt_t content[] = { CFG_STR("body", "auto", CFGF_NONE), CFG_STR("quote", "fold", CFGF_NONE),
                             CFG_STR("answered", "none", CFGF_NONE), CFG_BOOL("others", cfg_true, CFGF_NONE),
                             CFG_END() };
@@ -432,6 +434,7 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("relay", relay, CFGF_MULTI),
                         CFG_SEC("mail", mail, CFGF_NONE),
                         CFG_SEC("content", content, CFGF_NONE),
+                        CFG_SEC("invitation", invitation, CFGF_NONE),
                         CFG_SEC("dkim", dkim, CFGF_MULTI),
                         CFG_SEC("policy", policy, CFGF_NONE),
                         CFG_SEC("verify", verify, CFGF_NONE),
@@ -561,6 +564,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
     config_take_content(cfg, config);
     config_take_policy(cfg, config, report);
     config_take_verify(cfg, config);
+    config_take_invitation(cfg, config);
 
     cfg_t *retry = cfg_getsec(cfg, "retry");
     config->retry.first_ms = config_duration(retry, "first");

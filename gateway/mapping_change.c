@@ -62,6 +62,8 @@ void mapping_describe(const struct store_mapping *mapping, struct strbuf *out)
         strbuf_add_fmt(out, ", proof: %s", store_proof_name(mapping->proof));
     if (mapping->subaddresses)
         strbuf_add_str(out, ", with subaddresses");
+    if (mapping->invites)
+        strbuf_add_str(out, ", invited by email");
     if (mapping->note[0])
         strbuf_add_fmt(out, ", note: %s", mapping->note);
 }
@@ -90,6 +92,7 @@ static const char *const refusals[] = {
         "subaddresses can be allowed to an address without a detail only (a pattern has them anyway)",
     [MAPPING_NEEDS_PROOF] =
         "a pattern can't do without proof: whoever called themselves somebody of that domain would be let in",
+    [MAPPING_NO_INVITATION] = "only somebody with an address can be invited by email, to write to one member or group",
 };
 
 void mapping_result_explain(const struct mapping_result *result, struct strbuf *out)
@@ -187,6 +190,7 @@ static struct store_mapping_new merge(const struct store_mapping *now, const str
         .proof = with->has_proof ? with->proof : now->proof,
         .subaddresses = with->has_subaddresses ? with->subaddresses : now->subaddresses,
         .note = with->has_note ? with->note : now->note,
+        .invites = with->has_invites ? with->invites : now->invites,
     };
 }
 
@@ -198,9 +202,19 @@ static bool may_have_subaddresses(const char *subject)
            !smtp_address_drop_detail(&address);
 }
 
-/* DONE: they may be so. */
-static enum mapping_outcome check(const char *subject, const struct store_mapping_new *limits, int64_t now)
+/* Whoever gets the invitation is to answer it. */
+static bool may_be_invited(const char *subject, struct store_target target, enum store_direction direction)
 {
+    return subject_kind_of(subject) == SUBJECT_ADDRESS && (target.member_id || target.group_id) &&
+           (direction & STORE_DIRECTION_IN);
+}
+
+/* DONE: they may be so. */
+static enum mapping_outcome check(const char *subject, struct store_target target, const struct mapping_limits *asked,
+                                  const struct store_mapping_new *limits, int64_t now)
+{
+    if (asked && asked->has_invites && asked->invites && !may_be_invited(subject, target, limits->direction))
+        return MAPPING_NO_INVITATION;
     if (limits->expires_at && limits->expires_at <= now)
         return MAPPING_IS_OVER;
     if (limits->subaddresses && !may_have_subaddresses(subject))
@@ -222,7 +236,8 @@ int mapping_change_limits(struct store_db *db, const struct mapping_change *chan
     if (is_over(&result_out->mapping, change->now))
         return refuse(result_out, MAPPING_IS_OVER);
     struct store_mapping_new new = merge(&result_out->mapping, limits);
-    enum mapping_outcome outcome = check(result_out->mapping.subject, &new, change->now);
+    enum mapping_outcome outcome =
+        check(result_out->mapping.subject, result_out->mapping.target, limits, &new, change->now);
     if (outcome != MAPPING_DONE)
         return refuse(result_out, outcome);
     if (store_mapping_set_limits(db, id, &new) != 1)
@@ -269,7 +284,8 @@ int mapping_change_state(struct store_db *db, const struct mapping_change *chang
     if (!(acts[act].from & FROM(mapping->state)))
         return refuse(result_out, MAPPING_NOT_FROM_THIS_STATE);
     struct store_mapping_new new = merge(mapping, limits);
-    enum mapping_outcome outcome = opens ? check(mapping->subject, &new, change->now) : MAPPING_DONE;
+    enum mapping_outcome outcome =
+        opens ? check(mapping->subject, mapping->target, limits, &new, change->now) : MAPPING_DONE;
     return outcome == MAPPING_DONE ? move(db, change, &acts[act], limits, result_out) : refuse(result_out, outcome);
 }
 
@@ -331,8 +347,11 @@ static int make(struct store_db *db, const struct mapping_change *change, const 
     struct store_mapping fresh = { .direction = STORE_DIRECTION_BOTH,
                                    .attachments = (char[]){ "yes" },
                                    .note = (char[]){ "" } };
+    /* "invite bob@example.com", says somebody in the silo. */
+    fresh.invites = state != STORE_MAPPING_DENIED && strcmp(change->actor->channel, "silo") == 0 &&
+                    may_be_invited(wish->subject->text, wish->target, fresh.direction);
     struct store_mapping_new new = merge(&fresh, wish->limits);
-    enum mapping_outcome outcome = check(wish->subject->text, &new, change->now);
+    enum mapping_outcome outcome = check(wish->subject->text, wish->target, wish->limits, &new, change->now);
     int64_t id;
     if (outcome != MAPPING_DONE)
         return refuse(out, outcome);

@@ -26,13 +26,17 @@ struct mapping_change {
 
 /* Limits, of which only those that are set are to change. Begin with { 0 }. Texts are borrowed. */
 struct mapping_limits {
-    bool has_direction, has_expiry, has_max_size, has_daily, has_attachments, has_proof, has_subaddresses, has_note;
+    bool has_direction, has_expiry, has_max_size, has_daily, has_attachments, has_proof, has_subaddresses, has_note,
+        has_invites;
     enum store_direction direction; /* not given for a new one: both */
     int64_t expires_at, max_size, daily;
     const char *attachments; /* as attachment_rule_text() has it */
     enum store_proof proof;
     bool subaddresses;
     const char *note;
+    bool
+        invites; /* the address is told by email when it is open, once; not given for a new one: when it was asked for in
+                   * the silo (a stranger whose own mail has asked has written first) */
 };
 
 /* What is asked for. Borrowed. */
@@ -51,6 +55,7 @@ enum mapping_outcome {
     MAPPING_IS_OVER,             /* it would expire at once */
     MAPPING_NO_SUBADDRESSES,     /* they are for addresses, and for those without a detail */
     MAPPING_NEEDS_PROOF,         /* of a pattern: whoever called themselves somebody of the domain would be let in */
+    MAPPING_NO_INVITATION,       /* only an address can be invited, to write to a member or group */
 };
 
 struct mapping_result {

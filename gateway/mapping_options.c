@@ -71,6 +71,14 @@ static bool take_subaddresses(struct mapping_options *options, const char *value
     return options->limits.subaddresses || strcmp(value, "no") == 0;
 }
 
+static bool take_invite(struct mapping_options *options, const char *value, int64_t now)
+{
+    (void)now;
+    options->limits.has_invites = true;
+    options->limits.invites = strcmp(value, "yes") == 0;
+    return options->limits.invites || strcmp(value, "no") == 0;
+}
+
 static bool take_note(struct mapping_options *options, const char *value, int64_t now)
 {
     (void)now;
@@ -91,11 +99,12 @@ static const struct option {
     { "max-size", "a size of at least 1K, such as 512K or 10M, or none", take_max_size },
     { "proof", "dmarc, dkim, none or default", take_proof },
     { "subaddresses", "yes or no", take_subaddresses },
+    { "invite", "yes or no", take_invite },
     { "note", "at most 1000 bytes", take_note },
 };
 
-const char *const mapping_option_names[] = { "direction", "expires",      "daily", "max-size", "attachments",
-                                             "proof",     "subaddresses", "note",  NULL };
+const char *const mapping_option_names[] = { "direction", "expires",      "daily",  "max-size", "attachments",
+                                             "proof",     "subaddresses", "invite", "note",     NULL };
 
 static int take_attachments(struct mapping_options *options, const char *value, struct strbuf *wrong)
 {

@@ -24,6 +24,7 @@ struct mapping_options {
  *   attachments   yes, no, or a list (attachment_rule.h)
  *   proof         dmarc, dkim, none, default
  *   subaddresses  yes, no
+ *   invite        yes, no
  *   note          text
  * 1; -1: what is wrong is added to wrong_out, one line. */
 int mapping_options_set(struct mapping_options *options, const char *name, const char *value, int64_t now,

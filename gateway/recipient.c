@@ -21,6 +21,20 @@ static int is_full(struct store_db *db, int64_t outbound_id)
     return store_returned_count(db, outbound_id, INT64_MAX, most, &count) != 1 ? -1 : count >= most;
 }
 
+/* An address to be removed by becomes the return address of the invitation that it was in: what comes to either is about that.
+ * 1, 0 there is no such invitation, -1. */
+static int find_invitation(struct store_db *db, struct signed_return *about)
+{
+    struct store_mapping mapping;
+    int found = about->place == SIGNED_ID_REMOVAL ? store_mapping_find(db, about->outbound_id, &mapping) : 0;
+    if (found != 1)
+        return about->place == SIGNED_ID_REMOVAL ? found : 1;
+    bool is_it = mapping.invitation_id && signed_id_is_about(about, mapping.created_at);
+    about->outbound_id = mapping.invitation_id;
+    store_mapping_free(&mapping);
+    return is_it ? store_outbound_find_queued_at(db, about->outbound_id, &about->queued_at) : 0;
+}
+
 static enum policy_return look_at_return(const struct parts *parts, const struct smtp_address *address,
                                          struct signed_return *about_out, bool *database_failed_out)
 {
@@ -33,7 +47,9 @@ static enum policy_return look_at_return(const struct parts *parts, const struct
         return POLICY_RETURN_EXPIRED;
     int64_t queued_at;
     struct store_db *db = store_reader(parts->store);
-    int found = store_outbound_find_queued_at(db, about.outbound_id, &queued_at);
+    int found = find_invitation(db, &about);
+    if (found == 1)
+        found = store_outbound_find_queued_at(db, about.outbound_id, &queued_at);
     int full = found == 1 ? is_full(db, about.outbound_id) : 0;
     *database_failed_out = found < 0 || full < 0;
     if (found != 1 || !signed_id_is_about(&about, queued_at))

@@ -20,6 +20,11 @@ bool relay_has_author(const struct relay_job *job)
     return job->row.kind != STORE_OUTBOUND_REPORT;
 }
 
+bool relay_is_invitation(const struct relay_job *job)
+{
+    return job->row.kind == STORE_OUTBOUND_INVITATION;
+}
+
 void relay_find_waiting(struct relay_job *job)
 {
     job->waiting = xcalloc(job->row.recipient_count + 1, sizeof *job->waiting);
@@ -29,8 +34,14 @@ void relay_find_waiting(struct relay_job *job)
             job->waiting[job->waiting_count++] = i;
 }
 
+static const char *unauthorised_words(const struct relay_job *job)
+{
+    return relay_is_invitation(job) ? "they are no longer authorised to write"
+                                    : "you are no longer authorised to write to this address";
+}
+
 /* May the author still write to this recipient? An administrator may have changed their mind since the message was
- * taken. A suspended mapping may be resumed: that waits. */
+ * taken. A suspended mapping may be resumed: that waits. Of an invitation: may the recipient still write to its author? */
 static struct smtp_recipient_result check_mapping(const struct relay_job *job,
                                                   const struct store_outbound_recipient *recipient)
 {
@@ -44,18 +55,17 @@ static struct smtp_recipient_result check_mapping(const struct relay_job *job,
     if (recipient->group_id)
         target = (struct store_target){ .group_id = recipient->group_id };
     pair_find(store_reader(parts->store), recipient->address, target, &pair);
-    pair.facts.now = job->row.received_at;
-    pair.facts.is_queued = true;
+    pair.facts.is_queued = !relay_is_invitation(job);
+    pair.facts.now = pair.facts.is_queued ? job->row.received_at : clock_wall_ms(parts->clock);
     pair.facts.local_case = pair_local_case(parts->config);
-    if (policy_allows(&pair.facts, STORE_DIRECTION_OUT, &answer)) {
+    if (policy_allows(&pair.facts, relay_is_invitation(job) ? STORE_DIRECTION_IN : STORE_DIRECTION_OUT, &answer)) {
         result.outcome = SMTP_OUTCOME_DELIVERED;
     } else if (answer.may_change) {
         result.outcome = SMTP_OUTCOME_TEMPORARY;
         result.reply = smtp_reply_make(451, "4.7.1", "%s", answer.reason);
     } else {
         result.outcome = SMTP_OUTCOME_PERMANENT;
-        result.reply =
-            smtp_reply_make(550, "5.7.1", "you are no longer authorised to write to this address (%s)", answer.reason);
+        result.reply = smtp_reply_make(550, "5.7.1", "%s (%s)", unauthorised_words(job), answer.reason);
     }
     pair_free(&pair);
     return result;
@@ -72,9 +82,9 @@ size_t relay_decide_unauthorised(struct relay_job *job)
             continue;
         }
         relay_set_result(job, i, &result,
-                         result.outcome == SMTP_OUTCOME_PERMANENT
-                             ? "you are no longer authorised to write to this address"
-                             : "whether you may write to this address is suspended");
+                         result.outcome == SMTP_OUTCOME_PERMANENT ? unauthorised_words(job)
+                         : relay_is_invitation(job)               ? "whether they may write is suspended"
+                                                    : "whether you may write to this address is suspended");
     }
     return left;
 }

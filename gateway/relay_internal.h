@@ -131,6 +131,7 @@ void relay_end_after_pause(struct relay_job *job); /* ends without a change to t
 /* relay_envelope.c */
 /* A report has none, and nobody is told of its fate. */
 bool relay_has_author(const struct relay_job *job);
+bool relay_is_invitation(const struct relay_job *job);
 void relay_find_waiting(struct relay_job *job);
 /* These two decide about some recipients without asking a relay. How many are left for it? */
 size_t relay_decide_unauthorised(struct relay_job *job); /* who may not be written to now */

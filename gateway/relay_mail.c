@@ -168,12 +168,16 @@ static int find_sender(const struct parts *parts, const struct store_outbound *r
                        struct strbuf *name_out)
 {
     struct store_group group;
+    bool is_of_group = row->kind == STORE_OUTBOUND_INVITATION; /* as a whole */
     if (!row->group_id)
         return find_member(parts, row, address_out, name_out);
     if (store_group_find(store_reader(parts->store), row->group_id, &group) != 1)
         return -1;
     bool ok = make_address(group.local_part, parts->config->domain, address_out);
-    strbuf_add_fmt(name_out, "%s (%s)", row->author_alias[0] ? row->author_alias : "a member", group.gid);
+    if (is_of_group)
+        strbuf_add_str(name_out, group.gid);
+    else
+        strbuf_add_fmt(name_out, "%s (%s)", row->author_alias[0] ? row->author_alias : "a member", group.gid);
     store_group_free(&group);
     return ok ? 1 : -1;
 }
@@ -212,6 +216,10 @@ static const char *gather_thread(struct relay_mail *mail, const struct store_out
 {
     struct store_db *db = store_reader(mail->parts->store);
     struct store_thread thread;
+    if (row->kind == STORE_OUTBOUND_INVITATION) { /* it begins one, when it is answered */
+        mail->thread_subject = xstrdup(row->head);
+        return NULL;
+    }
     if (store_thread_find(db, row->thread_id, &thread) != 1)
         return "its thread is not in the database";
     mail->thread_subject = xstrdup(thread.subject);
@@ -235,17 +243,26 @@ static const char *gather_answered(struct relay_mail *mail, const struct store_o
     return NULL;
 }
 
-static const char *gather_content(struct relay_mail *mail, const struct store_outbound *row)
+static const char *gather_head(struct relay_mail *mail, const struct store_outbound *row)
 {
     const char *error;
     struct tmtp_message message;
+    if (row->kind == STORE_OUTBOUND_INVITATION)
+        return NULL;
     if (tmtp_message_decode(row->head, strlen(row->head), &message, &error) != 1)
         return "its second header is not readable";
     tmtp_message_free(&mail->message);
     mail->message = message;
+    return NULL;
+}
+
+static const char *gather_content(struct relay_mail *mail, const struct store_outbound *row)
+{
     if (store_content_open(store_reader(mail->parts->store), row->content_id, &mail->content_fd,
                            &mail->request.content_size) != 1)
         return "its content is missing, or can't be read";
+    if (row->kind == STORE_OUTBOUND_INVITATION)
+        return NULL;
     if (row->kind == STORE_OUTBOUND_MESSAGE)
         return gather_answered(mail, row);
     mail->quotes = relay_quotes_new(store_reader(mail->parts->store), row, &mail->message);
@@ -282,6 +299,8 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
     if (!*error_out)
         *error_out = gather_thread(mail, row);
     if (!*error_out)
+        *error_out = gather_head(mail, row);
+    if (!*error_out)
         *error_out = gather_content(mail, row);
     if (*error_out) {
         relay_mail_free(&mail);
@@ -309,7 +328,8 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
         request->in_reply_to = mail->references[mail->reference_count - 1];
     request->date_ms = row->posted_at;
     request->loop_mark = mail->loop_mark;
-    request->is_automatic = row->kind == STORE_OUTBOUND_FILES; /* nobody wrote it: their client sent it again */
+    /* Nobody wrote it: their client sent it again, or we did. */
+    request->is_automatic = row->kind == STORE_OUTBOUND_FILES || row->kind == STORE_OUTBOUND_INVITATION;
     return mail;
 }
 

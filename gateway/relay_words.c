@@ -11,6 +11,39 @@
 
 enum { LINES_SIZE = 60 * 1024, DAY_MS = 24 * 3600 * 1000, HOUR_MS = 3600 * 1000 };
 
+/* What is told about a message, and about an invitation. */
+enum news { NEWS_FAILED, NEWS_LATE, NEWS_PARKED, NEWS_HANDED_ON, NEWS_STOPPED };
+static const struct news_words {
+    const char *subject, *intro;
+} message_words[] = {
+    [NEWS_FAILED] = { "Not delivered by email", "This message could not be delivered by email:" },
+    [NEWS_LATE] = { "Delayed", "This message could not be delivered by email yet:" },
+    [NEWS_PARKED] = { "Not sent by email yet",
+                      "This message could not be sent by email, because something is wrong here:" },
+    [NEWS_HANDED_ON] = { "Handed on", "This message was handed on:" },
+    [NEWS_STOPPED] = { "Delivered all the same",
+                       "An administrator has stopped this message, but it was being handed on just then. "
+                       "It was delivered all the same:" },
+};
+static const struct news_words invitation_words[] = {
+    [NEWS_FAILED] = { "Could not be invited", "The invitation by email could not be delivered. Nobody can answer it, "
+                                              "but the address may write all "
+                                              "the same:" },
+    [NEWS_LATE] = { "Not invited yet", "The invitation by email could not be delivered yet:" },
+    [NEWS_PARKED] = { "Not invited yet",
+                      "The invitation by email could not be sent, because something is wrong here:" },
+    [NEWS_HANDED_ON] = { "Invited", "The invitation by email was handed on:" },
+    [NEWS_STOPPED] = { "Invited all the same",
+                       "An administrator has stopped the invitation by email, but it was being handed on just then. "
+                       "It was delivered all the same:" },
+};
+
+static int tell_author(struct store_db *db, struct relay_job *job, enum news news, const char *lines, const char *end)
+{
+    const struct news_words *words = relay_is_invitation(job) ? &invitation_words[news] : &message_words[news];
+    return relay_tell_author(db, job, words->subject, words->intro, lines, end);
+}
+
 int relay_tell_author(struct store_db *db, struct relay_job *job, const char *subject, const char *intro,
                       const char *lines, const char *end)
 {
@@ -21,6 +54,7 @@ int relay_tell_author(struct store_db *db, struct relay_job *job, const char *su
         strbuf_add_fmt(&text, "\n%s\n", end);
     struct notice notice = {
         .to.member_id = job->row.member_id,
+        .to.group_id = relay_is_invitation(job) ? job->row.group_id : 0, /* nobody's in particular */
         .uid = job->row.author_uid,
         .alias = job->row.author_alias,
         .thread_id = job->row.thread_id,
@@ -115,8 +149,7 @@ static size_t list_those(const struct relay_job *job, struct strbuf *text,
 
 static int tell_failures(struct store_db *db, struct relay_job *job, const char *lines)
 {
-    return relay_tell_author(db, job, "Not delivered by email", "This message could not be delivered by email:", lines,
-                             NULL);
+    return tell_author(db, job, NEWS_FAILED, lines, NULL);
 }
 
 static int tell_delays(struct store_db *db, struct relay_job *job, const char *lines)
@@ -131,8 +164,7 @@ static int tell_delays(struct store_db *db, struct relay_job *job, const char *l
         result = store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "warned",
                                  "the author was told that it is late");
     if (result == 1)
-        result =
-            relay_tell_author(db, job, "Delayed", "This message could not be delivered by email yet:", lines, end.data);
+        result = tell_author(db, job, NEWS_LATE, lines, end.data);
     strbuf_free(&end);
     return result == 1 ? 1 : -1;
 }
@@ -145,15 +177,13 @@ static int tell_parking(struct store_db *db, struct relay_job *job, const char *
     if (store_outbound_set_parking_told(db, job->row.id, job->now) != 1 ||
         store_trace_add(db, STORE_QUEUE_OUT, job->row.id, job->now, "told", "the author knows that it is parked") != 1)
         return -1;
-    return relay_tell_author(db, job, "Not sent by email yet",
-                             "This message could not be sent by email, because something is wrong here:", lines,
-                             "An administrator has to look at it. There is nothing to do.");
+    return tell_author(db, job, NEWS_PARKED, lines, "An administrator has to look at it. There is nothing to do.");
 }
 
 static int tell_deliveries(struct store_db *db, struct relay_job *job, const char *lines)
 {
-    return relay_tell_author(db, job, "Handed on", "This message was handed on:", lines,
-                             "No reports come from there: what becomes of it after that is not known here.");
+    return tell_author(db, job, NEWS_HANDED_ON, lines,
+                       "No reports come from there: what becomes of it after that is not known here.");
 }
 
 int relay_tell_results(struct store_db *db, struct relay_job *job)
@@ -190,10 +220,7 @@ int relay_tell_stopped(struct store_db *db, struct relay_job *job)
     int result = 1;
     strbuf_init(&lines, LINES_SIZE);
     if (list_those(job, &lines, is_delivered) > 0)
-        result = relay_tell_author(db, job, "Delivered all the same",
-                                   "An administrator has stopped this message, but it was being handed on just then. "
-                                   "It was delivered all the same:",
-                                   lines.data, NULL);
+        result = tell_author(db, job, NEWS_STOPPED, lines.data, NULL);
     strbuf_free(&lines);
     return result;
 }

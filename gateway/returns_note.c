@@ -11,9 +11,11 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "gateway/mapping_change.h"
 #include "gateway/notice.h"
 #include "gateway/returns.h"
 #include "gateway/returns_match.h"
+#include "gateway/signed_id.h"
 #include "gateway/status_words.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_returned.h"
@@ -40,14 +42,20 @@ _Static_assert(NOTICE_MAX > ACTION_COUNT * (SECTION_MAX + LINE_MAX_BYTES), "what
 
 /* How each action is told. subject: of a notice whose worst news it is. */
 static const struct {
-    const char *subject, *intro, *words; /* words NULL: what the code means */
+    const char *subject, *intro, *invitation; /* intro: of a message */
+    const char *words;                        /* NULL: what the code means */
 } actions[ACTION_COUNT] = {
-    [STORE_REPORT_FAILED] = { "Not delivered by email", "This message could not be delivered by email:", NULL },
-    [STORE_REPORT_DELAYED] = { "Delayed", "This message could not be delivered by email yet:", NULL },
-    [STORE_REPORT_DELIVERED] = { "Delivered by email", "This message was delivered by email:", "delivered" },
+    [STORE_REPORT_FAILED] = { "Not delivered by email", "This message could not be delivered by email:",
+                              "The invitation by email could not be delivered:", NULL },
+    [STORE_REPORT_DELAYED] = { "Delayed", "This message could not be delivered by email yet:",
+                               "The invitation by email could not be delivered yet:", NULL },
+    [STORE_REPORT_DELIVERED] = { "Delivered by email", "This message was delivered by email:",
+                                 "The invitation by email was delivered:", "delivered" },
     [STORE_REPORT_RELAYED] = { "Delivered by email",
-                               "This message was handed on:", "handed on to a mail server that does not report" },
+                               "This message was handed on:", "The invitation by email was handed on:",
+                               "handed on to a mail server that does not report" },
     [STORE_REPORT_EXPANDED] = { "Delivered by email", "This message was passed on to several people:",
+                                "The invitation by email was passed on to several people:",
                                 "delivered, and passed on to those behind this address" },
 };
 
@@ -62,6 +70,11 @@ struct noting {
     unsigned traced;
 };
 
+static bool is_invitation(const struct noting *noting)
+{
+    return noting->out->kind == STORE_OUTBOUND_INVITATION;
+}
+
 /* ---- telling ---- */
 
 static int tell(const struct noting *noting, const char *subject, const char *text)
@@ -69,6 +82,7 @@ static int tell(const struct noting *noting, const char *subject, const char *te
     const struct store_outbound *out = noting->out;
     struct notice notice = {
         .to.member_id = out->member_id,
+        .to.group_id = is_invitation(noting) ? out->group_id : 0,
         .uid = out->author_uid,
         .alias = out->author_alias,
         .thread_id = out->thread_id,
@@ -100,10 +114,12 @@ static int tell_reports(struct noting *noting)
         if (list->count == 0)
             continue;
         notice_list_end(list);
-        strbuf_add_fmt(&text, "%s%s\n\n%s", subject ? "\n" : "", actions[action].intro, list->text->data);
+        strbuf_add_fmt(&text, "%s%s\n\n%s", subject ? "\n" : "",
+                       is_invitation(noting) ? actions[action].invitation : actions[action].intro, list->text->data);
         if (action == STORE_REPORT_DELAYED)
             add_what_is_next(noting, &text);
-        subject = subject ? subject : actions[action].subject;
+        if (!subject)
+            subject = is_invitation(noting) ? "About an invitation by email" : actions[action].subject;
     }
     int result = !subject ? 1 : strbuf_ok(&text) ? tell(noting, subject, text.data) : -1;
     strbuf_free(&text);
@@ -384,6 +400,47 @@ static int note_other(struct noting *noting)
     return noting->in->answer_mapping_id ? let_in(noting) : tell_answer(noting);
 }
 
+/* ---- to be removed ---- */
+
+static int tell_removal(const struct noting *noting, const struct store_mapping *mapping)
+{
+    struct strbuf text;
+    strbuf_init(&text, SECTION_MAX);
+    struct notice_list list = { .text = &text };
+    strbuf_add_str(&text, "Whoever got the invitation by email does not want it, and has asked to be removed:\n\n");
+    notice_list_add(&list, "%s", mapping->subject);
+    strbuf_add_str(&text, "\nNothing is sent there any more, and nothing is let in from there. Another invitation is "
+                          "a matter for an administrator.\n");
+    int result = tell(noting, "Removed on request", text.data);
+    strbuf_free(&text);
+    return result;
+}
+
+/* Once: a mapping that has ended never begins again. Programs that answer every mail have not read it. */
+static int note_removal(struct noting *noting)
+{
+    struct store_mapping mapping;
+    struct mapping_result change;
+    const struct store_inbound *in = noting->in;
+    if (!in->sender[0] || in->is_automatic)
+        return trace(noting, STORE_QUEUE_IN, "ignored",
+                     "a program's, to the address for being removed from out%" PRId64, noting->out->id);
+    int found = store_mapping_find_by_invitation(noting->db, noting->out->id, &mapping);
+    if (found != 1)
+        return -1; /* it was there at RCPT */
+    struct store_actor actor = { .channel = "mail", .name = mapping.subject };
+    struct mapping_change why = { .actor = &actor, .reason = "asked to be removed", .now = noting->returned->now };
+    int changed = mapping_change_state(noting->db, &why, mapping.id, MAPPING_REVOKE, NULL, &change);
+    mapping_result_clear(&change);
+    int result = changed < 0 ? -1 : changed == 1 ? tell_removal(noting, &mapping) : 1;
+    store_mapping_free(&mapping);
+    if (result != 1)
+        return -1;
+    return trace(noting, STORE_QUEUE_IN, "removed", "%s by whoever has the invitation out%" PRId64,
+                 changed == 1 ? "the mapping was revoked" : "asked for, when the mapping was over already,",
+                 noting->out->id);
+}
+
 /* ---- the entry ---- */
 
 static int note(struct noting *noting)
@@ -394,6 +451,8 @@ static int note(struct noting *noting)
     if (count > most)
         return trace(noting, STORE_QUEUE_IN, "ignored", "more than %" PRId64 " came back about out%" PRId64, most,
                      noting->out->id);
+    if (noting->in->about_place == SIGNED_ID_REMOVAL)
+        return note_removal(noting);
     bool is_report = !noting->returned->is_unreadable && noting->returned->report.kind != CONVERT_REPORT_OTHER;
     return is_report ? note_report(noting) : note_other(noting);
 }

@@ -24,7 +24,7 @@ enum {
     TOKEN_TEXT_SIZE = BASE32_SIZE(TOKEN_SIZE),
     ID_MAC_SIZE = 10,
     ID_MAC_TEXT_SIZE = BASE32_SIZE(ID_MAC_SIZE),
-    PLACE_MAX = 0xFFFF,
+    PLACE_MAX = SIGNED_ID_REMOVAL - 1,
     DAY_MAX = 0xFFFF,
     DAY_MS = 24 * 3600 * 1000,
     OCTET_BITS = 8,
@@ -82,22 +82,34 @@ static const uint8_t *get(const uint8_t *at, int64_t *value_out, size_t octets)
     return at + octets;
 }
 
-void signed_id_make_return(const struct signed_id *ids, const struct signed_return *about,
-                           struct smtp_address *address_out)
+static void make_address(const struct signed_id *ids, int64_t id, unsigned place, int64_t day, int64_t time,
+                         struct smtp_address *address_out)
 {
     uint8_t token[TOKEN_SIZE], mac[DIGEST_SIZE], *at = token;
-    int64_t day = about->expires_at / DAY_MS;
-    assert(about->outbound_id > 0 && about->outbound_id >> ID_OCTETS * OCTET_BITS == 0);
-    at = put(at, about->outbound_id, ID_OCTETS);
-    at = put(at, about->place <= PLACE_MAX ? about->place : 0, PLACE_OCTETS);
+    assert(id > 0 && id >> ID_OCTETS * OCTET_BITS == 0);
+    at = put(at, id, ID_OCTETS);
+    at = put(at, place, PLACE_OCTETS);
     at = put(at, day < DAY_MAX ? day : DAY_MAX, DAY_OCTETS);
-    put(at, about->queued_at, TIME_OCTETS);
+    put(at, time, TIME_OCTETS);
     digest_hmac(ids->return_key, sizeof ids->return_key, token, FACTS_SIZE, mac);
     memcpy(token + FACTS_SIZE, mac, RETURN_MAC_SIZE);
     *address_out = (struct smtp_address){ .local = "" };
     memcpy(address_out->local, return_prefix, sizeof return_prefix - 1);
     base32_encode(token, sizeof token, address_out->local + sizeof return_prefix - 1);
     snprintf(address_out->domain, sizeof address_out->domain, "%s", ids->domain);
+}
+
+void signed_id_make_return(const struct signed_id *ids, const struct signed_return *about,
+                           struct smtp_address *address_out)
+{
+    unsigned place = about->place <= PLACE_MAX ? about->place : 0;
+    make_address(ids, about->outbound_id, place, about->expires_at / DAY_MS, about->queued_at, address_out);
+}
+
+void signed_id_make_removal(const struct signed_id *ids, int64_t mapping_id, int64_t created_at,
+                            struct smtp_address *address_out)
+{
+    make_address(ids, mapping_id, SIGNED_ID_REMOVAL, DAY_MAX, created_at, address_out);
 }
 
 bool signed_id_is_return(const struct smtp_address *address)

@@ -3,7 +3,8 @@
  * Two of them, each with a key of its own that is derived from one secret of the database (mapping/store_secret.h):
  *
  *   bounces+TOKEN@domain       the return path of a member's mail (VERP): says which entry of the outbound queue a report is
- *                              about, and for which of its recipients, and until when reports are taken
+ *                              about, and for which of its recipients, and until when reports are taken; or, in an
+ *                              invitation, where to write to be removed: which mapping it is about
  *   STEM.MAC@hostname          a Message-ID; the same for the same stem, at every attempt and after every restart
  *
  * TOKEN and MAC are letters and digits that survive a change of case (base/base32.h). The code in a token has 120 bits of an
@@ -30,11 +31,16 @@ void signed_id_free(struct signed_id **ids);
 struct signed_return {
     int64_t outbound_id; /* below 2^48 */
     int64_t queued_at;   /* the entry's received_at, ms since 1970; compare with signed_id_is_about() */
-    unsigned place;      /* which recipient of the entry, from 1; 0: several, or one beyond 65,535 */
+    unsigned place;      /* which recipient of the entry, from 1; 0: several, or one beyond 65,534 */
     int64_t expires_at;  /* ms since 1970; kept as a day: made, it is the end of that day or later */
 };
 void signed_id_make_return(const struct signed_id *ids, const struct signed_return *about,
                            struct smtp_address *address_out);
+/* For whoever was invited and wants to be removed: good for as long as the mapping is. Read as a return address whose place is
+ * SIGNED_ID_REMOVAL, with the mapping's id and when it was made in place of the entry's. */
+enum { SIGNED_ID_REMOVAL = 0xFFFF };
+void signed_id_make_removal(const struct signed_id *ids, int64_t mapping_id, int64_t created_at,
+                            struct smtp_address *address_out);
 /* Is it one that only a return address may be (STORE_ADDRESS_BOUNCES), in any case? The domain is not looked at. */
 bool signed_id_is_return(const struct smtp_address *address);
 /* 1: made here, perhaps long ago (look at expires_at); 0: not. */

@@ -15,8 +15,10 @@
 #include "gateway/concierge.h"
 #include "gateway/config.h"
 #include "gateway/hold.h"
+#include "gateway/invitation.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
+#include "gateway/report.h"
 #include "gateway/silo_alias.h"
 #include "mapping/store_account.h"
 #include "mapping/store_admin.h"
@@ -41,6 +43,7 @@ enum chore_kind {
     CHORE_ANNOUNCE,       /* to a member, by a ping */
     CHORE_CONTACT,        /* a member is told of somebody who may not write to them yet (hold.h) */
     CHORE_ANNOUNCE_GROUP, /* by a notice: pings reach single accounts only */
+    CHORE_INVITE,         /* by email */
 };
 
 struct chore {
@@ -51,6 +54,7 @@ struct chore {
     char *candidate;  /* CHORE_ALIAS: the alias being asked for */
     unsigned form;    /* number of the candidate */
     char *text;       /* CHORE_CONTACT: of the ping */
+    struct invitation *invitation; /* CHORE_INVITE */
 };
 
 struct silo_chores {
@@ -76,6 +80,7 @@ static void chore_clear(struct chore *chore)
     free(chore->to);
     free(chore->candidate);
     free(chore->text);
+    invitation_free(&chore->invitation);
     *chore = (struct chore){ 0 };
 }
 
@@ -238,6 +243,20 @@ static int take_contact(struct silo_chores *chores, struct store_db *db)
     return found < 0 ? -1 : 1;
 }
 
+static void take_invitation(const struct store_mapping *mapping, void *ctx)
+{
+    struct silo_chores *chores = ctx;
+    if (chores->now.kind != CHORE_NONE || is_aside(chores, CHORE_INVITE, mapping->id))
+        return;
+    struct invitation *invitation = invitation_new(chores->parts, mapping->id);
+    if (invitation)
+        chores->now = (struct chore){ .kind = CHORE_INVITE,
+                                      .id = mapping->id,
+                                      .from = xstrdup(mapping->target_name),
+                                      .to = xstrdup(mapping->subject),
+                                      .invitation = invitation };
+}
+
 static void ask_silo(struct silo_chores *chores)
 {
     struct chore *chore = &chores->now;
@@ -274,7 +293,8 @@ static void ask_silo(struct silo_chores *chores)
     case CHORE_CONTACT:
         chores->request = tmtp_client_ping(chores->client, chore->from, chore->to, chore->text);
         break;
-    case CHORE_ANNOUNCE_GROUP: /* needs no request */
+    case CHORE_ANNOUNCE_GROUP: /* these need no request */
+    case CHORE_INVITE:
     case CHORE_NONE:
         break;
     }
@@ -311,9 +331,11 @@ static void next_chore(void *arg)
         result = store_mapping_list_unannounced(db, now, take_announcement, chores);
     if (result >= 0 && chores->now.kind == CHORE_NONE)
         result = take_contact(chores, db);
+    if (result >= 0 && chores->now.kind == CHORE_NONE)
+        result = store_mapping_list_uninvited(db, now, take_invitation, chores);
     if (result < 0)
         log_error("silo.chores_unknown", "hint=%s", "the database can't be read; asked again later");
-    if (chores->now.kind == CHORE_ANNOUNCE_GROUP) {
+    if (chores->now.kind == CHORE_ANNOUNCE_GROUP || chores->now.kind == CHORE_INVITE) {
         submit_done(chores);
     } else if (chores->now.kind != CHORE_NONE) {
         ask_silo(chores);
@@ -330,6 +352,7 @@ struct chore_op {
     int64_t id, group_id, now;
     unsigned form;
     char *alias, *silo;
+    struct invitation *invitation;
 };
 
 static int note_own_alias(struct store_db *db, const struct chore_op *op)
@@ -384,6 +407,8 @@ static int note_done(struct store_db *db, void *arg)
         return store_contact_set_done(db, op->id);
     case CHORE_ANNOUNCE_GROUP:
         return announce_to_group(db, op);
+    case CHORE_INVITE: /* or it is not wanted any more */
+        return invitation_add(db, op->invitation, op->now) < 0 ? -1 : 1;
     case CHORE_NONE:
         break;
     }
@@ -395,6 +420,8 @@ static void noted(int result, void *arg)
     struct chore_op *op = arg;
     if (result == 1 && op->kind == CHORE_ANNOUNCE_GROUP)
         op->chores->on_notice(op->chores->ctx);
+    if (result == 1 && op->kind == CHORE_INVITE)
+        reporter_poke(op->chores->parts->reporter); /* as for reports: something is in the outbound queue */
     if (result == 1 && op->kind == CHORE_OWN_ALIAS) {
         free(op->chores->own_alias_error);
         op->chores->own_alias_error = NULL;
@@ -406,18 +433,21 @@ static void noted(int result, void *arg)
     timer_start(op->chores->timer, 0);
     free(op->alias);
     free(op->silo);
+    invitation_free(&op->invitation);
     free(op);
 }
 
 static void submit_done(struct silo_chores *chores)
 {
-    const struct chore *chore = &chores->now;
+    struct chore *chore = &chores->now;
     struct chore_op *op = xcalloc(1, sizeof *op);
     *op = (struct chore_op){ .chores = chores, .kind = chore->kind, .id = chore->id, .group_id = chore->group_id };
     op->now = clock_wall_ms(chores->parts->clock);
     op->silo = xstrdup(chores->parts->config->silo.address);
     if (chore->candidate)
         op->alias = xstrdup(chore->candidate);
+    op->invitation = chore->invitation;
+    chore->invitation = NULL;
     log_info("silo.chore_done", "id=%" PRId64 " from=%s to=%s alias=%s", chore->id, chore->from, chore->to, op->alias);
     store_submit(chores->parts->store, note_done, noted, op);
 }

@@ -1,7 +1,8 @@
 /* silo_chores.h - what approvals leave to do in the silo, one chore at a time
  *
  * In this order: claim our own alias, greet members who have not answered yet, join and leave groups, create
- * correspondents' aliases, announce mappings. What is to be done is asked of the database each time; what the silo refuses
+ * correspondents' aliases, announce mappings, invite those who are to be told by email (invitation.h: who can be answered then).
+ * What is to be done is asked of the database each time; what the silo refuses
  * is put aside until something changes (silo_chores_poke) or ten minutes have passed.
  *
  * One alias for each correspondent. A form that is refused is followed by the next (silo_alias.h); which one is being

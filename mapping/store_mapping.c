@@ -81,7 +81,7 @@ bool store_proof_parse(const char *text, enum store_proof *proof_out)
     " coalesce(member.alias, group_.gid, 'all'), mapping.state, mapping.superseded, mapping.direction,"                \
     " mapping.expires_at, mapping.max_size, mapping.daily, mapping.attachments, mapping.proof, mapping.subaddresses,"  \
     " mapping.note, mapping.created_at, mapping.decided_at, mapping.created_by, mapping.created_via,"                  \
-    " mapping.decided_by, mapping.reason, mapping.announced"                                                           \
+    " mapping.decided_by, mapping.reason, mapping.announced, mapping.invites, mapping.invitation_id"                   \
     " FROM mapping LEFT JOIN member ON member.id = mapping.member_id"                                                  \
     " LEFT JOIN group_ ON group_.id = mapping.group_id "
 
@@ -108,6 +108,8 @@ static struct store_mapping read_mapping(const struct store_query *query)
         .decided_by = store_query_copy(query, 20),
         .reason = store_query_copy(query, 21),
         .announced = store_query_int(query, 22) != 0,
+        .invites = store_query_int(query, 23) != 0,
+        .invitation_id = store_query_int(query, 24),
     };
     bool known = store_mapping_state_parse(store_query_text(query, 6), &mapping.state) &&
                  store_direction_parse(store_query_text(query, 8), &mapping.direction) &&
@@ -171,18 +173,18 @@ static int insert(struct store_db *db, const struct store_mapping_new *mapping, 
         db,
         "INSERT INTO mapping (subject, correspondent_id, member_id, group_id, state, direction, expires_at, max_size,"
         " daily, attachments, proof, subaddresses, note, created_at, created_by, created_via, decided_at, decided_by,"
-        " reason)"
+        " reason, invites)"
         " VALUES (coalesce(?1, (SELECT address FROM correspondent WHERE id = ?2)), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) RETURNING id",
-        STORE_VALUES(bind_text(mapping->subject), bind_id(mapping->correspondent_id),
-                     bind_id(mapping->target.member_id), bind_id(mapping->target.group_id),
-                     bind_text(state_names[mapping->state]), bind_text(direction_names[mapping->direction]),
-                     bind_int(mapping->expires_at), bind_int(mapping->max_size), bind_int(mapping->daily),
-                     bind_text(mapping->attachments ? mapping->attachments : "yes"),
-                     bind_text(proof_names[mapping->proof]), bind_int(mapping->subaddresses), bind_text(mapping->note),
-                     bind_int(mapping->now), bind_text(mapping->actor),
-                     bind_text(mapping->channel ? mapping->channel : ""), bind_int(is_decided ? mapping->now : 0),
-                     bind_text(is_decided ? mapping->actor : ""), bind_text(mapping->reason)),
+        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) RETURNING id",
+        STORE_VALUES(
+            bind_text(mapping->subject), bind_id(mapping->correspondent_id), bind_id(mapping->target.member_id),
+            bind_id(mapping->target.group_id), bind_text(state_names[mapping->state]),
+            bind_text(direction_names[mapping->direction]), bind_int(mapping->expires_at), bind_int(mapping->max_size),
+            bind_int(mapping->daily), bind_text(mapping->attachments ? mapping->attachments : "yes"),
+            bind_text(proof_names[mapping->proof]), bind_int(mapping->subaddresses), bind_text(mapping->note),
+            bind_int(mapping->now), bind_text(mapping->actor), bind_text(mapping->channel ? mapping->channel : ""),
+            bind_int(is_decided ? mapping->now : 0), bind_text(is_decided ? mapping->actor : ""),
+            bind_text(mapping->reason), bind_int(mapping->invites)),
         id_out);
     return result == 1 && is_decided ? supersede(db, *id_out) : result == 1 ? 1 : -1;
 }
@@ -206,12 +208,12 @@ int store_mapping_set_limits(struct store_db *db, int64_t id, const struct store
 {
     return store_execute(db,
                          "UPDATE mapping SET direction = ?, expires_at = ?, max_size = ?, daily = ?, attachments = ?,"
-                         " proof = ?, subaddresses = ?, note = ? WHERE id = ?",
+                         " proof = ?, subaddresses = ?, note = ?, invites = ? WHERE id = ?",
                          STORE_VALUES(bind_text(direction_names[limits->direction]), bind_int(limits->expires_at),
                                       bind_int(limits->max_size), bind_int(limits->daily),
                                       bind_text(limits->attachments ? limits->attachments : "yes"),
                                       bind_text(proof_names[limits->proof]), bind_int(limits->subaddresses),
-                                      bind_text(limits->note), bind_int(id)));
+                                      bind_text(limits->note), bind_int(limits->invites), bind_int(id)));
 }
 
 int store_mapping_find(struct store_db *db, int64_t id, struct store_mapping *out)
@@ -389,6 +391,30 @@ int store_mapping_list_unannounced(struct store_db *db, int64_t now, store_mappi
 int store_mapping_set_announced(struct store_db *db, int64_t id)
 {
     return store_execute(db, "UPDATE mapping SET announced = 1 WHERE id = ?", STORE_VALUES(bind_int(id)));
+}
+
+int store_mapping_list_uninvited(struct store_db *db, int64_t now, store_mapping_each *each, void *ctx)
+{
+    return list(db,
+                SELECT_MAPPING "WHERE mapping.invites = 1 AND mapping.invitation_id IS NULL"
+                               " AND mapping.state = 'approved' AND mapping.direction IN ('in', 'both')"
+                               " AND (mapping.expires_at = 0 OR mapping.expires_at > ?)"
+                               " AND EXISTS (SELECT 1 FROM correspondent WHERE correspondent.id ="
+                               "  mapping.correspondent_id AND correspondent.alias IS NOT NULL)"
+                               " AND ((member.removed = 0 AND member.uid IS NOT NULL) OR group_.state = 'joined')"
+                               " ORDER BY mapping.id",
+                STORE_VALUES(bind_int(now)), each, ctx);
+}
+
+int store_mapping_set_invitation(struct store_db *db, int64_t id, int64_t outbound_id)
+{
+    return store_execute(db, "UPDATE mapping SET invitation_id = ? WHERE id = ? AND invitation_id IS NULL",
+                         STORE_VALUES(bind_int(outbound_id), bind_int(id)));
+}
+
+int store_mapping_find_by_invitation(struct store_db *db, int64_t outbound_id, struct store_mapping *out)
+{
+    return find(db, SELECT_MAPPING "WHERE mapping.invitation_id = ?", STORE_VALUES(bind_int(outbound_id)), out);
 }
 
 void store_mapping_free(struct store_mapping *mapping)

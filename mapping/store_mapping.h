@@ -72,6 +72,8 @@ struct store_mapping {
     int64_t created_at, decided_at; /* 0: not decided */
     char *created_by, *created_via; /* and through which channel (store_audit.h); "" when not known */
     char *decided_by, *reason;      /* "" when none */
+    bool invites;                   /* the subject is to be told by email, once, when it is open */
+    int64_t invitation_id;          /* the entry of the outbound queue that tells it; 0: none yet */
     bool announced;                 /* the target was told, from the correspondent's alias or by a notice */
 };
 const char *store_mapping_state_name(enum store_mapping_state state);
@@ -96,6 +98,7 @@ struct store_mapping_new {
     const char *attachments; /* NULL: "yes" */
     enum store_proof proof;
     bool subaddresses;
+    bool invites;
     const char *note, *actor, *reason; /* not NULL */
     const char *channel;               /* NULL: not known */
     int64_t now;
@@ -103,7 +106,7 @@ struct store_mapping_new {
 /* 0: the subject and target have a mapping that is requested, approved or suspended; *id_out is that one's. */
 int store_mapping_add(struct store_db *db, const struct store_mapping_new *mapping, int64_t *id_out)
     __attribute__((warn_unused_result));
-/* Its limits become those of `limits` (direction, expiry, sizes and so on; subject, target, state and who are not looked at). 0:
+/* Its limits become those of `limits` (direction, expiry, sizes, invites and so on; subject, target, state and who are not looked at). 0:
  * no such mapping. */
 int store_mapping_set_limits(struct store_db *db, int64_t id, const struct store_mapping_new *limits)
     __attribute__((warn_unused_result));
@@ -162,4 +165,14 @@ int store_mapping_next_end(struct store_db *db, int64_t *at_out) __attribute__((
 int store_mapping_list_unannounced(struct store_db *db, int64_t now, store_mapping_each *each, void *ctx)
     __attribute__((warn_unused_result));
 int store_mapping_set_announced(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
+/* Those of addresses whose subject is to be told and was not: approved, inward, not expired; whose correspondent has an
+ * alias, and whose target can be reached (a member whose account is known, a group that the gateway is in). */
+int store_mapping_list_uninvited(struct store_db *db, int64_t now, store_mapping_each *each, void *ctx)
+    __attribute__((warn_unused_result));
+/* 0: it has an invitation already, or there is no such mapping. */
+int store_mapping_set_invitation(struct store_db *db, int64_t id, int64_t outbound_id)
+    __attribute__((warn_unused_result));
+/* Whose invitation an entry is. 0: of none. */
+int store_mapping_find_by_invitation(struct store_db *db, int64_t outbound_id, struct store_mapping *out)
+    __attribute__((warn_unused_result));
 void store_mapping_free(struct store_mapping *mapping);

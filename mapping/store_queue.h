@@ -4,8 +4,7 @@
  * thread messages taken from the silo, until every outside recipient has an outcome.
  *
  * An entry begins WAITING and due at once (or PENDING, see store_held.h), may move between WAITING, ROUTED and HELD, and ends
- * SETTLED or DROPPED.
- * Changing one that has ended returns 0 and changes nothing, as does an id that there is not.
+ * SETTLED or DROPPED. Changing one that has ended returns 0 and changes nothing, as does an id that there is not.
  */
 #pragma once
 #include <stddef.h>
@@ -148,6 +147,7 @@ enum store_outbound_kind {
     STORE_OUTBOUND_FORWARD, /* a whole thread, for those who are new in it (mapping/store_forward.h) */
     STORE_OUTBOUND_FILES,   /* attachments of a message that was forwarded without them */
     STORE_OUTBOUND_REPORT,  /* a delivery report to the sender of a mail: written from the start, with a null sender */
+    STORE_OUTBOUND_INVITATION, /* gateway/invitation.h; its head is its subject */
 };
 
 struct store_outbound_recipient {

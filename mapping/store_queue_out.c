@@ -12,11 +12,11 @@
 
 static const char *const recipient_state_names[] = { "waiting", "delivered", "failed" };
 
-static const char *const kind_names[] = { "message", "forward", "files", "report" };
+static const char *const kind_names[] = { "message", "forward", "files", "report", "invitation" };
 
 static enum store_outbound_kind parse_kind(const char *text)
 {
-    int kind = STORE_OUTBOUND_REPORT;
+    int kind = STORE_OUTBOUND_INVITATION;
     while (kind > STORE_OUTBOUND_MESSAGE && strcmp(text, kind_names[kind]) != 0)
         kind--;
     return (enum store_outbound_kind)kind;

@@ -102,6 +102,8 @@
     "  decided_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
     "  decided_by TEXT NOT NULL DEFAULT '',"                                                                           \
     "  reason TEXT NOT NULL DEFAULT '',"                                                                               \
+    "  invites INTEGER NOT NULL DEFAULT 0 CHECK (invites IN (0, 1)),"                                                  \
+    "  invitation_id INTEGER," /* of outbound: the mail that has told the subject, once */                             \
     "  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced IN (0, 1)),"                                              \
     "  CHECK (member_id IS NULL OR group_id IS NULL)"                                                                  \
     ") STRICT;" /* What an author is looked up by. lower() folds ASCII only. */                                        \
@@ -114,7 +116,10 @@
     "CREATE INDEX mapping_ending ON mapping (expires_at)"                                                              \
     "  WHERE expires_at <> 0 AND state IN ('approved', 'suspended');"                                                  \
     "CREATE INDEX mapping_requested ON mapping (id) WHERE state = 'requested';"                                        \
-    "CREATE INDEX mapping_unannounced ON mapping (id) WHERE state = 'approved' AND announced = 0;"
+    "CREATE INDEX mapping_unannounced ON mapping (id) WHERE state = 'approved' AND announced = 0;"                     \
+    "CREATE INDEX mapping_uninvited ON mapping (id)"                                                                   \
+    "  WHERE invites = 1 AND invitation_id IS NULL AND state = 'approved';"                                            \
+    "CREATE INDEX mapping_invitation ON mapping (invitation_id) WHERE invitation_id IS NOT NULL;"
 
 /* Whom somebody may write to now or may have until a mapping expires, as gateway/policy.c judges it at RCPT; for Postfix
  * (store_recipients.h) and for people with a shell. The count grows with every change that could change it. */
@@ -262,7 +267,7 @@
     "CREATE INDEX inbound_refusal_of ON inbound_refusal (inbound_id);"                                                 \
     "CREATE TABLE outbound ("                                                                                          \
     "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  kind TEXT NOT NULL CHECK (kind IN ('message', 'forward', 'files', 'report')),"                                  \
+    "  kind TEXT NOT NULL CHECK (kind IN ('message', 'forward', 'files', 'report', 'invitation')),"                    \
     "  state TEXT NOT NULL CHECK (state IN ('waiting', 'routed', 'held', 'settled', 'dropped')),"                      \
     "  tmtp_msgid TEXT NOT NULL,"                                                                                      \
     "  thread_id INTEGER REFERENCES thread (id),"                                                                      \

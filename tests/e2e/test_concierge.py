@@ -100,7 +100,7 @@ def test_a_member_invites_and_an_admin_approves(house):
     assert "can't write to you any more" in said["body"] and mapping(gateway, 1)["state"] == "revoked"
     with pytest.raises(Exception, match="550"):
         send(gateway.smtp_port, make_mail("Too late"))
-    assert read_maildir(gateway.maildir) == []   # nothing of it became mail
+    assert [mail["Subject"] for mail in read_maildir(gateway.maildir)] == ["Alice Member invites you to write by email"]   # no words became mail
     for member, names in ((alice, {"invite Bob@Example.com", "Not done", "who is bob@example.com", "revoke bob@example.com", "In time"}),
                           (ada, {"Waiting for a decision", "approve 1"})):
         member.receive(wait=1)

@@ -184,6 +184,11 @@ struct mistake {
 };
 
 static const struct mistake mistakes[] = {
+    { "domain = \"d.example\"\ninvitation { file = \"invitation\" }\n" GOOD_REST, 2, "expected an absolute path" },
+    { "domain = \"d.example\"\ninvitation { file = \"/nowhere/text\" }\n" GOOD_REST, 2, "No such file" },
+    { "domain = \"d.example\"\ninvitation { file = \"/tmp\" }\n" GOOD_REST, 2, "Is a directory" },
+    { "domain = \"d.example\"\ninvitation { file = \"/dev/null\" }\n" GOOD_REST, 2, "line 1: expected \"Subject: \"" },
+    { "domain = \"d.example\"\ninvitation { file = \"/dev/zero\" }\n" GOOD_REST, 2, "too long" },
     { "domain = \"d.example\"\nmail { from_name = \"Acme\" }\n" GOOD_REST, 2, "expected a name such as" },
     { "domain = \"d.example\"\nmail { from_name = \"{alias}@{domain}\" }\n" GOOD_REST, 2, "without \"@\"" },
     { "domain = \"d.example\"\ncontent { body = pdf }\n" GOOD_REST, 2, "expected auto, text or html" },
