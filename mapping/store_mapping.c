@@ -221,17 +221,6 @@ int store_mapping_find(struct store_db *db, int64_t id, struct store_mapping *ou
     return find(db, SELECT_MAPPING "WHERE mapping.id = ?", STORE_VALUES(bind_int(id)), out);
 }
 
-/* A live one is the newest: none is made beside it, and what has ended never lives again. */
-int store_mapping_find_pair(struct store_db *db, int64_t correspondent_id, struct store_target target,
-                            struct store_mapping *out)
-{
-    return find(db,
-                SELECT_MAPPING "WHERE mapping.correspondent_id = ? AND mapping.member_id IS NOT DISTINCT FROM ?"
-                               " AND mapping.group_id IS NOT DISTINCT FROM ?"
-                               " ORDER BY mapping.id DESC LIMIT 1",
-                STORE_VALUES(bind_int(correspondent_id), bind_id(target.member_id), bind_id(target.group_id)), out);
-}
-
 int store_mapping_find_current(struct store_db *db, const char *subject, struct store_target target,
                                struct store_mapping *out)
 {

@@ -126,9 +126,6 @@ int store_mapping_find_current(struct store_db *db, const char *subject, struct 
 int store_mapping_supersede_other_case(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
 /* Has any that counts a subject with capital letters? Reads them all. */
 int store_mapping_any_in_capitals(struct store_db *db) __attribute__((warn_unused_result));
-/* The live mapping of the pair: a requested, approved or suspended one; else the newest denied or revoked one. */
-int store_mapping_find_pair(struct store_db *db, int64_t correspondent_id, struct store_target target,
-                            struct store_mapping *out) __attribute__((warn_unused_result));
 /* Is anybody at all allowed to write to this target now (approved, inward, not expired; for this target, or for all members and
  * it is one)? 1 yes, 0 no. */
 int store_mapping_any_inbound(struct store_db *db, struct store_target target, int64_t now)

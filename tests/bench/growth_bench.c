@@ -20,6 +20,7 @@
 #include "base/loop.h"
 #include "base/spool.h"
 #include "base/xmalloc.h"
+#include "gateway/pair.h"
 #include "gateway/target.h"
 #include "mapping/store_content.h"
 #include "mapping/store_draft.h"
@@ -319,21 +320,20 @@ static void decide(struct bench *bench, const char *from, const struct smtp_addr
 {
     struct store_db *db = store_reader(bench->store);
     struct target target;
-    struct store_correspondent correspondent;
-    struct store_mapping mapping;
+    struct pair pair;
     store_begin_reading(db);
     if (target_find_by_address(db, to, &target) != 1 || store_mapping_any_inbound(db, target.id, bench->now) != 1)
         fail("no such recipient");
     store_end_reading(db);
     store_begin_reading(db);
-    if (target_find_by_address(db, to, &target) != 1 ||
-        store_correspondent_find_by_address(db, from, &correspondent) != 1)
-        fail("no such author");
-    if (store_mapping_find_pair(db, correspondent.id, target.id, &mapping) != 1)
+    if (target_find_by_address(db, to, &target) != 1)
+        fail("no such recipient");
+    pair_find(db, from, target.id, &pair);
+    pair.facts.now = bench->now;
+    if (policy_judge_pair(&pair.facts, 0, false).decision != POLICY_ACCEPT)
         fail("no such mapping");
     store_end_reading(db);
-    store_mapping_free(&mapping);
-    store_correspondent_free(&correspondent);
+    pair_free(&pair);
 }
 
 static void command_lookup(struct bench *bench, char **arguments)

@@ -353,14 +353,12 @@ struct mapping_change {
 static int change_mapping(struct store_db *db, struct play *play, void *arg)
 {
     const struct mapping_change *change = arg;
-    struct store_correspondent correspondent;
     struct store_mapping mapping;
     enum store_mapping_state was;
-    if (store_correspondent_find_by_address(db, change->address, &correspondent) != 1 ||
-        store_mapping_find_pair(db, correspondent.id, (struct store_target){ .member_id = play->alice }, &mapping) != 1)
+    const struct store_target target = { .member_id = play->alice };
+    if (store_mapping_find_current(db, change->address, target, &mapping) != 1)
         return -1;
     int result = store_mapping_set_state(db, mapping.id, change->state, "admin", "", clock_wall_ms(play->clock), &was);
-    store_correspondent_free(&correspondent);
     store_mapping_free(&mapping);
     return result;
 }

@@ -299,10 +299,10 @@ static void test_mapping_of_a_group_is_not_that_of_a_member_with_the_same_id(voi
     assert_int_equal(store_mapping_add(db, &new, &id), 0); /* once only */
     struct store_mapping mapping;
     struct store_target as_member = { .member_id = member }, as_group = { .group_id = group };
-    assert_int_equal(store_mapping_find_pair(db, bob, as_member, &mapping), 0);
+    assert_int_equal(store_mapping_find_current(db, "bob@example.com", as_member, &mapping), 0);
     assert_int_equal(store_mapping_any_inbound(db, as_member, NOW), 0);
     assert_int_equal(store_mapping_any_inbound(db, as_group, NOW), 1);
-    assert_int_equal(store_mapping_find_pair(db, bob, as_group, &mapping), 1);
+    assert_int_equal(store_mapping_find_current(db, "bob@example.com", as_group, &mapping), 1);
     assert_string_equal(mapping.target_name, "Sales Team");
     store_mapping_free(&mapping);
     assert_int_equal(store_fixture_return(fixture, 1), 1);

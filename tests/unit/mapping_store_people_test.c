@@ -441,26 +441,27 @@ static void a_pair_has_one_live_mapping(void **state)
     int64_t bob, alice = add_member(db, "Alice Member", NULL), other = 0;
     assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
     struct store_mapping_new mapping = new_mapping(bob, alice);
-    assert_int_equal(store_mapping_find_pair(db, bob, (struct store_target){ .member_id = alice }, &found), 0);
+    const struct store_target to_alice = { .member_id = alice };
+    assert_int_equal(store_mapping_find_current(db, "bob@example.com", to_alice, &found), 0);
     int64_t first = add_mapping(db, &mapping);
     assert_int_equal(store_mapping_add(db, &mapping, &other), 0);
     assert_int_equal(other, first);
     assert_int_equal(store_mapping_set_state(db, first, STORE_MAPPING_SUSPENDED, "root", "", NOW, &was), 1);
     assert_int_equal(store_mapping_add(db, &mapping, &other), 0);
     assert_int_equal(store_mapping_set_state(db, first, STORE_MAPPING_REVOKED, "root", "", NOW, &was), 1);
-    assert_int_equal(store_mapping_find_pair(db, bob, (struct store_target){ .member_id = alice }, &found), 1);
+    assert_int_equal(store_mapping_find_current(db, "bob@example.com", to_alice, &found), 1);
     assert_int_equal(found.id, first);
     store_mapping_free(&found);
 
     int64_t second = add_mapping(db, &mapping);
     assert_int_equal(store_mapping_set_state(db, second, STORE_MAPPING_REVOKED, "root", "", NOW, &was), 1);
-    assert_int_equal(store_mapping_find_pair(db, bob, (struct store_target){ .member_id = alice }, &found), 1);
+    assert_int_equal(store_mapping_find_current(db, "bob@example.com", to_alice, &found), 1);
     assert_int_equal(found.id, second);
     store_mapping_free(&found);
 
     mapping.state = STORE_MAPPING_REQUESTED;
     int64_t third = add_mapping(db, &mapping);
-    assert_int_equal(store_mapping_find_pair(db, bob, (struct store_target){ .member_id = alice }, &found), 1);
+    assert_int_equal(store_mapping_find_current(db, "bob@example.com", to_alice, &found), 1);
     assert_int_equal(found.id, third);
     store_mapping_free(&found);
     assert_int_equal(store_fixture_return(fixture, 1), 1);

@@ -683,8 +683,8 @@ static void use_what_runs_for_each_message(struct store_db *db, const struct peo
     assert_true(store_thread_find_by_threadid(db, "t", &thread) >= 0);
     assert_true(store_thread_list_parties(db, people->thread, list_party, &ignored) >= 0);
     assert_true(store_mapping_any_inbound(db, (struct store_target){ .member_id = people->alice }, NOW) >= 0);
-    assert_true(
-        store_mapping_find_pair(db, people->bob, (struct store_target){ .member_id = people->alice }, &mapping) >= 0);
+    assert_true(store_mapping_find_current(db, "bob@example.com", (struct store_target){ .member_id = people->alice },
+                                           &mapping) >= 0);
     store_mapping_free(&mapping);
     assert_true(store_member_find_by_local_part(db, "nobody", &member) >= 0);
     assert_true(store_member_find_by_uid(db, "nobody", &member) >= 0);
