@@ -152,8 +152,10 @@ static void log_mail(const struct mail *mail, int result)
     for (size_t i = 0; i < mail->count; i++) {
         struct smtp_reply reply = reply_for(mail, &mail->recipients[i], result);
         int64_t id = mail->recipients[i].hold ? mail->recipients[i].held_id : mail->id;
-        log_info("mail.decided", "id=in%" PRId64 " from=%s to=%s message_id=%s size=%" PRId64 " code=%d reply=%s", id,
-                 mail->from, mail->recipients[i].address, mail->header.message_id, mail->size, reply.code, reply.text);
+        log_info("mail.decided",
+                 "id=in%" PRId64 " from=%s to=%s message_id=%s size=%" PRId64 " code=%d reply=%s reason=%s", id,
+                 mail->from, mail->recipients[i].address, mail->header.message_id, mail->size, reply.code, reply.text,
+                 reply.code >= 400 ? mail->recipients[i].verdict.reason : ""); /* of others the trace says it */
     }
 }
 
