@@ -57,6 +57,7 @@ struct mail {
     char *proof;                      /* the same in words */
     enum config_proof proof_required; /* of the configuration, as the next two */
     enum smtp_case local_case;
+    int64_t mapping_change; /* store_recipients.h: as of the verdicts */
     bool holds_unknown;
     /* Of DSN; texts, also the recipients', are the transaction's, which lives until it is answered. */
     enum store_ret ret;

@@ -14,6 +14,7 @@
 #include "gateway/target.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_overdue.h"
+#include "mapping/store_recipients.h"
 #include "smtp/smtp_params.h"
 
 enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
@@ -85,6 +86,9 @@ int inbound_judge_limits(struct store_db *db, const struct mail *mail, struct ma
         result = store_overdue_count_generated(db, mail->correspondent_id, recipient->target, mail->now - HOUR_MS,
                                                &facts.automatic_this_hour);
     recipient->verdict = policy_judge_delivery(&facts);
+    /* What files it carries was judged by the one that decided then. */
+    if (recipient->verdict.decision == POLICY_ACCEPT && recipient->verdict.mapping_id != recipient->mapping_id)
+        recipient->verdict = policy_judge_changed(recipient->address);
     pair_free(&pair);
     return result;
 }
@@ -214,6 +218,8 @@ void inbound_judge(struct mail *mail)
     find_proof(mail);
     struct policy_verdict form = is_returned ? judge_returned(mail, &facts) : policy_judge_form(&facts);
     store_begin_reading(db);
+    if (store_recipients_get_change(db, &mail->mapping_change) != 1)
+        mail->mapping_change = -1;
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         if (form.decision == POLICY_ACCEPT && !is_returned)

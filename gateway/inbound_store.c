@@ -14,6 +14,7 @@
 #include "mapping/store_draft.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_overdue.h"
+#include "mapping/store_recipients.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 #include "smtp/sender_auth.h"
@@ -113,11 +114,11 @@ static int mark_repeated(struct store_db *db, struct mail *mail)
 }
 
 /* What came back is for nobody yet, and is bounded by what it is about (returns.h). */
-static bool has_limit(const struct mail *mail, const struct mail_recipient *recipient)
+static bool has_limit(const struct mail *mail, const struct mail_recipient *recipient, bool is_stale)
 {
     if (mail->about.outbound_id)
         return false;
-    return recipient->daily || (mail->header.is_generated && mail->automatic_per_hour);
+    return is_stale || recipient->daily || (mail->header.is_generated && mail->automatic_per_hour);
 }
 
 static int judge_limit(struct store_db *db, const struct mail *mail, struct mail_recipient *recipient)
@@ -127,18 +128,23 @@ static int judge_limit(struct store_db *db, const struct mail *mail, struct mail
     return result;
 }
 
-/* Limits, of those for whom it is not a repetition. 0: refused for all (SMTP has one reply); -1 error. */
+/* Limits, of those for whom it is not a repetition; and all, if what the verdicts were made of has changed: minutes may have
+ * passed while somebody looked at it. 0: refused for all (SMTP has one reply); -1 error. */
 static int judge_limits(struct store_db *db, struct mail *mail, size_t *fresh_out)
 {
     bool any_refused = false;
+    int64_t mapping_change;
     *fresh_out = 0;
+    if (store_recipients_get_change(db, &mapping_change) != 1)
+        return -1;
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         if (!is_authorised(recipient) || recipient->repeated)
             continue;
-        int judged = recipient->hold              ? inbound_hold_judge_limits(db, mail, recipient)
-                     : has_limit(mail, recipient) ? judge_limit(db, mail, recipient)
-                                                  : 1;
+        int judged = recipient->hold ? inbound_hold_judge_limits(db, mail, recipient)
+                     : has_limit(mail, recipient, mapping_change != mail->mapping_change)
+                         ? judge_limit(db, mail, recipient)
+                         : 1;
         if (judged < 0)
             return -1;
         if (recipient->verdict.decision == POLICY_ACCEPT)

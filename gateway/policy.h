@@ -126,6 +126,8 @@ struct policy_delivery_facts {
  * than others): database trouble; proof, of an open mapping the proof that it asks for, else the configuration's; the mapping;
  * its limits. HOLD: the author is really proven, whatever proof is required, and nobody has decided about them. */
 struct policy_verdict policy_judge_delivery(const struct policy_delivery_facts *facts);
+/* What it was judged by has changed while it was looked at: 451, it is to come again. */
+struct policy_verdict policy_judge_changed(const char *inside);
 
 /* Does a mapping let mail pass between the two, whatever the mail is? Outward that is all that is asked (proof, size, numbers and
  * files are about mail that comes in); inward it is what is asked again of mail that was taken, and who is shown in Cc. */

@@ -276,6 +276,13 @@ struct policy_verdict policy_judge_delivery(const struct policy_delivery_facts *
     return judge_limits(facts, mapping, proof.reason);
 }
 
+struct policy_verdict policy_judge_changed(const char *inside)
+{
+    return policy_verdict_make(
+        POLICY_DEFER,
+        smtp_reply_make(451, "4.3.0", "who may write to <%s> has just changed, please try again", inside));
+}
+
 /* ---- without a message, and of one that was taken ---- */
 
 /* NULL: it is open. */

@@ -356,6 +356,22 @@ def test_mail_whose_sender_has_gone_meanwhile_arrives_once(door):
     assert [item["subject"] for item in door.alice.mails()].count("Once") == 1
 
 
+@pytest.mark.parametrize("rule, code", [(None, "550 5.7.1"), ("no", "451 4.3.0")], ids=["revoked", "replaced"])
+def test_a_mapping_that_ends_while_files_are_looked_at_lets_nothing_in(door, rule, code):
+    """What was judged by one is not kept under another: it comes again, and is judged anew."""
+    door.ctl("mapping", "add", "carol@example.com", "Alice Member")   # so that somebody may write to her
+    with frozen_workers(door):
+        smtp = begin_mail(door, with_files("Too late", ("a.pdf", PDF)))
+        wait_until("the gateway has it", lambda: "from=data to=asking" in door.read_log().rpartition("smtp.connect")[2])
+        if rule:
+            change_rule(door, "Alice Member", rule)
+        else:
+            door.ctl("mapping", "revoke", str(door.ctl_json("mapping", "list", "--state", "approved", "--address", BOB)["mappings"][0]["id"]))
+    assert smtp.reply().startswith(code)
+    smtp.__exit__()
+    assert not door.queue("in")
+
+
 def test_stopping_does_not_wait_for_frozen_workers(door):
     with frozen_workers(door):
         waiting = [begin_mail(door, with_files(f"Stopped {number}", ("a.pdf", PDF))) for number in range(12)]
