@@ -7,28 +7,36 @@
 #include "smtp/dkim_tags.h"
 #include "smtp/mail_header.h"
 
-/* "i=N" in front of the results, and where what follows its ";" begins. 1 to ARC_SETS_MAX; 0 it is not there. */
+/* 1 to ARC_SETS_MAX; 0: another, or written in another way than everybody writes it. Whoever verified the chain may have passed over what
+ * we would count. */
+static size_t to_number(struct dkim_text text)
+{
+    uint64_t number;
+    if (!text.data || text.len == 0 || text.data[0] == '0' || dkim_text_to_number(text, &number) != 1 ||
+        number > ARC_SETS_MAX)
+        return 0;
+    return (size_t)number;
+}
+
+/* "i=N" in front of the results, and where what follows its ";" begins. 0: it is not there. */
 static size_t read_number(const char *value, const char **rest_out)
 {
     const char *end = strchr(value, ';');
     struct dkim_tags tags;
-    uint64_t number;
-    if (!end || dkim_tags_parse(value, (size_t)(end - value), &tags) != 1 || tags.count != 1 ||
-        dkim_text_to_number(dkim_tags_find(&tags, "i"), &number) != 1 || number > ARC_SETS_MAX)
+    if (!end || dkim_tags_parse(value, (size_t)(end - value), &tags) != 1 || tags.count != 1)
         return 0;
     *rest_out = end + 1;
-    return (size_t)number;
+    return to_number(dkim_tags_find(&tags, "i"));
 }
 
 static size_t read_seal(const char *value, char sealer_out[static SMTP_DOMAIN_MAX + 1])
 {
     struct dkim_tags tags;
-    uint64_t number;
     if (dkim_tags_parse(value, strlen(value), &tags) != 1 ||
-        dkim_text_to_number(dkim_tags_find(&tags, "i"), &number) != 1 || number > ARC_SETS_MAX ||
         dkim_text_to_domain(dkim_tags_find(&tags, "d"), 1, sealer_out) != 1)
         return 0;
-    return (size_t)number;
+    size_t number = to_number(dkim_tags_find(&tags, "i"));
+    return dkim_text_is(dkim_tags_find(&tags, "cv"), number == 1 ? "none" : "pass") ? number : 0;
 }
 
 size_t arc_sets_read(const struct mail_header_facts *header, struct arc_set sets_out[static ARC_SETS_MAX])

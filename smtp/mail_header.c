@@ -302,6 +302,7 @@ static void on_loop_mark(struct scan *scan, const char *value, size_t len)
 static const struct field {
     const char *name;
     void (*on_value)(struct scan *scan, const char *value, size_t len); /* unfolded, without white space around it */
+    bool is_exact; /* the value is empty if white space stands before the colon */
 } fields[] = {
     { "From", on_from },
     { "Message-ID", on_message_id },
@@ -309,8 +310,8 @@ static const struct field {
     { "References", on_references },
     { "Received", on_received },
     { "Authentication-Results", on_auth_results },
-    { "ARC-Seal", on_arc_seal },
-    { "ARC-Authentication-Results", on_arc_results },
+    { "ARC-Seal", on_arc_seal, true },
+    { "ARC-Authentication-Results", on_arc_results, true },
     { "X-Postern-Loop", on_loop_mark },
     { "Auto-Submitted", on_auto_submitted },
     { "Precedence", on_precedence },
@@ -378,8 +379,11 @@ static int read_field(struct scan *scan, struct strbuf *value)
     strbuf_add(value, line + colon + 1, len - colon - 1);
     read_continuations(scan, value);
     const struct field *field = find_field(line, name_len);
-    if (field != NULL)
-        handle_value(scan, field, value);
+    if (field == NULL)
+        return 1;
+    if (field->is_exact && name_len != colon)
+        strbuf_clear(value); /* others may not take it for this field: then it says nothing here */
+    handle_value(scan, field, value);
     return 1;
 }
 

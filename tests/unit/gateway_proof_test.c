@@ -116,64 +116,80 @@ static void test_own_check(void **state)
     }
 }
 
+#define ARC_PASS "mx.test; dmarc=fail header.from=example.com; arc=pass (i=2)"
+#define SEEN(i)  "i=" #i "; x.example; dmarc=pass header.from=example.com"
+static const struct {
+    const char *word, *seals[2], *results[2];
+    enum auth_result expected;
+} arc_rows[] = {
+    { ARC_PASS, { "i=1; cv=none; d=lists.example" }, { SEEN(1) }, AUTH_RESULT_PASS },
+    { ARC_PASS,
+      { "i=2; cv=pass; d=lists.example", "i=1; cv=none; d=evil.example" },
+      { SEEN(2), SEEN(1) },
+      AUTH_RESULT_PASS },
+    { ARC_PASS,
+      { "i=2; cv=pass; d=lists.example", "i=1; cv=none; d=hub.example" },
+      { "i=2; x; dmarc=fail header.from=example.com", SEEN(1) },
+      AUTH_RESULT_PASS },
+    { "mx.test; arc=pass header.oldest-pass=0 smtp.remote-ip=192.0.2.7",
+      { "i=1; cv=none; d=lists.example" },
+      { SEEN(1) },
+      AUTH_RESULT_PASS },
+    /* whoever is not trusted may have sealed anything */
+    { ARC_PASS, { "i=1; cv=none; d=evil.example" }, { SEEN(1) }, AUTH_RESULT_FAIL },
+    { ARC_PASS,
+      { "i=2; cv=pass; d=evil.example", "i=1; cv=none; d=lists.example" },
+      { SEEN(2), SEEN(1) },
+      AUTH_RESULT_FAIL },
+    { ARC_PASS,
+      { "i=2; cv=pass; d=lists.example", "i=1; cv=none; d=evil.example" },
+      { "i=2; x; dmarc=fail header.from=example.com", SEEN(1) },
+      AUTH_RESULT_FAIL },
+    /* seen to pass for somebody else, or not at all */
+    { ARC_PASS,
+      { "i=1; cv=none; d=lists.example" },
+      { "i=1; x; dmarc=pass header.from=evil.example" },
+      AUTH_RESULT_FAIL },
+    { ARC_PASS,
+      { "i=1; cv=none; d=lists.example" },
+      { "i=1; x; spf=pass; dkim=pass header.d=example.com" },
+      AUTH_RESULT_FAIL },
+    { ARC_PASS,
+      { "i=1; cv=none; d=lists.example" },
+      { "i=1; (x; dmarc=pass header.from=example.com" },
+      AUTH_RESULT_FAIL },
+    /* the upstream does not say so */
+    { "mx.test; dmarc=fail header.from=example.com; arc=fail",
+      { "i=1; cv=none; d=lists.example" },
+      { SEEN(1) },
+      AUTH_RESULT_FAIL },
+    { "mx.test; dmarc=fail header.from=example.com; arc=pass; arc=fail",
+      { "i=1; cv=none; d=lists.example" },
+      { SEEN(1) },
+      AUTH_RESULT_FAIL },
+    { "mx.test; dmarc=fail header.from=example.com",
+      { "i=1; cv=none; d=lists.example" },
+      { SEEN(1) },
+      AUTH_RESULT_FAIL },
+    { "other.test; arc=pass", { "i=1; cv=none; d=lists.example" }, { SEEN(1) }, AUTH_RESULT_NONE },
+    { ARC_PASS, { NULL }, { NULL }, AUTH_RESULT_FAIL },
+};
+
 /* An upstream says that a chain is good; it counts if the newest sealers are trusted, and by what the oldest of them has seen. */
 static void test_arc_by_an_upstreams_word(void **state)
 {
     (void)state;
-#define ARC_PASS "mx.test; dmarc=fail header.from=example.com; arc=pass (i=2)"
-#define SEEN(i)  "i=" #i "; x.example; dmarc=pass header.from=example.com"
-    static const struct {
-        const char *word, *seals[2], *results[2];
-        enum auth_result expected;
-    } rows[] = {
-        { ARC_PASS, { "i=1; d=lists.example" }, { SEEN(1) }, AUTH_RESULT_PASS },
-        { ARC_PASS, { "i=2; d=lists.example", "i=1; d=evil.example" }, { SEEN(2), SEEN(1) }, AUTH_RESULT_PASS },
-        { ARC_PASS,
-          { "i=2; d=lists.example", "i=1; d=hub.example" },
-          { "i=2; x; dmarc=fail header.from=example.com", SEEN(1) },
-          AUTH_RESULT_PASS },
-        { "mx.test; arc=pass header.oldest-pass=0 smtp.remote-ip=192.0.2.7",
-          { "i=1; d=lists.example" },
-          { SEEN(1) },
-          AUTH_RESULT_PASS },
-        /* whoever is not trusted may have sealed anything */
-        { ARC_PASS, { "i=1; d=evil.example" }, { SEEN(1) }, AUTH_RESULT_FAIL },
-        { ARC_PASS, { "i=2; d=evil.example", "i=1; d=lists.example" }, { SEEN(2), SEEN(1) }, AUTH_RESULT_FAIL },
-        { ARC_PASS,
-          { "i=2; d=lists.example", "i=1; d=evil.example" },
-          { "i=2; x; dmarc=fail header.from=example.com", SEEN(1) },
-          AUTH_RESULT_FAIL },
-        /* seen to pass for somebody else, or not at all */
-        { ARC_PASS, { "i=1; d=lists.example" }, { "i=1; x; dmarc=pass header.from=evil.example" }, AUTH_RESULT_FAIL },
-        { ARC_PASS,
-          { "i=1; d=lists.example" },
-          { "i=1; x; spf=pass; dkim=pass header.d=example.com" },
-          AUTH_RESULT_FAIL },
-        { ARC_PASS, { "i=1; d=lists.example" }, { "i=1; (x; dmarc=pass header.from=example.com" }, AUTH_RESULT_FAIL },
-        /* the upstream does not say so */
-        { "mx.test; dmarc=fail header.from=example.com; arc=fail",
-          { "i=1; d=lists.example" },
-          { SEEN(1) },
-          AUTH_RESULT_FAIL },
-        { "mx.test; dmarc=fail header.from=example.com; arc=pass; arc=fail",
-          { "i=1; d=lists.example" },
-          { SEEN(1) },
-          AUTH_RESULT_FAIL },
-        { "mx.test; dmarc=fail header.from=example.com", { "i=1; d=lists.example" }, { SEEN(1) }, AUTH_RESULT_FAIL },
-        { "other.test; arc=pass", { "i=1; d=lists.example" }, { SEEN(1) }, AUTH_RESULT_NONE },
-        { ARC_PASS, { NULL }, { NULL }, AUTH_RESULT_FAIL },
-    };
     static const char *const trusted[] = { "lists.example", "hub.example" };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char *word = (char *)(uintptr_t)rows[i].word;
-        size_t count = rows[i].seals[0] == NULL ? 0 : rows[i].seals[1] ? 2 : 1;
+    for (size_t i = 0; i < sizeof arc_rows / sizeof arc_rows[0]; i++) {
+        char *word = (char *)(uintptr_t)arc_rows[i].word;
+        size_t count = arc_rows[i].seals[0] == NULL ? 0 : arc_rows[i].seals[1] ? 2 : 1;
         struct mail_header_facts header = { .from_state = MAIL_HEADER_FROM_OK,
                                             .from = { .local = "bob", .domain = "example.com" },
                                             .auth_results = &word,
                                             .auth_results_count = 1,
-                                            .arc_seals = (char **)(uintptr_t)rows[i].seals,
+                                            .arc_seals = (char **)(uintptr_t)arc_rows[i].seals,
                                             .arc_seal_count = count,
-                                            .arc_results = (char **)(uintptr_t)rows[i].results,
+                                            .arc_results = (char **)(uintptr_t)arc_rows[i].results,
                                             .arc_result_count = count };
         struct smtp_address sender = { .local = "bob", .domain = "example.com" };
         struct proof_sources sources = {
@@ -181,7 +197,7 @@ static void test_arc_by_an_upstreams_word(void **state)
         };
         struct proof proof;
         proof_find(&sources, &proof);
-        if (proof.dmarc != rows[i].expected)
+        if (proof.dmarc != arc_rows[i].expected)
             fail_msg("row %zu: %s, %s", i, auth_result_name(proof.dmarc), proof.story);
         sources.sealer_count = 0;
         proof_find(&sources, &proof);

@@ -11,7 +11,13 @@
 #include "smtp/arc_sets.h"
 #include "smtp/mail_header.h"
 
-#define SEAL(i, d)       "ARC-Seal: i=" #i "; a=rsa-sha256; cv=pass;\r\n d=" d "; s=s; b=abcd\r\n"
+#define SEAL(i, d)       "ARC-Seal: i=" #i "; a=rsa-sha256; cv=" CV_##i ";\r\n d=" d "; s=s; b=abcd\r\n"
+#define CV_0             "none"
+#define CV_1             "none"
+#define CV_01            "none"
+#define CV_2             "pass"
+#define CV_02            "pass"
+#define CV_99999999999   "pass"
 #define RESULTS(i, text) "ARC-Authentication-Results: i=" #i "; " text "\r\n"
 
 static void test_sets(void **state)
@@ -25,7 +31,7 @@ static void test_sets(void **state)
         { SEAL(1, "a.example") RESULTS(1, "a.example; none"), 1, "a.example" },
         { SEAL(2, "B.Example") RESULTS(2, "x; none") SEAL(1, "a.example") RESULTS(1, "x; none"), 2, "b.example" },
         { RESULTS(1, "x; none") SEAL(2, "b.example") SEAL(1, "a.example") RESULTS(2, "x; none"), 2, "b.example" },
-        { "arc-seal: d=a.example; i=1\r\narc-authentication-results: i = 1 ; x\r\n", 1, "a.example" },
+        { "arc-seal: d=a.example; cv=none; i=1\r\narc-authentication-results: i = 1 ; x\r\n", 1, "a.example" },
         /* none, or not whole */
         { "Subject: x\r\n", 0, NULL },
         { SEAL(1, "a.example"), 0, NULL },
@@ -37,6 +43,17 @@ static void test_sets(void **state)
         { SEAL(1, "a.example") SEAL(2, "b.example") RESULTS(1, "x; none"), 0, NULL },
         { SEAL(1, "a example") RESULTS(1, "x; none"), 0, NULL },
         { SEAL(1, "") RESULTS(1, "x; none"), 0, NULL },
+        { SEAL(01, "a.example") RESULTS(1, "x; none"), 0, NULL },
+        { SEAL(1, "a.example") RESULTS(01, "x; none"), 0, NULL },
+        { "ARC-Seal: i=1; cv=pass; d=a.example\r\n" RESULTS(1, "x; none"), 0, NULL },
+        { "ARC-Seal: i=1; d=a.example\r\n" RESULTS(1, "x; none"), 0, NULL },
+        { SEAL(1, "a.example") RESULTS(1, "x; none") "ARC-Seal: i=2; cv=fail; d=b.example\r\n" RESULTS(2, "x; none"), 0,
+          NULL },
+        /* what a program that verifies may not have taken for a field of the chain */
+        { SEAL(1, "evil.example") RESULTS(1, "x; none") "ARC-Seal : i=2; cv=pass; d=list.example\r\n"
+                                                        "ARC-Authentication-Results : i=2; x; none\r\n",
+          0, NULL },
+        { SEAL(1, "evil.example") RESULTS(1, "x; none") SEAL(02, "list.example") RESULTS(02, "x; none"), 0, NULL },
         { "ARC-Seal: i=1; a\r\n" RESULTS(1, "x; none"), 0, NULL },
         { SEAL(1, "a.example") "ARC-Authentication-Results: x; none\r\n", 0, NULL },
         { SEAL(1, "a.example") "ARC-Authentication-Results: i=1 x\r\n", 0, NULL },
@@ -60,7 +77,8 @@ static void test_more_sets_than_there_may_be(void **state)
     for (int i = 1; i <= ARC_SETS_MAX + 1; i++) {
         size_t len = strlen(header);
         snprintf(header + len, sizeof header - len,
-                 "ARC-Seal: i=%d; d=a.example\r\nARC-Authentication-Results: i=%d; x; none\r\n", i, i);
+                 "ARC-Seal: i=%d; cv=%s; d=a.example\r\nARC-Authentication-Results: i=%d; x; none\r\n", i,
+                 i == 1 ? "none" : "pass", i);
         struct mail_header_facts facts;
         struct arc_set sets[ARC_SETS_MAX];
         mail_header_scan(header, strlen(header), &facts);
