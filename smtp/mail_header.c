@@ -309,7 +309,7 @@ static const struct field {
     { "In-Reply-To", on_in_reply_to },
     { "References", on_references },
     { "Received", on_received },
-    { "Authentication-Results", on_auth_results },
+    { "Authentication-Results", on_auth_results, true },
     { "ARC-Seal", on_arc_seal, true },
     { "ARC-Authentication-Results", on_arc_results, true },
     { "X-Postern-Loop", on_loop_mark },

@@ -40,9 +40,11 @@ struct mail_header_facts {
     /* A program wrote it: Auto-Submitted other than "no" (RFC 3834), Precedence auto_reply, the fields of well-known
      * autoresponders, a report (RFC 6522); Precedence bulk or junk without a sign of a list, whose mail people write. */
     bool is_generated;
-    bool too_long;             /* header section beyond the limits: facts are from what was read */
-    size_t header_size;        /* octets up to and with the empty line; of what was read when too_long */
-    char **auth_results;       /* values of Authentication-Results, top first, unfolded */
+    bool too_long;      /* header section beyond the limits: facts are from what was read */
+    size_t header_size; /* octets up to and with the empty line; of what was read when too_long */
+    char *
+        *auth_results; /* values of Authentication-Results, top first, unfolded; "" where white space stands before the
+                                * colon, so that those who remove forged ones may have left it alone */
     size_t auth_results_count; /* at most 50; further ones are dropped */
     char **arc_seals;          /* values of ARC-Seal and ARC-Authentication-Results, likewise; see arc_sets.h */
     size_t arc_seal_count;

@@ -67,6 +67,36 @@ static void test_envelope_sender(void **state)
     }
 }
 
+/* A field that those who remove forged ones may not have taken for one: nobody can tell whose it is. */
+static void test_a_field_with_space_before_its_colon(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        bool is_proven, is_unusable;
+    } rows[] = {
+        { "Authentication-Results: " PASSED "\r\nFrom: bob@example.com\r\n", true, false },
+        { "Authentication-Results : " PASSED "\r\nFrom: bob@example.com\r\n", false, true },
+        { "Authentication-Results\t: " PASSED "\r\nFrom: bob@example.com\r\n", false, true },
+        { "Authentication-Results: " PASSED "\r\nAuthentication-Results : x\r\nFrom: bob@example.com\r\n", true,
+          false },
+        { "Authentication-Results: other.test; none\r\nAuthentication-Results : " PASSED
+          "\r\nFrom: bob@example.com\r\n",
+          false, true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct mail_header_facts header;
+        struct smtp_address sender = { .local = "bob", .domain = "example.com" };
+        struct proof proof;
+        mail_header_scan(rows[i].header, strlen(rows[i].header), &header);
+        struct proof_sources sources = { .header = &header, .sender = &sender, .trust_authserv_id = "mx.test" };
+        proof_find(&sources, &proof);
+        assert_int_equal(proof.dmarc == AUTH_RESULT_PASS, rows[i].is_proven);
+        assert_int_equal(proof.is_unusable, rows[i].is_unusable);
+        mail_header_facts_free(&header);
+    }
+}
+
 /* What a check of ours has found, and that it counts nowhere but where nobody in front is believed. */
 static void test_own_check(void **state)
 {
@@ -209,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_envelope_sender),
+        cmocka_unit_test(test_a_field_with_space_before_its_colon),
         cmocka_unit_test(test_own_check),
         cmocka_unit_test(test_arc_by_an_upstreams_word),
     };
