@@ -109,7 +109,7 @@
     ") STRICT;" /* What an author is looked up by. lower() folds ASCII only. */                                        \
     "CREATE INDEX mapping_candidate ON mapping"                                                                        \
     "  (lower(subject), coalesce(member_id, 0), coalesce(group_id, 0), superseded);"                                   \
-    "CREATE INDEX mapping_pair ON mapping (correspondent_id, member_id, group_id) WHERE correspondent_id IS NOT NULL;" \
+    "CREATE INDEX mapping_correspondent ON mapping (correspondent_id) WHERE correspondent_id IS NOT NULL;"             \
     "CREATE UNIQUE INDEX mapping_live ON mapping (subject, coalesce(member_id, 0), coalesce(group_id, 0))"             \
     "  WHERE state IN ('requested', 'approved', 'suspended');"                                                         \
     "CREATE INDEX mapping_target ON mapping (coalesce(member_id, 0), coalesce(group_id, 0), state);"                   \
