@@ -18,12 +18,22 @@ enum { PAIR_COUNT = sizeof pairs / sizeof pairs[0] };
 /* Blanks that do not look like another thing. */
 static const char *const blanks[] = { " ", "\t", "\r", "\n", "\v", "\f", "\u00a0", "\u2009", "\u202f", "\u3000" };
 
-/* They show nothing, or turn what stands beside them round: an address with one is not what it looks like. */
-static const char *const invisible[] = {
-    "\u00ad", "\u061c", "\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u2028",
-    "\u2029", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2060", "\u2061",
-    "\u2062", "\u2063", "\u2064", "\u2066", "\u2067", "\u2068", "\u2069", "\ufeff",
-};
+/* Is it a character that shows nothing, or turns what stands beside it round (U+00AD, U+061C, U+200B to U+200F, U+2028 to
+ * U+202E, U+2060 to U+206F, U+FEFF)? An address with one is not what it looks like. Text ends with NUL. */
+static bool is_invisible(const char *at)
+{
+    const unsigned char *p = (const unsigned char *)at;
+    if (p[0] == 0xc2)
+        return p[1] == 0xad;
+    if (p[0] == 0xd8)
+        return p[1] == 0x9c;
+    if (p[0] == 0xef)
+        return p[1] == 0xbb && p[2] == 0xbf;
+    if (p[0] != 0xe2 || (p[1] != 0x80 && p[1] != 0x81) || !p[2])
+        return false;
+    unsigned low = (p[1] & 1U) << 6 | (p[2] & 0x3fU); /* of U+20xx */
+    return (low >= 0x0b && low <= 0x0f) || (low >= 0x28 && low <= 0x2e) || (low >= 0x60 && low <= 0x6f);
+}
 
 static bool starts_with(const char *at, const char *end, const char *text)
 {
@@ -379,8 +389,8 @@ static bool copy_address(const char *start, const char *end, bool is_code, char 
         out[len++] = *p;
     }
     out[len] = 0;
-    for (size_t i = 0; i < sizeof invisible / sizeof invisible[0]; i++)
-        if (strstr(out, invisible[i]))
+    for (const char *p = out; *p; p++)
+        if (is_invisible(p))
             return false;
     struct smtp_address address;
     return smtp_address_parse(out, len, &address) == 1;
