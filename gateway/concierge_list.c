@@ -21,9 +21,9 @@ static void add_day(struct strbuf *out, const char *before, int64_t at)
 
 static void add_story(const struct store_mapping *mapping, struct strbuf *out)
 {
+    bool is_one_act = mapping->decided_at && strcmp(mapping->created_by, mapping->decided_by) == 0;
     if (mapping->created_by[0])
-        strbuf_add_fmt(out, ", %s %s", mapping->state == STORE_MAPPING_REQUESTED ? "asked for by" : "made by",
-                       mapping->created_by);
+        strbuf_add_fmt(out, ", %s %s", is_one_act ? "made by" : "asked for by", mapping->created_by);
     add_day(out, mapping->created_by[0] ? " on " : ", since ", mapping->created_at);
     if (mapping->decided_at && mapping->decided_by[0]) {
         strbuf_add_fmt(out, ", %s by %s", store_mapping_state_name(mapping->state), mapping->decided_by);

@@ -150,7 +150,14 @@ static int tell_unknown(struct concierge_talk *talk, int64_t number)
 
 /* Inviting. */
 
-static const char already_there[] = "Nothing was changed: there is this one already.";
+/* What is there already is not asked for again. */
+static const char *already(enum store_mapping_state state)
+{
+    return state == STORE_MAPPING_REQUESTED ? "An administrator has been asked already."
+           : state == STORE_MAPPING_SUSPENDED
+               ? "Nothing was changed: this is suspended, and only an administrator can open it again."
+               : "Nothing was changed: this is open already.";
+}
 
 /* So that nobody can fill the admins' threads. 1 they may ask, 0 not (the answer says why), -1. */
 static int may_ask(struct concierge_talk *talk)
@@ -189,7 +196,7 @@ int concierge_invite(struct concierge_talk *talk, const struct concierge_task *t
     bool is_expired = is_live && current.state != STORE_MAPPING_REQUESTED && current.expires_at &&
                       current.expires_at <= talk->speech->now;
     if (is_live && !is_expired)
-        add_mapping(talk, already_there, &current);
+        add_mapping(talk, already(current.state), &current);
     if (found == 1)
         store_mapping_free(&current);
     if (is_live && !is_expired)
@@ -201,7 +208,9 @@ int concierge_invite(struct concierge_talk *talk, const struct concierge_task *t
     if (may != 1)
         return may < 0 ? -1 : 1;
     return tell(talk, mapping_change_request(talk->db, &change, &wish, &result),
-                "An administrator has been asked. You get a ping from them when it is granted.", &result);
+                task->target.group_id ? "An administrator has been asked. The group is told when it is granted."
+                                      : "An administrator has been asked. You get a ping from them when it is granted.",
+                &result);
 }
 
 /* Revoking. */

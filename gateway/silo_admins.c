@@ -1,6 +1,7 @@
 /* silo_admins.c - see silo_admins.h */
 #include "gateway/silo_admins.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,7 @@ struct telling {
 struct news {
     struct store_db *db;
     struct notice_list requested, suspended;
+    int64_t first_requested, first_suspended; /* for examples */
     bool has_failed;
 };
 
@@ -64,9 +66,12 @@ static void add_event(const struct store_admin_event *event, void *ctx)
         news->has_failed = true;
         return;
     }
+    bool is_request = event->kind == STORE_ADMIN_REQUESTED;
+    int64_t *first = is_request ? &news->first_requested : &news->first_suspended;
+    *first = *first ? *first : mapping.id;
     strbuf_init(&line, LINE_MAX_BYTES);
     concierge_describe(&mapping, true, &line);
-    notice_list_add(event->kind == STORE_ADMIN_REQUESTED ? &news->requested : &news->suspended, "%s", line.data);
+    notice_list_add(is_request ? &news->requested : &news->suspended, "%s", line.data);
     strbuf_free(&line);
     store_mapping_free(&mapping);
 }
@@ -77,14 +82,15 @@ static void compose(struct news *news, struct strbuf *text)
         notice_list_end(&news->requested);
         strbuf_add_fmt(text,
                        "These requests wait for an administrator:\n\n%s\nTo decide, answer here, or with a ping to "
-                       "the gateway: `approve 17`, for instance, or `deny 17 not a partner`. `pending` lists all "
-                       "that wait, `help` says what else can be said.\n",
-                       news->requested.text->data);
+                       "the gateway: `approve %" PRId64 "`, for instance, or `deny %" PRId64
+                       " not a partner`. `pending` lists all that wait, `help` says what else can be said.\n",
+                       news->requested.text->data, news->first_requested, news->first_requested);
     }
     if (news->suspended.count > 0) {
         notice_list_end(&news->suspended);
-        strbuf_add_fmt(text, "%sThe gateway has suspended these:\n\n%s\n`resume 17`, for instance, opens one again.\n",
-                       text->len ? "\n" : "", news->suspended.text->data);
+        strbuf_add_fmt(
+            text, "%sThe gateway has suspended these:\n\n%s\n`resume %" PRId64 "`, for instance, opens one again.\n",
+            text->len ? "\n" : "", news->suspended.text->data, news->first_suspended);
     }
 }
 

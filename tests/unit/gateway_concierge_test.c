@@ -242,7 +242,7 @@ static void a_member_invites_and_an_admin_approves(void **state)
            "1: bob@example.com for Alice Member, requested");
     assert_audited(db, "silo Alice Member (UIDALICE) mapping.request mapping 1: ");
     assert_int_equal(store_admin_last_event(db, &events), 1);
-    EXPECT(db, "UIDALICE", "invite bob@example.com", "there is this one already", "1: bob@example.com"); /* merged */
+    EXPECT(db, "UIDALICE", "invite bob@example.com", "has been asked already", "1: bob@example.com"); /* merged */
     assert_int_equal(count_mappings(db), 1);
     EXPECT(db, "UIDALICE", "list", "1: bob@example.com for Alice Member, requested");
     EXPECT(db, "UIDCAROL", "list", "nobody, so far");
@@ -262,6 +262,7 @@ static void a_member_invites_and_an_admin_approves(void **state)
     EXPECT(db, "UIDADA", "approve 1", "Nothing was changed", "Ole Outside");
     assert_state(db, 1, STORE_MAPPING_APPROVED);
     EXPECT(db, "UIDADA", "pending", "- nothing");
+    EXPECT(db, "UIDALICE", "invite bob@example.com", "open already");
     end(state);
 }
 
@@ -277,6 +278,7 @@ static void an_admin_denies_suspends_and_resumes(void **state)
     assert_audited(db, "silo Ada Admin (UIDADA) mapping.suspend mapping 2: on holiday");
     assert_state(db, 2, STORE_MAPPING_SUSPENDED);
     EXPECT(db, "UIDADA", "suspend carol@example.net", "nothing is open");
+    EXPECT(db, "UIDALICE", "invite carol@example.net", "only an administrator can open it again");
     EXPECT(db, "UIDADA", "resume 2", "Open again.");
     assert_state(db, 2, STORE_MAPPING_APPROVED);
     EXPECT(db, "UIDADA", "resume 2", "Nothing was changed");
@@ -403,7 +405,7 @@ static void nobody_fills_the_admins_threads(void **state)
     char text[100];
     EXPECT(db, "UIDALICE", "invite a@example.com, b@example.com, c@example.com", "3: c@example.com");
     EXPECT(db, "UIDALICE", "invite d@example.com", "3 people within a day");
-    EXPECT(db, "UIDALICE", "invite a@example.com", "there is this one already"); /* costs nothing */
+    EXPECT(db, "UIDALICE", "invite a@example.com", "has been asked already"); /* costs nothing */
     EXPECT(db, "UIDCAROL", "invite d@example.com", "4: d@example.com");
     for (int i = 1; count_mappings(db) < CONCIERGE_REQUESTS_MAX + 1; i++) { /* and day after day */
         snprintf(text, sizeof text, "invite x%d@example.com", i);

@@ -169,6 +169,7 @@ static void requests_are_told_at_once_then_together(void **state)
     advance(&scene, MINUTE); /* by itself */
     assert_notices(&scene, 2, "UIDADA", "2: b@example.com for Alice, requested");
     assert_notices(&scene, 2, "UIDADA", "4: d@example.com for Alice, requested");
+    assert_notices(&scene, 2, "UIDADA", "`approve 2`");
     assert_int_equal(scene.told, 2);
     ask(&scene, "e@example.com");
     advance(&scene, 30 * SECOND);
@@ -229,7 +230,7 @@ static void what_a_rule_suspends_is_told_and_what_a_person_does_is_not(void **st
     change(&scene, "gateway", id, MAPPING_SUSPEND, "Alice has left the silo");
     advance(&scene, 20 * SECOND);
     assert_notices(&scene, 1, "UIDADA", "Alice has left the silo");
-    assert_notices(&scene, 1, "UIDADA", "`resume 17`");
+    assert_notices(&scene, 1, "UIDADA", "`resume 1`");
     end(&scene);
 }
 
