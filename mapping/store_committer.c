@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/xmalloc.h"
+#include "mapping/store_bucket.h"
 #include "mapping/store_checkpointer.h"
 #include "mapping/store_internal.h"
 
@@ -145,15 +146,17 @@ static bool run_operations(struct store_db *db, struct operation_list *batch, st
     *kept_out = 0;
     while (batch->first && !db->lost_transaction && db->content_bytes < BATCH_CONTENT_MAX) {
         struct operation *operation = list_pop(batch);
-        size_t changes = db->changes.count;
+        size_t changes = db->changes.count, spent = store_bucket_mark(db);
         list_push(ran, operation);
         if (plainly && !run_plainly(db, operation))
             return false;
         if (!plainly)
             operation->result = alone ? operation->run(db, operation->arg) : run_in_savepoint(db, operation);
         assert(operation->result == 1 || operation->result == 0 || operation->result == -1);
-        if (operation->result != 1)
+        if (operation->result != 1) {
             store_content_undo(db, changes);
+            store_bucket_undo(db, spent);
+        }
         *kept_out += operation->result == 1;
     }
     return true;
@@ -163,8 +166,9 @@ static bool run_operations(struct store_db *db, struct operation_list *batch, st
 static int end_transaction(struct store_db *db, unsigned kept)
 {
     int result = -1;
-    if (!db->lost_transaction)
+    if (!db->lost_transaction && (kept == 0 || store_bucket_write(db) == 1))
         result = control(db, kept > 0 ? "COMMIT" : "ROLLBACK");
+    store_bucket_settle(db, result == 1 && kept > 0);
     if (result == 1 && kept > 0)
         store_content_committed(db);
     else

@@ -39,6 +39,7 @@ struct store_db {
     sqlite3 *handle;
     const char *content_directory;     /* the store's */
     struct store_file_changes changes; /* the writer's, of this transaction */
+    struct store_buckets *buckets;     /* the writer's; NULL: none yet */
     bool is_writer;
     bool in_transaction;     /* the committer's: all operations of a batch */
     bool lost_transaction;   /* SQLite has rolled it back by itself: nothing more may be written until the batch ends */
@@ -130,6 +131,11 @@ void store_content_committed(struct store_db *db);
 int store_content_begin(struct store_db *db) __attribute__((warn_unused_result));
 /* Removes files that no row names. */
 int store_content_sweep(struct store_db *db) __attribute__((warn_unused_result));
+
+/* Allowances (store_bucket.c). Writes what was set, before the commit; then it is told how the transaction has ended. */
+int store_bucket_write(struct store_db *db) __attribute__((warn_unused_result));
+void store_bucket_settle(struct store_db *db, bool is_committed);
+void store_bucket_end(struct store_db *db); /* with the connection */
 
 /* The schema (store_schema.c): [n] makes version n + 1 of version n, and says so in user_version. */
 extern const char *const store_migrations[STORE_SCHEMA_VERSION];

@@ -24,6 +24,7 @@ void store_db_close(struct store_db *db)
         assert(!db->statements[i].in_use);
         sqlite3_finalize(db->statements[i].handle);
     }
+    store_bucket_end(db);
     if (sqlite3_close(db->handle) != SQLITE_OK)
         log_error("store.error", "doing=%s message=%s", "closing", sqlite3_errmsg(db->handle));
     *db = (struct store_db){ .handle = NULL };

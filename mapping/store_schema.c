@@ -450,7 +450,16 @@
     "  PRIMARY KEY (uid, what)"                                                                                        \
     ") STRICT, WITHOUT ROWID;"
 
+/* What is spent of allowances; see store_bucket.h. */
+#define VERSION_1_BUCKETS                                                                                              \
+    "CREATE TABLE bucket ("                                                                                            \
+    "  kind TEXT NOT NULL,"                                                                                            \
+    "  name TEXT NOT NULL,"                                                                                            \
+    "  whole_at INTEGER NOT NULL," /* microseconds since 1970 */                                                       \
+    "  PRIMARY KEY (kind, name)"                                                                                       \
+    ") STRICT, WITHOUT ROWID;"
+
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
     VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_HELD VERSION_1_MEMORY
-        VERSION_1_AUDIT VERSION_1_ADMINS "PRAGMA user_version = 1;",
+        VERSION_1_AUDIT VERSION_1_ADMINS VERSION_1_BUCKETS "PRAGMA user_version = 1;",
 };
