@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "base/log.h"
+#include "gateway/quota.h"
 #include "smtp/smtp_client.h"
 #include "smtp/smtp_server.h"
 #include <stdbool.h>
@@ -132,6 +133,11 @@ struct config {
         char *trust_anchor; /* file; NULL: answers are not validated */
         int64_t dns_timeout_ms;
     } verify;
+    struct {
+        struct quota_rates quotas;
+        unsigned
+            guesses; /* of wrong recipients, before a client's network is slowed; 0: never (smtp/smtp_guessing.h) */
+    } limits;
     struct {
         int64_t first_ms, longest_ms, give_up_ms, warn_after_ms;
         int64_t reports_ms; /* after that, how long reports about a message are taken */

@@ -80,6 +80,12 @@ int config_check_dns_timeout(cfg_t *cfg, cfg_opt_t *opt);
 void config_take_verify(cfg_t *cfg, struct config *config);
 void config_free_verify(struct config *config);
 
+/* config_limits.c; after config_take_policy() */
+enum { CONFIG_LIMITS_OPTIONS_MAX = 16 }; /* keys, and the end */
+void config_limits_options(cfg_opt_t options_out[static CONFIG_LIMITS_OPTIONS_MAX]);
+void config_limits_set_checks(cfg_t *cfg);
+void config_take_limits(cfg_t *cfg, struct config *config, struct config_report *report);
+
 struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_report *report);
 
 /* Of the schema. */

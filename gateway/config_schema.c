@@ -387,6 +387,7 @@ static void set_checks(cfg_t *cfg)
         cfg_set_validate_func(cfg, checks[i].path, checks[i].check);
     for (size_t i = 0; i < sizeof word_keys / sizeof word_keys[0]; i++)
         cfg_set_validate_func(cfg, word_keys[i].path, check_word);
+    config_limits_set_checks(cfg);
 }
 
 cfg_t *config_schema_new(void)
@@ -412,7 +413,7 @@ cfg_t *config_schema_new(void)
                             CFG_END() };
     cfg_opt_t dkim[] = { CFG_STR("selector", NULL, CFGF_NODEFAULT), CFG_STR("key", NULL, CFGF_NODEFAULT),
                          CFG_STR("domain", NULL, CFGF_NODEFAULT), CFG_END() };
-    cfg_opt_t policy[CONFIG_POLICY_OPTIONS_MAX];
+    cfg_opt_t policy[CONFIG_POLICY_OPTIONS_MAX], limits[CONFIG_LIMITS_OPTIONS_MAX];
     cfg_opt_t verify[CONFIG_VERIFY_OPTIONS_MAX];
     cfg_opt_t retry[] = { CFG_STR("first", "1m", CFGF_NONE),    CFG_STR("longest", "4h", CFGF_NONE),
                           CFG_STR("give_up", "5d", CFGF_NONE),  CFG_STR("warn_after", "4h", CFGF_NONE),
@@ -438,6 +439,7 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("dkim", dkim, CFGF_MULTI),
                         CFG_SEC("policy", policy, CFGF_NONE),
                         CFG_SEC("verify", verify, CFGF_NONE),
+                        CFG_SEC("limits", limits, CFGF_NONE),
                         CFG_SEC("retry", retry, CFGF_NONE),
                         CFG_SEC("postfix", postfix, CFGF_NONE),
                         CFG_SEC("admin", admin, CFGF_NONE),
@@ -445,6 +447,7 @@ cfg_t *config_schema_new(void)
                         CFG_END() };
     config_listen_options(listen);
     config_policy_options(policy);
+    config_limits_options(limits);
     config_verify_options(verify);
     cfg_t *cfg = cfg_init(top, CFGF_NONE); /* copies the tables */
     set_checks(cfg);
@@ -563,6 +566,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
     config_take_mail(cfg, config, report);
     config_take_content(cfg, config);
     config_take_policy(cfg, config, report);
+    config_take_limits(cfg, config, report);
     config_take_verify(cfg, config);
     config_take_invitation(cfg, config);
 

@@ -28,6 +28,7 @@
 #include "gateway/peers.h"
 #include "gateway/poster.h"
 #include "gateway/postfix.h"
+#include "gateway/quota.h"
 #include "gateway/relay.h"
 #include "gateway/report.h"
 #include "gateway/returns.h"
@@ -384,15 +385,22 @@ static void check_room(struct gateway *gateway)
 struct tidying {
     int64_t now, latest_due;
     int64_t excerpts_before; /* are erased */
+    struct quota_rates rates;
 };
 
 /* Forgets what was seen long ago; and whatever a clock that was wrong has put off beyond any retry is due now. */
 static int tidy_database(struct store_db *db, void *arg)
 {
     const struct tidying *tidying = arg;
-    for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_RETURNED; queue++)
-        if (store_queue_bring_forward(db, queue, tidying->latest_due, tidying->now) < 0)
+    for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_RETURNED; queue++) {
+        int64_t latest_limited = tidying->now + quota_wait_max_ms + CLOCK_TOLERANCE_MS;
+        bool may_be_limited = queue == STORE_QUEUE_OUT && latest_limited > tidying->latest_due;
+        int64_t latest = may_be_limited ? latest_limited : tidying->latest_due;
+        if (store_queue_bring_forward(db, queue, latest, tidying->now) < 0)
             return -1;
+    }
+    if (quota_tidy(db, &tidying->rates, tidying->now) < 0)
+        return -1;
     if (store_forward_expire(db, tidying->now - files_awaited_ms) < 0)
         return -1;
     if (store_excerpt_expire(db, tidying->excerpts_before) < 0)
@@ -414,6 +422,7 @@ static void housekeeping(void *arg)
     tidying->now = clock_wall_ms(gateway->parts.clock);
     tidying->latest_due = tidying->now + gateway->parts.config->retry.longest_ms + CLOCK_TOLERANCE_MS;
     bool quotes_answered = gateway->parts.config->content.quotes_answered;
+    tidying->rates = gateway->parts.config->limits.quotas;
     tidying->excerpts_before = quotes_answered ? tidying->now - excerpts_kept_ms : INT64_MAX;
     store_submit(gateway->parts.store, tidy_database, database_tidied, tidying);
     gateway_poke_queues(gateway);

@@ -38,6 +38,8 @@ static void mail_free(struct mail *mail)
     free(mail->session);
     free(mail->checked);
     inbound_forget_verdicts(mail);
+    for (size_t i = 0; i < mail->count; i++)
+        free(mail->recipients[i].admitted);
     free(mail->recipients);
     free(mail);
 }
@@ -195,6 +197,7 @@ static void stored(int result, void *arg)
 {
     struct mail *mail = arg;
     struct inbound *inbound = mail->inbound;
+    inbound_log_quotas(mail);
     if (result == 0) {
         refuse(mail);
         return;
@@ -319,6 +322,7 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     scan_header(mail);
     smtp_address_format(smtp_transaction_sender(transaction), mail->sender);
     mail->automatic_per_hour = inbound->parts->config->policy.automatic_per_hour;
+    mail->rates = inbound->parts->config->limits.quotas;
     if (!mail->sender[0]) /* whatever it says of itself */
         mail->header.is_automatic = mail->header.is_generated = true;
     if (mail->header.from_state == MAIL_HEADER_FROM_OK)

@@ -5,12 +5,14 @@
  *   inbound_proof.c    our own check of who wrote it, when nobody in front has done that
  *   inbound_look.c     what files it carries, when a mapping does not let every file in
  *   inbound_hold.c     what is to be held is sealed before
+ *   inbound_quota.c    allowances (quota.h)
  *   inbound_store.c    the store operation: repetitions, daily limits, the entry, a report about refusals
  */
 #pragma once
 #include "base/digest.h"
 #include "gateway/inbound.h"
 #include "gateway/policy.h"
+#include "gateway/quota.h"
 #include "gateway/report.h"
 #include "gateway/signed_id.h"
 #include "mapping/store_queue.h"
@@ -67,6 +69,7 @@ struct mail {
     bool lmtp;
     bool is_sender_proven;       /* the envelope's: may get reports */
     unsigned automatic_per_hour; /* of the configuration; 0: no limit */
+    struct quota_rates rates;    /* likewise */
     /* Of mail to a return address: what it would be about (outbound_id 0: other mail), and the mapping that lets its author
      * write to that message's author, should it be an answer and no report (0: none does). */
     struct signed_return about;
@@ -90,6 +93,8 @@ struct mail {
         char *attachments;           /* what files the mapping lets in (attachment_rule.h); NULL: all */
         char *files_story; /* which file came in by what; "" none did; NULL: nobody was asked, or it is refused */
         struct policy_verdict verdict;
+        struct policy_verdict *admitted; /* while it is over an allowance: the verdict but for that; NULL: never was */
+        bool is_over_quota;
         bool is_over_limit;  /* that is why verdict refuses: the next run of the operation asks again */
         bool is_about_files; /* that is why verdict refuses: another mail may be welcome */
         struct policy_verdict
@@ -155,6 +160,13 @@ int inbound_hold_judge_limits(struct store_db *db, const struct mail *mail, stru
     __attribute__((warn_unused_result));
 int inbound_hold_store(struct store_db *db, struct mail *mail, struct mail_recipient *recipient, const char *references)
     __attribute__((warn_unused_result));
+
+/* In the operation that accepts it: takes what it needs of allowances, for those for whom it is new. 1 taken, for as many as
+ * *fresh then says (with LMTP the others are refused, maybe all); 0: refused for all, nothing is taken; -1 error. */
+int inbound_take_quotas(struct store_db *db, struct mail *mail, size_t *fresh) __attribute__((warn_unused_result));
+/* Before the operation: another run of it may have refused. After it: says in the log whose mail was over what. */
+void inbound_restore_quotas(struct mail *mail);
+void inbound_log_quotas(const struct mail *mail);
 
 /* Of the mail as it came, into mail->digest. Reads all of it. Does nothing when it was done or is not needed. */
 void inbound_find_digest(struct mail *mail);

@@ -426,6 +426,7 @@ int inbound_store_mail(struct store_db *db, void *arg)
 {
     struct mail *mail = arg;
     size_t fresh;
+    inbound_restore_quotas(mail);
     if (mark_repeated(db, mail) < 0)
         return -1;
     mail->id = 0;
@@ -433,6 +434,8 @@ int inbound_store_mail(struct store_db *db, void *arg)
     for (size_t i = 0; i < mail->count; i++)
         mail->recipients[i].held_id = 0;
     int allowed = judge_limits(db, mail, &fresh);
+    if (allowed == 1 && fresh > 0 && !mail->about.outbound_id) /* what came back is bounded by what it is about */
+        allowed = inbound_take_quotas(db, mail, &fresh);
     if (allowed != 1)
         return allowed;
     if ((fresh > 0 && add_mail(db, mail) != 1) || add_recipients(db, mail) != 1)

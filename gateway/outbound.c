@@ -215,6 +215,7 @@ static struct arrival *arrival_new(struct outbound *outbound, const struct tmtp_
     arrival->gateway_alias = xstrdup(outbound->parts->config->silo.alias);
     arrival->rules = concierge_rules_new(outbound->parts->config);
     arrival->rules->hold = outbound->parts->hold;
+    arrival->rates = outbound->parts->config->limits.quotas;
     outbound_make_message_id(arrival, 0);
     tmtp_message_init(&arrival->message);
     return arrival;

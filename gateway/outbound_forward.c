@@ -244,7 +244,7 @@ static int release(struct taking *taking)
     arrival->queued = true;
     arrival->outcome = "queued";
     if (store_outbound_release(taking->db, arrival->id, group_id, arrival->now) != 1 ||
-        store_outbound_release_files(taking->db, arrival->id, arrival->now) != 1 ||
+        store_outbound_release_files(taking->db, arrival->id, arrival->now + taking->wait_ms) != 1 ||
         store_message_add(taking->db, &message) != 1)
         return -1;
     return store_trace_add(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "addressed", "to %zu recipients",
@@ -416,6 +416,8 @@ static int address_files(struct taking *files, const struct store_outbound *forw
         result = outbound_refuse(files, text.data);
     else if (result == 1)
         result = queue_files(files);
+    if (result == 1 && files->count > 0)
+        result = outbound_put_off(files);
     if (result == 1 && files->count > 0 && forward->state == STORE_QUEUE_HELD)
         result = hold_files(files);
     if (result == 1 && files->count > 0 && refused.count > 0)

@@ -5,10 +5,12 @@
  *   outbound_thread.c  which thread it belongs to, and whether its author may speak there
  *   outbound_take.c    the store operation: for whom, allowed or not, queued or refused
  *   outbound_words.c   messages to the gateway itself, which the concierge answers
+ *   outbound_quota.c   when it goes out, if more is written than goes out at once
  *   outbound_forward.c the same for a forwarded thread, for who is new in a thread, and for files that follow later
  */
 #pragma once
 #include "gateway/outbound.h"
+#include "gateway/quota.h"
 #include "smtp/smtp_address.h"
 #include "tmtp/tmtp_forward.h"
 #include "tmtp/tmtp_message.h"
@@ -44,6 +46,7 @@ struct arrival {
     struct concierge_rules *rules;
     int64_t now;
     enum smtp_case local_case; /* policy.local_parts: the configuration is the loop's */
+    struct quota_rates rates;  /* of the configuration, then */
     /* results */
     int64_t id;          /* in the outbound queue */
     const char *outcome; /* for the log; static */
@@ -122,10 +125,16 @@ struct taking {
         int64_t group_id; /* under whose mapping; 0: the author's own */
     } * recipients;
     size_t count;
+    int64_t wait_ms;      /* until it may go out; 0: it may now */
+    enum quota waits_for; /* the allowance that it waits for longest */
 };
 void outbound_add_recipient(struct taking *taking, int64_t correspondent_id); /* once */
-/* Keeps those that the author may write to; says in refused who the others are and why. These: 1 or -1. */
+/* Keeps those that the author may write to, as much as they may; says in refused who the others are and why. These: 1 or -1. */
 int outbound_keep_authorised(struct taking *taking, struct notice_list *refused) __attribute__((warn_unused_result));
+/* Part of that: takes what it needs of allowances, and says how long it has to wait. */
+int outbound_keep_within_quotas(struct taking *taking, struct notice_list *refused) __attribute__((warn_unused_result));
+/* The entry is due then, and its author may be told. */
+int outbound_put_off(struct taking *taking) __attribute__((warn_unused_result));
 /* Keeps those recipients that the author may write to, then sends it, or refuses it when nobody is left: because there was
  * nobody (why_nobody; NULL: nothing is said), or because of the mappings. Tells the author of who was left out. */
 int outbound_decide(struct taking *taking, const char *why_nobody, int (*send)(struct taking *taking),

@@ -99,7 +99,7 @@ int outbound_keep_authorised(struct taking *taking, struct notice_list *refused)
             return -1;
     }
     taking->count = kept;
-    return 1;
+    return outbound_keep_within_quotas(taking, refused);
 }
 
 int outbound_tell_author(struct taking *taking, const char *what)
@@ -244,6 +244,8 @@ int outbound_decide(struct taking *taking, const char *why_nobody, int (*send)(s
     notice_list_end(&refused);
     if (result == 1)
         result = taking->count == 0 ? refuse(taking, text.data) : send(taking);
+    if (result == 1 && taking->arrival->queued)
+        result = outbound_put_off(taking);
     if (result == 1 && taking->arrival->queued && refused.count > 0)
         result = outbound_tell_author(taking, text.data);
     strbuf_free(&text);

@@ -19,6 +19,7 @@ import time
 
 from postern import Gateway, RunningSilo, Silo, close_quietly
 from procs import RELEASE, ROOT, free_port, wait_until
+from targets import WIDE_LIMITS
 
 WINDOW = 48      # posts at a time: the gateway's
 PATIENCE = 600
@@ -112,6 +113,7 @@ class Bench:
         self.gateway = Gateway(folder, self.silo.port, RELEASE)
         self.gateway.alias = f"Bench Gateway {suffix}"
         self.gateway.log_level = "warning"
+        self.gateway.extra = WIDE_LIMITS
         self.gateway.open_port = free_port()
         self.relay = make_relay()
         self.gateway.relay = f"smtp://127.0.0.1:{self.relay.port}"

@@ -18,6 +18,11 @@ ALICE = f"alice@{DOMAIN}"
 TICKS = os.sysconf("SC_CLK_TCK")
 SESSIONS_MAX = 12000
 
+# Of everything more than comes, but counted: it costs what it costs.
+WIDE_LIMITS = 'limits {' + "".join(f' {key} = "1000000/h"' for key in (
+    "in_correspondent", "in_domain", "in_member", "in_overall", "out_member", "out_correspondent", "out_domain", "out_overall"
+)) + ' in_correspondent_size = "64G/d" }\n'
+
 # What a mail system sets that only keeps mail; the rest is Debian's default.
 POSTFIX_SETTINGS = f"""
 myhostname = bench.test
@@ -150,7 +155,7 @@ class BenchGateway(Gateway):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.extra = 'session_memory = "1G"\n'   # 10,000 sessions with TLS are more than the default has room for
+        self.extra = WIDE_LIMITS + 'session_memory = "1G"\n'   # 10,000 sessions with TLS are more than the default has room for
 
     def listener(self, name, port, protocol, lines):
         if name != "open":

@@ -177,6 +177,40 @@ static void test_sealers(void **state)
     strbuf_free(&problems);
 }
 
+/* Rates; not those of listeners and the system, which test_limits is about. */
+static void test_quotas(void **state)
+{
+    (void)state;
+    struct strbuf problems;
+    char path[32];
+    strbuf_init(&problems, 4096);
+    struct config *config = load("domain = \"d.example\"\n" GOOD_REST
+                                 "limits { in_correspondent = \"10/m, 3 at once\" in_domain = none guesses = 0\n"
+                                 "  in_correspondent_size = \"64M/h\" out_member = \"7/d\" }\n",
+                                 &problems, path);
+    assert_string_equal(problems.data, "");
+    const struct bucket_rate *rates = config->limits.quotas.of;
+    assert_int_equal(rates[QUOTA_IN_AUTHOR].amount, 10);
+    assert_int_equal(rates[QUOTA_IN_AUTHOR].burst, 3);
+    assert_int_equal(rates[QUOTA_IN_AUTHOR].period_us, 60 * 1000000);
+    assert_int_equal(rates[QUOTA_IN_AUTHOR_SIZE].amount, 64 * 1024);
+    assert_int_equal(rates[QUOTA_IN_DOMAIN].amount, 0);
+    assert_int_equal(rates[QUOTA_IN_MEMBER].amount, 5000);
+    assert_int_equal(rates[QUOTA_IN_ALL].amount, 100000);
+    assert_int_equal(rates[QUOTA_OUT_AUTHOR].amount, 7);
+    assert_int_equal(rates[QUOTA_OUT_CORRESPONDENT].amount, 2000);
+    assert_int_equal(rates[QUOTA_OUT_DOMAIN].amount, 20000);
+    assert_int_equal(rates[QUOTA_OUT_ALL].amount, 100000);
+    assert_int_equal(config->limits.guesses, 0);
+    config_free(&config);
+    config = load("domain = \"d.example\"\n" GOOD_REST, &problems, path);
+    assert_int_equal(config->limits.quotas.of[QUOTA_IN_AUTHOR].amount, 2000);
+    assert_int_equal(config->limits.quotas.of[QUOTA_IN_AUTHOR_SIZE].amount, 4 << 20);
+    assert_int_equal(config->limits.guesses, 20);
+    config_free(&config);
+    strbuf_free(&problems);
+}
+
 struct mistake {
     const char *text;
     int line;         /* 0: about the file as a whole */
@@ -216,6 +250,13 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST "policy { requests_per_day = -1 }\n", 6, "or 0 for no limit" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n# why\n  max_message = \"2G\"\n}\n", 8,
       "expected a size" }, /* SQLite's blobs end below 1 GiB */
+    { "domain = \"d.example\"\n" GOOD_REST "limits {\n  in_member = \"lots\"\n}\n", 7, "such as 200/h or" },
+    { "domain = \"d.example\"\n" GOOD_REST "limits { out_overall = \"0/h\" }\n", 6, "or none" },
+    { "domain = \"d.example\"\n" GOOD_REST "limits { in_correspondent_size = \"100/d\" }\n", 6, "such as 1G/d" },
+    { "domain = \"d.example\"\n" GOOD_REST "limits { in_correspondent_size = \"1G/d, 30M at once\" }\n", 0,
+      "the largest mail could never come in" },
+    { "domain = \"d.example\"\n" GOOD_REST "limits { guesses = -1 }\n", 6, "or 0 for no limit" },
+    { "domain = \"d.example\"\n" GOOD_REST "limits { in_all = none }\n", 6, "unknown key 'in_all'" },
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"5\" }\n", 6, "expected a duration" },
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"99999999999999999d\" }\n", 6, "expected a duration" },
     /* one attempt after the other */
@@ -669,6 +710,7 @@ int main(void)
         cmocka_unit_test(test_content),
         cmocka_unit_test(test_admins),
         cmocka_unit_test(test_sealers),
+        cmocka_unit_test(test_quotas),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_all_mistakes_in_one_go),
