@@ -182,12 +182,20 @@ static void expired(int result, void *arg)
 
 /* The schedule. */
 
+/* A reload may have changed them. */
+static void take_rules(struct hold *hold)
+{
+    atomic_store(&hold->proof, (int)hold->parts->config->policy.proof);
+    atomic_store(&hold->local_case, (int)hold->parts->config->policy.local_parts);
+}
+
 static void look(void *arg)
 {
     struct hold *hold = arg;
     int64_t at, delay = LOOK_MS, now = clock_wall_ms(hold->parts->clock);
     if (!hold->is_started)
         return;
+    take_rules(hold);
     bool is_due = store_held_next_expiry(store_reader(hold->parts->store), &at) == 1;
     if (is_due && at - now < delay)
         delay = at > now ? at - now : 0;
@@ -245,6 +253,7 @@ void hold_start(struct hold *hold)
     take_key(hold, &key);
     seal_key_free(&key);
     free(error);
+    take_rules(hold);
     hold->is_started = true;
     char *problem = hold_problem(hold);
     if (problem)

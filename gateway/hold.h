@@ -48,14 +48,17 @@ char *hold_problem(const struct hold *hold);
 
 /* Writer only, from here on. `who`: for the story, "cli root". */
 
-/* In the operation that changed a mapping: what is held and is about it is released (approved, inward), or dropped (denied,
- * revoked). A suspended one changes nothing. */
+/* In the operation that changed a mapping: what is held and is about it is judged as mail that comes now would be. It is
+ * released, or dropped with a report, or stays, when still nobody has decided, or not for good. */
 struct hold_outcome {
     unsigned released, dropped;
     bool reported; /* reporter_poke() after the commit */
 };
-int hold_on_mapping(struct store_db *db, const struct hold *hold, const struct store_mapping *mapping, const char *who,
-                    int64_t now, struct hold_outcome *out) __attribute__((warn_unused_result));
+int hold_on_mapping(struct store_db *db, const struct hold *hold, const struct store_mapping *mapping, int64_t now,
+                    struct hold_outcome *out) __attribute__((warn_unused_result));
+/* Likewise of one mail, in the operation that holds it: somebody may have decided since it was judged. */
+int hold_look_again(struct store_db *db, const struct hold *hold, int64_t inbound_id, int64_t now,
+                    struct hold_outcome *out) __attribute__((warn_unused_result));
 /* This mail alone; no mapping is opened. 0: it is not held, or released already. */
 int hold_release(struct store_db *db, int64_t inbound_id, const char *who, int64_t now)
     __attribute__((warn_unused_result));
@@ -66,7 +69,7 @@ struct hold_end {
 };
 int hold_drop(struct store_db *db, const struct hold *hold, int64_t inbound_id, const struct hold_end *end, int64_t now,
               bool *reported_out) __attribute__((warn_unused_result));
-extern const struct hold_end hold_end_denied, hold_end_expired, hold_end_dropped; /* without their stories */
+extern const struct hold_end hold_end_expired, hold_end_dropped; /* without their stories */
 
 /* A member to be told of an author who has written to them for the first time. 0: there is none; the caller frees alias and
  * text. `skip`: ids for which it can't be done now. */

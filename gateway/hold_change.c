@@ -15,9 +15,6 @@
 
 enum { PAGE = 200, CONTACTS = 100, STORY_MAX = 1500 };
 
-const struct hold_end hold_end_denied = { .event = "denied",
-                                          .status = "5.7.1",
-                                          .explanation = "it was decided here that you may not write to this address" };
 const struct hold_end hold_end_expired = {
     .event = "expired",
     .status = "5.7.1",
@@ -85,62 +82,77 @@ int hold_release(struct store_db *db, int64_t inbound_id, const char *who, int64
     return result;
 }
 
-/* ---- when a mapping has changed ---- */
+/* ---- what the rules say now ---- */
 
-struct sweep {
-    struct store_db *db;
-    const struct hold *hold;
-    const struct store_mapping *mapping;
-    const char *who;
-    int64_t now;
-    struct hold_outcome *outcome;
-};
+static int let_go(struct store_db *db, const struct store_held *held, const struct policy_verdict *verdict, int64_t now,
+                  struct hold_outcome *out)
+{
+    int result = release(db, held, false, now);
+    if (result == 1)
+        result = store_trace_add(db, STORE_QUEUE_IN, held->inbound_id, now, "released", "%s", verdict->reason);
+    out->released += result == 1;
+    return result;
+}
+
+static int turn_down(struct store_db *db, const struct hold *hold, const struct store_held *held,
+                     const struct policy_verdict *verdict, int64_t now, struct hold_outcome *out)
+{
+    bool reported;
+    const struct hold_end end = { .event = "refused",
+                                  .story = verdict->reason,
+                                  .status = verdict->reply.enhanced,
+                                  .explanation = verdict->reply.text };
+    int result = hold_drop(db, hold, held->inbound_id, &end, now, &reported);
+    out->dropped += result == 1;
+    out->reported = out->reported || (result == 1 && reported);
+    return result;
+}
+
+/* Judged as mail that comes in now; what nobody has decided about stays, as does what may still be let in. */
+static int decide(struct store_db *db, const struct hold *hold, const struct store_held *held, int64_t now,
+                  struct hold_outcome *out)
+{
+    struct store_inbound row;
+    struct hold_judgement judgement;
+    const struct hold_rules rules = hold_rules(hold);
+    int result = store_inbound_find(db, held->inbound_id, &row);
+    if (result != 1)
+        return -1;
+    result = hold_judge(db, held, &row, &rules, now, &judgement);
+    enum policy_decision decision = judgement.verdict.decision;
+    if (result == 1 && decision == POLICY_ACCEPT && !judgement.is_suspended)
+        result = let_go(db, held, &judgement.verdict, now, out);
+    else if (result == 1 && decision == POLICY_REJECT && !judgement.is_suspended)
+        result = turn_down(db, hold, held, &judgement.verdict, now, out);
+    hold_judgement_free(&judgement);
+    store_inbound_free(&row);
+    return result < 0 ? -1 : 1;
+}
 
 static bool is_about(const struct store_mapping *mapping, const struct store_held *held)
 {
     bool is_for_all = !mapping->target.member_id && !mapping->target.group_id;
     bool targets = is_for_all ? held->target.member_id != 0 : store_target_equal(mapping->target, held->target);
-    bool lets_in = mapping->state == STORE_MAPPING_APPROVED;
-    return targets &&
-           subject_match(mapping->subject, mapping->subaddresses, held->author, SMTP_CASE_FOLDED, lets_in) > 0;
+    return targets && subject_match(mapping->subject, true, held->author, SMTP_CASE_FOLDED, false) > 0;
 }
 
-static int let_go(const struct sweep *sweep, const struct store_held *held)
-{
-    int result = release(sweep->db, held, false, sweep->now);
-    if (result == 1)
-        result = store_trace_add(sweep->db, STORE_QUEUE_IN, held->inbound_id, sweep->now, "released",
-                                 "mapping %" PRId64 " was approved by %s", sweep->mapping->id, sweep->who);
-    if (result == 1)
-        sweep->outcome->released++;
-    return result;
-}
-
-static int turn_down(const struct sweep *sweep, const struct store_held *held)
-{
-    struct strbuf story;
-    struct hold_end end = hold_end_denied;
-    bool reported = false;
-    strbuf_init(&story, STORY_MAX);
-    strbuf_add_fmt(&story, "mapping %" PRId64 " was %s by %s", sweep->mapping->id,
-                   store_mapping_state_name(sweep->mapping->state), sweep->who);
-    end.story = story.data;
-    int result = hold_drop(sweep->db, sweep->hold, held->inbound_id, &end, sweep->now, &reported);
-    strbuf_free(&story);
-    if (result == 1)
-        sweep->outcome->dropped++;
-    sweep->outcome->reported = sweep->outcome->reported || reported;
-    return result;
-}
-
-static int decide(const struct sweep *sweep, int64_t inbound_id)
+/* mapping NULL: whatever it is that has changed. */
+static int look_at(struct store_db *db, const struct hold *hold, const struct store_mapping *mapping, int64_t id,
+                   int64_t now, struct hold_outcome *out)
 {
     struct store_held held;
-    int result = store_held_find(sweep->db, inbound_id, &held);
-    if (result == 1 && is_about(sweep->mapping, &held))
-        result = sweep->mapping->state == STORE_MAPPING_APPROVED ? let_go(sweep, &held) : turn_down(sweep, &held);
+    int result = store_held_find(db, id, &held);
+    if (result == 1 && (!mapping || is_about(mapping, &held)))
+        result = decide(db, hold, &held, now, out);
     store_held_free(&held);
-    return result;
+    return result < 0 ? -1 : 1;
+}
+
+int hold_look_again(struct store_db *db, const struct hold *hold, int64_t inbound_id, int64_t now,
+                    struct hold_outcome *out)
+{
+    *out = (struct hold_outcome){ 0 };
+    return look_at(db, hold, NULL, inbound_id, now, out);
 }
 
 /* Nobody who reads a list may change it: ids are collected first. */
@@ -155,23 +167,20 @@ static void collect(int64_t inbound_id, void *ctx)
     page->ids[page->count++] = inbound_id;
 }
 
-int hold_on_mapping(struct store_db *db, const struct hold *hold, const struct store_mapping *mapping, const char *who,
-                    int64_t now, struct hold_outcome *out)
+int hold_on_mapping(struct store_db *db, const struct hold *hold, const struct store_mapping *mapping, int64_t now,
+                    struct hold_outcome *out)
 {
-    struct sweep sweep = { .db = db, .hold = hold, .mapping = mapping, .who = who, .now = now, .outcome = out };
     struct page page;
-    *out = (struct hold_outcome){ 0 };
-    bool lets_in = mapping->state == STORE_MAPPING_APPROVED && (mapping->direction & STORE_DIRECTION_IN);
-    bool is_no = mapping->state == STORE_MAPPING_DENIED || mapping->state == STORE_MAPPING_REVOKED;
-    if (!lets_in && !is_no)
-        return 1;
     int64_t cursor = 0;
+    *out = (struct hold_outcome){ 0 };
+    if (mapping->state == STORE_MAPPING_REQUESTED || mapping->state == STORE_MAPPING_SUSPENDED)
+        return 1;
     do {
         page.count = 0;
         if (store_held_list_waiting(db, cursor, PAGE, collect, &page) != 1)
             return -1;
         for (unsigned i = 0; i < page.count; i++)
-            if (decide(&sweep, cursor = page.ids[i]) < 0)
+            if (look_at(db, hold, mapping, cursor = page.ids[i], now, out) < 0)
                 return -1;
     } while (page.count == PAGE);
     return 1;

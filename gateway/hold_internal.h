@@ -23,6 +23,7 @@ struct hold {
     _Atomic(struct seal_key *) key; /* set once, by the loop */
     struct hold_opener *opener;
     struct timer *timer;
+    _Atomic(int) proof, local_case; /* of the configuration, for the committer: see hold_rules() */
     bool is_started;
     bool is_expiring; /* an operation is under way */
     bool has_chores;  /* that nobody was asked to do yet */
@@ -37,7 +38,7 @@ struct hold_rules { /* of the configuration, which the committer may not look at
     enum config_proof proof;
     enum smtp_case local_case;
 };
-struct hold_rules hold_rules_of(const struct config *config);
+struct hold_rules hold_rules(const struct hold *hold); /* any thread */
 struct hold_judgement {
     struct policy_verdict verdict; /* but for its files */
     bool is_suspended;             /* the mapping that decides, or there is none any more: it is held again */

@@ -29,9 +29,10 @@ struct proof hold_proof_parse(const char *text)
     return proof;
 }
 
-struct hold_rules hold_rules_of(const struct config *config)
+struct hold_rules hold_rules(const struct hold *hold)
 {
-    return (struct hold_rules){ .proof = config->policy.proof, .local_case = pair_local_case(config) };
+    return (struct hold_rules){ .proof = (enum config_proof)atomic_load(&hold->proof),
+                                .local_case = (enum smtp_case)atomic_load(&hold->local_case) };
 }
 
 static void note_mapping(const struct pair *pair, struct hold_judgement *out)
@@ -52,7 +53,12 @@ int hold_judge(struct store_db *db, const struct store_held *held, const struct 
     struct proof proof = hold_proof_parse(held->proof);
     const char *at = strrchr(held->author, '@');
     *out = (struct hold_judgement){ .verdict = { .decision = POLICY_ACCEPT, .reason = "released by itself" } };
-    if (held->is_once)
+    if (row->recipients[0].is_gone)
+        out->verdict =
+            (struct policy_verdict){ .decision = POLICY_REJECT,
+                                     .reason = "the member was removed",
+                                     .reply = smtp_reply_make(550, "5.1.1", "there is no such recipient any more") };
+    if (held->is_once || row->recipients[0].is_gone)
         return 1;
     pair_find(db, held->author, held->target, &pair);
     struct policy_delivery_facts facts = { .pair = pair.facts,

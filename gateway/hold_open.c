@@ -391,7 +391,7 @@ static struct opening *prepare(struct hold_opener *opener, int64_t id)
     struct opening *opening = xcalloc(1, sizeof *opening);
     char key_id[SEAL_ID_SIZE];
     *opening = (struct opening){ .opener = opener, .sealed_fd = -1, .plain_fd = -1 };
-    opening->rules = hold_rules_of(hold->parts->config);
+    opening->rules = hold_rules(hold);
     opening->now = clock_wall_ms(hold->parts->clock);
     seal_key_id(hold_key(hold), key_id);
     if (store_held_find(db, id, &opening->held) == 1 && strcmp(opening->held.key_id, key_id) == 0 &&

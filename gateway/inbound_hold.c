@@ -411,6 +411,7 @@ int inbound_hold_store(struct store_db *db, struct mail *mail, struct mail_recip
     const struct seal_key *key = hold_key(mail->inbound->parts->hold);
     uint8_t repetition[STORE_REPETITION_SIZE];
     char key_id[SEAL_ID_SIZE], proof[HOLD_PROOF_SIZE];
+    struct hold_outcome outcome = { 0 };
     int64_t id, request_id;
     size_t facts_len;
     if (request_mapping(db, mail, recipient, &request_id) != 1 || add_entry(db, mail, recipient, &id) != 1)
@@ -434,6 +435,9 @@ int inbound_hold_store(struct store_db *db, struct mail *mail, struct mail_recip
     free(facts);
     if (result == 1)
         result = tell(db, mail, recipient, id, request_id, held.expires_at);
+    if (result == 1)
+        result = hold_look_again(db, mail->inbound->parts->hold, id, mail->now, &outcome);
+    mail->reported = mail->reported || outcome.reported;
     recipient->held_id = id;
     return result;
 }

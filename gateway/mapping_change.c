@@ -13,7 +13,7 @@
 #include "gateway/hold.h"
 #include "mapping/store_admin.h"
 
-enum { WORDS_MAX = 3000, WHO_MAX = 400 };
+enum { WORDS_MAX = 3000 };
 
 #define FROM(state) (1U << (state))
 
@@ -112,11 +112,9 @@ void mapping_result_clear(struct mapping_result *result)
 static int tell_held(struct store_db *db, const struct mapping_change *change, struct mapping_result *out)
 {
     struct hold_outcome outcome;
-    char who[WHO_MAX];
     if (!change->hold)
         return 1;
-    snprintf(who, sizeof who, "%s %s", change->actor->channel, change->actor->name);
-    int result = hold_on_mapping(db, change->hold, &out->mapping, who, change->now, &outcome);
+    int result = hold_on_mapping(db, change->hold, &out->mapping, change->now, &outcome);
     out->reported = outcome.reported;
     return result;
 }
@@ -246,6 +244,8 @@ int mapping_change_limits(struct store_db *db, const struct mapping_change *chan
     result_out->mapping = (struct store_mapping){ .id = 0 };
     int result = record(db, change, "mapping.change", id, &was, result_out);
     store_mapping_free(&was);
+    if (result == 1)
+        result = tell_held(db, change, result_out);
     return result;
 }
 

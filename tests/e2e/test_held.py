@@ -109,8 +109,22 @@ def test_who_is_turned_down_hears_of_it_but_gets_nothing_back(holding):
     assert report.message["References"] == message["Message-ID"]
     assert SECRET not in report.message.as_string() and "not a partner" not in report.message.as_string()
     assert held(holding) == []
-    assert any(line.startswith("denied: mapping") for line in story(holding, entry))
+    assert any(line.startswith("refused: ") and "not a partner" in line for line in story(holding, entry))
     assert "not authorised" in refusal(holding)
+
+
+def test_the_limits_of_an_approval_count_for_what_was_held(holding, alice):
+    hold(holding, "Plain")
+    message = make_mail("With a program", SECRET)
+    message.add_attachment(b"MZ\x90\x00" + b"\0" * 60, maintype="application", subtype="octet-stream", filename="setup.exe")
+    refused = send(holding.smtp_port, message).split()[-1]
+    hold(holding, "Later")
+    approve(holding, "--attachments", "pdf", "--daily", "1")   # how many a day is for what comes now
+    alice.receive_mail("Later")
+    assert [mail["subject"] for mail in alice.mails()] == ["Plain", "Later"]
+    report = wait_report(holding.maildir)
+    assert "setup.exe" in report.text and report.status_of(ALICE)["Status"] == "5.7.1" and report.original is None
+    assert any("setup.exe" in line for line in story(holding, refused))
 
 
 def test_what_nobody_decides_about_comes_back(stopped_gateway, alice):

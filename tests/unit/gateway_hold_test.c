@@ -319,7 +319,7 @@ static void a_decision_is_about_whom_it_says(void **state)
         { "a4@example.com", &all, STORE_MAPPING_APPROVED, NULL, "a4@example.com", RELEASED },
         { "*@five.example", &scene.alice, STORE_MAPPING_APPROVED, NULL, "a@five.example", RELEASED },
         { "*@six.example", &scene.alice, STORE_MAPPING_APPROVED, NULL, "a@sub.six.example", STAYS },
-        { "a7@example.com", &scene.alice, STORE_MAPPING_APPROVED, &outward, "a7@example.com", STAYS },
+        { "a7@example.com", &scene.alice, STORE_MAPPING_APPROVED, &outward, "a7@example.com", DROPPED },
         { "a8@example.com", &scene.alice, STORE_MAPPING_REQUESTED, NULL, "a8@example.com", STAYS },
         { "a9@example.com", &scene.alice, STORE_MAPPING_DENIED, NULL, "a9@example.com", DROPPED },
         { "*@ten.example", &all, STORE_MAPPING_DENIED, NULL, "a@ten.example", DROPPED },
@@ -482,6 +482,80 @@ static void limits_of_the_approval_are_asked_about_again(void **state)
     close_scene(&scene);
 }
 
+static void change_state(struct scene *scene, int64_t mapping_id, enum mapping_act act)
+{
+    static const struct store_actor root = { .channel = "cli", .name = "root" };
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    const struct mapping_change change = {
+        .actor = &root, .reason = "", .now = now_of(scene), .hold = scene->parts.hold
+    };
+    struct mapping_result result;
+    assert_int_equal(mapping_change_state(db, &change, mapping_id, act, NULL, &result), 1);
+    mapping_result_clear(&result);
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+}
+
+/* Between its release and its opening. */
+static void another_decision_counts_until_it_is_opened(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t id = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    int64_t eve = hold_one(&scene, &(struct mail){ .author = "eve@example.com" });
+    int64_t mapping = decide(&scene, "bob@example.com", scene.alice, STORE_MAPPING_SUSPENDED, NULL);
+    int64_t other = decide(&scene, "eve@example.com", scene.alice, STORE_MAPPING_APPROVED, NULL);
+    give_alias(&scene, "bob@example.com");
+    change_state(&scene, other, MAPPING_REVOKE);
+    hold_set_online(scene.parts.hold, true);
+    settle(&scene);
+    assert_int_equal(state_of(&scene, id), STORE_QUEUE_PENDING);
+    assert_false(is_released(&scene, id));
+    assert_int_equal(state_of(&scene, eve), STORE_QUEUE_DROPPED);
+    change_state(&scene, mapping, MAPPING_RESUME);
+    hold_poke(scene.parts.hold);
+    settle(&scene);
+    assert_int_equal(state_of(&scene, id), STORE_QUEUE_WAITING);
+    close_scene(&scene);
+}
+
+/* While it was sealed. */
+static void what_was_decided_just_before_counts(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    struct hold_outcome outcome;
+    decide(&scene, "bob@example.com", scene.alice, STORE_MAPPING_APPROVED, NULL);
+    decide(&scene, "eve@example.com", scene.alice, STORE_MAPPING_DENIED, NULL);
+    int64_t bob = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    int64_t eve = hold_one(&scene, &(struct mail){ .author = "eve@example.com" });
+    int64_t tom = hold_one(&scene, &(struct mail){ .author = "tom@example.com" });
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    assert_int_equal(hold_look_again(db, scene.parts.hold, bob, start, &outcome), 1);
+    assert_int_equal(outcome.released, 1);
+    assert_int_equal(hold_look_again(db, scene.parts.hold, eve, start, &outcome), 1);
+    assert_true(outcome.dropped == 1 && outcome.reported);
+    assert_int_equal(hold_look_again(db, scene.parts.hold, tom, start, &outcome), 1);
+    assert_true(outcome.dropped == 0 && outcome.released == 0);
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    close_scene(&scene);
+}
+
+static void nobody_gets_held_mail_who_is_no_member_any_more(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t id = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    assert_int_equal(hold_release(db, id, "cli root", start), 1);
+    assert_int_equal(store_member_remove(db, scene.alice.member_id), 1);
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    hold_set_online(scene.parts.hold, true);
+    settle(&scene);
+    assert_int_equal(state_of(&scene, id), STORE_QUEUE_DROPPED);
+    assert_int_equal(reports(&scene), 1);
+    close_scene(&scene);
+}
+
 static void one_mail_alone_can_be_released(void **state)
 {
     struct scene scene;
@@ -604,6 +678,9 @@ int main(void)
         SCENE(what_nobody_decides_about_expires),
         SCENE(released_mail_is_opened_in_order),
         SCENE(limits_of_the_approval_are_asked_about_again),
+        SCENE(another_decision_counts_until_it_is_opened),
+        SCENE(what_was_decided_just_before_counts),
+        SCENE(nobody_gets_held_mail_who_is_no_member_any_more),
         SCENE(one_mail_alone_can_be_released),
         SCENE(without_its_key_held_mail_stays_until_it_expires),
         SCENE(what_is_damaged_holds_up_nobody_else),
