@@ -232,8 +232,10 @@ void inbound_hold_begin(struct mail *mail)
 
 void inbound_hold_drop_all(struct inbound *inbound)
 {
-    while (inbound->holdings)
-        inbound_discard(end(inbound->holdings));
+    for (struct holding *holding = inbound->holdings, *next; holding; holding = next) {
+        next = holding->next;
+        inbound_discard(end(holding));
+    }
 }
 
 /* ---- the operation ---- */

@@ -81,7 +81,7 @@ static void shows_subjects_that_can_do_no_harm(void **state)
         { "mailto:eve", "mailto[:]eve" },
         { "abc\xE2\x80\xAE"
           "def\xE2\x81\xA6"
-          "ghi\xEF\xBB\xBF",
+          "ghi\xEF\xBB\xBF\xE2\x81\xA9\xE2\x80\xAC",
           "abcdefghi" },
         { "quo\"ted \xE2\x80\x9Cso\xE2\x80\x9D", "quo'ted 'so'" },
         { "bad \xFF\xFE utf \xC0\x80", "bad ?? utf ??" },
