@@ -10,7 +10,7 @@
 #include "gateway/concierge_internal.h"
 #include "gateway/notice.h"
 
-enum { LINE_MAX_BYTES = 2000 };
+enum { LINE_MAX_BYTES = 2000, LISTED_MAX = 1000 };
 
 static void add_day(struct strbuf *out, const char *before, int64_t at)
 {
@@ -53,34 +53,43 @@ void concierge_describe(const struct store_mapping *mapping, bool for_whom, stru
 struct listing {
     struct notice_list list;
     bool for_whom;
-    bool only_live;
 };
 
 static void add_mapping(const struct store_mapping *mapping, void *ctx)
 {
     struct listing *listing = ctx;
     struct strbuf line;
-    if (listing->only_live && !store_mapping_is_live(mapping->state))
-        return;
     strbuf_init(&line, LINE_MAX_BYTES);
     concierge_describe(mapping, listing->for_whom, &line);
     notice_list_add(&listing->list, "%s", line.data);
     strbuf_free(&line);
 }
 
+static int list_live(struct concierge_talk *talk, struct store_target target, struct listing *listing)
+{
+    static const enum store_mapping_state live[] = { STORE_MAPPING_REQUESTED, STORE_MAPPING_APPROVED,
+                                                     STORE_MAPPING_SUSPENDED };
+    for (size_t i = 0; i < sizeof live / sizeof live[0]; i++) {
+        struct store_mapping_filter filter = {
+            .by_state = true, .state = live[i], .by_target = true, .target = target, .limit = LISTED_MAX
+        };
+        if (store_mapping_list(talk->db, &filter, add_mapping, listing) < 0)
+            return -1;
+    }
+    return 1;
+}
+
 int concierge_list(struct concierge_talk *talk, const struct concierge_task *task)
 {
-    struct listing listing = { .list.text = talk->answer, .for_whom = true, .only_live = true };
-    struct store_mapping_filter own = { .by_target = true, .target.member_id = talk->member.id };
-    struct store_mapping_filter all = { .by_target = true };
+    struct listing listing = { .list.text = talk->answer, .for_whom = true };
+    struct store_target own = { .member_id = talk->member.id }, all = { .member_id = 0 };
     (void)task;
     if (!talk->member.id) {
         strbuf_add_str(talk->answer, "You have no address at this gateway. `pending` shows what waits for you.\n");
         return 1;
     }
     strbuf_add_str(talk->answer, "These concern you:\n\n");
-    if (store_mapping_list(talk->db, &own, add_mapping, &listing) < 0 ||
-        store_mapping_list(talk->db, &all, add_mapping, &listing) < 0)
+    if (list_live(talk, own, &listing) < 0 || list_live(talk, all, &listing) < 0)
         return -1;
     if (listing.list.count == 0)
         strbuf_add_str(talk->answer, "- nobody, so far: `invite bob@example.com` asks for somebody\n");
@@ -88,15 +97,29 @@ int concierge_list(struct concierge_talk *talk, const struct concierge_task *tas
     return 1;
 }
 
+/* What is about this address, whomever it is for: of itself, and of patterns that it falls under. */
+static int list_all_about(struct concierge_talk *talk, const char *address, struct listing *listing)
+{
+    struct subject_keys keys;
+    struct store_mapping_filter filter = { .subject = address, .limit = LISTED_MAX };
+    int result = store_mapping_list(talk->db, &filter, add_mapping, listing);
+    subject_keys_make(address, &keys);
+    for (size_t i = 0; i < keys.count && result >= 0; i++) {
+        filter.subject = keys.texts[i];
+        if (strcmp(filter.subject, address) != 0)
+            result = store_mapping_list(talk->db, &filter, add_mapping, listing);
+    }
+    return result;
+}
+
 int concierge_who(struct concierge_talk *talk, const struct concierge_task *task)
 {
     struct listing listing = { .list.text = talk->answer, .for_whom = true };
-    struct store_mapping_filter filter = { .subject = task->subject.text };
     struct store_target target = { .member_id = talk->member.id };
     strbuf_add_fmt(talk->answer, "%s:\n\n",
                    talk->is_admin ? "What there is for this address" : "What concerns you and this address");
     int result = talk->is_admin
-                     ? store_mapping_list(talk->db, &filter, add_mapping, &listing)
+                     ? list_all_about(talk, task->subject.text, &listing)
                      : store_mapping_list_candidates(talk->db, task->subject.text, target, add_mapping, &listing);
     if (listing.list.count == 0)
         notice_list_add(&listing.list, "%s: nothing is known", task->order->address);
@@ -107,7 +130,7 @@ int concierge_who(struct concierge_talk *talk, const struct concierge_task *task
 int concierge_pending(struct concierge_talk *talk, const struct concierge_task *task)
 {
     struct listing listing = { .list.text = talk->answer, .for_whom = true };
-    struct store_mapping_filter filter = { .by_state = true, .state = STORE_MAPPING_REQUESTED };
+    struct store_mapping_filter filter = { .by_state = true, .state = STORE_MAPPING_REQUESTED, .limit = LISTED_MAX };
     (void)task;
     strbuf_add_str(talk->answer, "These wait for an administrator:\n\n");
     if (store_mapping_list(talk->db, &filter, add_mapping, &listing) < 0)

@@ -26,6 +26,7 @@ struct silo_admins {
     void *ctx;
     struct timer *timer;
     bool is_under_way; /* an operation */
+    int64_t warned_of; /* the event of which nobody could be told, since nobody is known */
 };
 
 /* Is it time for this one? 1, 0, -1. Whoever is not known yet has not been told. */
@@ -191,6 +192,24 @@ static void telling_done(int result, void *arg)
     free(telling);
 }
 
+/* Requests would wait, and nobody would know why. */
+static void warn_of_silence(struct silo_admins *admins, const struct concierge_rules *rules, int64_t last)
+{
+    struct store_db *db = store_reader(admins->parts->store);
+    bool is_known = false;
+    for (char **alias = rules->admins; *alias && !is_known; alias++) {
+        char *uid;
+        is_known = admins_find_uid(db, *alias, &uid) != 0;
+        free(uid);
+    }
+    if (is_known || !rules->admins[0] || admins->warned_of == last)
+        return;
+    admins->warned_of = last;
+    log_warning("admins.unknown", "hint=%s",
+                "something waits for a decision, and none of policy.admins has answered the gateway's ping yet; see "
+                "posternctl mapping list --state requested");
+}
+
 static void look(void *arg)
 {
     struct silo_admins *admins = arg;
@@ -204,6 +223,7 @@ static void look(void *arg)
     for (char **alias = rules->admins; *alias && !due; alias++)
         due = is_due(db, *alias, last, now) == 1;
     if (!due) {
+        warn_of_silence(admins, rules, last);
         concierge_rules_free(&rules);
         return;
     }

@@ -138,7 +138,12 @@ def test_an_alias_in_a_header_makes_no_admin(house, silo):
             head = {"Alias": name, "ThreadId": "", "Subject": "x", "Cc": [{"Who": name, "WhoUid": wire.uid}, {"Who": GATEWAY_ALIAS, "WhoUid": uid}]}
             ack = wire.post([uid], head, "approve 2")
             wait_until("it is decided", lambda: f"msgid={ack['msgid']}" in gateway.read_log())
-        parties = [own, {"Who": GATEWAY_ALIAS, "WhoUid": uid}, {"Who": BOB, "WhoUid": uid}]
+        with_group = [own, {"Who": GATEWAY_ALIAS, "WhoUid": uid}, {"Who": "Sales Team", "WhoUid": "Sales Team"}]
+        alone = with_group[:2]
+        for more in ({"Cc": with_group}, {"Cc": alone, "PosternKey": "in1-1"}):   # beside a group; another gateway's
+            ack = wire.post([uid], {"Alias": "Alice Member", "ThreadId": "", "Subject": "x", **more}, "revoke bob@example.com")
+            wait_until("it is decided", lambda: f"msgid={ack['msgid']}" in gateway.read_log())
+        parties = [*alone, {"Who": BOB, "WhoUid": uid}]
         ack = wire.post([uid], {"Alias": "Alice Member", "ThreadId": "", "Subject": "To Bob", "Cc": parties}, "revoke bob@example.com")
         wait_until("Bob has it", lambda: read_maildir(gateway.maildir))
     assert [mapping(gateway, number)["state"] for number in (1, 2)] == ["approved", "requested"]

@@ -366,6 +366,7 @@ static void a_member_shuts_the_door_that_a_pattern_has_opened(void **state)
     mapping_result_clear(&result);
     EXPECT(db, "UIDALICE", "list", "1: *@example.com for all members, approved");
     EXPECT(db, "UIDALICE", "who is bob@example.com", "1: *@example.com for all members");
+    EXPECT(db, "UIDOLE", "who is bob@example.com", "1: *@example.com for all members");
     EXPECT(db, "UIDALICE", "revoke bob@example.com", "can't write to you any more",
            "2: bob@example.com for Alice Member, denied");
     assert_state(db, 1, STORE_MAPPING_APPROVED);
