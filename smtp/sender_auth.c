@@ -178,12 +178,14 @@ static void append(char *text, size_t size, const char *fmt, ...)
         text[len] = '\0';
 }
 
+enum { QUOTED_MAX = 2 * 300 };
+
 /* As a quoted string, which a comment can't be: parentheses mean nothing in it. */
-static const char *quoted(const char *text, char out[static 2 * 200 + 3])
+static const char *quoted(const char *text, char out[static QUOTED_MAX + 3])
 {
     size_t len = 0;
     out[len++] = '"';
-    for (; *text && len < 2 * 200; text++) {
+    for (; *text && len < QUOTED_MAX; text++) {
         if (*text == '"' || *text == '\\')
             out[len++] = '\\';
         out[len++] = *text;
@@ -193,44 +195,71 @@ static const char *quoted(const char *text, char out[static 2 * 200 + 3])
     return out;
 }
 
-static void write_dkim(const struct check *check, const struct dkim_verdict *verdict)
+/* Of a property: nothing, if there is no value; in quotes, unless it is of the letters that names have. */
+static void append_property(char *text, size_t size, const char *name, const char *value)
 {
-    struct sender_auth_result *result = check->result;
-    char reason[2 * 200 + 3];
-    if (!verdict->domain[0]) {
-        append(result->text, sizeof result->text, "; dkim=%s reason=%s", verdict->result_text,
-               quoted(verdict->detail, reason));
-        return;
-    }
-    bool is_looked_at = is_authors_organisation(check, verdict->domain) || verdict->result != AUTH_RESULT_TEMPERROR;
-    const char *detail = is_looked_at ? verdict->detail : "not of the author's organisation, not looked at";
-    append(result->text, sizeof result->text, "; dkim=%s%s%s header.d=%s%s%s%s%s",
-           is_looked_at ? verdict->result_text : "policy", detail[0] ? " reason=" : "",
-           detail[0] ? quoted(detail, reason) : "", verdict->domain, verdict->selector[0] ? " header.s=" : "",
-           verdict->selector, verdict->signature[0] ? " header.b=" : "", verdict->signature);
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    char buffer[QUOTED_MAX + 3];
+    if (value[0])
+        append(text, size, " %s=%s", name, value[strspn(value, plain)] ? quoted(value, buffer) : value);
 }
 
+static void append_reason(char *text, size_t size, const char *reason)
+{
+    char buffer[QUOTED_MAX + 3];
+    if (reason[0])
+        append(text, size, " reason=%s", quoted(reason, buffer));
+}
+
+static void write_dkim(const struct check *check, const struct dkim_verdict *verdict)
+{
+    char text[SENDER_AUTH_TEXT_MAX] = "";
+    bool is_looked_at = !verdict->domain[0] || is_authors_organisation(check, verdict->domain) ||
+                        verdict->result != AUTH_RESULT_TEMPERROR;
+    append(text, sizeof text, "; dkim=%s", is_looked_at ? verdict->result_text : "policy");
+    append_reason(text, sizeof text,
+                  is_looked_at ? verdict->detail : "not of the author's organisation, not looked at");
+    append_property(text, sizeof text, "header.d", verdict->domain);
+    append_property(text, sizeof text, "header.s", verdict->selector);
+    append_property(text, sizeof text, "header.b", verdict->signature);
+    append(check->result->text, sizeof check->result->text, "%s", text);
+}
+
+static void write_spf(const struct check *check)
+{
+    struct sender_auth_result *result = check->result;
+    const char *name = smtp_address_is_null(&check->request->sender) ? "smtp.helo" : "smtp.mailfrom";
+    append(result->text, sizeof result->text, "; spf=%s", spf_result_name(check->spf.result));
+    append_reason(result->text, sizeof result->text, check->spf.detail);
+    append_property(result->text, sizeof result->text, name, check->spf.domain);
+}
+
+static void write_arc(const struct check *check)
+{
+    struct sender_auth_result *result = check->result;
+    append(result->text, sizeof result->text, "; arc=%s", auth_result_name(check->arc.result));
+    if (result->sealer[0])
+        append(result->text, sizeof result->text, " reason=\"%s says dmarc=pass\"", result->sealer);
+    else
+        append_reason(result->text, sizeof result->text, check->arc.detail);
+}
+
+/* What decided comes first: what has no room is left out. */
 static void write_results(const struct check *check)
 {
     struct sender_auth_result *result = check->result;
-    size_t size = sizeof result->text;
-    char reason[2 * 200 + 3];
-    append(result->text, size, "%s", check->request->hostname);
-    append(result->text, size, "; dmarc=%s reason=%s header.from=%s", auth_result_name(check->dmarc.result),
-           quoted(check->dmarc.detail, reason), check->author);
+    append(result->text, sizeof result->text, "%s; dmarc=%s", check->request->hostname,
+           auth_result_name(check->dmarc.result));
+    append_reason(result->text, sizeof result->text, check->dmarc.detail);
+    append_property(result->text, sizeof result->text, "header.from", check->author);
     if (check->is_spf_checked)
-        append(result->text, size, "; spf=%s%s%s smtp.%s=%s", spf_result_name(check->spf.result),
-               check->spf.detail[0] ? " reason=" : "", check->spf.detail[0] ? quoted(check->spf.detail, reason) : "",
-               smtp_address_is_null(&check->request->sender) ? "helo" : "mailfrom", check->spf.domain);
-    if (result->sealer[0])
-        append(result->text, size, "; arc=pass reason=\"%s says dmarc=pass\"", result->sealer);
-    else if (check->arc.result != AUTH_RESULT_NONE)
-        append(result->text, size, "; arc=%s%s%s", auth_result_name(check->arc.result),
-               check->arc.detail[0] ? " reason=" : "", check->arc.detail[0] ? quoted(check->arc.detail, reason) : "");
+        write_spf(check);
+    if (check->arc.result != AUTH_RESULT_NONE)
+        write_arc(check);
     for (size_t i = 0; i < check->dkim_count; i++)
         write_dkim(check, &check->dkim[i]);
     if (check->dkim_count == 0)
-        append(result->text, size, "; dkim=none");
+        append(result->text, sizeof result->text, "; dkim=none");
 }
 
 /* Of the signatures the one that says most about the author. */

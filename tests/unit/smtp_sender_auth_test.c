@@ -87,7 +87,7 @@ static const struct {
     /* by the signature, by the client, by both */
     { signed_mail, "football.example.com", "", "joe", "football.example.com", "", all, PASS, PASS, false,
       "gw.example.org; dmarc=pass reason=\"no DMARC record\" header.from=football.example.com; "
-      "dkim=pass header.d=football.example.com header.s=brisbane header.b=/gCrinpc" },
+      "dkim=pass header.d=football.example.com header.s=brisbane header.b=\"/gCrinpc\"" },
     { plain_mail, "football.example.com", "192.0.2.1", "joe", "football.example.com", "", all, PASS, NONE, true,
       "spf=pass" },
     { signed_mail, "FOOTBALL.example.com", "192.0.2.1", "joe", "football.example.com", "", all, PASS, PASS, true,
