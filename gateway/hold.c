@@ -76,8 +76,10 @@ static void key_found(void *arg)
 {
     struct key_job *job = arg;
     take_key(job->hold, &job->key);
-    if (!hold_key(job->hold))
+    if (!hold_key(job->hold)) {
         log_error("hold.no_key", "message=%s", job->problem);
+        hold_tell_admins(job->hold, job->problem);
+    }
     job->done(hold_key(job->hold) ? NULL : job->problem, job->ctx);
     key_job_free(job);
 }
@@ -256,8 +258,10 @@ void hold_start(struct hold *hold)
     take_rules(hold);
     hold->is_started = true;
     char *problem = hold_problem(hold);
-    if (problem)
+    if (problem) {
         log_error("hold.key_lost", "message=%s", problem);
+        hold_tell_admins(hold, problem);
+    }
     free(problem);
     hold_poke(hold);
 }

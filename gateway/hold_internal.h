@@ -4,6 +4,7 @@
  *   hold_judge.c   released mail is judged once more
  *   hold_change.c  decisions: released, dropped, expired; first contacts
  *   hold_open.c    released mail is opened
+ *   hold_tell.c    admins hear that it can't be
  */
 #pragma once
 #include <stdatomic.h>
@@ -54,6 +55,9 @@ void hold_judgement_free(struct hold_judgement *judgement);
 enum { HOLD_PROOF_SIZE = 80 };
 void hold_proof_format(const struct proof *proof, char out[static HOLD_PROOF_SIZE]);
 struct proof hold_proof_parse(const char *text);
+
+/* hold_tell.c */
+void hold_tell_admins(struct hold *hold, const char *problem);
 
 /* hold_open.c */
 struct hold_opener *hold_opener_new(struct hold *hold);

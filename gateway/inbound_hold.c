@@ -38,6 +38,7 @@
 enum {
     HEADER_MAX = 64 * 1024, /* of a header is looked at for its subject */
     FACTS_MAX = 512 * 1024,
+    READING_MAX = 4,     /* headers at a time: the convert workers have more to do */
     CONTACTS_A_DAY = 20, /* of strangers a member is told */
     DAY_MS = 24 * 3600 * 1000,
 };
@@ -47,6 +48,7 @@ struct holding {
     struct inbound *inbound;
     struct holding *next;
     struct mail *mail;
+    bool is_reading; /* a worker has its header */
     bool has_failed;
 };
 
@@ -165,6 +167,7 @@ static void on_converted(struct convert_in_result *result, void *ctx)
 {
     struct holding *holding = ctx;
     struct mail *mail = holding->mail;
+    holding->is_reading = false;
     const char *subject = result->ok && !result->fallback ? result->message.subject : NULL;
     if (subject && strcmp(subject, CONVERT_NO_SUBJECT) != 0)
         mail->subject = xstrndup(subject, convert_utf8_cut(subject, strlen(subject), HOLD_SUBJECT_MAX));
@@ -189,15 +192,28 @@ static int copy_header(const struct mail *mail, int64_t *size_out)
     return fd;
 }
 
+static bool has_room_to_read(const struct inbound *inbound)
+{
+    unsigned count = 0;
+    for (const struct holding *other = inbound->holdings; other; other = other->next)
+        count += other->is_reading;
+    return count < READING_MAX;
+}
+
 /* Without it the member learns only who has written. */
 static void find_subject(struct holding *holding)
 {
     struct convert_in_request request = { .options = { .is_automatic = true } };
+    if (!has_room_to_read(holding->inbound)) {
+        begin_sealing(holding);
+        return;
+    }
     request.mail_fd = copy_header(holding->mail, &request.mail_size);
     int taken =
         request.mail_fd >= 0 ? convert_mail_in(holding->inbound->parts->convert, &request, on_converted, holding) : 0;
     if (request.mail_fd >= 0)
         close(request.mail_fd);
+    holding->is_reading = taken == 1;
     if (taken != 1)
         begin_sealing(holding);
 }

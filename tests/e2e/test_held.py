@@ -182,7 +182,11 @@ def test_nobody_fills_what_is_held(stopped_gateway, alice):
     assert stopped_gateway.ctl_json("held", "list")["total"] == 4
 
 
-def test_without_its_key_held_mail_stays(holding, alice):
+def test_without_its_key_held_mail_stays(stopped_gateway, alice):
+    holding = stopped_gateway
+    holding.policy_extra = 'unknown_senders = hold\n  admins = { "Alice Member" }'
+    holding.start()
+    holding.introduce(alice, "alice")
     hold(holding, "Hello")
     key = os.path.join(holding.state, "hold.key")
     assert os.stat(key).st_mode & 0o777 == 0o600
@@ -191,6 +195,7 @@ def test_without_its_key_held_mail_stays(holding, alice):
     holding.start()
     holding.wait_online()
     assert "can't be opened" in holding.ctl_json("status")["held_error"]
+    assert "hold.key" in alice.receive_mail("Held mail can't be opened")["body"]
     assert holding.ctl_json("held", "list")["held"][0]["readable"] is False
     assert send_mail(holding, "Second", sender="eve@other.example").startswith("451 4.3.0")
     approve(holding)
