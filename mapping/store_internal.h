@@ -16,7 +16,7 @@
 #include "mapping/store_file.h"
 #include "mapping/store_queue.h"
 
-enum { STORE_STATEMENTS_MAX = 256 };   /* more than all store_*.c have together; asserted */
+enum { STORE_STATEMENTS_MAX = 1024 };  /* more than all store_*.c have together; asserted */
 enum { STORE_BUSY_TIMEOUT_MS = 5000 }; /* only somebody with a SQLite shell could make us wait */
 
 struct store_statement {
