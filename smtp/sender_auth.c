@@ -199,16 +199,18 @@ static const char *quoted(const char *text, char out[static QUOTED_MAX + 3])
 static void append_property(char *text, size_t size, const char *name, const char *value)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    char buffer[QUOTED_MAX + 3];
-    if (value[0])
+    if (value[0]) {
+        char buffer[QUOTED_MAX + 3];
         append(text, size, " %s=%s", name, value[strspn(value, plain)] ? quoted(value, buffer) : value);
+    }
 }
 
 static void append_reason(char *text, size_t size, const char *reason)
 {
-    char buffer[QUOTED_MAX + 3];
-    if (reason[0])
+    if (reason[0]) {
+        char buffer[QUOTED_MAX + 3];
         append(text, size, " reason=%s", quoted(reason, buffer));
+    }
 }
 
 static void write_dkim(const struct check *check, const struct dkim_verdict *verdict)
