@@ -290,9 +290,23 @@ int inbound_hold_find_same(struct store_db *db, const struct mail *mail, const s
     return store_held_find_same(db, repetition, recipient->target, id_out);
 }
 
-static bool is_over(struct store_held_sum sum, int64_t size, int64_t count_max, int64_t size_max)
+/* What this mail adds for the recipients up to this one: for each of them it is held by itself. */
+static struct store_held_sum own_sum(const struct mail *mail, const struct mail_recipient *recipient)
 {
-    return sum.count >= count_max || (size_max > 0 && sum.size + size > size_max);
+    struct store_held_sum sum = { .count = 1, .size = mail->size };
+    for (const struct mail_recipient *other = mail->recipients; other < recipient; other++) {
+        if (other->verdict.decision != POLICY_HOLD || other->repeated ||
+            store_target_equal(other->target, recipient->target))
+            continue;
+        sum.count++;
+        sum.size += mail->size;
+    }
+    return sum;
+}
+
+static bool is_over(struct store_held_sum own, struct store_held_sum there, int64_t count_max, int64_t size_max)
+{
+    return there.count + own.count > count_max || there.size + own.size > size_max;
 }
 
 static void refuse_for(struct mail_recipient *recipient, struct smtp_reply reply, const char *reason)
@@ -306,28 +320,29 @@ static void refuse_for(struct mail_recipient *recipient, struct smtp_reply reply
 int inbound_hold_judge_limits(struct store_db *db, const struct mail *mail, struct mail_recipient *recipient)
 {
     const struct config_hold *limits = &mail->hold_limits;
+    const struct store_held_sum none = { 0 }, own = own_sum(mail, recipient);
     struct store_held_sum all, author, domain;
     recipient->verdict = *recipient->hold;
     recipient->is_over_limit = false;
     if (store_held_measure(db, &all) != 1 || store_held_measure_author(db, mail->from, &author) != 1 ||
         store_held_measure_domain(db, domain_of(mail->from), &domain) != 1)
         return -1;
-    if (mail->size > limits->sender_size)
+    if (is_over(own, none, limits->sender_messages, limits->sender_size))
         refuse_for(
             recipient,
-            smtp_reply_make(552, "5.3.4", "too large to be kept until somebody has decided about <%s>", mail->from),
-            "larger than what may be held of one author (policy.hold_sender_size)");
-    else if (is_over(author, mail->size, limits->sender_messages, limits->sender_size))
+            smtp_reply_make(552, "5.3.4", "too much to be kept until somebody has decided about <%s>", mail->from),
+            "more by itself than may be held of one author (policy.hold_sender_messages, hold_sender_size)");
+    else if (is_over(own, author, limits->sender_messages, limits->sender_size))
         refuse_for(
             recipient,
             smtp_reply_make(452, "4.2.1", "enough mail of <%s> waits here for a decision; try again later", mail->from),
             "as much as may be held of one author (policy.hold_sender_messages, hold_sender_size)");
-    else if (is_over(domain, 0, limits->domain_messages, 0))
+    else if (is_over(own, domain, limits->domain_messages, INT64_MAX))
         refuse_for(
             recipient,
             smtp_reply_make(452, "4.2.1", "enough mail from that domain waits here for a decision; try again later"),
             "as much as may be held of one domain (policy.hold_domain_messages)");
-    else if (is_over(all, mail->size, limits->messages, limits->size))
+    else if (is_over(own, all, limits->messages, limits->size))
         refuse_for(recipient,
                    smtp_reply_make(452, "4.3.1", "no room for mail that waits for a decision; try again later"),
                    "as much as may be held in all (policy.hold_messages, hold_size)");

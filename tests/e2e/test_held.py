@@ -128,7 +128,7 @@ def test_the_limits_of_an_approval_count_for_what_was_held(holding, alice):
 
 
 def test_what_nobody_decides_about_comes_back(stopped_gateway, alice):
-    stopped_gateway.policy_extra = 'unknown_senders = hold\n  hold_for = "2s"'
+    stopped_gateway.policy_extra = 'unknown_senders = hold\n  hold_for = "1s"'
     stopped_gateway.start()
     stopped_gateway.introduce(alice, "alice")
     entry = hold(stopped_gateway, "Hello")
@@ -180,6 +180,18 @@ def test_nobody_fills_what_is_held(stopped_gateway, alice):
     hold(stopped_gateway, "Last", sender="eve@other.example")
     assert send_mail(stopped_gateway, "No more", sender="eve@third.example").startswith("452 4.3.1")
     assert stopped_gateway.ctl_json("held", "list")["total"] == 4
+
+
+def test_recipients_of_one_mail_count_by_themselves(holding, alice, folder, silo):
+    carol = Member(folder, silo, "Carol Member")
+    holding.introduce(carol, "carol")
+    both = {"recipients": (ALICE, CAROL)}
+    for most, answer in ((1, "552 5.3.4"), (2, "250 2.6.0 held for approval"), (3, "452 4.2.1")):
+        holding.policy_extra = f"unknown_senders = hold\n  hold_sender_messages = {most}"
+        holding.write_config()
+        holding.ctl("reload")
+        assert send_mail(holding, str(most), **both).startswith(answer)
+    assert len(held(holding)) == 2
 
 
 def test_without_its_key_held_mail_stays(stopped_gateway, alice):
