@@ -256,8 +256,8 @@ static int ascii_form(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
     size_t len = strlen(domain);
     if (len > SMTP_DOMAIN_MAX)
         return -1;
-    if (is_international(domain))
-        return smtp_idn_to_ascii(domain, out);
+    if (is_international(domain)) /* a dot of another script may have left a label empty */
+        return smtp_idn_to_ascii(domain, out) == 1 && is_domain_name(out, strlen(out)) ? 1 : -1;
     memmove(out, domain, len + 1); /* they may be one */
     lower_all(out);
     if (len > 0 && out[len - 1] == '.')
@@ -265,12 +265,14 @@ static int ascii_form(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
     return 1;
 }
 
-static int canonicalise_domain(char domain[static SMTP_DOMAIN_MAX + 1])
+static int literal_form(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
 {
-    lower_all(domain);
-    if (domain[0] != '[')
-        return ascii_form(domain, domain);
-    shorten_literal(domain);
+    size_t len = strlen(domain);
+    if (len > SMTP_DOMAIN_MAX)
+        return -1;
+    memmove(out, domain, len + 1);
+    lower_all(out);
+    shorten_literal(out);
     return 1;
 }
 
@@ -280,23 +282,21 @@ int smtp_address_canonicalise(struct smtp_address *address, enum smtp_case local
         simplify_quoted(address->local);
     if (local_case == SMTP_CASE_FOLDED)
         lower_all(address->local);
-    int result = canonicalise_domain(address->domain);
-    if (has_octet_beyond_ascii(address->local) && smtp_idn_compose(address->local, sizeof address->local) < 0)
-        result = -1;
-    return result == 1 && strlen(address->local) + 1 + strlen(address->domain) <= SMTP_ADDRESS_MAX ? 1 : -1;
+    lower_all(address->domain);
+    struct smtp_address canonical = *address;
+    char *domain = canonical.domain;
+    if ((domain[0] == '[' ? literal_form(domain, domain) : ascii_form(domain, domain)) != 1 ||
+        (has_octet_beyond_ascii(canonical.local) && smtp_idn_compose(canonical.local, sizeof canonical.local) != 1) ||
+        strlen(canonical.local) + 1 + strlen(canonical.domain) > SMTP_ADDRESS_MAX)
+        return -1;
+    *address = canonical;
+    return 1;
 }
 
 void smtp_address_normalise(struct smtp_address *address)
 {
-    struct smtp_address canonical = *address;
-    if (smtp_address_canonicalise(&canonical, SMTP_CASE_FOLDED) == 1) {
-        *address = canonical;
-        return;
-    }
-    if (address->local[0] == '"')
-        simplify_quoted(address->local);
-    lower_all(address->local);
-    lower_all(address->domain);
+    if (smtp_address_canonicalise(address, SMTP_CASE_FOLDED) != 1)
+        return; /* it is as small as it gets */
 }
 
 bool smtp_address_drop_detail(struct smtp_address *address)
@@ -336,6 +336,8 @@ bool smtp_domain_equal(const char *a, const char *b)
     size_t len = name_len(a);
     if (len == name_len(b) && strncasecmp(a, b, len) == 0)
         return true;
+    if (a[0] == '[' && b[0] == '[')
+        return literal_form(a, a_name) == 1 && literal_form(b, b_name) == 1 && strcmp(a_name, b_name) == 0;
     if (!is_international(a) && !is_international(b))
         return false;
     /* of two in ASCII neither is the other's form */

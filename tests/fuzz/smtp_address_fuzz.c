@@ -24,6 +24,24 @@ static bool has_control(const char *text)
     return false;
 }
 
+/* Canonical addresses are that for good; people are shown something that means the same. */
+static void check_canonical(const struct smtp_address *given, enum smtp_case local_case)
+{
+    char text[SMTP_ADDRESS_MAX + 2], shown[SMTP_DOMAIN_SHOWN_SIZE];
+    struct smtp_address address = *given, again;
+    int result = smtp_address_canonicalise(&address, local_case);
+    smtp_address_format(&address, text);
+    require(smtp_address_parse(text, strlen(text), &again) == 1);
+    require(smtp_address_canonicalise(&again, local_case) == result);
+    require(strcmp(address.local, again.local) == 0 && strcmp(address.domain, again.domain) == 0);
+    smtp_domain_show(address.domain, shown);
+    if (result != 1)
+        return;
+    for (const char *at = address.domain; *at; at++)
+        require((unsigned char)*at < 0x80 && (*at < 'A' || *at > 'Z'));
+    require(smtp_domain_equal(given->domain, address.domain) && smtp_domain_equal(shown, address.domain));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct smtp_address address;
@@ -51,6 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(strlen(short_text) < strlen(text) && strchr(text, '+') != NULL);
         require(smtp_address_parse(short_text, strlen(short_text), &base) == 1);
     }
+    check_canonical(&address, SMTP_CASE_FOLDED);
+    check_canonical(&address, SMTP_CASE_KEPT);
     smtp_address_normalise(&again);
     require(smtp_address_equal(&address, &again));
     smtp_address_format(&again, text);

@@ -52,6 +52,8 @@ static void subjects_are_normalised(void **state)
         { "bob@xn--n3h.example", NULL, 0 },    /* the same in ASCII */
         { "bob@xn--example.com", NULL, 0 },    /* no A-label */
         { "bob@xn--exmple-.com", NULL, 0 },
+        { "bob@\u3002example.com", NULL, 0 }, /* dots of another script, and nothing between them */
+        { "bob@example.com\u3002", NULL, 0 },
         { "<bob@example.com>", NULL, 0 },
         { "bob@example.com\n", NULL, 0 },
     };

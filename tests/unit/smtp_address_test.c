@@ -229,6 +229,8 @@ static void compares_domains(void **state)
     assert_false(smtp_domain_equal("example.com", "example.com.evil"));
     assert_false(smtp_domain_equal("example.com..", "example.com"));
     assert_false(smtp_domain_equal("example.com", ""));
+    assert_true(smtp_domain_equal("[IPv6:2001:db8:1:2:3:4::1]", "[ipv6:2001:DB8:1:2:3:4:0:1]"));
+    assert_false(smtp_domain_equal("[IPv6:2001:db8:1:2:3:4::1]", "[IPv6:2001:db8:1:2:3:4::2]"));
     assert_false(smtp_domain_equal("example", "example.com"));
     /* U-labels and A-labels are one */
     assert_true(smtp_domain_equal("b\xc3\xbc"
