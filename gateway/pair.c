@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "gateway/config.h"
+#include "mapping/subject.h"
 
 static void copy_row(const struct store_mapping *row, void *ctx)
 {
@@ -23,12 +25,14 @@ static void copy_row(const struct store_mapping *row, void *ctx)
 
 void pair_find(struct store_db *db, const char *address, struct store_target target, struct pair *out)
 {
+    struct subject_keys keys;
     bool is_somebody = target.member_id || target.group_id;
     *out = (struct pair){ .count = 0 };
-    int result = is_somebody && address[0] ? store_mapping_list_candidates(db, address, target, copy_row, out) : 1;
+    subject_keys_make(address, &keys);
+    int result = is_somebody && keys.count ? store_mapping_list_candidates(db, address, target, copy_row, out) : 1;
     out->facts = (struct policy_pair){ .outside = address,
                                        .inside = "",
-                                       .address = address,
+                                       .address = keys.count ? address : "", /* nobody can have decided about it */
                                        .target = target,
                                        .rows = out->rows,
                                        .count = out->count,

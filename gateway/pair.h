@@ -15,7 +15,7 @@ struct pair {
     size_t count;
 };
 
-/* address: of the one outside, canonical; "": nobody's. When the database fails facts.database_failed says so. The caller adds
+/* address: of the one outside, canonical; "", or what no subject can be about: nobody's. When the database fails facts.database_failed says so. The caller adds
  * to facts what it knows besides: how they are called, case, time. Never fails; pair_free() it. */
 void pair_find(struct store_db *db, const char *address, struct store_target target, struct pair *out);
 void pair_free(struct pair *pair);

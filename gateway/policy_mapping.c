@@ -23,6 +23,11 @@ static enum target_rank rank_target(const struct store_mapping *row, struct stor
     return store_target_equal(row->target, target) ? TARGET_ONE : TARGET_OTHER;
 }
 
+static bool is_anybody(const struct policy_pair *pair)
+{
+    return pair->address && pair->address[0];
+}
+
 static bool is_live(const struct store_mapping *row)
 {
     return row->state == STORE_MAPPING_APPROVED || row->state == STORE_MAPPING_SUSPENDED;
@@ -75,7 +80,7 @@ const struct store_mapping *policy_choose_mapping(const struct policy_pair *pair
 {
     const struct store_mapping *best = NULL;
     int best_subject = 0, best_target = 0;
-    for (size_t i = 0; i < pair->count && pair->address; i++) {
+    for (size_t i = 0; i < pair->count && is_anybody(pair); i++) {
         const struct store_mapping *row = &pair->rows[i];
         bool lets_in = is_open(pair, row, direction);
         int subject = rank_subject(pair, row, lets_in), target = rank_target(row, pair->target);
@@ -166,7 +171,7 @@ struct policy_verdict policy_judge_pair(const struct policy_pair *pair, int64_t 
     const struct store_mapping *mapping = policy_choose_mapping(pair, STORE_DIRECTION_IN);
     if (pair->database_failed)
         return policy_database_trouble();
-    if (!mapping && holds_unknown && pair->address)
+    if (!mapping && holds_unknown && is_anybody(pair))
         return policy_accept_because("mail of unknown authors is kept");
     if (!is_open(pair, mapping, STORE_DIRECTION_IN))
         return not_authorised(pair, mapping);
@@ -244,7 +249,7 @@ static struct policy_verdict judge_unknown(const struct policy_delivery_facts *f
 {
     const struct policy_pair *pair = &facts->pair;
     const struct proof *proof = facts->proof ? facts->proof : &nothing;
-    if (facts->hold == POLICY_HOLD_OFF || !pair->address || !pair->target.member_id)
+    if (facts->hold == POLICY_HOLD_OFF || !is_anybody(pair) || !pair->target.member_id)
         return not_authorised(pair, NULL);
     if (!is_really_proven(proof) && proof->is_temporary && !proof->is_unusable)
         return policy_judge_proof(proof, CONFIG_PROOF_DMARC, facts->from_domain);

@@ -577,6 +577,19 @@ static void check_outward(const struct scene *scene)
                      scene->is_database_broken || (decider && decider->state == STORE_MAPPING_SUSPENDED));
 }
 
+/* What is said before there is a message never refuses what would be let in or kept. */
+static void check_early(const struct scene *scene, const struct policy_verdict *verdict)
+{
+    struct question question;
+    ask(scene, &question);
+    bool holds = scene->hold != POLICY_HOLD_OFF && !scene->is_group;
+    struct policy_verdict early = policy_judge_pair(&question.facts.pair, scene->size, holds);
+    if (verdict->decision == POLICY_ACCEPT || verdict->decision == POLICY_HOLD)
+        assert_int_equal(early.decision, POLICY_ACCEPT);
+    if (early.decision == POLICY_REJECT)
+        assert_int_equal(scene->is_database_broken, false);
+}
+
 static void test_any(void **state)
 {
     (void)state;
@@ -593,6 +606,7 @@ static void test_any(void **state)
         check_limits(scene);
         check_order(&scene, &verdict);
         check_outward(&scene);
+        check_early(&scene, &verdict);
     }
     print_message("%u compared, %u accepted\n", compared, accepted);
     assert_true(accepted > compared / 50);

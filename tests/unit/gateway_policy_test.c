@@ -429,6 +429,23 @@ static void test_nobody_learns_of_mappings(void **state)
     }
 }
 
+/* Who has no address that a mapping could be about is neither let in nor kept. */
+static void test_nobody_is_not_kept(void **state)
+{
+    (void)state;
+    static const struct proof proven = { .dmarc = AUTH_RESULT_PASS };
+    static const char *const addresses[] = { NULL, "" };
+    struct policy_delivery_facts facts = make_facts(NULL, &proven);
+    facts.hold = POLICY_HOLD_ROOM;
+    assert_int_equal(policy_judge_delivery(&facts).decision, POLICY_HOLD);
+    assert_int_equal(policy_judge_pair(&facts.pair, 0, true).decision, POLICY_ACCEPT);
+    for (size_t i = 0; i < 2; i++) {
+        facts.pair.address = addresses[i];
+        assert_int_equal(policy_judge_delivery(&facts).decision, POLICY_REJECT);
+        assert_int_equal(policy_judge_pair(&facts.pair, 0, true).decision, POLICY_REJECT);
+    }
+}
+
 static void test_outbound(void **state)
 {
     (void)state;
@@ -581,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_words_of_any_length),
         cmocka_unit_test(test_nobody_learns_of_mappings),
         cmocka_unit_test(test_nobody_gets_round_a_refusal),
+        cmocka_unit_test(test_nobody_is_not_kept),
         cmocka_unit_test(test_outbound),
         cmocka_unit_test(test_the_example_of_the_manual),
     };

@@ -357,6 +357,8 @@ static void test_policy_knows_patterns(void **state)
     assert_string_equal(look_up(world, "recipient closed.team@" DOMAIN), "NOTFOUND ");
 }
 
+#define DEEP "x@a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.example"
+
 /* Where mail of unknown authors is kept, members can be written to by anybody but those whom somebody has shut out. */
 static void test_unknown_senders_may_be_kept(void **state)
 {
@@ -371,6 +373,8 @@ static void test_unknown_senders_may_be_kept(void **state)
         assert_string_equal(ask(world, (enum config_match)match, "x@y.example", "closed@" DOMAIN, "0"), "DUNNO");
         assert_string_equal(ask(world, (enum config_match)match, "x@y.example", "alice@" DOMAIN, "0"), "DUNNO");
     }
+    /* nobody could ever approve this one: its domain has too many labels */
+    assert_string_equal(ask(world, CONFIG_MATCH_ADDRESS, DEEP, "alice@" DOMAIN, "0"), SHUT(DEEP, "alice"));
     assert_string_equal(ask(world, CONFIG_MATCH_ADDRESS, "late@former.example", "alice@" DOMAIN, "0"),
                         SHUT("late@former.example", "alice") " (any more)");
     assert_string_equal(ask(world, CONFIG_MATCH_ADDRESS, "bob@example.com", "suspended@" DOMAIN, "0"),
