@@ -72,14 +72,14 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
 }
 
-/* The address as the store has it. What is none that IDNA2008 allows stays what it is, and matches no mapping. */
-static void normalised(const struct smtp_address *address, enum smtp_case local_case,
+/* The address as the store has it. false: nobody can have it (IDNA2008, or it only looks like one), so it stays what it is. */
+static bool normalised(const struct smtp_address *address, enum smtp_case local_case,
                        char out[static SMTP_ADDRESS_MAX + 2])
 {
     struct smtp_address copy = *address;
-    if (smtp_address_canonicalise(&copy, local_case) != 1)
-        copy = *address;
-    smtp_address_format(&copy, out);
+    bool is_canonical = smtp_address_canonicalise(&copy, local_case) == 1;
+    smtp_address_format(is_canonical ? &copy : address, out);
+    return is_canonical;
 }
 
 /* Of the mail as it came: our own Received field is none of those by which loops are found. Of a mail in a file as much
@@ -326,7 +326,8 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     if (!mail->sender[0]) /* whatever it says of itself */
         mail->header.is_automatic = mail->header.is_generated = true;
     if (mail->header.from_state == MAIL_HEADER_FROM_OK)
-        normalised(&mail->header.from, inbound->parts->config->policy.local_parts, mail->from);
+        mail->is_from_canonical =
+            normalised(&mail->header.from, inbound->parts->config->policy.local_parts, mail->from);
     const char *envid = smtp_transaction_envid(transaction);
     mail->ret = (enum store_ret)smtp_transaction_ret(transaction);
     mail->envid = envid[0] ? envid : NULL;

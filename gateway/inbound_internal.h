@@ -48,6 +48,7 @@ struct mail {
     unsigned preparing; /* the loop's: threads that are to keep and digest it and have not said that they have */
     struct mail_header_facts header;
     char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];
+    bool is_from_canonical;             /* else nobody can have that address, and no mapping is about it */
     char *session;                      /* "from PEER (HELO) by LISTENER with PROTOCOL" for the trace */
     struct sender_auth_result *checked; /* by us; NULL: not */
     enum mail_supposed {

@@ -59,7 +59,7 @@ int subject_parse(const char *text, enum smtp_case local_case, struct subject *s
         return parse_pattern(text + strlen(domain_mark), domain_mark, subject_out);
     if (smtp_address_parse(text, strlen(text), &address) != 1)
         return -1;
-    *wrong_out = "its domain is not a name that may be used (RFC 5891), or it is too long";
+    *wrong_out = "its domain is no name (RFC 5891), a sign in it is disguised or can't be seen, or it is too long";
     if (smtp_address_canonicalise(&address, local_case) != 1)
         return -1;
     *wrong_out = "the local part \"*\" stands for everybody, so nobody can have it";

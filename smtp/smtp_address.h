@@ -44,8 +44,8 @@ enum smtp_case {
 /* The form in which addresses are stored and compared: the domain as A-labels in lower case, without final dot (RFC 5890;
  * smtp_idn.h says what is mapped), an address literal in its shortest form; the local part composed (NFC), in lower case if
  * case is folded, and without quotes where they change nothing. Canonical addresses mean the same mailbox exactly if they
- * are the same text. 1; -1: the domain is none that IDNA2008 allows, or it would be too long: only ASCII letters
- * were made small, and the address equals nothing but itself. Allocates only for what is not ASCII. */
+ * are the same text. 1; -1: the domain is none that IDNA2008 allows, the local part has a character that nobody sees or that is an
+ * ASCII one in disguise (KELVIN SIGN), or it would be too long: only ASCII letters were made small, and the address equals nothing but itself. Allocates only for what is not ASCII. */
 int smtp_address_canonicalise(struct smtp_address *address, enum smtp_case local_case)
     __attribute__((warn_unused_result));
 /* The same, case folded, whatever becomes of it. */

@@ -90,9 +90,36 @@ void smtp_idn_to_unicode(const char *domain, char out[static SMTP_DOMAIN_SHOWN_S
     idn2_free(result);
 }
 
+/* KELVIN SIGN is K, and GREEK QUESTION MARK a semicolon, once they are composed; others nobody sees: a second way to write what
+ * looks like an address, and perhaps one that its owner does not know. The two joiners change how letters beyond ASCII look. */
+static bool is_disguised(ucs4_t c, ucs4_t before)
+{
+    ucs4_t parts[UC_DECOMPOSITION_MAX_LENGTH];
+    if (c < 0x80)
+        return false;
+    if (c == ZWNJ || c == ZWJ)
+        return before < 0x80;
+    return uc_is_property_default_ignorable_code_point(c) ||
+           (uc_canonical_decomposition(c, parts) == 1 && parts[0] < 0x80);
+}
+
+static bool has_disguised(const char *text)
+{
+    const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+    for (ucs4_t c, before = 0; at < end; before = c) {
+        int size = u8_mbtoucr(&c, at, (size_t)(end - at));
+        if (size <= 0 || is_disguised(c, before))
+            return true;
+        at += size;
+    }
+    return false;
+}
+
 int smtp_idn_compose(char *text, size_t size)
 {
     size_t len = 0;
+    if (has_disguised(text))
+        return -1;
     uint8_t *composed = u8_normalize(UNINORM_NFC, (const uint8_t *)text, strlen(text), NULL, &len);
     bool fits = composed && len < size;
     if (fits) {

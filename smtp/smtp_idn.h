@@ -12,5 +12,6 @@
 int smtp_idn_to_ascii(const char *domain, char out[static SMTP_DOMAIN_MAX + 1]) __attribute__((warn_unused_result));
 /* For people: U-labels, where they are valid; else as it is. */
 void smtp_idn_to_unicode(const char *domain, char out[static SMTP_DOMAIN_SHOWN_SIZE]);
-/* The canonical composition (NFC) of a text, in place. 1; -1: it would not fit into `size`, or it is not UTF-8; unchanged. */
+/* The canonical composition (NFC) of a text, in place. 1; -1: it would not fit into `size`, it is not UTF-8, or it has a character
+ * that nobody sees or that would become an ASCII one; unchanged. */
 int smtp_idn_compose(char *text, size_t size) __attribute__((warn_unused_result));

@@ -54,6 +54,7 @@ static void subjects_are_normalised(void **state)
         { "bob@xn--exmple-.com", NULL, 0 },
         { "bob@\u3002example.com", NULL, 0 }, /* dots of another script, and nothing between them */
         { "bob@example.com\u3002", NULL, 0 },
+        { "fran\u212a@example.com", NULL, 0 }, /* KELVIN SIGN */
         { "<bob@example.com>", NULL, 0 },
         { "bob@example.com\n", NULL, 0 },
     };

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -220,6 +221,29 @@ static void compares_addresses(void **state)
     }
 }
 
+/* "fran\u212a" passed for "frank"; what can't be seen would pass for it wherever people look. */
+static void what_looks_like_another_address_is_none(void **state)
+{
+    static const char *const locals[] = { "fran\u212a",  "fran\u1fef",  "fran\u037e",  "frank\u200b",
+                                          "f\u00adrank", "fr\u200dank", "\u2060frank", "frank\ufe0f" };
+    struct smtp_address frank, joined;
+    (void)state;
+    assert_int_equal(smtp_address_parse("frank@example.com", 17, &frank), 1);
+    for (size_t i = 0; i < sizeof locals / sizeof locals[0]; i++) {
+        char text[64];
+        struct smtp_address address;
+        snprintf(text, sizeof text, "%s@example.com", locals[i]);
+        assert_int_equal(smtp_address_parse(text, strlen(text), &address), 1);
+        assert_false(smtp_address_equal(&address, &frank));
+        assert_int_equal(smtp_address_canonicalise(&address, SMTP_CASE_FOLDED), -1);
+        assert_string_equal(address.local, locals[i]);
+    }
+    static const char persian[] =
+        "\u0646\u0627\u0645\u0647\u200c\u0627\u06cc@example.com"; /* a joiner that belongs there */
+    assert_int_equal(smtp_address_parse(persian, sizeof persian - 1, &joined), 1);
+    assert_int_equal(smtp_address_canonicalise(&joined, SMTP_CASE_FOLDED), 1);
+}
+
 static void compares_domains(void **state)
 {
     (void)state;
@@ -347,6 +371,7 @@ int main(void)
         cmocka_unit_test(format_and_parse_are_inverse),
         cmocka_unit_test(null_path),
         cmocka_unit_test(compares_addresses),
+        cmocka_unit_test(what_looks_like_another_address_is_none),
         cmocka_unit_test(compares_domains),
         cmocka_unit_test(drops_details),
         cmocka_unit_test(tells_utf8),
