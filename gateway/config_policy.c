@@ -82,7 +82,7 @@ static int64_t size_of(cfg_t *policy, const char *key)
     return config_parse_size(cfg_getstr(policy, key), &bytes) == 1 ? bytes : 0; /* else it was reported */
 }
 
-static void take_hold(cfg_t *policy, struct config *config, struct config_report *report)
+static void take_hold(cfg_t *policy, struct config *config)
 {
     config->policy.unknown_senders =
         (enum config_unknown_senders)config_word(policy, config_unknown_senders, "unknown_senders");
@@ -96,9 +96,6 @@ static void take_hold(cfg_t *policy, struct config *config, struct config_report
     config->hold.sender_messages = (unsigned)cfg_getint(policy, "hold_sender_messages");
     config->hold.sender_size = size_of(policy, "hold_sender_size");
     config->hold.domain_messages = (unsigned)cfg_getint(policy, "hold_domain_messages");
-    if (config->hold.sender_messages > config->hold.messages || config->hold.domain_messages > config->hold.messages ||
-        config->hold.sender_size > config->hold.size)
-        config_problem(report, 0, "policy: one sender or domain may have more held than hold_messages, hold_size say");
 }
 
 static void take_sealers(cfg_t *policy, struct config *config, struct config_report *report)
@@ -131,7 +128,7 @@ void config_take_policy(cfg_t *cfg, struct config *config, struct config_report 
     config->policy.admins = config_copy_list(policy, "admins");
     config->policy.requests_per_day = (unsigned)cfg_getint(policy, "requests_per_day");
     take_sealers(policy, config, report);
-    take_hold(policy, config, report);
+    take_hold(policy, config);
 }
 
 void config_free_policy(struct config *config)

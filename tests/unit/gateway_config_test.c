@@ -241,6 +241,11 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST "policy { proof = spf }\n", 6, "expected dmarc, dkim or none" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { local_parts = lower }\n", 6, "expected insensitive or sensitive" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  max_message = \"many\"\n}\n", 7, "expected a size" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { unknown_senders = maybe }\n", 6, "expected reject or hold" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { hold_for = \"0s\" }\n", 6, "expected a duration" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { hold_key = \"hold.key\" }\n", 6, "expected an absolute path" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { hold_messages = 0 }\n", 6, "expected a number from 1" },
+    { "domain = \"d.example\"\n" GOOD_REST "policy { hold_size = \"1K\" }\n", 6, "expected a size from 1M" },
     { "domain = \"d.example\"\n" GOOD_REST "policy {\n  automatic_per_hour = -1\n}\n", 7, "or 0 for no limit" },
     { "domain = \"d.example\"\n" GOOD_REST "policy { admins = { \"Alice Admin\", \"short\" } }\n", 6,
       "\"short\" can't be an alias" },
@@ -703,6 +708,36 @@ static void test_signing_keys(void **state)
     unlink(key_path);
 }
 
+static void test_held_mail(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy, *key;
+        enum config_unknown_senders unknown_senders;
+        int64_t for_ms, size;
+    } rows[] = {
+        { "", "/var/lib/postern/hold.key", CONFIG_UNKNOWN_REJECT, INT64_C(7) * 86400 * 1000, INT64_C(512) << 20 },
+        { "state_dir = \"/srv/p\"\npolicy { unknown_senders = hold hold_for = \"1h\" hold_size = \"2G\" }\n",
+          "/srv/p/hold.key", CONFIG_UNKNOWN_HOLD, 3600 * 1000, INT64_C(2) << 30 },
+        { "policy { hold_key = \"/etc/p.key\" }\n", "/etc/p.key", CONFIG_UNKNOWN_REJECT, INT64_C(7) * 86400 * 1000,
+          INT64_C(512) << 20 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[2000], path[32];
+        struct strbuf problems;
+        strbuf_init(&problems, 10000);
+        snprintf(text, sizeof text, "domain = \"d.example\"\n" GOOD_REST "%s", rows[i].policy);
+        struct config *config = load(text, &problems, path);
+        assert_string_equal(problems.data, "");
+        assert_string_equal(config->hold_key, rows[i].key);
+        assert_int_equal(config->policy.unknown_senders, rows[i].unknown_senders);
+        assert_int_equal(config->hold.for_ms, rows[i].for_ms);
+        assert_int_equal(config->hold.size, rows[i].size);
+        config_free(&config);
+        strbuf_free(&problems);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -719,6 +754,7 @@ int main(void)
         cmocka_unit_test(test_each_bad_network_is_told_once),
         cmocka_unit_test(test_certificate_and_key),
         cmocka_unit_test(test_signing_keys),
+        cmocka_unit_test(test_held_mail),
         cmocka_unit_test(test_socket_is_found_in_a_file_with_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
