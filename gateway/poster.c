@@ -14,6 +14,7 @@
 #include "base/xmalloc.h"
 #include "gateway/answered.h"
 #include "gateway/config.h"
+#include "gateway/departure.h"
 #include "gateway/parts.h"
 #include "gateway/poster_internal.h"
 #include "gateway/poster_overdue.h"
@@ -209,6 +210,17 @@ void poster_on_echo(struct poster *poster, const char *queue_key, const char *ms
     }
 }
 
+static void refused_by_silo(struct poster_job *job, const char *error)
+{
+    size_t count = job->row.recipient_count;
+    const char **uids = xcalloc(count + 1, sizeof *uids);
+    for (size_t i = 0; i < count; i++)
+        uids[i] = job->row.recipients[i].uid ? job->row.recipients[i].uid : "";
+    departure_on_refused_post(job->poster->parts, error, uids, count);
+    free(uids);
+    poster_refused(job, error, error);
+}
+
 void poster_on_result(struct poster *poster, const struct tmtp_client_result *result)
 {
     struct poster_job *job = poster->jobs;
@@ -219,7 +231,7 @@ void poster_on_result(struct poster *poster, const struct tmtp_client_result *re
     if (result->lost)
         poster_job_end(job); /* due as before; looked at again when online, after all echoes */
     else if (result->error)
-        poster_refused(job, result->error, result->error);
+        refused_by_silo(job, result->error);
     else
         begin_settling(job, result->msgid, result->posted);
 }

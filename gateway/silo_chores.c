@@ -14,6 +14,7 @@
 #include "gateway/admins.h"
 #include "gateway/concierge.h"
 #include "gateway/config.h"
+#include "gateway/departure.h"
 #include "gateway/hold.h"
 #include "gateway/invitation.h"
 #include "gateway/notice.h"
@@ -455,6 +456,8 @@ static void submit_done(struct silo_chores *chores)
 static int note_form(struct store_db *db, void *arg)
 {
     const struct chore_op *op = arg;
+    if (op->form == 0 && departure_note_no_alias(db, op->id, op->now) < 0)
+        return -1;
     return store_correspondent_set_alias_form(db, op->id, op->form);
 }
 
@@ -484,7 +487,10 @@ static void try_next_form(struct silo_chores *chores)
 {
     const struct chore *chore = &chores->now;
     struct chore_op *op = xcalloc(1, sizeof *op);
-    *op = (struct chore_op){ .chores = chores, .id = chore->id, .form = (chore->form + 1) % SILO_ALIAS_FORMS };
+    *op = (struct chore_op){ .chores = chores,
+                             .id = chore->id,
+                             .form = (chore->form + 1) % SILO_ALIAS_FORMS,
+                             .now = clock_wall_ms(chores->parts->clock) };
     store_submit(chores->parts->store, note_form, form_noted, op);
 }
 
@@ -500,6 +506,8 @@ bool silo_chores_on_result(struct silo_chores *chores, const struct tmtp_client_
         log_info("silo.alias_not_granted", "address=%s alias=%s reason=%s", chore->to, chore->candidate, result->error);
         try_next_form(chores);
     } else if (result->error) {
+        if (chore->kind == CHORE_ANNOUNCE || chore->kind == CHORE_CONTACT)
+            departure_on_refused_ping(chores->parts, result->error, chore->to);
         put_aside(chores, result->error);
         timer_start(chores->timer, 0);
     } else {

@@ -9,6 +9,7 @@
 #include "base/xmalloc.h"
 #include "gateway/concierge.h"
 #include "gateway/config.h"
+#include "gateway/departure.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
 #include "mapping/store_group.h"
@@ -70,7 +71,10 @@ static bool is_own(const struct lesson *lesson)
 static int learn(struct store_db *db, struct lesson *lesson, const char *alias, enum store_identity_source source)
 {
     lesson->verdict = store_identity_learn(db, alias, lesson->uid, source, lesson->now);
-    return lesson->verdict == STORE_IDENTITY_ERROR ? -1 : 1;
+    if (lesson->verdict == STORE_IDENTITY_ERROR)
+        return -1;
+    bool is_news = store_identity_is_vouched(source) && !is_own(lesson);
+    return !is_news || departure_note_owner(db, alias, lesson->uid, lesson->now) >= 0 ? 1 : -1;
 }
 
 /* A word to the gateway itself. */

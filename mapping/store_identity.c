@@ -44,12 +44,22 @@ int store_identity_find(struct store_db *db, const char *alias, struct store_ide
 
 int store_identity_find_alias(struct store_db *db, const char *uid, char **alias_out)
 {
+    return store_identity_find_other_alias(db, uid, "", alias_out);
+}
+
+int store_identity_forget(struct store_db *db, const char *alias)
+{
+    return store_execute(db, "DELETE FROM identity WHERE alias = ?", STORE_VALUES(bind_text(alias)));
+}
+
+int store_identity_find_other_alias(struct store_db *db, const char *uid, const char *alias, char **alias_out)
+{
     struct store_query query;
     *alias_out = NULL;
     store_query_begin(&query, db,
-                      "SELECT alias FROM identity WHERE uid = ? AND source IN ('ping', 'invite', 'group')"
-                      " ORDER BY seen_at DESC, alias LIMIT 1",
-                      STORE_VALUES(bind_text(uid)));
+                      "SELECT alias FROM identity WHERE uid = ? AND alias <> ?"
+                      " AND source IN ('ping', 'invite', 'group') ORDER BY seen_at DESC, alias LIMIT 1",
+                      STORE_VALUES(bind_text(uid), bind_text(alias)));
     int result = store_query_next(&query);
     if (result == 1)
         *alias_out = store_query_copy(&query, 0);

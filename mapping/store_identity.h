@@ -40,4 +40,9 @@ int store_identity_find(struct store_db *db, const char *alias, struct store_ide
 /* The vouched alias of an account that was seen last. 0: none. The result is the caller's. */
 int store_identity_find_alias(struct store_db *db, const char *uid, char **alias_out)
     __attribute__((warn_unused_result));
+/* Likewise, but not this one. */
+int store_identity_find_other_alias(struct store_db *db, const char *uid, const char *alias, char **alias_out)
+    __attribute__((warn_unused_result));
+/* As if it had never been seen. 0: it was not. */
+int store_identity_forget(struct store_db *db, const char *alias) __attribute__((warn_unused_result));
 void store_identity_free(struct store_identity *identity);

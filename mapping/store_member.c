@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mapping/store_address.h"
+#include "mapping/store_identity.h"
 #include "mapping/store_internal.h"
 
 #define COLUMNS "id, alias, uid, local_part, greeted_at, removed, created_at, wants_reports"
@@ -67,10 +68,12 @@ int store_member_find_vouched(struct store_db *db, const char *uid, struct store
                 bind_text(uid), member_out);
 }
 
-/* A removed member who comes back is a new decision: their consent is asked for again. Their address stays, if no
- * other is wanted. */
-static int revive(struct store_db *db, int64_t id, const char *local_part, int64_t now)
+/* A removed member who comes back is a new decision: their consent is asked for again, and whose their alias is. Their
+ * address stays, if no other is wanted. */
+static int revive(struct store_db *db, int64_t id, const char *alias, const char *local_part, int64_t now)
 {
+    if (store_identity_forget(db, alias) < 0)
+        return -1;
     return store_execute(db,
                          "UPDATE member SET removed = 0, uid = NULL, greeted_at = 0, wants_reports = 0,"
                          " created_at = ?, local_part = coalesce(?, local_part) WHERE id = ?",
@@ -118,7 +121,7 @@ int store_member_add(struct store_db *db, const char *alias, const char *local_p
         local_part ? store_address_check(db, local_part, (struct store_target){ .member_id = *id_out }, reason_out) : 1;
     if (allowed != 1)
         return allowed;
-    int result = known == 1 ? revive(db, *id_out, local_part, now) : insert(db, alias, local_part, now, id_out);
+    int result = known == 1 ? revive(db, *id_out, alias, local_part, now) : insert(db, alias, local_part, now, id_out);
     return result == 1 ? give_address(db, *id_out) : -1;
 }
 
@@ -155,6 +158,19 @@ int store_member_set_greeted(struct store_db *db, int64_t id, int64_t now)
 {
     return store_execute(db, "UPDATE member SET greeted_at = ? WHERE id = ?",
                          STORE_VALUES(bind_int(now), bind_int(id)));
+}
+
+int store_member_forget_uid(struct store_db *db, int64_t id)
+{
+    return store_execute(db, "UPDATE member SET uid = NULL, greeted_at = 0 WHERE id = ?", STORE_VALUES(bind_int(id)));
+}
+
+int store_member_set_alias(struct store_db *db, int64_t id, const char *alias)
+{
+    return store_execute(db,
+                         "UPDATE member SET alias = ?1 WHERE id = ?2"
+                         " AND NOT EXISTS (SELECT 1 FROM member WHERE alias = ?1)",
+                         STORE_VALUES(bind_text(alias), bind_int(id)));
 }
 
 int store_member_ask_again(struct store_db *db, const char *alias, int64_t asked_before)

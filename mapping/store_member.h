@@ -13,7 +13,8 @@ struct store_member {
     int64_t created_at;
 };
 
-/* Adds a member, or revives a removed one (as new: uid forgotten, not greeted, no reports; the old local part unless one is given).
+/* Adds a member, or revives a removed one (as new: uid forgotten, and whose the alias was; not greeted, no reports; the
+ * old local part unless one is given).
  * local_part NULL: derived from the alias ("Alice Member" -> "alice.member"), made unique with a number
  * ("alice.member.2"). 0: alias is a member already, or local_part is taken or not valid (store_address_check();
  * *reason_out is static text). */
@@ -39,6 +40,10 @@ int store_member_learn_uid(struct store_db *db, const char *alias, const char *u
 /* For what they write from now on. 0: there is no such member. */
 int store_member_set_reports(struct store_db *db, int64_t id, bool wants_reports) __attribute__((warn_unused_result));
 int store_member_set_greeted(struct store_db *db, int64_t id, int64_t now) __attribute__((warn_unused_result));
+/* As new: their account is not known, and they are greeted again. 0: no such member. */
+int store_member_forget_uid(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
+/* 0: no such member, or another one has this alias, or had it. */
+int store_member_set_alias(struct store_db *db, int64_t id, const char *alias) __attribute__((warn_unused_result));
 /* As if not greeted, if that was before a time and they have not answered. 0: nothing to ask. */
 int store_member_ask_again(struct store_db *db, const char *alias, int64_t asked_before)
     __attribute__((warn_unused_result));
