@@ -1,0 +1,49 @@
+"""The audit log: who has changed what, and that nobody has changed what it says."""
+import os
+import sqlite3
+
+from mail import BOB
+
+
+def change(gateway, *statements):
+    """What somebody who may write to the database can do while the gateway is stopped."""
+    gateway.stop()
+    with sqlite3.connect(os.path.join(gateway.state, "postern.db")) as database:
+        database.execute("DROP TRIGGER audit_kept")
+        database.execute("DROP TRIGGER audit_whole")
+        for statement in statements:
+            database.execute(statement)
+    database.close()
+    gateway.start()
+
+
+def test_who_let_whom_in_can_be_told_and_not_be_changed(gateway, bob_to_alice):
+    gateway.ctl("mapping", "suspend", "1", "--reason", "asked by Alice")
+    gateway.ctl("mapping", "resume", "1")
+    rows = gateway.ctl_json("audit", "list", "--object", "mapping 1")["audit"]
+    assert [row["action"] for row in rows] == ["mapping.add", "mapping.suspend", "mapping.resume"]
+    assert all(row["channel"] == "cli" and row["actor"] for row in rows)
+    assert rows[1]["reason"] == "asked by Alice" and "suspended" in rows[1]["after"] and BOB in rows[1]["after"]
+    assert "asked by Alice" in gateway.ctl("audit", "list", "--since", "1h")
+    assert gateway.ctl_json("audit", "list", "--since", "2099-01-01")["audit"] == []
+    newest = gateway.ctl_json("audit", "list", "--limit", "1")["audit"]
+    assert newest == gateway.ctl_json("audit", "list")["audit"][-1:]
+
+    kept = gateway.ctl_json("audit", "head")["head"]
+    assert kept == f"{newest[0]['id']}:{newest[0]['hash']}"
+    gateway.ctl("mapping", "revoke", "1")
+    verified = gateway.ctl_json("audit", "verify", "--head", kept)
+    assert verified["intact"] and verified["rows"] > newest[0]["id"]
+    gateway.ctl("audit", "verify", "--head", "1:abc", expect=2)
+
+    # The newest rows taken away: only who has kept the head can tell.
+    change(gateway, f"DELETE FROM audit WHERE id >= {newest[0]['id']}")
+    gateway.ctl("audit", "verify")
+    assert "is gone" in gateway.ctl("audit", "verify", "--head", kept, expect=1)
+
+
+def test_a_changed_row_is_found(gateway, bob_to_alice):
+    gateway.ctl("mapping", "suspend", "1", "--reason", "asked by Alice")
+    row = gateway.ctl_json("audit", "list", "--object", "mapping 1")["audit"][1]["id"]
+    change(gateway, f"UPDATE audit SET reason = 'nobody asked' WHERE id = {row}")
+    assert f"row {row} of the audit log" in gateway.ctl("audit", "verify", expect=1)
