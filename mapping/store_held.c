@@ -209,7 +209,9 @@ int store_contact_note(struct store_db *db, const char *author, int64_t member_i
         return 0;
     return store_execute(db,
                          "INSERT INTO first_contact (author, member_id, inbound_id, created_at, is_due)"
-                         " VALUES (?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
+                         " VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET inbound_id = excluded.inbound_id"
+                         " WHERE is_due = 1 AND NOT EXISTS (SELECT 1 FROM held"
+                         "  WHERE held.inbound_id = first_contact.inbound_id)", /* it has gone before they were told */
                          STORE_VALUES(bind_text(author), bind_int(member_id), bind_int(inbound_id), bind_int(now)));
 }
 

@@ -89,8 +89,9 @@ struct store_held_opened {
 int store_held_open(struct store_db *db, int64_t inbound_id, const struct store_held_opened *opened)
     __attribute__((warn_unused_result));
 
-/* First contacts: of an author's first held mail the member is told, once. 1 it is to be done for this mail; 0: it was done for
- * an earlier one, or `most` others were noted for this member since a time (then for a later mail, perhaps). */
+/* First contacts: of an author's first held mail the member is told, once. 1 it is to be done for this mail; 0: it was done,
+ * or is to be, for an earlier one, or `most` others were noted for this member since a time (then for a later mail,
+ * perhaps). */
 int store_contact_note(struct store_db *db, const char *author, int64_t member_id, int64_t inbound_id, int64_t now,
                        int64_t since, int64_t most) __attribute__((warn_unused_result));
 struct store_contact {

@@ -636,6 +636,25 @@ static bool skip_none(int64_t inbound_id, void *ctx)
     return inbound_id == *(int64_t *)ctx;
 }
 
+static void a_first_mail_that_went_untold_is_none(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t first = hold_one(&scene, &(struct mail){ .author = "bob@example.com" }), member = scene.alice.member_id;
+    int64_t second = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    int64_t third = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    assert_int_equal(store_contact_note(db, "bob@example.com", member, first, start, start - DAY, 9), 1);
+    assert_int_equal(store_contact_note(db, "bob@example.com", member, second, start, start - DAY, 9), 0);
+    assert_int_equal(store_held_drop(db, first), 1);
+    assert_int_equal(store_contact_note(db, "bob@example.com", member, second, start, start - DAY, 9), 1);
+    assert_int_equal(store_contact_set_done(db, second), 1);
+    assert_int_equal(store_held_drop(db, second), 1);
+    assert_int_equal(store_contact_note(db, "bob@example.com", member, third, start, start - DAY, 9), 0);
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    close_scene(&scene);
+}
+
 static void a_member_is_told_once_of_each_author_and_of_so_many_a_day(void **state)
 {
     struct scene scene;
@@ -684,6 +703,7 @@ int main(void)
         SCENE(one_mail_alone_can_be_released),
         SCENE(without_its_key_held_mail_stays_until_it_expires),
         SCENE(what_is_damaged_holds_up_nobody_else),
+        SCENE(a_first_mail_that_went_untold_is_none),
         SCENE(a_member_is_told_once_of_each_author_and_of_so_many_a_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
