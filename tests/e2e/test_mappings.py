@@ -85,3 +85,19 @@ def test_a_mapping_expires_by_itself(gateway, bob_to_alice):
     wait_until("it expires", lambda: show(gateway, identity)["state"] == "expired")
     assert show(gateway, identity)["history"][-1]["actor"] == "gateway"
     gateway.ctl("mapping", "add", "eve@example.net", bob_to_alice.alias, "--expires", soon, expect=2)
+
+
+def test_case_counts_only_where_it_is_asked_for(gateway, bob_to_alice):
+    """Changing the setting lets nobody in who was kept out: what refuses does so in any case of letters."""
+    def verdict(address):
+        return gateway.ctl_json("mapping", "test", address, bob_to_alice.alias)["verdict"]
+    gateway.ctl("mapping", "add", "*@example.com", "all")
+    gateway.ctl("mapping", "block", "Eve@example.com", "all")
+    assert [verdict(address) for address in ("BOB@example.com", "EVE@example.com")] == ["let through", "refused"]
+    gateway.policy_extra = "local_parts = sensitive"
+    gateway.write_config()
+    gateway.ctl("reload")
+    assert [verdict(address) for address in ("eve@example.com", "EVE@example.com", "Eve@example.com")] == ["refused"] * 3
+    identity = gateway.ctl_json("mapping", "add", "Dave@example.net", bob_to_alice.alias)["id"]
+    assert show(gateway, identity)["subject"] == "Dave@example.net"
+    assert [verdict(address) for address in ("Dave@example.net", "dave@example.net")] == ["let through", "refused"]
