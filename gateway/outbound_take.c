@@ -16,6 +16,7 @@
 #include "mapping/store_queue.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
+#include "mapping/subject.h"
 
 enum { REASON_MAX = 1000 };
 static const int64_t stranger_told_ms = INT64_C(24) * 3600 * 1000; /* told once in this time */
@@ -88,11 +89,12 @@ int outbound_keep_authorised(struct taking *taking, struct notice_list *refused)
             return -1;
         strbuf_init(&reason, REASON_MAX);
         int allowed = authorise(taking, correspondent.address, &taking->recipients[i], &reason);
+        char shown[SUBJECT_SHOWN_SIZE];
+        subject_show(correspondent.address, shown);
         if (allowed == 1)
             taking->recipients[kept++] = taking->recipients[i];
         else if (allowed == 0)
-            notice_list_add(refused, "%s: you are not authorised to write to this address (%s)", correspondent.address,
-                            reason.data);
+            notice_list_add(refused, "%s: you are not authorised to write to this address (%s)", shown, reason.data);
         strbuf_free(&reason);
         store_correspondent_free(&correspondent);
         if (allowed < 0)

@@ -8,6 +8,7 @@
 #include "gateway/notice.h"
 #include "gateway/status_words.h"
 #include "mapping/store_trace.h"
+#include "mapping/subject.h"
 
 enum { LINES_SIZE = 60 * 1024, DAY_MS = 24 * 3600 * 1000, HOUR_MS = 3600 * 1000 };
 
@@ -93,6 +94,8 @@ static void add_line(struct notice_list *list, const struct relay_job *job, size
 {
     const struct relay_result *result = &job->results[i];
     struct strbuf words, who;
+    char shown[SUBJECT_SHOWN_SIZE];
+    subject_show(job->row.recipients[job->waiting[i]].address, shown);
     strbuf_init(&words, 1000);
     strbuf_init(&who, 300);
     if (result->outcome.expired) {
@@ -103,7 +106,7 @@ static void add_line(struct notice_list *list, const struct relay_job *job, size
     strbuf_add_str(&words, result->words ? result->words : status_words(result->code));
     add_host(&who, result->relay);
     notice_list_add_said(list, &(struct notice_said){
-                                   .about = job->row.recipients[job->waiting[i]].address,
+                                   .about = shown,
                                    .words = words.data,
                                    .code = result->words ? "" : result->code,
                                    .who = result->is_said ? who.data : NULL,

@@ -9,6 +9,7 @@
 #include "mapping/convert_incoming.h"
 #include "mapping/convert_limits.h"
 #include "mapping/convert_mime_field.h"
+#include "mapping/subject.h"
 
 /* ---- sentences ---- */
 
@@ -118,11 +119,15 @@ static void add_other(const char *name, const struct smtp_address *address, void
         others->more++;
         return;
     }
+    char shown[SUBJECT_SHOWN_SIZE];
+    subject_show(text, shown);
+    if (strlen(shown) > SMTP_ADDRESS_MAX) /* what there is room for */
+        memcpy(shown, text, strlen(text) + 1);
     strbuf_add_str(&others->text, others->named++ > 0 ? ", " : "");
-    if (says_more(name, text))
-        strbuf_add_fmt(&others->text, "%s <%s>", name, text);
+    if (says_more(name, text) && says_more(name, shown))
+        strbuf_add_fmt(&others->text, "%s <%s>", name, shown);
     else
-        strbuf_add_str(&others->text, text);
+        strbuf_add_str(&others->text, shown);
 }
 
 static void take_author(const char *name, const struct smtp_address *address, void *ctx)

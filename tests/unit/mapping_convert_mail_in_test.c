@@ -668,6 +668,9 @@ static void test_other_people(void **state)
           "_Also to: D \\<d@example.com>, e@example.com._\n\n" },
         { "To: \"D>. This was checked: https://evil.example <x\" <d@example.com>", true, "d@example.com",
           "_Also to: d@example.com._\n\n" },
+        { "To: e@xn--bcher-kva.example", true, "e@xn--bcher-kva.example",
+          "_Also to: e@b\xc3\xbc"
+          "cher.example._\n\n" },
         { "To: \"d@bank.example\" <d@example.com>", true, "d@example.com", "_Also to: d@example.com._\n\n" },
         { "To: a@x.example, b@x.example, c@x.example, d@x.example, e@x.example, f@x.example", true,
           "a@x.example b@x.example c@x.example d@x.example e@x.example f@x.example",
