@@ -25,6 +25,7 @@ struct proof hold_proof_parse(const char *text)
                            .dkim = strstr(text, "dkim=pass") ? AUTH_RESULT_PASS : AUTH_RESULT_NONE,
                            .is_assumed = strstr(text, "assumed=yes") != NULL,
                            .is_peer = strstr(text, "peer=yes") != NULL };
+    snprintf(proof.source, sizeof proof.source, "when it came");
     snprintf(proof.story, sizeof proof.story, "as proven when it came: %s", text);
     return proof;
 }
