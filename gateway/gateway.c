@@ -28,7 +28,6 @@
 #include "gateway/peers.h"
 #include "gateway/poster.h"
 #include "gateway/postfix.h"
-#include "gateway/quota.h"
 #include "gateway/relay.h"
 #include "gateway/report.h"
 #include "gateway/returns.h"
@@ -36,11 +35,10 @@
 #include "gateway/signed_id.h"
 #include "gateway/signer.h"
 #include "gateway/silo_link.h"
+#include "gateway/tidy.h"
 #include "gateway/verify.h"
 #include "mapping/convert.h"
-#include "mapping/store_forward.h"
 #include "mapping/store_mapping.h"
-#include "mapping/store_named.h"
 #include "mapping/store_queue.h"
 #include "mapping/store_secret.h"
 #include "smtp/smtp_budget.h"
@@ -49,15 +47,10 @@ enum {
     DRAIN_MS = 10 * 1000,
     STOP_LOOK_MS = 20,
     RELAY_PATIENCE_MS = 60 * 1000, /* for a relay that thinks after the final dot; below a service manager's patience */
-    CLOCK_TOLERANCE_MS = 2 * 60 * 1000,
     HOUSEKEEPING_MS = 10 * 1000,
     QUEUE_LIMIT = 100000, /* entries waiting in either queue before new mail gets 452 */
-    SEEN_BATCH = 1000,    /* rows forgotten per housekeeping */
 };
 static const int64_t disk_reserve = INT64_C(256) << 20; /* free bytes below which new mail gets 452 */
-static const int64_t seen_tmtp_ms = INT64_C(90) * 24 * 3600 * 1000;
-static const int64_t excerpts_kept_ms = INT64_C(30) * 24 * 3600 * 1000; /* of mail, to be quoted in answers */
-static const int64_t files_awaited_ms = INT64_C(30) * 24 * 3600 * 1000; /* after a thread was forwarded */
 
 struct gateway {
     struct parts parts;
@@ -382,49 +375,11 @@ static void check_room(struct gateway *gateway)
         set_busy(gateway, NULL);
 }
 
-struct tidying {
-    int64_t now, latest_due;
-    int64_t excerpts_before; /* are erased */
-    struct quota_rates rates;
-};
-
-/* Forgets what was seen long ago; and whatever a clock that was wrong has put off beyond any retry is due now. */
-static int tidy_database(struct store_db *db, void *arg)
-{
-    const struct tidying *tidying = arg;
-    for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_RETURNED; queue++) {
-        int64_t latest_limited = tidying->now + quota_wait_max_ms + CLOCK_TOLERANCE_MS;
-        bool may_be_limited = queue == STORE_QUEUE_OUT && latest_limited > tidying->latest_due;
-        int64_t latest = may_be_limited ? latest_limited : tidying->latest_due;
-        if (store_queue_bring_forward(db, queue, latest, tidying->now) < 0)
-            return -1;
-    }
-    if (quota_tidy(db, &tidying->rates, tidying->now) < 0)
-        return -1;
-    if (store_forward_expire(db, tidying->now - files_awaited_ms) < 0)
-        return -1;
-    if (store_excerpt_expire(db, tidying->excerpts_before) < 0)
-        return -1;
-    return store_seen_expire(db, tidying->now - seen_tmtp_ms, SEEN_BATCH);
-}
-
-static void database_tidied(int result, void *arg)
-{
-    (void)result; /* tried again soon */
-    free(arg);
-}
-
 static void housekeeping(void *arg)
 {
     struct gateway *gateway = arg;
     check_room(gateway);
-    struct tidying *tidying = xcalloc(1, sizeof *tidying);
-    tidying->now = clock_wall_ms(gateway->parts.clock);
-    tidying->latest_due = tidying->now + gateway->parts.config->retry.longest_ms + CLOCK_TOLERANCE_MS;
-    bool quotes_answered = gateway->parts.config->content.quotes_answered;
-    tidying->rates = gateway->parts.config->limits.quotas;
-    tidying->excerpts_before = quotes_answered ? tidying->now - excerpts_kept_ms : INT64_MAX;
-    store_submit(gateway->parts.store, tidy_database, database_tidied, tidying);
+    tidy_begin(&gateway->parts);
     gateway_poke_queues(gateway);
     timer_start(gateway->housekeeping, HOUSEKEEPING_MS);
 }
