@@ -11,6 +11,7 @@
 #include "smtp/smtp_access.h"
 #include "smtp/smtp_admission.h"
 #include "smtp/smtp_budget.h"
+#include "smtp/smtp_guessing.h"
 #include "smtp/smtp_listener_internal.h"
 #include "smtp/smtp_session.h"
 
@@ -74,6 +75,21 @@ static struct smtp_admission_settings admission_settings(const struct smtp_liste
 
 /* --- who may come in --- */
 
+/* As smtp_admission_enter(), but that nobody comes in from a network that is paused for its guesses. is_told: by XCLIENT. */
+static struct smtp_reply enter(struct smtp_listener *listener, const char *address, bool is_told,
+                               struct smtp_visit *visit_out)
+{
+    const struct smtp_listener_settings *settings = &listener->settings;
+    struct smtp_reply refusal = smtp_admission_enter(listener->admission, address, visit_out);
+    bool is_counted = settings->guessing && address && (!settings->is_upstream || is_told);
+    if (refusal.code == 0 && is_counted && !visit_out->is_exempt &&
+        smtp_guessing_is_paused(settings->guessing, address)) {
+        smtp_admission_leave(listener->admission, visit_out);
+        refusal = smtp_guessing_refusal();
+    }
+    return refusal;
+}
+
 /* The reply to one who may not come in; code 0 for those who may, and are in. address NULL: a proxy's client, which is
  * judged when it is known. */
 static struct smtp_reply admit(struct smtp_listener *listener, const char *address, struct smtp_visit *visit_out)
@@ -84,7 +100,7 @@ static struct smtp_reply admit(struct smtp_listener *listener, const char *addre
         return smtp_reply_make(421, "4.3.2", "Shutting down, try again later");
     if (budget && !smtp_budget_has_room(budget, SMTP_BUDGET_SESSION))
         return smtp_reply_make(421, "4.3.2", "Too much is coming in at once, try again later");
-    return smtp_admission_enter(listener->admission, address, visit_out);
+    return enter(listener, address, false, visit_out);
 }
 
 static bool is_proxy(const struct smtp_listener *listener, const char *peer_address)
@@ -99,7 +115,7 @@ struct smtp_reply smtp_listener_readmit(struct smtp_listener *listener, struct s
     struct smtp_reply refusal = smtp_reply_make(421, "4.3.2", "Shutting down, try again later");
     if (listener->state == SMTP_LISTENER_OPEN) {
         smtp_admission_leave(listener->admission, &session->use.visit);
-        refusal = smtp_admission_enter(listener->admission, address, &session->use.visit);
+        refusal = enter(listener, address, session->state != SMTP_SESSION_PROXY, &session->use.visit);
     }
     free(address);
     if (refusal.code != 0)
@@ -366,6 +382,7 @@ int smtp_listener_reconfigure(struct smtp_listener *listener, const struct smtp_
     own->tls_policy = was.tls_policy;
     own->spool_dir = was.spool_dir;
     own->budget = was.budget;
+    own->guessing = was.guessing;
     own->callbacks = was.callbacks;
     own->ctx = was.ctx;
     tls_context_free(&was.tls);

@@ -25,6 +25,7 @@
 
 struct loop;
 struct smtp_budget;
+struct smtp_guessing;
 struct spool;
 struct stream;
 struct tls_context;
@@ -85,6 +86,11 @@ struct smtp_listener_settings {
     int64_t command_timeout_ms, data_timeout_ms;
     unsigned errors_max;    /* bad commands before 421 4.7.0. 0: 20 */
     int64_t greet_delay_ms; /* whoever talks before that gets 554 5.5.1. Not for LMTP, implicit TLS, exempt clients */
+    /* Who tries out recipients and senders is slowed, and sent away (smtp_guessing.h): replies wait, 421 4.7.0. Shared by all
+     * listeners, outlives them; NULL: nobody is. Not for exempt clients; and not for those of an upstream, which is one client for
+     * everybody behind it, unless XCLIENT says whose guess it is. */
+    struct smtp_guessing *guessing;
+    bool is_upstream;           /* its clients are mail servers of ours that pass on what comes from everywhere */
     struct smtp_budget *budget; /* shared by all listeners, outlives them; NULL: none. Spent: 421 4.3.2, 452 4.3.1 */
     const struct smtp_server_callbacks *callbacks; /* a static const */
     void *ctx;
@@ -100,7 +106,7 @@ unsigned smtp_listener_sessions(const struct smtp_listener *listener);
 /* Serves a connected fd, which it takes over, as if it had been accepted; peer as loop_listener_new gives it. */
 void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *peer);
 /* Limits, timeouts, clients, exempt and tls are from now on as in settings; its loop, name, address, protocol, hostname,
- * tls_policy, spool_dir, budget, callbacks and ctx are not looked at. Sessions go on: one too many stays. -1 with the
+ * tls_policy, spool_dir, budget, guessing, callbacks and ctx are not looked at. Sessions go on: one too many stays. -1 with the
  * reason in *error_out (caller frees): nothing changed. */
 int smtp_listener_reconfigure(struct smtp_listener *listener, const struct smtp_listener_settings *settings,
                               char **error_out) __attribute__((warn_unused_result));
@@ -159,6 +165,8 @@ struct spool *smtp_transaction_take_content(struct smtp_transaction *transaction
 void smtp_transaction_set_data(struct smtp_transaction *transaction, void *data);
 void *smtp_transaction_data(const struct smtp_transaction *transaction);
 
+/* Before a refusal: what is refused may be a guess, and is counted as one. */
+void smtp_transaction_note_guess(struct smtp_transaction *transaction);
 void smtp_transaction_answer_mail(struct smtp_transaction *transaction, const struct smtp_reply *reply);
 void smtp_transaction_answer_recipient(struct smtp_transaction *transaction, size_t index,
                                        const struct smtp_reply *reply);

@@ -188,6 +188,7 @@ static void session_end(struct smtp_session *session)
 {
     smtp_session_set_state(session, SMTP_SESSION_GONE);
     log_debug("smtp.closed", "session=%s peer=%s client=%s", session->id, session->peer, session->client);
+    smtp_limits_delay_ended(session);
     stream_free(&session->stream);
     timer_free(&session->timeout);
     strbuf_free(&session->out);
@@ -314,7 +315,7 @@ static enum step step_chunk(struct smtp_session *session)
 
 static enum step step_answer(struct smtp_session *session)
 {
-    if (smtp_transaction_is_asking(session->transaction))
+    if (smtp_transaction_is_asking(session->transaction) || session->transaction->late)
         return STEP_WAIT;
     return smtp_transaction_apply_answer(session->transaction) ? STEP_DONE : STEP_CLOSE;
 }
@@ -409,6 +410,9 @@ static void restart_timeout(struct smtp_session *session)
     bool is_block = session->state == SMTP_SESSION_DATA || session->state == SMTP_SESSION_CHUNK;
     bool is_content = is_block || session->state == SMTP_SESSION_CHUNKED;
     int64_t ms = is_block ? settings->data_timeout_ms : settings->command_timeout_ms;
+    bool is_late = session->state == SMTP_SESSION_ASKING && session->transaction->late; /* its timer runs */
+    if (is_late)
+        return;
     if (session->state == SMTP_SESSION_ASKING)
         timer_stop(session->timeout);
     else if (session->state == SMTP_SESSION_PROXY)
@@ -465,6 +469,11 @@ void smtp_session_run_later(struct smtp_session *session)
 static void on_timeout(void *arg)
 {
     struct smtp_session *session = arg;
+    if (session->state == SMTP_SESSION_ASKING) {
+        smtp_limits_delay_ended(session);
+        smtp_transaction_answer_late(session->transaction);
+        return;
+    }
     if (session->state == SMTP_SESSION_WAITING) {
         smtp_session_set_state(session, SMTP_SESSION_START);
         greet(session);

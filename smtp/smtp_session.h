@@ -42,7 +42,12 @@ enum smtp_session_state {
 };
 
 enum smtp_question { SMTP_QUESTION_NONE, SMTP_QUESTION_MAIL, SMTP_QUESTION_RECIPIENT, SMTP_QUESTION_MESSAGE };
-enum smtp_answer { SMTP_ANSWER_AWAITED, SMTP_ANSWER_ACCEPTED, SMTP_ANSWER_REFUSED };
+enum smtp_answer {
+    SMTP_ANSWER_AWAITED,
+    SMTP_ANSWER_LATE, /* the owner has answered, and the reply waits: it was a guess (smtp_guessing.h) */
+    SMTP_ANSWER_ACCEPTED,
+    SMTP_ANSWER_REFUSED,
+};
 
 /* Why content is read and thrown away. */
 enum smtp_content_fault {
@@ -73,6 +78,8 @@ struct smtp_transaction {
     enum smtp_question question;
     enum smtp_answer answer;          /* to question */
     bool is_last;                     /* the answer was 421: close after it */
+    bool is_guess;                    /* what is about to be refused */
+    struct smtp_reply *late;          /* the reply, while the answer is LATE; else NULL */
     struct smtp_data_decoder decoder; /* of DATA */
     struct smtp_content_check check;
     enum smtp_content_fault fault;
@@ -192,5 +199,7 @@ struct smtp_reply smtp_transaction_content_refusal(const struct smtp_transaction
 void smtp_transaction_close_content(struct smtp_transaction *transaction);
 /* smtp_session_origin.c: puts our Received field in front of the content, which is empty. 1, -1 as spool_add(). */
 int smtp_transaction_add_received(struct smtp_transaction *transaction) __attribute__((warn_unused_result));
+/* A late reply has waited long enough. */
+void smtp_transaction_answer_late(struct smtp_transaction *transaction);
 /* The answer takes effect: the session's next state; the transaction may have ended. false: close the session. */
 bool smtp_transaction_apply_answer(struct smtp_transaction *transaction) __attribute__((warn_unused_result));

@@ -6,6 +6,7 @@
 #include "base/spool.h"
 #include "base/stream.h"
 #include "smtp/smtp_budget.h"
+#include "smtp/smtp_guessing.h"
 #include "smtp/smtp_listener_internal.h"
 #include "smtp/smtp_session.h"
 
@@ -30,6 +31,22 @@ static struct smtp_reply too_much_at_once(void)
     return smtp_reply_make(452, "4.3.1", "Too much mail is coming in at once, try again later");
 }
 
+/* A mail server in front is one client for everybody behind it, unless it says whose word it is. */
+static bool may_guess(const struct smtp_session *session)
+{
+    const struct smtp_listener_settings *settings = &session->listener->settings;
+    return settings->guessing && !session->use.visit.is_exempt && (!settings->is_upstream || session->teller);
+}
+
+/* Others of its network, who were here before, are not. */
+static bool is_sent_away(const struct smtp_session *session)
+{
+    if (session->use.is_sent_away)
+        return true;
+    return session->use.has_guessed && may_guess(session) &&
+           smtp_guessing_is_paused(session->listener->settings.guessing, session->client_address);
+}
+
 /* --- what may be asked --- */
 
 struct smtp_reply smtp_limits_on_command(struct smtp_session *session)
@@ -38,6 +55,8 @@ struct smtp_reply smtp_limits_on_command(struct smtp_session *session)
     struct smtp_session_use *use = &session->use;
     if (use->visit.is_exempt)
         return fine;
+    if (is_sent_away(session))
+        return smtp_guessing_refusal();
     use->fruitless++;
     /* What follows a refused MAIL in the same packet is no more than its recipients. */
     if (settings->junk_commands_max > 0 && use->fruitless > settings->junk_commands_max + settings->recipients_max) {
@@ -114,6 +133,25 @@ void smtp_limits_message_ended(struct smtp_session *session, bool is_accepted)
     session->use.no_mail_since = now_ms(session);
     if (is_accepted)
         session->use.fruitless = 0;
+}
+
+int64_t smtp_limits_on_guess(struct smtp_session *session)
+{
+    struct smtp_session_use *use = &session->use;
+    if (!session->listener || !may_guess(session))
+        return 0;
+    int64_t ms = smtp_guessing_count(session->listener->settings.guessing, session->client_address);
+    use->has_guessed = true;
+    use->is_delayed = ms > 0;
+    use->is_sent_away = ms == SMTP_GUESS_LAST;
+    return ms > 0 ? ms : 0;
+}
+
+void smtp_limits_delay_ended(struct smtp_session *session)
+{
+    if (session->use.is_delayed && session->listener)
+        smtp_guessing_end_delay(session->listener->settings.guessing);
+    session->use.is_delayed = false;
 }
 
 void smtp_limits_owner_asked(struct smtp_session *session)

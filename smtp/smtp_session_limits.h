@@ -23,6 +23,9 @@ struct smtp_session_use {
     int64_t content_since;  /* monotonic ms: the content began */
     int64_t content_octets; /* as received, of the present message */
     int64_t held;           /* what the budget knows of */
+    bool has_guessed;
+    bool is_delayed; /* a reply waits for it */
+    bool is_sent_away;
 };
 
 /* Each counts, and replies with code 0 if it is fine. After 421 the session is to be closed. */
@@ -37,6 +40,9 @@ unsigned smtp_limits_messages_max(const struct smtp_session *session);
 void smtp_limits_recipient_accepted(struct smtp_session *session);
 void smtp_limits_chunk_taken(struct smtp_session *session, int64_t size);
 void smtp_limits_message_ended(struct smtp_session *session, bool is_accepted);
+/* What the owner refuses was a guess. How long the reply is to wait, in ms; 0: not at all. Then, or when nobody waits any more: */
+int64_t smtp_limits_on_guess(struct smtp_session *session) __attribute__((warn_unused_result));
+void smtp_limits_delay_ended(struct smtp_session *session);
 void smtp_limits_owner_asked(struct smtp_session *session);
 void smtp_limits_owner_answered(struct smtp_session *session);
 void smtp_limits_content_begins(struct smtp_session *session);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/spool.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_listener_internal.h"
@@ -55,6 +56,7 @@ static void transaction_free(struct smtp_transaction *transaction)
     for (size_t i = 0; i < transaction->recipient_capacity; i++)
         free(transaction->recipients[i].orcpt);
     free(transaction->recipients);
+    free(transaction->late);
     free(transaction);
 }
 
@@ -178,12 +180,48 @@ void smtp_transaction_answer_mail(struct smtp_transaction *transaction, const st
         log_refused(transaction, "mail", NULL, reply);
 }
 
+void smtp_transaction_note_guess(struct smtp_transaction *transaction)
+{
+    transaction->is_guess = true;
+}
+
+/* Of what the owner refuses; how long that reply is to wait. */
+static int64_t count_guess(struct smtp_transaction *transaction)
+{
+    bool is_guess = transaction->is_guess;
+    transaction->is_guess = false;
+    return is_guess && transaction->session->state != SMTP_SESSION_GONE ? smtp_limits_on_guess(transaction->session)
+                                                                        : 0;
+}
+
+static void keep_for_later(struct smtp_transaction *transaction, const struct smtp_reply *reply, int64_t ms)
+{
+    assert(transaction->answer == SMTP_ANSWER_AWAITED);
+    transaction->answer = SMTP_ANSWER_LATE;
+    transaction->late = xmalloc(sizeof *transaction->late);
+    *transaction->late = *reply;
+    timer_start(transaction->session->timeout, ms);
+}
+
+void smtp_transaction_answer_late(struct smtp_transaction *transaction)
+{
+    struct smtp_reply *reply = transaction->late;
+    transaction->late = NULL;
+    transaction->answer = SMTP_ANSWER_AWAITED;
+    settle(transaction, transaction->question, reply, 1, false);
+    free(reply);
+}
+
 void smtp_transaction_answer_recipient(struct smtp_transaction *transaction, size_t index,
                                        const struct smtp_reply *reply)
 {
     assert(index == transaction->recipient_count);
     bool is_accepted = smtp_reply_is_positive(reply);
-    settle(transaction, SMTP_QUESTION_RECIPIENT, reply, 1, is_accepted);
+    int64_t wait_ms = count_guess(transaction);
+    if (wait_ms > 0)
+        keep_for_later(transaction, reply, wait_ms);
+    else
+        settle(transaction, SMTP_QUESTION_RECIPIENT, reply, 1, is_accepted);
     if (!is_accepted)
         log_refused(transaction, "rcpt", &transaction->recipients[index].address, reply);
 }
@@ -196,6 +234,9 @@ void smtp_transaction_answer_message(struct smtp_transaction *transaction, const
     size_t accepted = 0;
     for (size_t i = 0; i < count; i++)
         accepted += smtp_reply_is_positive(&replies[i]);
+    /* Who has sent a whole message has waited for it: the reply comes at once. */
+    if (count_guess(transaction) > 0)
+        smtp_limits_delay_ended(transaction->session);
     settle(transaction, SMTP_QUESTION_MESSAGE, replies, count, accepted > 0);
     if (count == 1 && accepted > 0)
         accepted = transaction->recipient_count;

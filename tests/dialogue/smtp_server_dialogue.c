@@ -4,7 +4,7 @@
  * packet, and with every byte in a packet of its own; nothing but the timing may differ. Lines ('#': a comment):
  *
  *   set NAME VALUE     a member of struct smtp_listener_settings (see the table `knobs`), before the first connection,
- *                      or with the next `reload`; `set budget N`: the memory of all sessions
+ *                      or with the next `reload`; `set budget N`: the memory of all sessions; `set guesses N`: free ones
  *   reload             what was set since the first connection takes effect
  *   no on_mail         the owner leaves this callback out
  *   whole packets      not to be played byte by byte
@@ -21,7 +21,7 @@
  *   closed             the server has sent nothing more, and closed the connection
  *   cut                the client closes the connection
  *   will KIND REPLY    how the owner answers its next question of this kind (mail, rcpt, message), from inside the
- *                      callback: CODE ENHANCED TEXT, several separated by " | ", or "later". Without `will`: 250
+ *                      callback: CODE ENHANCED TEXT (5.1.1, 5.7.26: a guess), several separated by " | ", or "later". Else 250
  *   answer REPLY       the owner answers its oldest open question
  *   O: TEXT            the owner's next event (see the on_... functions); '*' as above
  *   no events          the owner has heard nothing else
@@ -49,6 +49,7 @@
 #include "base/stream.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_budget.h"
+#include "smtp/smtp_guessing.h"
 #include "smtp/smtp_listener_internal.h"
 #include "tests/dialogue/script_text.h"
 #include "tests/dialogue/smtp_message.h"
@@ -102,6 +103,7 @@ struct play {
     struct smtp_server_callbacks callbacks;
     char *networks[LISTS][NETWORKS_MAX + 1]; /* of the settings, see list_names */
     struct smtp_budget *budget;
+    struct smtp_guessing *guessing;
     char hostname[64], spool_dir[64];
     struct smtp_listener *listener;
     struct client clients[CLIENTS_MAX];
@@ -161,6 +163,8 @@ static void forget(struct play *play, struct smtp_transaction *transaction)
 
 static void give_answer(struct play *play, const struct question *question, const struct replies *replies)
 {
+    if (strcmp(replies->reply[0].enhanced, "5.1.1") == 0 || strcmp(replies->reply[0].enhanced, "5.7.26") == 0)
+        smtp_transaction_note_guess(question->transaction);
     switch (question->kind) {
     case KIND_MAIL:
         smtp_transaction_answer_mail(question->transaction, &replies->reply[0]);
@@ -614,29 +618,26 @@ static void do_set(struct play *play, const char *argument)
     };
     size_t len = strcspn(argument, " ");
     const char *value = argument + len + (argument[len] == ' ');
-    if (set_networks(play, argument, len))
-        return;
+    size_t i = 0, count = sizeof knobs / sizeof knobs[0];
+    while (i < count && (strlen(knobs[i].name) != len || strncmp(knobs[i].name, argument, len) != 0))
+        i++;
     if (strncmp(argument, "budget ", 7) == 0) {
         smtp_budget_set_max(play->budget, strtol(value, NULL, 10));
-        return;
-    }
-    if (strcmp(argument, "lmtp yes") == 0 || strcmp(argument, "tls require") == 0) {
+    } else if (strncmp(argument, "guesses ", 8) == 0) {
+        smtp_guessing_set_free(play->guessing, (unsigned)strtoul(value, NULL, 10));
+    } else if (strcmp(value, "yes") == 0 || strcmp(value, "require") == 0) {
         settings->lmtp = argument[0] == 'l';
         settings->tls_policy = argument[0] == 't' ? SMTP_TLS_REQUIRE : SMTP_TLS_NONE;
-        return;
+        settings->is_upstream = argument[0] == 'u';
+    } else if (i < count && knobs[i].number) {
+        *knobs[i].number = (unsigned)strtoul(value, NULL, 10);
+    } else if (i < count && knobs[i].big) {
+        *knobs[i].big = strtol(value, NULL, 10);
+    } else if (i < count) {
+        snprintf(knobs[i].text, sizeof play->hostname, "%s", value);
+    } else if (!set_networks(play, argument, len)) {
+        FAIL(play, "no such setting: %s", argument);
     }
-    for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) {
-        if (strlen(knobs[i].name) != len || strncmp(knobs[i].name, argument, len) != 0)
-            continue;
-        if (knobs[i].number)
-            *knobs[i].number = (unsigned)strtoul(value, NULL, 10);
-        else if (knobs[i].big)
-            *knobs[i].big = strtol(value, NULL, 10);
-        else
-            snprintf(knobs[i].text, sizeof play->hostname, "%s", value);
-        return;
-    }
-    FAIL(play, "no such setting: %s", argument);
 }
 
 static const struct directive {
@@ -707,6 +708,10 @@ static void finish(struct play *play)
         FAIL(play, "%u transactions have not ended for their owner", play->alive);
     assert_int_equal(smtp_budget_held(play->budget), 0);
     smtp_budget_free(&play->budget);
+    struct smtp_guessing_statistics guesses;
+    smtp_guessing_get_statistics(play->guessing, &guesses);
+    assert_int_equal(guesses.delayed, 0);
+    smtp_guessing_free(&play->guessing);
     for (size_t i = 0; i < LISTS; i++)
         script_split("", play->networks[i], NETWORKS_MAX);
     strbuf_free(&play->packet);
@@ -730,6 +735,7 @@ static void run_script(const char *name, bool is_bytewise)
     play->clock = clock_new_fake(1000, 1700000000000);
     play->loop = loop_new(play->clock);
     play->budget = smtp_budget_new(TEXT_MAX);
+    play->guessing = smtp_guessing_new(play->loop, 0);
     play->callbacks = (struct smtp_server_callbacks){ on_mail, on_recipient, on_message, on_abandoned };
     snprintf(play->hostname, sizeof play->hostname, "gw.example.org");
     snprintf(play->spool_dir, sizeof play->spool_dir, "/tmp");
@@ -740,6 +746,7 @@ static void run_script(const char *name, bool is_bytewise)
         .message_max = 1000000,
         .spool_dir = play->spool_dir,
         .budget = play->budget,
+        .guessing = play->guessing,
         .callbacks = &play->callbacks,
         .ctx = play,
     };
