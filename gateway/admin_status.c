@@ -67,6 +67,10 @@ static void add_numbers(struct admin_output *out, const struct gateway_status *s
     admin_output_int(out, "store_longest_commit_us", status->longest_commit_us);
     admin_output_int(out, "session_memory", status->session_memory);
     admin_output_int(out, "session_memory_max", status->session_memory_max);
+    admin_output_int(out, "guesses", (int64_t)status->guessing.guesses);
+    admin_output_int(out, "networks_slowed", status->guessing.slowed);
+    admin_output_int(out, "networks_paused", status->guessing.paused);
+    admin_output_int(out, "replies_delayed", status->guessing.delayed);
     admin_output_int(out, "convert_waiting", status->convert_waiting);
     admin_output_int(out, "worker_crashes", (int64_t)status->worker_crashes);
 }

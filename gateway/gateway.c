@@ -42,6 +42,7 @@
 #include "mapping/store_queue.h"
 #include "mapping/store_secret.h"
 #include "smtp/smtp_budget.h"
+#include "smtp/smtp_guessing.h"
 
 enum {
     DRAIN_MS = 10 * 1000,
@@ -65,6 +66,7 @@ struct gateway {
     struct postfix *postfix;
     struct smtp_listener **listeners; /* one per listen section, in its order */
     struct smtp_budget *budget;       /* the memory of their sessions */
+    struct smtp_guessing *guessing;   /* likewise of all */
     unsigned listener_count, draining;
     struct loop_signal *on_hup, *on_term, *on_int;
     struct timer *housekeeping;
@@ -216,6 +218,8 @@ static struct smtp_listener_settings listener_settings(const struct gateway *gat
         .message_max = config->policy.max_message,
         .spool_max = limits_spool_max(config),
         .budget = gateway->budget,
+        .guessing = gateway->guessing,
+        .is_upstream = listener->lmtp || listener->trust_authserv_id || listener->assume_authenticated,
         .callbacks = &inbound_callbacks,
         .ctx = gateway->inbound,
     };
@@ -313,6 +317,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
     gateway->parts.hold = hold_new(&gateway->parts, &hold_callbacks, gateway);
     gateway->inbound = inbound_new(&gateway->parts, mail_accepted, correspondent_met, gateway);
     gateway->budget = smtp_budget_new(config->session_memory);
+    gateway->guessing = smtp_guessing_new(gateway->parts.loop, config->limits.guesses);
     gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
     while (gateway->listener_count < config->listener_count) {
         struct smtp_listener *made = new_listener(gateway, &config->listeners[gateway->listener_count], error_out);
@@ -545,6 +550,7 @@ void gateway_free(struct gateway **gateway_in)
         smtp_listener_free(&gateway->listeners[i]);
     free(gateway->listeners);
     smtp_budget_free(&gateway->budget);
+    smtp_guessing_free(&gateway->guessing);
     admin_socket_free(&gateway->admin);
     postfix_free(&gateway->postfix);
     if (gateway->link)
@@ -648,6 +654,7 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     struct resolver_settings resolver = resolver_settings(is);
     resolver_reconfigure(gateway->parts.resolver, &resolver);
     smtp_budget_set_max(gateway->budget, is->session_memory);
+    smtp_guessing_set_free(gateway->guessing, is->limits.guesses);
     limits_warn(is, gateway->open_files);
     use_log_level(gateway);
     warn_of_trust(is);
@@ -698,6 +705,7 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
         .busy = gateway->busy_reason != NULL,
         .busy_reason = gateway->busy_reason ? gateway->busy_reason : "",
     };
+    smtp_guessing_get_statistics(gateway->guessing, &out->guessing);
     inbound_get_statistics(gateway->inbound, &out->inbound);
     outbound_get_statistics(gateway->outbound, &out->outbound);
     postfix_get_statistics(gateway->postfix, &out->postfix);

@@ -8,6 +8,7 @@
 #include "gateway/inbound.h"
 #include "gateway/outbound.h"
 #include "gateway/postfix.h"
+#include "smtp/smtp_guessing.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ struct gateway_status {
     struct inbound_statistics inbound;
     struct outbound_statistics outbound;
     struct postfix_statistics postfix;
+    struct smtp_guessing_statistics guessing;
     uint64_t posted, delivered, worker_crashes, operations, commits;
     unsigned largest_batch, convert_waiting, in_under_way, out_under_way;
     int64_t longest_commit_us;

@@ -69,6 +69,8 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
         inbound->statistics.rejected++;
     else if (verdict.decision == POLICY_DEFER)
         inbound->statistics.deferred++;
+    if (verdict.decision == POLICY_REJECT)
+        smtp_transaction_note_guess(transaction);
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);
 }
 
@@ -145,6 +147,8 @@ static void answer(struct mail *mail, int result)
     for (size_t i = 0; i < mail->count; i++)
         replies[i] = reply_for(mail, &mail->recipients[i], result);
     size_t chosen = choose_reply(mail, replies);
+    if (strcmp(replies[lmtp ? 0 : chosen].enhanced, "5.7.26") == 0) /* unproven: of all recipients alike */
+        smtp_transaction_note_guess(mail->transaction);
     smtp_transaction_answer_message(mail->transaction, lmtp ? replies : &replies[chosen], lmtp ? mail->count : 1);
     free(replies);
 }

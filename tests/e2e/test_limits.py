@@ -1,7 +1,11 @@
-"""How much may come and go: what is over an allowance comes again, or waits, also after a restart; others are not concerned."""
+"""How much may come and go: what is over an allowance comes again, or waits, also after a restart; others are not concerned. And
+how often one may guess."""
+import time
+
 from mail import BOB, make_mail
+from postern import DOMAIN, Conversation
 from postfix import read_maildir
-from procs import wait_until
+from procs import free_port, wait_until
 from reports import send, story
 
 DAVE = "dave@example.net"
@@ -54,3 +58,38 @@ def test_who_is_over_an_allowance_waits_and_nobody_else(stopped_gateway, alice):
     gateway.write_config()
     gateway.ctl("reload")
     assert send(gateway.smtp_port, third).startswith("250 2.6.0 accepted as")
+
+
+def test_who_tries_out_recipients_is_slowed_and_sent_away(stopped_gateway):
+    """But a mail server in front is not: it speaks for everybody."""
+    gateway, port = stopped_gateway, free_port()
+    gateway.extra = f'limits {{ guesses = 2 }}\nlisten direct {{ address = "127.0.0.1:{port}" exempt = {{ "192.0.2.1" }} }}'
+    gateway.listen_extra = 'exempt = { "192.0.2.1" }'
+    gateway.start()
+    with Conversation(port) as eve:
+        eve.greet()
+        eve.expect("MAIL FROM:<eve@example.com>", "250")
+        for number in range(2):
+            eve.expect(f"RCPT TO:<guess{number}@{DOMAIN}>", "550 5.1.1")
+        started = time.monotonic()
+        eve.expect(f"RCPT TO:<bounces+forged@{DOMAIN}>", "550 5.7.1")
+        assert time.monotonic() - started >= 1, "the reply has waited"
+        eve.expect("RCPT TO:<somebody@elsewhere.example>", "550 5.7.1")
+        eve.expect("NOOP", "421 4.7.0 Too many wrong addresses")
+    with Conversation(port) as eve:
+        assert eve.reply().startswith("421 4.7.0 Too many wrong addresses")
+    status = gateway.ctl_json("status")
+    assert (status["guesses"], status["networks_paused"], status["replies_delayed"]) == (4, 1, 0)
+    assert 'event=smtp.guessing client=127.0.0.0/24 count=4 paused_s=600' in gateway.read_log()
+    with Conversation(gateway.smtp_port) as postfix:
+        postfix.greet()
+        postfix.expect("MAIL FROM:<eve@example.com>", "250")
+        for number in range(6):
+            postfix.expect(f"RCPT TO:<guess{number}@{DOMAIN}>", "550 5.1.1")
+        postfix.expect("NOOP", "250")
+    assert gateway.ctl_json("status")["guesses"] == 4
+    gateway.extra = gateway.extra.replace("guesses = 2", "guesses = 0")
+    gateway.write_config()
+    gateway.ctl("reload")
+    with Conversation(port) as bob:
+        bob.greet()
