@@ -1,5 +1,6 @@
 """The mail that tells somebody that they may write, and what they can do with it."""
 import re
+import time
 
 import pytest
 
@@ -107,3 +108,20 @@ def test_the_text_is_the_administrator_s(stopped_gateway, alice, tmp_path):
     wait_until("Carol is invited", lambda: "Griaß di von Alice Member" in [mail["Subject"] for mail in read_maildir(gateway.maildir)])
     file.write_text("nothing", encoding="utf-8")
     assert "line 1: expected" in gateway.ctl("reload", expect=1)
+
+
+def test_nobody_is_invited_twice_or_never(house, alice):
+    """kill -9 at five moments between the administrator's word and the mail."""
+    guests = [f"guest{number}@example.com" for number in range(10)]
+    for number, delay in enumerate((0, 0.01, 0.03, 0.08, 0.2)):
+        for guest in guests[2 * number:2 * number + 2]:
+            house.ctl("mapping", "add", guest, alice.alias, "--invite", "yes")
+        time.sleep(delay)
+        house.kill()
+        house.start()
+    house.ctl("mapping", "add", "*@example.com", alice.alias, "--invite", "yes", expect=1)
+    wait_until("everybody is invited", lambda: len(read_maildir(house.maildir)) >= len(guests))
+    house.wait_settled()
+    assert sorted(mail["To"] for mail in read_maildir(house.maildir)) == guests
+    shown = [house.ctl_json("mapping", "show", str(number + 1))["invitation"] for number in range(len(guests))]
+    assert len(set(shown)) == len(guests) and None not in shown

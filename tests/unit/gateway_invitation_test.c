@@ -46,7 +46,7 @@ static void templates_are_checked(void **state)
         { GOOD "{name}\n", "line 4: a brace that begins or ends no field" },
         { GOOD "a {{single} brace\n", "line 4: a brace that begins or ends no field" },
         { "Subject: hello\r\n\r\n{address} {remove}\r\n", "line 1: it has a control character" },
-        { GOOD "\xE2\x80\xAE", "line 4: it has a control character" },
+        { GOOD "\xE2\x80\xAE\xE2\x80\xAC", "line 4: it has a control character" },
         { GOOD "\xC3(", "not UTF-8" },
     };
     (void)state;
