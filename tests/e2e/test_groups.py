@@ -8,6 +8,7 @@ from mail import BOB, make_mail, plain_text, send
 from postern import DOMAIN, GATEWAY_ALIAS, Member
 from postfix import read_maildir
 from procs import wait_until
+from test_returns import make_report, recipient, return_path
 from wire import Wire, as_member
 
 GID = "Sales Team"
@@ -462,3 +463,15 @@ def test_ping_under_a_foreign_alias_is_refused_by_the_silo(gateway, alice, silo)
         mallory.register("Mallory Member")
         assert "error" in mallory.ping(alice.alias, GATEWAY_ALIAS, "It is me")
     assert gateway.ctl_json("member", "show", alice.alias)["uid"] == known
+
+
+def test_a_group_invites_in_its_own_name_and_is_told_what_came_back(sales, alice, carol):
+    """Nobody in it has written it: the mail is the group's, and everybody hears that it did not arrive."""
+    sales.ctl("mapping", "change", "1", "--invite", "yes")
+    mail = wait_until("the invitation leaves", lambda: read_maildir(sales.maildir))[0]
+    sender = mail["From"].addresses[0]
+    assert (sender.addr_spec, sender.display_name) == (SALES, f"{GID} via {DOMAIN}") and mail["Reply-To"].addresses[0].addr_spec == SALES
+    assert f"{GID} invites you" in mail["Subject"] and SALES in plain_text(mail)
+    send(sales.smtp_port, make_report(mail, recipient()), sender="", recipients=[return_path(mail)])
+    for member in (alice, carol):
+        assert BOB in member.receive_mail("About an invitation by email")["body"]

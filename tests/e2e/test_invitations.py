@@ -7,7 +7,8 @@ import pytest
 from mail import ALICE, BOB, make_mail, plain_text, send
 from postern import DOMAIN
 from postfix import read_maildir
-from procs import wait_until
+from procs import free_port, wait_until
+from sink import Sink
 from test_returns import make_report, receive_part, recipient, return_path
 
 ADMIN = "Alice Member"
@@ -125,3 +126,15 @@ def test_nobody_is_invited_twice_or_never(house, alice):
     assert sorted(mail["To"] for mail in read_maildir(house.maildir)) == guests
     shown = [house.ctl_json("mapping", "show", str(number + 1))["invitation"] for number in range(len(guests))]
     assert len(set(shown)) == len(guests) and None not in shown
+
+
+def test_an_invitation_that_the_relay_refuses_is_told(stopped_gateway, alice, folder):
+    gateway, port = stopped_gateway, free_port()
+    gateway.relay = f"smtp://127.0.0.1:{port}"
+    gateway.start()
+    gateway.introduce(alice, "alice")
+    with Sink(folder, port, "-f", "RCPT"):
+        gateway.ctl("mapping", "add", BOB, alice.alias, "--invite", "yes")
+        told = alice.receive_mail("Could not be invited")
+    assert BOB in told["body"] and "may write all the same" in told["body"]
+    assert gateway.ctl_json("mapping", "show", "1")["state"] == "approved" and gateway.queue("out") == []
