@@ -27,9 +27,8 @@ static const struct news_words {
                        "It was delivered all the same:" },
 };
 static const struct news_words invitation_words[] = {
-    [NEWS_FAILED] = { "Could not be invited", "The invitation by email could not be delivered. Nobody can answer it, "
-                                              "but the address may write all "
-                                              "the same:" },
+    [NEWS_FAILED] = { "Could not be invited",
+                      "The invitation by email could not be delivered. Who has the address may write all the same:" },
     [NEWS_LATE] = { "Not invited yet", "The invitation by email could not be delivered yet:" },
     [NEWS_PARKED] = { "Not invited yet",
                       "The invitation by email could not be sent, because something is wrong here:" },
