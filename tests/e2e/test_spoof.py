@@ -25,7 +25,7 @@ def door(stopped_gateway, keys, alice):
         lines = {"own": 'xclient = { "127.0.0.1" }', "plain": "", "inside": 'xforward = { "127.0.0.1" }',
                  "trusted": 'assume_authenticated = yes\n  clients = { "127.0.0.1" }',
                  "others": 'assume_authenticated = yes\n  clients = { "192.0.2.1" }'}
-        gateway.extra = f'\nverify {{\n  resolver = {{ "{names.address}" }}\n  dns_timeout = "5s"\n}}\n'
+        gateway.extra = f'\nverify {{\n  resolver = {{ "{names.address}" }}\n  dns_timeout = "5s"\n}}\nlimits {{ guesses = 0 }}\n'
         for name, port in gateway.ports.items():
             gateway.extra += gateway.listener(name, port, "lmtp" if name == "inside" else "smtp", "tls = none\n  " + lines[name])
         gateway.ports["upstream"] = gateway.smtp_port
