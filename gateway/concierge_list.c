@@ -38,10 +38,12 @@ void concierge_describe(const struct store_mapping *mapping, bool for_whom, stru
     static const char *const ways[] = { [STORE_DIRECTION_IN] = "may write",
                                         [STORE_DIRECTION_OUT] = "may be written to",
                                         [STORE_DIRECTION_BOTH] = "both ways" };
-    char shown[SUBJECT_SHOWN_SIZE];
+    char shown[SUBJECT_SHOWN_SIZE], spelled[SUBJECT_SHOWN_SIZE];
     subject_show(mapping->subject, shown);
     bool is_all = !mapping->target.member_id && !mapping->target.group_id;
     strbuf_add_fmt(out, "%" PRId64 ": %s", mapping->id, shown);
+    if (subject_spell(mapping->subject, spelled)) /* letters of other scripts may look like Latin ones */
+        strbuf_add_fmt(out, " (spelled %s)", spelled);
     if (for_whom)
         strbuf_add_fmt(out, " for %s", is_all ? "all members" : mapping->target_name);
     strbuf_add_fmt(out, ", %s, %s", store_mapping_state_name(mapping->state), ways[mapping->direction]);

@@ -1,8 +1,14 @@
 /* subject.c - see subject.h */
 #include "mapping/subject.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include "mapping/convert_utf8.h"
+
+enum { SPELLED_MAX = 12 }; /* "[U+10FFFF]" */
 
 static const char domain_mark[] = "*@", subdomains_mark[] = "*@*.";
 
@@ -91,6 +97,24 @@ void subject_show(const char *text, char out[static SUBJECT_SHOWN_SIZE])
     smtp_domain_show(text + kept, shown);
     memcpy(out, text, kept);
     memcpy(out + kept, shown, strlen(shown) + 1);
+}
+
+bool subject_spell(const char *text, char out[static SUBJECT_SHOWN_SIZE])
+{
+    char shown[SUBJECT_SHOWN_SIZE];
+    size_t size = strlen(text), len = 0;
+    for (size_t i = 0, n; i < size && len + SPELLED_MAX < SUBJECT_SHOWN_SIZE; i += n) {
+        uint32_t code;
+        n = convert_utf8_char(text + i, size - i, &code);
+        if (n <= 1)
+            out[len++] = text[i];
+        else
+            len += (size_t)snprintf(out + len, SUBJECT_SHOWN_SIZE - len, "[U+%04" PRIX32 "]", code);
+        n = n > 0 ? n : 1;
+    }
+    out[len] = '\0';
+    subject_show(text, shown);
+    return strcmp(shown, out) != 0;
 }
 
 /* Looking up. */

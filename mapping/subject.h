@@ -44,6 +44,9 @@ bool subject_is_too_wide(const struct subject *subject);
  * left as it is. */
 enum { SUBJECT_SHOWN_SIZE = 1100 };
 void subject_show(const char *text, char out[static SUBJECT_SHOWN_SIZE]);
+/* For whoever decides about it: what nobody can take for another's, in ASCII, with A-labels and numbers for other characters
+ * ("b[U+043E]b@example.com"). false: it is what subject_show() shows. */
+bool subject_spell(const char *text, char out[static SUBJECT_SHOWN_SIZE]);
 
 /* What an author is looked up by: the subjects that can match them, in ASCII lower case, the most specific first. */
 struct subject_keys {

@@ -57,7 +57,7 @@ bool smtp_address_equal(const struct smtp_address *a, const struct smtp_address 
 /* ASCII case-insensitive; a final dot is ignored; a label in UTF-8 equals its "xn--" form (RFC 5890 section 2.3.2.1). Names
  * that IDNA2008 does not allow equal only themselves. */
 bool smtp_domain_equal(const char *a, const char *b);
-/* For people: labels in their own script, where they are valid. */
+/* For people: labels in their own script, where they are valid and none mixes scripts. */
 enum { SMTP_DOMAIN_SHOWN_SIZE = 1024 };
 void smtp_domain_show(const char *domain, char out[static SMTP_DOMAIN_SHOWN_SIZE]);
 

@@ -77,12 +77,60 @@ int smtp_idn_to_ascii(const char *domain, char out[static SMTP_DOMAIN_MAX + 1])
     return is_good ? 1 : -1;
 }
 
+enum script { SCRIPT_ANY, SCRIPT_LATIN, SCRIPT_EAST, SCRIPT_OTHER };
+
+static enum script script_of(ucs4_t c, const char **name_out)
+{
+    static const struct {
+        const char *name;
+        enum script script;
+    } known[] = { { "Common", SCRIPT_ANY },    { "Inherited", SCRIPT_ANY }, { "Latin", SCRIPT_LATIN },
+                  { "Han", SCRIPT_EAST },      { "Hiragana", SCRIPT_EAST }, { "Katakana", SCRIPT_EAST },
+                  { "Bopomofo", SCRIPT_EAST }, { "Hangul", SCRIPT_EAST } };
+    const uc_script_t *script = uc_script(c);
+    *name_out = script ? script->name : "";
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].name, *name_out) == 0)
+            return known[i].script;
+    return SCRIPT_OTHER;
+}
+
+/* A label of several scripts, but for Latin and those of East Asia, which people do mix (UTS 39, "highly restrictive"). */
+static bool has_mixed_label(const char *domain)
+{
+    const uint8_t *at = (const uint8_t *)domain, *end = at + strlen(domain);
+    const char *other = NULL, *name; /* the one that goes with no other */
+    bool is_free = true;             /* nothing of those that go together */
+    while (at < end) {
+        ucs4_t c;
+        int size = u8_mbtoucr(&c, at, (size_t)(end - at));
+        if (size <= 0)
+            return true;
+        at += size;
+        if (c == '.') {
+            other = NULL;
+            is_free = true;
+            continue;
+        }
+        enum script script = script_of(c, &name);
+        if (script == SCRIPT_OTHER && other && strcmp(other, name) != 0)
+            return true;
+        if (script == SCRIPT_OTHER)
+            other = name;
+        else if (script != SCRIPT_ANY)
+            is_free = false;
+        if (other && !is_free)
+            return true;
+    }
+    return false;
+}
+
 void smtp_idn_to_unicode(const char *domain, char out[static SMTP_DOMAIN_SHOWN_SIZE])
 {
     char *result = NULL;
     const char *shown = domain;
     if (idn2_to_unicode_8z8z(domain, &result, IDN2_NONTRANSITIONAL) == IDN2_OK &&
-        strlen(result) < SMTP_DOMAIN_SHOWN_SIZE)
+        strlen(result) < SMTP_DOMAIN_SHOWN_SIZE && !has_mixed_label(result))
         shown = result;
     size_t len = strnlen(shown, SMTP_DOMAIN_SHOWN_SIZE - 1);
     memcpy(out, shown, len);

@@ -10,7 +10,7 @@
  * "ß" stays itself); nothing else is mapped: what other forms stand for, such as ligatures, circled letters, or characters
  * that nobody sees, is no name. 1; -1: RFC 5892 does not allow it, a "xn--" label is not one, or it is too long. */
 int smtp_idn_to_ascii(const char *domain, char out[static SMTP_DOMAIN_MAX + 1]) __attribute__((warn_unused_result));
-/* For people: U-labels, where they are valid; else as it is. */
+/* For people: U-labels, where they are valid and none mixes scripts, as what wants to look like another name does; else as it is. */
 void smtp_idn_to_unicode(const char *domain, char out[static SMTP_DOMAIN_SHOWN_SIZE]);
 /* The canonical composition (NFC) of a text, in place. 1; -1: it would not fit into `size`, it is not UTF-8, or it has a character
  * that nobody sees or that would become an ASCII one; unchanged. */

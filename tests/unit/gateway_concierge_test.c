@@ -422,6 +422,17 @@ static void nobody_fills_the_admins_threads(void **state)
     end(state);
 }
 
+/* An admin said yes to somebody whose address looked like a partner's. */
+static void what_looks_like_another_address_is_spelled_for_admins(void **state)
+{
+    struct store_db *db = begin(state);
+    EXPECT(db, "UIDALICE", "invite bob@p\u0430rtner.example", "has been asked");
+    EXPECT(db, "UIDALICE", "invite bob@b\u00fccher.example", "has been asked");
+    EXPECT(db, "UIDADA", "pending", "1: bob@xn--prtner-3nf.example for",
+           "2: bob@b\u00fccher.example (spelled bob@xn--bcher-kva.example) for");
+    end(state);
+}
+
 /* Names and reasons are other people's words: they show as they are. */
 static void nothing_in_an_answer_acts_as_markup(void **state)
 {
@@ -452,6 +463,7 @@ int main(void)
         WITH_STORE(a_member_shuts_the_door_that_a_pattern_has_opened),
         WITH_STORE(groups_are_for_those_who_are_seen_in_them),
         WITH_STORE(nobody_fills_the_admins_threads),
+        WITH_STORE(what_looks_like_another_address_is_spelled_for_admins),
         WITH_STORE(nothing_in_an_answer_acts_as_markup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

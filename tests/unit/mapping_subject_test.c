@@ -282,6 +282,11 @@ static void people_are_shown_their_own_script(void **state)
         { "bob@xn--broken-.example", "bob@xn--broken-.example" },
         { "\"a@b\"@xn--bcher-kva.example", "\"a@b\"@b\u00fccher.example" },
         { "nothing", "nothing" },
+        { "bob@xn--80ak6aa92e.example", "bob@\u0430\u0440\u0440\u04cf\u0435.example" }, /* all of it is Cyrillic */
+        { "bob@xn--prtner-3nf.example", "bob@xn--prtner-3nf.example" },                 /* one letter is */
+        { "bob@xn--bcher-kva.xn--80ak6aa92e.example", "bob@b\u00fccher.\u0430\u0440\u0440\u04cf\u0435.example" },
+        { "bob@xn--wgv71a119e.example", "bob@\u65e5\u672c\u8a9e.example" },
+        { "bob@xn--jp--nc4b805ydvb.example", "bob@jp-\u65e5\u306e\u672c.example" },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -291,9 +296,32 @@ static void people_are_shown_their_own_script(void **state)
     }
 }
 
+/* Whoever decides about a mapping was shown what looked like somebody else's address. */
+static void what_looks_like_another_is_spelled(void **state)
+{
+    static const struct {
+        const char *text, *spelled; /* NULL: it needs no spelling */
+    } rows[] = {
+        { "bob@example.com", NULL },
+        { "*@*.partner.example", NULL },
+        { "bob@xn--bcher-kva.example", "bob@xn--bcher-kva.example" },
+        { "*@xn--bcher-kva.example", "*@xn--bcher-kva.example" },
+        { "b\u043eb@example.com", "b[U+043E]b@example.com" },
+        { "\U0001d41bob@xn--bcher-kva.example", "[U+1D41B]ob@xn--bcher-kva.example" },
+        { "bob@xn--prtner-3nf.example", NULL }, /* shown so */
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char spelled[SUBJECT_SHOWN_SIZE];
+        assert_int_equal(subject_spell(rows[i].text, spelled), rows[i].spelled != NULL);
+        assert_string_equal(spelled, rows[i].spelled ? rows[i].spelled : rows[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_looks_like_another_is_spelled),
         cmocka_unit_test(subjects_are_normalised),
         cmocka_unit_test(case_is_kept_when_it_counts),
         cmocka_unit_test(authors_match_only_their_subjects),
