@@ -157,6 +157,12 @@ class Gateway(Server):
     def wait_online(self):
         wait_until("the gateway is online", lambda: self.ctl_json("status")["silo_state"] == "online")
 
+    def connect_silo(self):
+        """At once, unless it has tried by itself meanwhile."""
+        arguments = [os.path.join(self.programs, "posternctl"), "-c", self.config, "silo", "connect"]
+        result = run(arguments, self.folder)
+        assert result.returncode == 0 or "online" in result.stderr, f"{arguments}: {result.stdout}{result.stderr}"
+
     def introduce(self, member, address=None):
         """Member and gateway get to know each other."""
         self.wait_online()

@@ -64,7 +64,7 @@ def test_what_waits_when_a_mapping_is_closed(stopped_gateway, alice, silo):
     send(gateway.smtp_port, make_mail("It waits for the silo"))
     gateway.ctl("mapping", "suspend", "1")
     silo.start()
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     gateway.wait_online()
     gateway.ctl("queue", "retry", "all")
     wait_until("it says why it waits", lambda: "a mapping is suspended" in gateway.ctl("why", gateway.queue("in")[0]["id"]))

@@ -47,7 +47,7 @@ def test_a_member_s_account_is_gone_and_comes_back(house, silo):
         db.execute("DELETE FROM queue WHERE node IN (SELECT id FROM node WHERE uid = ?)", (uid,))
         for table in ("alias", "node", "account"):
             db.execute(f"DELETE FROM {table} WHERE uid = ?", (uid,))
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     gateway.wait_online()
     send(gateway.smtp_port, make_mail("To somebody who has left"))
     wait_until("it is suspended", lambda: mapping(gateway)["state"] == "suspended")
@@ -66,7 +66,7 @@ def test_a_member_s_account_is_gone_and_comes_back(house, silo):
         for table in ("account", "node", "alias"):
             for row in kept[table]:
                 db.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     gateway.wait_online()
     alice.ping(gateway.alias, "I am back")
     gateway.ctl("queue", "retry", "all")
@@ -79,7 +79,7 @@ def test_an_alias_that_changes_hands(house, silo, folder):
     mallory = Member(folder, silo, "Mallory Next")
     with changed(silo) as db:
         db.execute("UPDATE alias SET uid = (SELECT uid FROM alias WHERE name = 'Mallory Next') WHERE name = 'Alice Member'")
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     gateway.wait_online()
     with open(mallory.account, encoding="utf-8") as file:
         text = file.read()
@@ -105,7 +105,7 @@ def test_no_alias_to_be_told_under_and_none_left_to_be_given(house, silo):
         db.execute("INSERT INTO account VALUES ('somebody else')")
         db.executemany("INSERT INTO alias VALUES (?, 'somebody else')", [(name,) for name in names])
         db.execute("UPDATE alias SET name = 'Somebody New' WHERE name = 'Alice Member'")
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     gateway.wait_online()
     gateway.ctl("mapping", "add", "carol@example.net", "Alice Member")
     wait_until("it is suspended", lambda: gateway.ctl_json("mapping", "show", "2")["reason"] == "every form of the correspondent's alias is taken in the silo")

@@ -236,7 +236,7 @@ def test_recipient_whose_mapping_was_revoked_meanwhile_is_reported_as_failed(gat
     mapping = next(row for row in gateway.ctl_json("mapping", "list")["mappings"] if row["address"] == BOB and "Carol" in str(row))
     gateway.ctl("mapping", "revoke", str(mapping["id"]), "--reason", "contract ended")
     silo.start()
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     bob_to_alice.receive_mail("For both")
     report = wait_report(gateway.maildir)
     assert report.status_of(ALICE)["Action"] == "delivered"

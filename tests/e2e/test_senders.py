@@ -82,7 +82,7 @@ def test_mail_that_went_back_is_never_posted_but_may_come_again(impatient, silo,
     send(impatient.smtp_port, mail)
     wait_report(impatient.maildir)
     silo.start()
-    impatient.ctl("silo", "connect")
+    impatient.connect_silo()
     impatient.wait_online()
     assert not [item for item in bob_to_alice.receive(wait=1) if item["op"] == "delivery"]
     assert send(impatient.smtp_port, mail) == "250 2.6.0 accepted as in2"
@@ -119,7 +119,7 @@ def test_mail_whose_sender_may_not_be_told_waits_for_the_silo(impatient, silo, b
     time.sleep(2.5)   # another look
     assert [row["state"] for row in impatient.queue("in")] == ["waiting"], why
     silo.start()
-    impatient.ctl("silo", "connect")
+    impatient.connect_silo()
     bob_to_alice.receive_mail(mail["Subject"])
     impatient.wait_settled()
     assert len(reports_in(impatient.maildir)) == 1
@@ -134,7 +134,7 @@ def test_replies_that_waited_for_the_silo_with_what_they_answer_are_posted(impat
         send(impatient.smtp_port, mail, sender=STRANGER)
     time.sleep(2.5)
     silo.start()
-    impatient.ctl("silo", "connect")
+    impatient.connect_silo()
     impatient.wait_settled()
     bob_to_alice.receive(wait=1)
     assert len(bob_to_alice.mails()) == len(mails)
@@ -171,7 +171,7 @@ def test_mail_that_may_have_been_posted_does_not_expire_while_the_silo_is_away(g
     assert report.original_headers()["Subject"] == "Certainly not"
     assert [row["state"] for row in gateway.queue("in")] == ["routed"]
     silo.start()
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     bob_to_alice.receive_mail("Perhaps")
     gateway.wait_settled()
     assert len(reports_in(gateway.maildir)) == 1
@@ -182,7 +182,7 @@ def test_removed_member_is_reported_as_gone_and_the_others_get_it(gateway, bob_t
     send(gateway.smtp_port, make_mail("For both"), "SUCCESS,FAILURE", recipients=(ALICE, CAROL))
     gateway.ctl("member", "remove", "Carol Member")
     silo.start()
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     bob_to_alice.receive_mail("For both")
     report = wait_report(gateway.maildir)
     assert [(report.status_of(address)["Action"], report.status_of(address)["Status"]) for address in (ALICE, CAROL)] == [
@@ -196,7 +196,7 @@ def test_mail_to_nobody_but_removed_members_goes_back_at_once(gateway, bob_to_al
     send(gateway.smtp_port, make_mail("Are you there?"))
     gateway.ctl("member", "remove", "Alice Member")
     silo.start()
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     assert wait_report(gateway.maildir).status_of(ALICE)["Status"] == "5.1.1"
     assert wait_ended(gateway, "in1", "returned").endswith("nobody is left who can get it: not for Alice Member: the member was removed")
     gateway.wait_settled()
@@ -219,7 +219,7 @@ def test_at_last_mail_goes_to_those_who_can_get_it(gateway, bob_to_alice, carol,
     send(gateway.smtp_port, make_mail("For both"), recipients=(ALICE, CAROL))
     gateway.ctl("mapping", "suspend", str(mapping["id"]))
     silo.start()
-    gateway.ctl("silo", "connect")
+    gateway.connect_silo()
     wait_until("it says why it waits", lambda: "a mapping is suspended" in gateway.ctl("why", "in1"))
     bob_to_alice.receive_mail("For both")
     report = wait_report(gateway.maildir)
@@ -313,7 +313,7 @@ def test_delay_is_reported_once_to_who_has_asked(worrying, silo, bob_to_alice):
     restart(worrying)
     time.sleep(2.5)   # two more looks
     silo.start()
-    worrying.ctl("silo", "connect")
+    worrying.connect_silo()
     for _ in range(3):
         bob_to_alice.receive_mail()
     worrying.wait_settled()
