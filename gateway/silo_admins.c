@@ -51,12 +51,50 @@ struct telling {
     unsigned told; /* result */
 };
 
+/* Of one domain only some requests are named: whoever makes up addresses must not hide what others ask for. */
+enum { OF_A_DOMAIN_MAX = 10 };
+struct domain {
+    char *name;
+    unsigned count;
+};
+
 struct news {
     struct store_db *db;
+    struct domain *domains; /* of requests */
+    size_t domain_count;
     struct notice_list requested, suspended;
     int64_t first_requested, first_suspended; /* for examples */
     bool has_failed;
 };
+
+/* Another request: how many of its domain are there now? */
+static unsigned count_domain(struct news *news, const char *subject)
+{
+    const char *at = strrchr(subject, '@');
+    const char *name = at ? at + 1 : subject;
+    size_t i = 0;
+    while (i < news->domain_count && strcmp(news->domains[i].name, name) != 0)
+        i++;
+    if (i == news->domain_count) {
+        news->domains = xreallocarray(news->domains, ++news->domain_count, sizeof *news->domains);
+        news->domains[i] = (struct domain){ .name = xstrdup(name) };
+    }
+    return ++news->domains[i].count;
+}
+
+/* Lines for what was left out, and the end of the counting. */
+static void end_domains(struct news *news)
+{
+    for (size_t i = 0; i < news->domain_count; i++) {
+        const struct domain *domain = &news->domains[i];
+        if (domain->count > OF_A_DOMAIN_MAX)
+            notice_list_add(&news->requested, "%u more of %s", domain->count - OF_A_DOMAIN_MAX, domain->name);
+        free(domain->name);
+    }
+    free(news->domains);
+    news->domains = NULL;
+    news->domain_count = 0;
+}
 
 static void add_event(const struct store_admin_event *event, void *ctx)
 {
@@ -72,7 +110,8 @@ static void add_event(const struct store_admin_event *event, void *ctx)
     *first = *first ? *first : mapping.id;
     strbuf_init(&line, LINE_MAX_BYTES);
     concierge_describe(&mapping, true, &line);
-    notice_list_add(is_request ? &news->requested : &news->suspended, "%s", line.data);
+    if (!is_request || count_domain(news, mapping.subject) <= OF_A_DOMAIN_MAX)
+        notice_list_add(is_request ? &news->requested : &news->suspended, "%s", line.data);
     strbuf_free(&line);
     store_mapping_free(&mapping);
 }
@@ -123,6 +162,7 @@ static int tell(struct store_db *db, struct telling *telling, const char *alias,
         result = store_admin_list_events(db, admin.told_event, EVENTS_MAX, add_event, &news);
     if (result == 1 && news.has_failed)
         result = -1;
+    end_domains(&news);
     bool has_news = news.requested.count > 0 || news.suspended.count > 0;
     if (result == 1)
         compose(&news, &text);

@@ -241,13 +241,34 @@ static void a_flood_is_counted(void **state)
     open_scene(&scene, state);
     struct store_db *db = store_fixture_borrow(scene.fixture);
     for (int i = 0; i < 60; i++) {
-        snprintf(address, sizeof address, "x%d@example.com", i);
+        snprintf(address, sizeof address, "x@%d.example.com", i);
         request(&scene, db, address);
     }
     assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
     run(&scene);
     settle(&scene);
     assert_notices(&scene, 1, "UIDADA", "- and 10 more");
+    end(&scene);
+}
+
+/* Whoever makes up addresses of their domain does not hide what others ask for. */
+static void a_flood_from_one_domain_leaves_room_for_others(void **state)
+{
+    struct scene scene;
+    char address[40];
+    open_scene(&scene, state);
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    for (int i = 0; i < 100; i++) {
+        snprintf(address, sizeof address, "x%d@flood.example", i);
+        request(&scene, db, address);
+    }
+    request(&scene, db, "bob@example.com");
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    run(&scene);
+    settle(&scene);
+    assert_notices(&scene, 1, "UIDADA", "bob@example.com");
+    assert_notices(&scene, 1, "UIDADA", "x9@flood.example");
+    assert_notices(&scene, 1, "UIDADA", "90 more of flood.example");
     end(&scene);
 }
 
@@ -261,6 +282,7 @@ int main(void)
         WITH_STORE(who_becomes_known_later_is_told_everything),
         WITH_STORE(what_a_rule_suspends_is_told_and_what_a_person_does_is_not),
         WITH_STORE(a_flood_is_counted),
+        WITH_STORE(a_flood_from_one_domain_leaves_room_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
