@@ -1,6 +1,7 @@
 #include "smtp/smtp_guessing.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,7 @@ static void forget(struct smtp_guessing *guessing, struct network *network)
         link = &(*link)->next;
     *link = network->next;
     unlink_age(guessing, network);
+    assert(guessing->oldest != network);
     guessing->count--;
     free(network);
 }
@@ -138,7 +140,7 @@ static struct network *remember(struct smtp_guessing *guessing, const uint8_t ke
     int64_t now = now_ms(guessing);
     for (int i = 0; i < SWEEP && guessing->oldest && is_quiet(guessing->oldest, now); i++)
         forget(guessing, guessing->oldest);
-    if (guessing->count >= SMTP_GUESSING_NETWORKS_MAX)
+    if (guessing->oldest && guessing->count >= SMTP_GUESSING_NETWORKS_MAX)
         forget(guessing, guessing->oldest);
     struct network *network = xcalloc(1, sizeof *network);
     size_t bucket = bucket_of(guessing, key);
@@ -242,10 +244,12 @@ struct smtp_guessing *smtp_guessing_new(struct loop *loop, unsigned free_guesses
 
 void smtp_guessing_free(struct smtp_guessing **guessing)
 {
-    if (!*guessing)
-        return;
-    while ((*guessing)->oldest)
-        forget(*guessing, (*guessing)->oldest);
+    struct network *network = *guessing ? (*guessing)->oldest : NULL;
+    while (network) {
+        struct network *newer = network->newer;
+        free(network);
+        network = newer;
+    }
     free(*guessing);
     *guessing = NULL;
 }
