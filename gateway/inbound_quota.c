@@ -13,7 +13,7 @@
 #include "base/xmalloc.h"
 #include "mapping/store_bucket.h"
 
-enum { OWNER_SIZE = SMTP_ADDRESS_MAX + 2, KIB = 1024 };
+enum { OWNER_SIZE = SMTP_ADDRESS_MAX + 2 };
 
 static bool is_new(const struct mail_recipient *recipient)
 {
@@ -69,8 +69,9 @@ static int take_for_all(struct store_db *db, struct mail *mail)
         int64_t amount;
     } taken[] = {
         { QUOTA_IN_AUTHOR, mail->from, 1 },
-        { QUOTA_IN_AUTHOR_SIZE, mail->from, (mail->size + KIB - 1) / KIB },
+        { QUOTA_IN_AUTHOR_SIZE, mail->from, quota_kib(mail->size) },
         { QUOTA_IN_DOMAIN, at ? at + 1 : "", 1 },
+        { QUOTA_IN_DOMAIN_SIZE, at ? at + 1 : "", quota_kib(mail->size) },
         { QUOTA_IN_ALL, "", 1 },
     };
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {

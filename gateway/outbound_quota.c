@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/spool.h"
 #include "base/strbuf.h"
 #include "gateway/notice.h"
 #include "gateway/outbound_internal.h"
@@ -17,33 +18,40 @@
 
 enum { WORTH_TELLING_MS = 60 * 1000 };
 
-/* One message to one correspondent. */
+/* Of one message to one correspondent; its size is kept once, so it counts with the first. */
 struct share {
     enum quota quota;
     const char *owner;
+    int64_t amount;
 };
-enum { SHARES = 4 };
+enum { SHARES = 5 };
 
-static void find_shares(const struct taking *taking, const char *address, struct share shares_out[static SHARES])
+static size_t find_shares(const struct taking *taking, const char *address, bool is_first,
+                          struct share shares_out[static SHARES])
 {
-    const char *at = strrchr(address, '@');
-    shares_out[0] = (struct share){ QUOTA_OUT_AUTHOR, taking->author.uid };
-    shares_out[1] = (struct share){ QUOTA_OUT_CORRESPONDENT, address };
-    shares_out[2] = (struct share){ QUOTA_OUT_DOMAIN, at ? at + 1 : "" };
-    shares_out[3] = (struct share){ QUOTA_OUT_ALL, "" };
+    const char *at = strrchr(address, '@'), *uid = taking->author.uid;
+    const struct spool *content = taking->arrival->content; /* NULL: it was taken before, and this says for whom */
+    shares_out[0] = (struct share){ QUOTA_OUT_AUTHOR, uid, 1 };
+    shares_out[1] = (struct share){ QUOTA_OUT_CORRESPONDENT, address, 1 };
+    shares_out[2] = (struct share){ QUOTA_OUT_DOMAIN, at ? at + 1 : "", 1 };
+    shares_out[3] = (struct share){ QUOTA_OUT_ALL, "", 1 };
+    if (!is_first || !content)
+        return SHARES - 1;
+    shares_out[SHARES - 1] = (struct share){ QUOTA_OUT_AUTHOR_SIZE, uid, quota_kib(spool_size(content)) };
+    return SHARES;
 }
 
 /* 1 taken, maybe ahead of time; 0: too far ahead, and nothing is taken; -1. */
-static int take(struct taking *taking, const char *address)
+static int take(struct taking *taking, const char *address, bool is_first)
 {
     const struct arrival *arrival = taking->arrival;
     struct share shares[SHARES];
     int64_t longest_ms = 0, wait_ms;
     enum quota by = QUOTA_OUT_AUTHOR;
-    find_shares(taking, address, shares);
-    for (size_t i = 0; i < SHARES; i++) {
-        if (quota_find_wait(taking->db, &arrival->rates, shares[i].quota, shares[i].owner, 1, arrival->now, &wait_ms) <
-            0)
+    size_t count = find_shares(taking, address, is_first, shares);
+    for (size_t i = 0; i < count; i++) {
+        if (quota_find_wait(taking->db, &arrival->rates, shares[i].quota, shares[i].owner, shares[i].amount,
+                            arrival->now, &wait_ms) < 0)
             return -1;
         if (wait_ms > longest_ms) {
             longest_ms = wait_ms;
@@ -52,8 +60,9 @@ static int take(struct taking *taking, const char *address)
     }
     if (longest_ms > quota_wait_max_ms)
         return 0;
-    for (size_t i = 0; i < SHARES; i++)
-        if (quota_take(taking->db, &arrival->rates, shares[i].quota, shares[i].owner, 1, arrival->now) < 0)
+    for (size_t i = 0; i < count; i++)
+        if (quota_take(taking->db, &arrival->rates, shares[i].quota, shares[i].owner, shares[i].amount, arrival->now) <
+            0)
             return -1;
     if (longest_ms > taking->wait_ms) {
         taking->wait_ms = longest_ms;
@@ -70,7 +79,7 @@ int outbound_keep_within_quotas(struct taking *taking, struct notice_list *refus
         struct store_correspondent correspondent;
         if (store_correspondent_find(taking->db, taking->recipients[i].correspondent_id, &correspondent) != 1)
             return -1;
-        int taken = take(taking, correspondent.address);
+        int taken = take(taking, correspondent.address, kept == 0);
         if (taken == 0)
             notice_list_add(refused,
                             "%s: more has been written than may go out in a day; please send it again tomorrow",
@@ -102,6 +111,9 @@ static int tell_author(struct taking *taking, const char *when)
                        "You have written more by email than goes out at once: %" PRId64 " messages in %s, each counted "
                        "for each of its recipients outside.",
                        rate->amount, bucket_period_name(rate));
+    else if (taking->waits_for == QUOTA_OUT_AUTHOR_SIZE)
+        strbuf_add_fmt(&text, "You have sent more by email than goes out at once: %" PRId64 " MiB in %s.",
+                       rate->amount / 1024, bucket_period_name(rate));
     else
         strbuf_add_str(&text, "More is being written by email than goes out at once.");
     strbuf_add_fmt(&text,

@@ -12,9 +12,11 @@ static const char *const names[QUOTA_COUNT] = {
     [QUOTA_IN_AUTHOR] = "in_correspondent",
     [QUOTA_IN_AUTHOR_SIZE] = "in_correspondent_size",
     [QUOTA_IN_DOMAIN] = "in_domain",
+    [QUOTA_IN_DOMAIN_SIZE] = "in_domain_size",
     [QUOTA_IN_MEMBER] = "in_member",
     [QUOTA_IN_ALL] = "in_overall",
     [QUOTA_OUT_AUTHOR] = "out_member",
+    [QUOTA_OUT_AUTHOR_SIZE] = "out_member_size",
     [QUOTA_OUT_CORRESPONDENT] = "out_correspondent",
     [QUOTA_OUT_DOMAIN] = "out_domain",
     [QUOTA_OUT_ALL] = "out_overall",
@@ -25,6 +27,11 @@ static const struct bucket_rate once_a_day = { .amount = 1, .burst = 1, .period_
 const char *quota_name(enum quota quota)
 {
     return names[quota];
+}
+
+bool quota_is_size(enum quota quota)
+{
+    return quota == QUOTA_IN_AUTHOR_SIZE || quota == QUOTA_IN_DOMAIN_SIZE || quota == QUOTA_OUT_AUTHOR_SIZE;
 }
 
 int quota_find_wait(struct store_db *db, const struct quota_rates *rates, enum quota quota, const char *owner,

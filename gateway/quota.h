@@ -1,8 +1,8 @@
 /* quota.h - how much may come and go: the allowances of the section `limits`, kept in the database
  *
- * Mail that comes in takes one for its author, the author's domain and everybody together, the author also one for each KiB; and
- * one for each member or group that it is for. A message that goes out takes one for its author, for the correspondent, for their
- * domain and for everybody, each time for each correspondent. All of that happens in the store operation that accepts it: what is
+ * Mail that comes in takes one for its author, the author's domain and everybody together, author and domain also one for each KiB;
+ * and one for each member or group that it is for. A message that goes out takes one for its author, for the correspondent, for
+ * their domain and for everybody, each time for each correspondent; and one of its author's for each KiB. All of that happens in the store operation that accepts it: what is
  * refused, or came before, takes nothing.
  */
 #pragma once
@@ -15,9 +15,11 @@ enum quota {
     QUOTA_IN_AUTHOR,      /* an address */
     QUOTA_IN_AUTHOR_SIZE, /* KiB */
     QUOTA_IN_DOMAIN,      /* of the author */
+    QUOTA_IN_DOMAIN_SIZE, /* KiB */
     QUOTA_IN_MEMBER,      /* or group */
     QUOTA_IN_ALL,
-    QUOTA_OUT_AUTHOR, /* an account in the silo */
+    QUOTA_OUT_AUTHOR,      /* an account in the silo */
+    QUOTA_OUT_AUTHOR_SIZE, /* KiB */
     QUOTA_OUT_CORRESPONDENT,
     QUOTA_OUT_DOMAIN,
     QUOTA_OUT_ALL,
@@ -31,6 +33,11 @@ struct quota_rates {
 
 /* The key in the section `limits`, which is the kind of its rows, too (store_bucket.h). */
 const char *quota_name(enum quota quota);
+bool quota_is_size(enum quota quota);
+static inline int64_t quota_kib(int64_t bytes)
+{
+    return (bytes + 1023) / 1024;
+}
 
 /* Of one owner, in an operation. How long until so much may be taken; 0: now. 1 or -1. */
 int quota_find_wait(struct store_db *db, const struct quota_rates *rates, enum quota quota, const char *owner,

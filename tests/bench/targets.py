@@ -21,7 +21,7 @@ SESSIONS_MAX = 12000
 # Of everything more than comes, but counted: it costs what it costs.
 WIDE_LIMITS = 'limits {' + "".join(f' {key} = "1000000/h"' for key in (
     "in_correspondent", "in_domain", "in_member", "in_overall", "out_member", "out_correspondent", "out_domain", "out_overall"
-)) + ' in_correspondent_size = "64G/d" }\n'
+)) + ' in_correspondent_size = "64G/d" in_domain_size = "64G/d" out_member_size = "64G/d" }\n'
 
 # What a mail system sets that only keeps mail; the rest is Debian's default.
 POSTFIX_SETTINGS = f"""

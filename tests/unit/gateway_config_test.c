@@ -205,7 +205,7 @@ static void test_quotas(void **state)
     config_free(&config);
     config = load("domain = \"d.example\"\n" GOOD_REST, &problems, path);
     assert_int_equal(config->limits.quotas.of[QUOTA_IN_AUTHOR].amount, 2000);
-    assert_int_equal(config->limits.quotas.of[QUOTA_IN_AUTHOR_SIZE].amount, 4 << 20);
+    assert_int_equal(config->limits.quotas.of[QUOTA_IN_AUTHOR_SIZE].amount, 1 << 20);
     assert_int_equal(config->limits.guesses, 20);
     config_free(&config);
     strbuf_free(&problems);
@@ -259,7 +259,9 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n" GOOD_REST "limits { out_overall = \"0/h\" }\n", 6, "or none" },
     { "domain = \"d.example\"\n" GOOD_REST "limits { in_correspondent_size = \"100/d\" }\n", 6, "such as 1G/d" },
     { "domain = \"d.example\"\n" GOOD_REST "limits { in_correspondent_size = \"1G/d, 30M at once\" }\n", 0,
-      "the largest mail could never come in" },
+      "the largest could never pass" },
+    { "domain = \"d.example\"\n" GOOD_REST "limits { out_member_size = \"1G/d, 30M at once\" }\n", 0,
+      "out_member_size is less at once" },
     { "domain = \"d.example\"\n" GOOD_REST "limits { guesses = -1 }\n", 6, "or 0 for no limit" },
     { "domain = \"d.example\"\n" GOOD_REST "limits { in_all = none }\n", 6, "unknown key 'in_all'" },
     { "domain = \"d.example\"\n" GOOD_REST "retry { first = \"5\" }\n", 6, "expected a duration" },

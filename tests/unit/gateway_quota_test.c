@@ -1,6 +1,7 @@
 /* Tests of quota, inbound_quota and outbound_quota: who is over an allowance, what that costs, and whom it does not concern. */
 #include "tests/unit/mapping_store_fixture.h"
 
+#include "base/spool.h"
 #include "base/strbuf.h"
 #include "gateway/inbound_internal.h"
 #include "gateway/notice.h"
@@ -15,7 +16,7 @@ static const int64_t start = INT64_C(1790000000) * 1000, hour = 3600 * 1000, day
 static void set_rate(struct quota_rates *rates, enum quota quota, const char *text)
 {
     struct bucket_rate *rate = &rates->of[quota];
-    int result = quota == QUOTA_IN_AUTHOR_SIZE ? bucket_parse_size_rate(text, rate) : bucket_parse_rate(text, rate);
+    int result = quota_is_size(quota) ? bucket_parse_size_rate(text, rate) : bucket_parse_rate(text, rate);
     assert_int_equal(result, 1);
 }
 
@@ -209,6 +210,7 @@ static void test_sizes_add_up(void **state)
     struct quota_rates rates = { 0 };
     int codes[RECIPIENTS_MAX];
     set_rate(&rates, QUOTA_IN_AUTHOR_SIZE, "10M/d");
+    set_rate(&rates, QUOTA_IN_DOMAIN_SIZE, "13M/d");
     struct incoming large = { .from = "bob@example.com", .members = { 1 }, .size = 4 << 20 };
     struct incoming small = { .from = "bob@example.com", .members = { 1 }, .size = 1000 };
     assert_int_equal(come_in(fixture, &rates, &large, codes), 1);
@@ -216,6 +218,10 @@ static void test_sizes_add_up(void **state)
     assert_int_equal(come_in(fixture, &rates, &large, codes), 0);
     assert_int_equal(come_in(fixture, &rates, &small, codes), 1);
     large.from = "carol@example.com";
+    assert_int_equal(come_in(fixture, &rates, &large, codes), 1);
+    large.from = "dave@example.com"; /* of the same domain */
+    assert_int_equal(come_in(fixture, &rates, &large, codes), 0);
+    large.from = "dave@example.net";
     assert_int_equal(come_in(fixture, &rates, &large, codes), 1);
     large.from = "bob@example.com";
     large.after = day / 4;
@@ -252,6 +258,7 @@ static void test_the_words_for_strangers(void **state)
 struct outside {
     struct store_db *db;
     int64_t member, bob, carol;
+    int64_t size; /* of messages; 0: a few octets */
 };
 
 static void add_people(struct outside *outside)
@@ -273,7 +280,8 @@ static struct written write_message(const struct outside *outside, const struct 
                                     int64_t after, int64_t first, int64_t second)
 {
     struct recipient recipients[2] = { { .correspondent_id = first }, { .correspondent_id = second } };
-    struct arrival arrival = { .now = start + after, .rates = *rates };
+    struct spool *content = spool_new("/tmp", SPOOL_MEMORY_DEFAULT);
+    struct arrival arrival = { .now = start + after, .rates = *rates, .content = content };
     char alias[] = "Alice Member", msgid[] = "m1";
     struct strbuf out;
     struct notice_list refused = { .text = &out };
@@ -290,10 +298,14 @@ static struct written write_message(const struct outside *outside, const struct 
                                       .message_id = "1@gw.example.org",
                                       .now = arrival.now };
     struct store_outbound stored;
+    char *octets = calloc(1, (size_t)outside->size + 1);
+    assert_int_equal(spool_add(content, octets, (size_t)(outside->size ? outside->size : 1)), 1);
+    free(octets);
     arrival.msgid = msgid;
     arrival.message.threadid = msgid;
     strbuf_init(&out, 60 * 1024);
     assert_int_equal(outbound_keep_within_quotas(&taking, &refused), 1);
+    spool_free(&content);
     strbuf_free(&out);
     if (taking.count == 0)
         return (struct written){ .wait_ms = -1 };
@@ -326,6 +338,24 @@ static void test_what_is_over_waits_in_order(void **state)
     assert_int_equal(write_message(&outside, &rates, "uidc", 20, outside.bob, 0).wait_ms, 0);
     for (int i = 0; i < 6; i++)
         assert_int_equal(write_message(&outside, &rates, "uida", day + i, outside.bob, 0).is_told, i == 4);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
+/* However many it is for: it is kept once. */
+static void test_sizes_of_messages(void **state)
+{
+    enum { MIB = 1 << 20 };
+    struct store_fixture *fixture = *state;
+    struct quota_rates rates = { 0 };
+    struct outside outside = { .db = store_fixture_borrow(fixture), .size = MIB };
+    add_people(&outside);
+    set_rate(&rates, QUOTA_OUT_AUTHOR_SIZE, "4M/h");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(write_message(&outside, &rates, "uida", 0, outside.bob, outside.carol).wait_ms, 0);
+    assert_int_equal(write_message(&outside, &rates, "uida", 0, outside.bob, 0).wait_ms / 1000, hour / 4 / 1000);
+    assert_int_equal(write_message(&outside, &rates, "uidc", 0, outside.bob, 0).wait_ms, 0);
+    outside.size = 1;
+    assert_int_equal(write_message(&outside, &rates, "uida", hour, outside.bob, 0).wait_ms, 0);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
@@ -416,6 +446,7 @@ int main(void)
         STORE_TEST(test_sizes_add_up),
         STORE_TEST(test_the_words_for_strangers),
         STORE_TEST(test_what_is_over_waits_in_order),
+        STORE_TEST(test_sizes_of_messages),
         STORE_TEST(test_each_recipient_counts),
         STORE_TEST(test_nothing_waits_for_more_than_a_day),
         STORE_TEST(test_whole_allowances_are_forgotten),
