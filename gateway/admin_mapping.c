@@ -34,10 +34,12 @@ int admin_mapping_target(struct store_db *db, const char *name, struct store_tar
 
 static void add_short(struct admin_output *out, const struct store_mapping *mapping)
 {
-    char shown[SUBJECT_SHOWN_SIZE];
+    char shown[SUBJECT_SHOWN_SIZE], spelled[SUBJECT_SHOWN_SIZE];
     subject_show(mapping->subject, shown);
+    bool is_spelled = subject_spell(mapping->subject, spelled);
     admin_output_int(out, "id", mapping->id);
     admin_output_string(out, "address", shown);
+    admin_output_string(out, "spelled", is_spelled ? spelled : NULL);
     admin_output_string(out, "member", mapping->target_name);
     admin_output_string(out, "direction", store_direction_name(mapping->direction));
     admin_output_string(out, "state", store_mapping_state_name(mapping->state));
