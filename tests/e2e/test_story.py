@@ -7,7 +7,7 @@ import pytest
 from dns_server import DnsServer
 from postern import Member
 from postfix import read_maildir
-from procs import free_port, wait_until
+from procs import RELEASE, free_port, wait_until
 from reports import story
 from senders import STRANGER, deliver, id_of, new_mail, publish, refusal, sign
 
@@ -57,6 +57,7 @@ def answer(member, gateway, thread):
     return member.receive_where("an answer", lambda item: item["op"] == "delivery" and item["alias"] == gateway.alias and item["threadid"] == thread)["body"]
 
 
+@pytest.mark.parametrize("stopped_gateway", [RELEASE], indirect=True, ids=["release"])
 @pytest.mark.parametrize("ends", (0, 1), ids=("killed-first", "stopped-first"))
 def test_from_stranger_to_correspondent_and_back(house, ends):
     gateway, alice, ada = house.gateway, house.alice, house.ada
