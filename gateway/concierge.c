@@ -13,7 +13,11 @@
 #include "mapping/store_admin.h"
 #include "mapping/store_queue.h"
 
-enum { ANSWER_MAX = 64 * 1024, REFUSED_MAX = 2000 };
+enum {
+    ANSWER_MAX = 128 * 1024,
+    HEADING_MAX = 1000, /* of one of several answers, and what is said below one that was cut */
+    REFUSED_MAX = 2000,
+};
 
 struct concierge_rules *concierge_rules_new(const struct config *config)
 {
@@ -203,21 +207,40 @@ static int prepare_all(struct concierge_talk *talk)
     return result;
 }
 
+static void add_heading(const struct concierge_order *order, bool is_first, struct strbuf *answer)
+{
+    struct notice_list list = { .text = answer };
+    struct strbuf name;
+    strbuf_init(&name, HEADING_MAX);
+    name_order(order, &name);
+    strbuf_add_str(answer, is_first ? "" : "\n");
+    notice_list_add(&list, "%s", name.data);
+    strbuf_add_char(answer, '\n');
+    strbuf_free(&name);
+}
+
+/* Each order has its share of the answer, so that whatever is asked for, there is one: what can't be answered can't be taken
+ * from the silo, and everything behind it would wait for ever. */
+static int do_one(struct concierge_talk *talk, const struct concierge_task *task)
+{
+    struct strbuf *whole = talk->answer, part;
+    strbuf_init(&part, ANSWER_MAX / talk->words.count - HEADING_MAX);
+    talk->answer = &part;
+    int result = acts[task->order->verb].act(talk, task);
+    talk->answer = whole;
+    strbuf_add(whole, part.data, part.len);
+    if (!strbuf_ok(&part))
+        strbuf_add_str(whole, "\nThe answer is longer than there is room for. All of it was done.\n");
+    strbuf_free(&part);
+    return result;
+}
+
 static int do_all(struct concierge_talk *talk)
 {
     for (size_t i = 0; i < talk->words.count; i++) {
-        enum concierge_verb verb = talk->words.orders[i].verb;
-        if (talk->words.count > 1) {
-            struct notice_list list = { .text = talk->answer };
-            struct strbuf name;
-            strbuf_init(&name, 1000);
-            name_order(&talk->words.orders[i], &name);
-            strbuf_add_str(talk->answer, i ? "\n" : "");
-            notice_list_add(&list, "%s", name.data);
-            strbuf_add_char(talk->answer, '\n');
-            strbuf_free(&name);
-        }
-        if (acts[verb].act(talk, &talk->tasks[i]) != 1)
+        if (talk->words.count > 1)
+            add_heading(&talk->words.orders[i], i == 0, talk->answer);
+        if (do_one(talk, &talk->tasks[i]) != 1)
             return -1;
     }
     return 1;

@@ -308,17 +308,16 @@ static int decide(struct concierge_talk *talk, const struct concierge_task *task
     return tell(talk, changed, decision->done, &result);
 }
 
-enum { NUMBERS_MAX = 100 };
 struct numbers {
-    int64_t list[NUMBERS_MAX];
+    int64_t *list;
     size_t count;
 };
 
 static void collect_number(const struct store_mapping *mapping, void *ctx)
 {
     struct numbers *numbers = ctx;
-    if (numbers->count < NUMBERS_MAX)
-        numbers->list[numbers->count++] = mapping->id;
+    numbers->list = xreallocarray(numbers->list, numbers->count + 1, sizeof *numbers->list);
+    numbers->list[numbers->count++] = mapping->id;
 }
 
 int concierge_decide(struct concierge_talk *talk, const struct concierge_task *task)
@@ -328,12 +327,11 @@ int concierge_decide(struct concierge_talk *talk, const struct concierge_task *t
     struct store_mapping_filter filter = { .by_state = true, .state = decision->from, .subject = task->subject.text };
     if (task->order->number)
         return decide(talk, task, task->order->number);
-    if (store_mapping_list(talk->db, &filter, collect_number, &numbers) < 0)
-        return -1;
-    if (numbers.count == 0)
+    int result = store_mapping_list(talk->db, &filter, collect_number, &numbers);
+    if (result == 1 && numbers.count == 0)
         add_line(talk, decision->none, task->order->address);
-    for (size_t i = 0; i < numbers.count; i++)
-        if (decide(talk, task, numbers.list[i]) != 1)
-            return -1;
-    return 1;
+    for (size_t i = 0; i < numbers.count && result == 1; i++)
+        result = decide(talk, task, numbers.list[i]);
+    free(numbers.list);
+    return result;
 }

@@ -1,6 +1,7 @@
 /* gateway_concierge_test.c - what becomes of what members and admins say to the gateway, and who is answered */
 #include "tests/unit/mapping_store_fixture.h"
 
+#include "base/strbuf.h"
 #include "gateway/admins.h"
 #include "gateway/concierge.h"
 #include "gateway/mapping_change.h"
@@ -12,7 +13,7 @@
 #include "mapping/store_member.h"
 #include "mapping/store_queue.h"
 
-enum { HOUR = 3600 * 1000 };
+enum { HOUR = 3600 * 1000, ANSWER_SIZE = 140000 };
 static const int64_t day = INT64_C(24) * HOUR;
 static const int64_t NOW = INT64_C(1800000000000); /* 2027-01-15 */
 
@@ -75,7 +76,7 @@ static int64_t newest_notice(struct store_db *db)
 }
 
 /* Whom it is to, and its text. */
-static void read_notice(struct store_db *db, int64_t id, char alias[static 100], char text[static 70000])
+static void read_notice(struct store_db *db, int64_t id, char alias[static 100], char text[static ANSWER_SIZE])
 {
     struct store_inbound row;
     int64_t size;
@@ -85,7 +86,7 @@ static void read_notice(struct store_db *db, int64_t id, char alias[static 100],
     assert_int_equal(row.recipient_count, 1);
     snprintf(alias, 100, "%s", row.recipients[0].alias);
     assert_int_equal(store_content_open(db, row.content_id, &fd, &size), 1);
-    ssize_t len = pread(fd, text, 69999, 0);
+    ssize_t len = pread(fd, text, ANSWER_SIZE - 1, 0);
     assert_int_equal(len, size);
     text[len] = 0;
     close(fd);
@@ -95,7 +96,7 @@ static void read_notice(struct store_db *db, int64_t id, char alias[static 100],
 /* Says it, and is answered with all of these parts (NULL ends the list). */
 static void expect(struct store_db *db, const char *uid, const char *text, const char *const *parts)
 {
-    static char answer[70000];
+    static char answer[ANSWER_SIZE];
     char alias[100];
     struct concierge_speech speech = speech_of(uid, text);
     assert_int_equal(say(db, &speech), 1);
@@ -152,7 +153,7 @@ static void help_shows_what_each_may_say(void **state)
 {
     struct store_db *db = begin(state);
     char alias[100];
-    static char text[70000];
+    static char text[ANSWER_SIZE];
     EXPECT(db, "UIDALICE", "help", "- `invite ADDRESS", "- `list`", "Delivery reports are off.");
     read_notice(db, newest_notice(db), alias, text);
     assert_null(strstr(text, "approve"));
@@ -295,7 +296,7 @@ static void who_has_asked_hears_that_it_was_turned_down(void **state)
 {
     struct store_db *db = begin(state);
     char alias[100];
-    static char text[70000];
+    static char text[ANSWER_SIZE];
     EXPECT(db, "UIDALICE", "invite bob@example.com, carol@example.net", "1: ", "2: ");
     EXPECT(db, "UIDADA", "deny 1 not a partner", "Denied.");
     read_notice(db, newest_notice(db) - 1, alias, text);
@@ -433,6 +434,71 @@ static void what_looks_like_another_address_is_spelled_for_admins(void **state)
     end(state);
 }
 
+static int64_t open_for(struct store_db *db, const char *address, int64_t member_id)
+{
+    int64_t correspondent, id;
+    assert_int_equal(store_correspondent_ensure(db, address, NOW, &correspondent), 1);
+    struct store_mapping_new mapping = { .correspondent_id = correspondent,
+                                         .target = { .member_id = member_id },
+                                         .state = STORE_MAPPING_APPROVED,
+                                         .direction = STORE_DIRECTION_BOTH,
+                                         .note = "",
+                                         .actor = "root",
+                                         .reason = "",
+                                         .now = NOW };
+    assert_int_equal(store_mapping_add(db, &mapping, &id), 1);
+    return id;
+}
+
+/* As often as one more order has room behind it. */
+static void say_often(struct strbuf *text, const char *line)
+{
+    strbuf_init(text, 4096);
+    for (int i = 0; i < CONCIERGE_ORDERS_MAX - 1; i++)
+        strbuf_add_str(text, line);
+}
+
+/* What can't be answered can't be taken from the silo, and everything behind it would wait for ever. */
+static void many_long_answers_are_cut_and_none_is_missing(void **state)
+{
+    struct store_db *db = begin(state);
+    char address[200];
+    struct strbuf text;
+    int64_t last = 0;
+    for (int i = 0; i < 60; i++) {
+        snprintf(address, sizeof address, "somebody.%050d@a.rather.long.name.of.a.domain.example.com", i);
+        last = open_for(db, address, 1);
+    }
+    say_often(&text, "list\n");
+    strbuf_add_str(&text, "invite last@example.com");
+    EXPECT(db, "UIDALICE", text.data, "more\n", "` invite last@example.com `", "61: last@example.com");
+    strbuf_free(&text);
+    assert_state(db, last + 1, STORE_MAPPING_REQUESTED);
+    end(state);
+}
+
+/* By address it is everything that is open for it, however many that are. */
+static void an_address_is_suspended_for_everybody(void **state)
+{
+    struct store_db *db = begin(state);
+    char alias[40], uid[40];
+    struct strbuf text;
+    int64_t last = 0;
+    for (int i = 0; i < 150; i++) {
+        snprintf(alias, sizeof alias, "Member %d", i);
+        snprintf(uid, sizeof uid, "UID%d", i);
+        last = open_for(db, "bob@example.com", add_member(db, alias, uid));
+    }
+    say_often(&text, "pending\n");
+    strbuf_add_str(&text, "suspend bob@example.com");
+    EXPECT(db, "UIDADA", text.data, "` pending `", "1: bob@example.com for Member 0, suspended",
+           "longer than there is room for");
+    strbuf_free(&text);
+    for (int64_t id = 1; id <= last; id++)
+        assert_state(db, id, STORE_MAPPING_SUSPENDED);
+    end(state);
+}
+
 /* Names and reasons are other people's words: they show as they are. */
 static void nothing_in_an_answer_acts_as_markup(void **state)
 {
@@ -464,6 +530,8 @@ int main(void)
         WITH_STORE(groups_are_for_those_who_are_seen_in_them),
         WITH_STORE(nobody_fills_the_admins_threads),
         WITH_STORE(what_looks_like_another_address_is_spelled_for_admins),
+        WITH_STORE(many_long_answers_are_cut_and_none_is_missing),
+        WITH_STORE(an_address_is_suspended_for_everybody),
         WITH_STORE(nothing_in_an_answer_acts_as_markup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
