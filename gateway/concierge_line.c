@@ -6,12 +6,12 @@
 
 #include "smtp/smtp_address.h"
 
-/* Marks that stand around words: those of CommonMark, and quotes. */
+/* Marks that stand around words: those of CommonMark, and quotes. Not "~~": who strikes something out takes it back. */
 static const struct pair {
     const char *open, *close;
 } pairs[] = {
-    { "`", "`" }, { "*", "*" }, { "_", "_" }, { "~", "~" }, { "\"", "\"" }, { "'", "'" }, { "“", "”" }, { "„", "“" },
-    { "„", "”" }, { "”", "”" }, { "‘", "’" }, { "‚", "‘" }, { "’", "’" },   { "«", "»" }, { "»", "«" }, { "‹", "›" },
+    { "`", "`" }, { "*", "*" }, { "_", "_" }, { "\"", "\"" }, { "'", "'" }, { "“", "”" }, { "„", "“" }, { "„", "”" },
+    { "”", "”" }, { "‘", "’" }, { "‚", "‘" }, { "’", "’" },   { "«", "»" }, { "»", "«" }, { "‹", "›" },
 };
 enum { PAIR_COUNT = sizeof pairs / sizeof pairs[0] };
 
@@ -244,6 +244,12 @@ bool concierge_line_is_done(const struct concierge_line *line)
         if (start < end)
             return false;
     return true;
+}
+
+bool concierge_line_asks(struct concierge_line line)
+{
+    take_punctuation(&line);
+    return line.is_question;
 }
 
 bool concierge_line_take(struct concierge_line *line, const char *phrase)

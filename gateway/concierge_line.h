@@ -23,6 +23,8 @@ struct concierge_line {
 struct concierge_line concierge_line_open(const char *text, size_t len);
 /* Nothing is left but blanks and marks. */
 bool concierge_line_is_done(const struct concierge_line *line);
+/* A question mark stands behind what was read, at once or behind a blank. */
+bool concierge_line_asks(struct concierge_line line);
 /* The next word in lower case, without marks and final punctuation; false: there is none. One that is too long for a word of
  * ours ends with "...". */
 bool concierge_line_word(struct concierge_line *line, char out[static CONCIERGE_WORD_MAX + 1]);

@@ -419,7 +419,7 @@ static bool read_order(struct reading *reading, struct concierge_line *line, enu
     struct concierge_line rest = *line;
     while (TAKE_ANY(&rest, thanks))
         continue;
-    if ((line->is_question || rest.is_question) && verbs[verb].changes)
+    if ((concierge_line_asks(*line) || concierge_line_asks(rest)) && verbs[verb].changes)
         return unclear(reading, verb, "That is a question. To have it done, write it without a question mark.");
     return true;
 }

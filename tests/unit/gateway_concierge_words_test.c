@@ -325,7 +325,15 @@ static const struct {
     { "---\napprove 17\n***", "approve 17" },
     { "*invite bob@example.com*", "invite bob@example.com" },
     { "<b>approve 17</b>", NULL },
-    { "~~approve 17~~", "approve 17" },
+    { "~~approve 17~~", NULL }, /* it is struck out */
+    { "approve ~~17~~ 18", NULL },
+    { "~~~\napprove 17\n~~~", "approve 17" },
+    { "approve 17 please ?", NULL },
+    { "approve 17 until 2027-01-31 ?", NULL },
+    { "approve 17 please **?**", NULL },
+    { "reports off ?", NULL },
+    { "approve 17 ? thanks", NULL },
+    { "help ?", "help" },
     /* courtesy */
     { "please approve 17", "approve 17" },
     { "Please, approve 17", "approve 17" },
