@@ -34,7 +34,8 @@ static struct policy_delivery_facts describe(const struct mail *mail, const stru
         .hold = mail->holds_unknown && recipient->target.member_id ? POLICY_HOLD_ROOM : POLICY_HOLD_OFF,
     };
     facts.pair.inside = recipient->address;
-    facts.pair.address = mail->is_from_canonical ? mail->from : NULL;
+    if (!mail->is_from_canonical)
+        facts.pair.address = NULL;
     facts.pair.local_case = mail->local_case;
     facts.pair.now = mail->now;
     return facts;

@@ -89,6 +89,8 @@ def test_a_stranger_is_held_asked_about_and_let_in(holding, alice):
     assert events[:5] == ["received", "proven", "held", "released", "opened"] and events[-1] == "posted"
     send_mail(holding, "Third")   # now like anybody
     alice.receive_mail("Third")
+    nobodys = "bob@" + ".".join("abcdefghijklmnopqrstu") + ".example"   # so deep that no mapping could be about it
+    assert "is not authorised" in refusal(holding, sender=nobodys) and held(holding) == []
 
 
 def test_an_admin_in_the_silo_lets_a_stranger_in(stopped_gateway, alice):
