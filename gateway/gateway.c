@@ -651,6 +651,7 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
     gateway->parts.config = is;
     config_free(&was);
     use_signing_keys(gateway, message);
+    reporter_reconfigure(gateway->parts.reporter, is);
     struct resolver_settings resolver = resolver_settings(is);
     resolver_reconfigure(gateway->parts.resolver, &resolver);
     smtp_budget_set_max(gateway->budget, is->session_memory);

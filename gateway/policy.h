@@ -78,7 +78,8 @@ struct policy_pair {
     const struct store_mapping *rows; /* that may be about them (store_mapping_list_candidates()); others do no harm */
     size_t count;
     int64_t now;
-    bool is_queued;       /* `now` is when the message was taken, and what has expired since does not stop it */
+    bool
+        is_queued; /* `now` is when the message was taken, and what has expired since, while it was open, does not stop it */
     bool database_failed; /* some row may be missing */
 };
 

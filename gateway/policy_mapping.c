@@ -37,7 +37,8 @@ static bool has_expired(const struct policy_pair *pair, const struct store_mappi
 {
     if (mapping->expires_at && mapping->expires_at <= pair->now)
         return true;
-    return mapping->state == STORE_MAPPING_EXPIRED && !(pair->is_queued && mapping->expires_at);
+    return mapping->state == STORE_MAPPING_EXPIRED &&
+           !(pair->is_queued && mapping->expires_at && !mapping->was_suspended);
 }
 
 /* May mail pass by it in this direction? */

@@ -5,6 +5,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
+#include "gateway/pair.h"
 #include "gateway/parts.h"
 #include "gateway/poster_internal.h"
 #include "gateway/trouble.h"
@@ -39,11 +40,12 @@ const char *poster_check_recipients(struct poster_job *job)
     struct strbuf note;
     const char *wait = NULL;
     bool is_last = is_last_attempt(job);
+    enum smtp_case local_case = pair_local_case(job->poster->parts->config);
     strbuf_init(&note, 1000);
     for (size_t i = job->row.recipient_count; i-- > 0;) {
         const struct store_inbound_recipient *recipient = &job->row.recipients[i];
         enum trouble trouble;
-        if (trouble_find(db, &job->row, recipient, TROUBLE_OURS, &trouble) < 0) {
+        if (trouble_find(db, &job->row, recipient, local_case, TROUBLE_OURS, &trouble) < 0) {
             wait = "a mapping can't be read from the database";
         } else if (trouble_is_final(trouble) || (trouble_is_own(trouble) && is_last && recipient->address)) {
             strbuf_add_fmt(&note, "%snot for %s: %s", note.len ? "; " : "", recipient->alias,

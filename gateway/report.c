@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,7 @@ struct reporter {
     char *hostname, *from;
     void (*on_added)(void *ctx);
     void *ctx;
+    _Atomic(int) local_case; /* the loop's to set, the committer's to read */
 };
 
 struct reporter *reporter_new(const struct config *config, const struct signed_id *ids, void (*on_added)(void *ctx),
@@ -62,7 +64,18 @@ struct reporter *reporter_new(const struct config *config, const struct signed_i
     reporter->hostname = xstrdup(config->hostname);
     reporter->on_added = on_added;
     reporter->ctx = ctx;
+    reporter_reconfigure(reporter, config);
     return reporter;
+}
+
+void reporter_reconfigure(struct reporter *reporter, const struct config *config)
+{
+    atomic_store(&reporter->local_case, (int)config->policy.local_parts);
+}
+
+static enum smtp_case local_case(const struct reporter *reporter)
+{
+    return (enum smtp_case)atomic_load(&reporter->local_case);
 }
 
 void reporter_free(struct reporter **reporter)
@@ -440,7 +453,8 @@ static void fates_free(struct fates *fates)
 }
 
 /* Posted, to those who were not skipped; or dropped. */
-static int find_outcomes(struct store_db *db, const struct store_inbound *row, bool dropped, struct fates *fates)
+static int find_outcomes(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                         bool dropped, struct fates *fates)
 {
     for (size_t i = 0; i < row->recipient_count; i++) {
         const struct store_inbound_recipient *recipient = &row->recipients[i];
@@ -452,7 +466,7 @@ static int find_outcomes(struct store_db *db, const struct store_inbound *row, b
             continue;
         }
         /* skipped for what may have passed since */
-        if (!dropped && trouble_find(db, row, recipient, TROUBLE_REVOKED, &trouble) < 0)
+        if (!dropped && trouble_find(db, row, recipient, local_case(reporter), TROUBLE_REVOKED, &trouble) < 0)
             return -1;
         add_fate(fates, recipient, SMTP_DSN_FAILED, trouble_words(trouble)->failed_status,
                  trouble_words(trouble)->failed);
@@ -468,7 +482,7 @@ int report_add_of_entry(struct store_db *db, const struct reporter *reporter, co
     if (row->kind != STORE_INBOUND_MAIL)
         return 1;
     struct fates fates = { .list = xcalloc(row->recipient_count + 1, sizeof *fates.list) };
-    int result = find_outcomes(db, row, dropped, &fates);
+    int result = find_outcomes(db, reporter, row, dropped, &fates);
     report.recipients = fates.list;
     report.recipient_count = fates.count;
     if (result == 1)
@@ -495,8 +509,8 @@ int report_add_of_held(struct store_db *db, const struct reporter *reporter, con
 }
 
 /* Never posted, or not yet. */
-static int find_troubles(struct store_db *db, const struct store_inbound *row, enum trouble of_all,
-                         enum smtp_dsn_action action, const char *words, struct fates *fates)
+static int find_troubles(struct store_db *db, const struct reporter *reporter, const struct store_inbound *row,
+                         enum trouble of_all, enum smtp_dsn_action action, const char *words, struct fates *fates)
 {
     struct strbuf explanation;
     strbuf_init(&explanation, 1000);
@@ -508,7 +522,7 @@ static int find_troubles(struct store_db *db, const struct store_inbound *row, e
         enum trouble trouble;
         if (!recipient->address)
             continue;
-        if (trouble_find(db, row, recipient, of_all, &trouble) < 0)
+        if (trouble_find(db, row, recipient, local_case(reporter), of_all, &trouble) < 0)
             return -1;
         const struct trouble_words *known = trouble_words(trouble);
         if (action == SMTP_DSN_FAILED)
@@ -544,7 +558,7 @@ enum report_result report_add_of_return(struct store_db *db, const struct report
     if (row->kind != STORE_INBOUND_MAIL)
         return REPORT_UNTOLD;
     struct fates fates = { .list = xcalloc(row->recipient_count + 1, sizeof *fates.list) };
-    int found = find_troubles(db, row, trouble, SMTP_DSN_FAILED, words, &fates);
+    int found = find_troubles(db, reporter, row, trouble, SMTP_DSN_FAILED, words, &fates);
     report.recipients = fates.list;
     report.recipient_count = fates.count;
     enum report_result result = REPORT_ERROR;
@@ -568,7 +582,7 @@ int report_add_of_delay(struct store_db *db, const struct reporter *reporter, co
     if (row->kind != STORE_INBOUND_MAIL)
         return 1;
     struct fates fates = { .list = xcalloc(row->recipient_count + 1, sizeof *fates.list) };
-    int result = find_troubles(db, row, trouble, SMTP_DSN_DELAYED, NULL, &fates);
+    int result = find_troubles(db, reporter, row, trouble, SMTP_DSN_DELAYED, NULL, &fates);
     for (size_t i = 0; i < fates.count; i++)
         fates.list[i].will_retry_until = will_retry_until;
     report.recipients = fates.list;

@@ -25,10 +25,11 @@ struct reporter;
 struct signed_id;
 struct signer;
 
-/* Knows our names, which stay the same until a restart. ids: outlive it. on_added: a report is in the queue, and committed. */
+/* Knows our names, which stay the same until a restart, and how mappings are read (policy.local_parts). ids: outlive it. on_added: a report is in the queue, and committed. */
 struct reporter *reporter_new(const struct config *config, const struct signed_id *ids, void (*on_added)(void *ctx),
                               void *ctx);
 void reporter_free(struct reporter **reporter);
+void reporter_reconfigure(struct reporter *reporter, const struct config *config); /* loop only: after a reload */
 void reporter_sign_with(struct reporter *reporter, struct signer *signer); /* before the first report; outlives it */
 /* Loop only: for whoever has committed a report (added_out). */
 void reporter_poke(const struct reporter *reporter);

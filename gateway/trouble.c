@@ -65,7 +65,8 @@ bool trouble_is_final(enum trouble trouble)
 
 /* Of the mapping that let it in, and of any that has come to decide about the two since. 0: there is none; -1. */
 static int find_mapping_trouble(struct store_db *db, const struct store_inbound *row,
-                                const struct store_inbound_recipient *recipient, enum trouble *trouble_out)
+                                const struct store_inbound_recipient *recipient, enum smtp_case local_case,
+                                enum trouble *trouble_out)
 {
     struct store_mapping mapping;
     struct pair pair;
@@ -81,6 +82,7 @@ static int find_mapping_trouble(struct store_db *db, const struct store_inbound 
     pair_find(db, row->from_address, recipient->target, &pair);
     pair.facts.now = row->received_at;
     pair.facts.is_queued = true;
+    pair.facts.local_case = local_case;
     bool is_allowed = policy_allows(&pair.facts, STORE_DIRECTION_IN, &answer), has_failed = pair.facts.database_failed;
     pair_free(&pair);
     if (state == STORE_MAPPING_SUSPENDED || answer.may_change)
@@ -89,12 +91,12 @@ static int find_mapping_trouble(struct store_db *db, const struct store_inbound 
 }
 
 int trouble_find(struct store_db *db, const struct store_inbound *row, const struct store_inbound_recipient *recipient,
-                 enum trouble otherwise, enum trouble *trouble_out)
+                 enum smtp_case local_case, enum trouble otherwise, enum trouble *trouble_out)
 {
     int found = 0;
     *trouble_out = TROUBLE_GONE;
     if (recipient->mapping_id) /* what we have to say ourselves needs none, and is for removed members too */
-        found = recipient->is_gone ? 1 : find_mapping_trouble(db, row, recipient, trouble_out);
+        found = recipient->is_gone ? 1 : find_mapping_trouble(db, row, recipient, local_case, trouble_out);
     if (found != 0)
         return found;
     if (!recipient->uid)

@@ -7,6 +7,8 @@
 #pragma once
 #include <stdbool.h>
 
+#include "smtp/smtp_address.h"
+
 struct store_db;
 struct store_inbound;
 struct store_inbound_recipient;
@@ -33,10 +35,12 @@ struct trouble_words {
 };
 const struct trouble_words *trouble_words(enum trouble trouble);
 
-/* Of one recipient of this mail, by what the database says now (a mapping that has expired since it came is no trouble); `otherwise`: the mail's, for who has none of their own. 1, or -1 database
- * error. */
+/* Of one recipient of this mail, by what the database says now (a mapping that has expired since it came, while it was open, is
+ * no trouble); local_case: policy.local_parts;
+ * `otherwise`: the mail's, for who has none of their own. 1, or -1 database error. */
 int trouble_find(struct store_db *db, const struct store_inbound *row, const struct store_inbound_recipient *recipient,
-                 enum trouble otherwise, enum trouble *trouble_out) __attribute__((warn_unused_result));
+                 enum smtp_case local_case, enum trouble otherwise, enum trouble *trouble_out)
+    __attribute__((warn_unused_result));
 /* Is it a recipient's own; and will it not pass by itself? */
 bool trouble_is_own(enum trouble trouble);
 bool trouble_is_final(enum trouble trouble);

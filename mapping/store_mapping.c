@@ -81,7 +81,8 @@ bool store_proof_parse(const char *text, enum store_proof *proof_out)
     " coalesce(member.alias, group_.gid, 'all'), mapping.state, mapping.superseded, mapping.direction,"                \
     " mapping.expires_at, mapping.max_size, mapping.daily, mapping.attachments, mapping.proof, mapping.subaddresses,"  \
     " mapping.note, mapping.created_at, mapping.decided_at, mapping.created_by, mapping.created_via,"                  \
-    " mapping.decided_by, mapping.reason, mapping.announced, mapping.invites, mapping.invitation_id"                   \
+    " mapping.decided_by, mapping.reason, mapping.announced, mapping.invites, mapping.invitation_id,"                  \
+    " mapping.was_suspended"                                                                                           \
     " FROM mapping LEFT JOIN member ON member.id = mapping.member_id"                                                  \
     " LEFT JOIN group_ ON group_.id = mapping.group_id "
 
@@ -110,6 +111,7 @@ static struct store_mapping read_mapping(const struct store_query *query)
         .announced = store_query_int(query, 22) != 0,
         .invites = store_query_int(query, 23) != 0,
         .invitation_id = store_query_int(query, 24),
+        .was_suspended = store_query_int(query, 25) != 0,
     };
     bool known = store_mapping_state_parse(store_query_text(query, 6), &mapping.state) &&
                  store_direction_parse(store_query_text(query, 8), &mapping.direction) &&
@@ -266,16 +268,18 @@ int store_mapping_set_state(struct store_db *db, int64_t id, enum store_mapping_
     *state_was_out = found == 1 ? mapping.state : state;
     /* Resuming is not news for the member; being approved is. */
     bool announced = mapping.announced && *state_was_out != STORE_MAPPING_REQUESTED;
+    bool was_suspended = state == STORE_MAPPING_EXPIRED && *state_was_out == STORE_MAPPING_SUSPENDED;
     store_mapping_free(&mapping);
     if (found != 1)
         return found;
     if (!may_become[*state_was_out][state])
         return 0;
-    int result = store_execute(db,
-                               "UPDATE mapping SET state = ?, decided_at = ?, decided_by = ?, reason = ?, announced = ?"
-                               " WHERE id = ?",
-                               STORE_VALUES(bind_text(state_names[state]), bind_int(now), bind_text(actor),
-                                            bind_text(reason), bind_int(announced), bind_int(id)));
+    int result =
+        store_execute(db,
+                      "UPDATE mapping SET state = ?, decided_at = ?, decided_by = ?, reason = ?, announced = ?,"
+                      " was_suspended = ? WHERE id = ?",
+                      STORE_VALUES(bind_text(state_names[state]), bind_int(now), bind_text(actor), bind_text(reason),
+                                   bind_int(announced), bind_int(was_suspended), bind_int(id)));
     return result == 1 && *state_was_out == STORE_MAPPING_REQUESTED ? supersede(db, id) : result;
 }
 

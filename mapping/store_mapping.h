@@ -63,8 +63,9 @@ struct store_mapping {
     bool is_superseded; /* a later one for the same subject and target was decided about since */
     enum store_direction direction;
     int64_t expires_at; /* 0: never */
+    bool was_suspended; /* an expired one, when its time was over */
     int64_t max_size;   /* bytes; 0: only the gateway's own limit */
-    int64_t daily;      /* messages per 24 hours from one correspondent to one target; 0: no limit */
+    int64_t daily;      /* messages per 24 hours, of everybody whom it lets in together; 0: no limit */
     char *attachments;  /* what files it lets in: "yes", or as gateway/attachment_rule.h has it */
     enum store_proof proof;
     bool subaddresses;              /* of an address: "bob+x@" is let in as "bob@" */

@@ -102,6 +102,7 @@
     "  decided_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
     "  decided_by TEXT NOT NULL DEFAULT '',"                                                                           \
     "  reason TEXT NOT NULL DEFAULT '',"                                                                               \
+    "  was_suspended INTEGER NOT NULL DEFAULT 0 CHECK (was_suspended IN (0, 1))," /* when its time was over */         \
     "  invites INTEGER NOT NULL DEFAULT 0 CHECK (invites IN (0, 1)),"                                                  \
     "  invitation_id INTEGER," /* of outbound: the mail that has told the subject, once */                             \
     "  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced IN (0, 1)),"                                              \

@@ -455,6 +455,7 @@ static void test_outbound(void **state)
         int64_t expires_at;
         bool is_queued, may_change;
         const char *reason;
+        bool was_suspended;
     } rows[] = {
         { STORE_MAPPING_APPROVED, STORE_DIRECTION_OUT, 0, false, false, NULL },
         { STORE_MAPPING_APPROVED, STORE_DIRECTION_BOTH, INT64_C(1800000000001), false, false, NULL },
@@ -470,12 +471,15 @@ static void test_outbound(void **state)
         { STORE_MAPPING_EXPIRED, STORE_DIRECTION_OUT, INT64_C(1800000000001), true, false, NULL },
         { STORE_MAPPING_EXPIRED, STORE_DIRECTION_OUT, INT64_C(1800000000001), false, false, "the mapping has expired" },
         { STORE_MAPPING_EXPIRED, STORE_DIRECTION_OUT, INT64_C(1800000000000), true, false, "the mapping has expired" },
+        { STORE_MAPPING_EXPIRED, STORE_DIRECTION_OUT, INT64_C(1800000000001), true, false, "the mapping has expired",
+          true }, /* nor is a suspended one opened by its end */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct store_mapping mapping = make_mapping();
         mapping.state = rows[i].state;
         mapping.direction = rows[i].direction;
         mapping.expires_at = rows[i].expires_at;
+        mapping.was_suspended = rows[i].was_suspended;
         struct policy_delivery_facts facts = make_facts(&mapping, NULL);
         facts.pair.is_queued = rows[i].is_queued;
         struct policy_answer answer;
