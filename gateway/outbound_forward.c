@@ -32,6 +32,8 @@ enum {
     FILES_MAX = 10000, /* named in one thread: each is read again when the mail is written */
 };
 
+static const char too_much[] = "- more has been written than may go out in a day; please send it again tomorrow\n";
+
 /* --- the thread so far --- */
 
 static int64_t read_content(void *ctx, int64_t offset, void *out, size_t len)
@@ -172,6 +174,9 @@ static int add_message(struct taking *taking, unsigned seq, const struct tmtp_fo
 static int keep(struct taking *taking, const struct tmtp_forward *forward)
 {
     struct arrival *arrival = taking->arrival;
+    int has_room = outbound_take_room(taking);
+    if (has_room != 1)
+        return has_room < 0 ? -1 : outbound_refuse(taking, too_much);
     if (outbound_add_entry(taking, STORE_OUTBOUND_FORWARD, true) != 1)
         return -1;
     for (unsigned i = 0; i < forward->message_count; i++)
@@ -430,6 +435,9 @@ static int address_files(struct taking *files, const struct store_outbound *forw
 static int keep_files(struct taking *files, const struct store_outbound *forward)
 {
     const struct arrival *arrival = files->arrival;
+    int has_room = outbound_take_room(files);
+    if (has_room != 1)
+        return has_room < 0 ? -1 : outbound_refuse(files, too_much);
     if (queue_files(files) != 1)
         return -1;
     if (forward->state == STORE_QUEUE_HELD)

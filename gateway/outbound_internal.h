@@ -133,6 +133,8 @@ void outbound_add_recipient(struct taking *taking, int64_t correspondent_id); /*
 int outbound_keep_authorised(struct taking *taking, struct notice_list *refused) __attribute__((warn_unused_result));
 /* Part of that: takes what it needs of allowances, and says how long it has to wait. */
 int outbound_keep_within_quotas(struct taking *taking, struct notice_list *refused) __attribute__((warn_unused_result));
+/* Of what is kept before it is known for whom it is: takes what its size needs. 0: more than may wait; -1. */
+int outbound_take_room(struct taking *taking) __attribute__((warn_unused_result));
 /* The entry is due then, and its author may be told. */
 int outbound_put_off(struct taking *taking) __attribute__((warn_unused_result));
 /* Keeps those recipients that the author may write to, then sends it, or refuses it when nobody is left: because there was

@@ -30,7 +30,7 @@ static size_t find_shares(const struct taking *taking, const char *address, bool
                           struct share shares_out[static SHARES])
 {
     const char *at = strrchr(address, '@'), *uid = taking->author.uid;
-    const struct spool *content = taking->arrival->content; /* NULL: it was taken before, and this says for whom */
+    const struct spool *content = taking->arrival->content; /* NULL: this says for whom what was kept before is */
     shares_out[0] = (struct share){ QUOTA_OUT_AUTHOR, uid, 1 };
     shares_out[1] = (struct share){ QUOTA_OUT_CORRESPONDENT, address, 1 };
     shares_out[2] = (struct share){ QUOTA_OUT_DOMAIN, at ? at + 1 : "", 1 };
@@ -69,6 +69,18 @@ static int take(struct taking *taking, const char *address, bool is_first)
         taking->waits_for = by;
     }
     return 1;
+}
+
+int outbound_take_room(struct taking *taking)
+{
+    const struct arrival *arrival = taking->arrival;
+    int64_t kib = quota_kib(spool_size(arrival->content)), wait_ms;
+    if (quota_find_wait(taking->db, &arrival->rates, QUOTA_OUT_AUTHOR_SIZE, taking->author.uid, kib, arrival->now,
+                        &wait_ms) < 0)
+        return -1;
+    if (wait_ms > quota_wait_max_ms)
+        return 0;
+    return quota_take(taking->db, &arrival->rates, QUOTA_OUT_AUTHOR_SIZE, taking->author.uid, kib, arrival->now);
 }
 
 int outbound_keep_within_quotas(struct taking *taking, struct notice_list *refused)

@@ -359,6 +359,25 @@ static void test_sizes_of_messages(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+/* Forwarded threads are kept before anybody says for whom. */
+static void test_room_for_what_has_no_recipients_yet(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct arrival arrival = { .now = start, .content = spool_new("/tmp", SPOOL_MEMORY_DEFAULT) };
+    struct taking taking = { .db = store_fixture_borrow(fixture), .arrival = &arrival, .author.uid = "uida" };
+    static const char octets[64 * 1024];
+    int taken = 0;
+    set_rate(&arrival.rates, QUOTA_OUT_AUTHOR_SIZE, "128K/h");
+    assert_int_equal(spool_add(arrival.content, octets, sizeof octets), 1);
+    for (int i = 0; i < 100; i++)
+        taken += outbound_take_room(&taking);
+    assert_int_equal(taken, 2 + 24 * 2);
+    taking.author.uid = "uidc";
+    assert_int_equal(outbound_take_room(&taking), 1);
+    spool_free(&arrival.content);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 static void test_each_recipient_counts(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -447,6 +466,7 @@ int main(void)
         STORE_TEST(test_the_words_for_strangers),
         STORE_TEST(test_what_is_over_waits_in_order),
         STORE_TEST(test_sizes_of_messages),
+        STORE_TEST(test_room_for_what_has_no_recipients_yet),
         STORE_TEST(test_each_recipient_counts),
         STORE_TEST(test_nothing_waits_for_more_than_a_day),
         STORE_TEST(test_whole_allowances_are_forgotten),
