@@ -183,10 +183,37 @@ static int may_ask(struct concierge_talk *talk)
     return may;
 }
 
+/* Only their own mail has asked for it so far: an administrator's word decides, and anybody else is who asks from now on. */
+static int invite_stranger(struct concierge_talk *talk, const struct mapping_change *change,
+                           const struct store_mapping *request)
+{
+    struct mapping_result result;
+    if (talk->is_admin)
+        return tell(talk, mapping_change_state(talk->db, change, request->id, MAPPING_APPROVE, NULL, &result),
+                    "Done: you are an administrator, so nobody else needs to be asked.", &result);
+    return tell(talk, mapping_change_adopt(talk->db, change, request->id, &result),
+                "An administrator has been asked already. You get a ping from them when it is granted.", &result);
+}
+
+static int ask(struct concierge_talk *talk, const struct concierge_task *task, const struct mapping_change *change,
+               const struct mapping_wish *wish)
+{
+    struct mapping_result result;
+    if (talk->is_admin)
+        return tell(talk, mapping_change_add(talk->db, change, wish, &result),
+                    "Done: you are an administrator, so nobody else needs to be asked.", &result);
+    int may = may_ask(talk);
+    if (may != 1)
+        return may < 0 ? -1 : 1;
+    return tell(talk, mapping_change_request(talk->db, change, wish, &result),
+                task->target.group_id ? "An administrator has been asked. The group is told when it is granted."
+                                      : "An administrator has been asked. You get a ping from them when it is granted.",
+                &result);
+}
+
 int concierge_invite(struct concierge_talk *talk, const struct concierge_task *task)
 {
     struct store_mapping current;
-    struct mapping_result result;
     struct mapping_change change = change_of(talk, task);
     struct mapping_wish wish = { .subject = &task->subject, .target = task->target };
     int found = store_mapping_find_current(talk->db, task->subject.text, task->target, &current);
@@ -195,22 +222,16 @@ int concierge_invite(struct concierge_talk *talk, const struct concierge_task *t
     bool is_live = found == 1 && store_mapping_is_live(current.state);
     bool is_expired = is_live && current.state != STORE_MAPPING_REQUESTED && current.expires_at &&
                       current.expires_at <= talk->speech->now;
-    if (is_live && !is_expired)
+    int result = 1;
+    if (!is_live || is_expired)
+        result = ask(talk, task, &change, &wish);
+    else if (current.state == STORE_MAPPING_REQUESTED && strcmp(current.created_via, "mail") == 0)
+        result = invite_stranger(talk, &change, &current);
+    else
         add_mapping(talk, already(current.state), &current);
     if (found == 1)
         store_mapping_free(&current);
-    if (is_live && !is_expired)
-        return 1;
-    if (talk->is_admin)
-        return tell(talk, mapping_change_add(talk->db, &change, &wish, &result),
-                    "Done: you are an administrator, so nobody else needs to be asked.", &result);
-    int may = may_ask(talk);
-    if (may != 1)
-        return may < 0 ? -1 : 1;
-    return tell(talk, mapping_change_request(talk->db, &change, &wish, &result),
-                task->target.group_id ? "An administrator has been asked. The group is told when it is granted."
-                                      : "An administrator has been asked. You get a ping from them when it is granted.",
-                &result);
+    return result;
 }
 
 /* Revoking. */

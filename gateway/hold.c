@@ -1,4 +1,4 @@
-/* hold.c - see hold.h: the key, the schedule, what has expired */
+/* hold.c - see hold.h: the key, the schedule, what has expired, and whose request with it */
 #include "gateway/hold.h"
 
 #include <inttypes.h>
@@ -13,6 +13,7 @@
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/hold_internal.h"
+#include "gateway/mapping_change.h"
 #include "gateway/parts.h"
 #include "gateway/report.h"
 
@@ -139,11 +140,34 @@ int hold_read_facts(const struct hold *hold, const struct store_held *held, stru
 
 struct expiry {
     struct hold *hold;
-    int64_t now;
-    int64_t ids[EXPIRED_BATCH];
-    unsigned count;
+    int64_t now, for_ms;
+    int64_t ids[EXPIRED_BATCH], requests[EXPIRED_BATCH];
+    unsigned count, request_count;
     bool reported;
 };
+
+static void collect_request(const struct store_mapping *mapping, void *ctx)
+{
+    struct expiry *expiry = ctx;
+    expiry->requests[expiry->request_count++] = mapping->id;
+}
+
+/* What nobody has decided about is not asked about for ever: once it has waited as long as mail does, and no mail of its author's
+ * does any more, the request goes. */
+static int lapse(struct store_db *db, struct expiry *expiry)
+{
+    static const struct store_actor gateway = { .channel = "gateway", .name = "gateway" };
+    const struct mapping_change change = { .actor = &gateway,
+                                           .reason = "no mail that asks for it waits any more",
+                                           .now = expiry->now };
+    expiry->request_count = 0;
+    if (store_mapping_list_lapsed(db, expiry->now - expiry->for_ms, EXPIRED_BATCH, collect_request, expiry) != 1)
+        return -1;
+    for (unsigned i = 0; i < expiry->request_count; i++)
+        if (mapping_change_lapse(db, &change, expiry->requests[i]) != 1)
+            return -1;
+    return 1;
+}
 
 static void collect(int64_t inbound_id, void *ctx)
 {
@@ -165,7 +189,7 @@ static int expire(struct store_db *db, void *arg)
             return -1;
         expiry->reported = expiry->reported || reported;
     }
-    return 1;
+    return lapse(db, expiry);
 }
 
 static void expired(int result, void *arg)
@@ -175,9 +199,13 @@ static void expired(int result, void *arg)
     hold->is_expiring = false;
     for (unsigned i = 0; i < expiry->count && result == 1; i++)
         log_info("hold.expired", "id=in%" PRId64, expiry->ids[i]);
+    for (unsigned i = 0; i < expiry->request_count && result == 1; i++)
+        log_info("mapping.lapsed", "id=%" PRId64, expiry->requests[i]);
     if (result == 1 && expiry->reported)
         reporter_poke(hold->parts->reporter);
-    bool again = result == 1 && expiry->count == EXPIRED_BATCH;
+    bool again = result == 1 && (expiry->count == EXPIRED_BATCH || expiry->request_count == EXPIRED_BATCH);
+    if (again)
+        hold->lapse_at = 0;
     free(expiry);
     timer_start(hold->timer, again ? 0 : LOOK_SOON_MS);
 }
@@ -191,19 +219,37 @@ static void take_rules(struct hold *hold)
     atomic_store(&hold->local_case, (int)hold->parts->config->policy.local_parts);
 }
 
+static void note_any(const struct store_mapping *mapping, void *ctx)
+{
+    (void)mapping;
+    *(bool *)ctx = true;
+}
+
+/* Once a minute: of a request nobody expects that it goes in time. */
+static bool has_any_lapsed(struct hold *hold, int64_t now)
+{
+    bool any = false;
+    int64_t monotonic = clock_monotonic_ms(hold->parts->clock);
+    if (monotonic < hold->lapse_at)
+        return false;
+    hold->lapse_at = monotonic + LOOK_MS;
+    int64_t since = now - hold->parts->config->hold.for_ms;
+    return store_mapping_list_lapsed(store_reader(hold->parts->store), since, 1, note_any, &any) == 1 && any;
+}
+
 static void look(void *arg)
 {
     struct hold *hold = arg;
-    int64_t at, delay = LOOK_MS, now = clock_wall_ms(hold->parts->clock);
+    int64_t at = 0, delay = LOOK_MS, now = clock_wall_ms(hold->parts->clock);
     if (!hold->is_started)
         return;
     take_rules(hold);
     bool is_due = store_held_next_expiry(store_reader(hold->parts->store), &at) == 1;
     if (is_due && at - now < delay)
         delay = at > now ? at - now : 0;
-    if (is_due && at <= now && !hold->is_expiring) {
+    if (!hold->is_expiring && ((is_due && at <= now) || has_any_lapsed(hold, now))) {
         struct expiry *expiry = xcalloc(1, sizeof *expiry);
-        *expiry = (struct expiry){ .hold = hold, .now = now };
+        *expiry = (struct expiry){ .hold = hold, .now = now, .for_ms = hold->parts->config->hold.for_ms };
         hold->is_expiring = true;
         store_submit(hold->parts->store, expire, expired, expiry);
     }

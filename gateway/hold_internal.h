@@ -1,6 +1,6 @@
 /* hold_internal.h - what the rooms of hold share
  *
- *   hold.c         the key, the schedule, what has expired
+ *   hold.c         the key, the schedule, what has expired, and whose request with it
  *   hold_judge.c   released mail is judged once more
  *   hold_change.c  decisions: released, dropped, expired; first contacts
  *   hold_open.c    released mail is opened
@@ -27,6 +27,7 @@ struct hold {
     _Atomic(int) proof, local_case; /* of the configuration, for the committer: see hold_rules() */
     bool is_started;
     bool is_expiring; /* an operation is under way */
+    int64_t lapse_at; /* when to look for requests that have lapsed; monotonic */
     bool has_chores;  /* that nobody was asked to do yet */
 };
 

@@ -399,6 +399,52 @@ int mapping_change_request(struct store_db *db, const struct mapping_change *cha
     return add(db, change, wish, STORE_MAPPING_REQUESTED, "mapping.request", result_out);
 }
 
+int mapping_change_adopt(struct store_db *db, const struct mapping_change *change, int64_t id,
+                         struct mapping_result *result_out)
+{
+    *result_out = (struct mapping_result){ .outcome = MAPPING_UNKNOWN };
+    int found = store_mapping_find(db, id, &result_out->mapping);
+    if (found != 1)
+        return found;
+    result_out->was = result_out->mapping.state;
+    if (result_out->was != STORE_MAPPING_REQUESTED)
+        return refuse(result_out, MAPPING_NOT_FROM_THIS_STATE);
+    if (strcmp(result_out->mapping.created_via, "mail") != 0)
+        return refuse(result_out, MAPPING_EXISTS);
+    struct store_mapping was = result_out->mapping;
+    result_out->mapping = (struct store_mapping){ .id = 0 };
+    int result = store_mapping_set_creator(db, id, change->actor->name, change->actor->channel);
+    if (result == 1)
+        result = record(db, change, "mapping.adopt", id, &was, result_out);
+    store_mapping_free(&was);
+    return result == 1 ? 1 : -1;
+}
+
+int mapping_change_lapse(struct store_db *db, const struct mapping_change *change, int64_t id)
+{
+    struct store_mapping mapping;
+    struct strbuf was;
+    char object[40];
+    int result = store_mapping_find(db, id, &mapping);
+    if (result == 1)
+        result = store_mapping_remove_lapsed(db, id);
+    if (result == 1) {
+        strbuf_init(&was, WORDS_MAX);
+        mapping_describe(&mapping, &was);
+        snprintf(object, sizeof object, "mapping %" PRId64, id);
+        result = store_audit_add(db, &(struct store_audit_new){ .actor = change->actor,
+                                                                .action = "mapping.lapse",
+                                                                .object = object,
+                                                                .before = was.data,
+                                                                .after = "",
+                                                                .reason = change->reason,
+                                                                .now = change->now });
+        strbuf_free(&was);
+    }
+    store_mapping_free(&mapping);
+    return result;
+}
+
 int mapping_change_block(struct store_db *db, const struct mapping_change *change, const struct mapping_wish *wish,
                          struct mapping_result *result_out)
 {

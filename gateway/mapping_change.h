@@ -74,6 +74,14 @@ int mapping_change_add(struct store_db *db, const struct mapping_change *change,
 /* Waits for an administrator. MAPPING_EXISTS also when it was requested before. */
 int mapping_change_request(struct store_db *db, const struct mapping_change *change, const struct mapping_wish *wish,
                            struct mapping_result *result_out) __attribute__((warn_unused_result));
+/* A stranger's own mail has asked for it, and now somebody in the silo does: it is theirs, who hear of what becomes of it, and does not lapse.
+ * MAPPING_EXISTS: it was not a stranger's. */
+int mapping_change_adopt(struct store_db *db, const struct mapping_change *change, int64_t id,
+                         struct mapping_result *result_out) __attribute__((warn_unused_result));
+/* A request of a stranger's mail of which nothing waits any more is forgotten; but for the audit log. It shuts no door: mail that
+ * comes asks again. 0: it is no such request. */
+int mapping_change_lapse(struct store_db *db, const struct mapping_change *change, int64_t id)
+    __attribute__((warn_unused_result));
 /* The door is shut: what is live of this subject and target is denied or revoked; if nothing is, a denied one is made, which
  * decides against what is less specific. */
 int mapping_change_block(struct store_db *db, const struct mapping_change *change, const struct mapping_wish *wish,

@@ -362,6 +362,35 @@ int store_mapping_list_ended(struct store_db *db, int64_t now, int64_t limit, st
         STORE_VALUES(bind_int(now), bind_int(limit)), each, ctx);
 }
 
+/* Whose own mail has asked for them, and none of it waits any more. */
+#define LAPSED                                                                                                         \
+    "mapping.state = 'requested' AND mapping.created_via = 'mail' AND NOT EXISTS (SELECT 1 FROM held"                  \
+    "  WHERE held.request_id = mapping.id)"
+
+int store_mapping_list_lapsed(struct store_db *db, int64_t since, int64_t limit, store_mapping_each *each, void *ctx)
+{
+    return list(db, SELECT_MAPPING "WHERE " LAPSED " AND mapping.created_at <= ? ORDER BY mapping.id LIMIT ?",
+                STORE_VALUES(bind_int(since), bind_int(limit)), each, ctx);
+}
+
+int store_mapping_remove_lapsed(struct store_db *db, int64_t id)
+{
+    int64_t lapsed;
+    int result =
+        store_fetch_int(db, "SELECT id FROM mapping WHERE id = ? AND " LAPSED, STORE_VALUES(bind_int(id)), &lapsed);
+    if (result != 1)
+        return result;
+    if (store_execute(db, "DELETE FROM admin_event WHERE mapping_id = ?", STORE_VALUES(bind_int(id))) < 0)
+        return -1;
+    return store_execute(db, "DELETE FROM mapping WHERE id = ?", STORE_VALUES(bind_int(id)));
+}
+
+int store_mapping_set_creator(struct store_db *db, int64_t id, const char *actor, const char *channel)
+{
+    return store_execute(db, "UPDATE mapping SET created_by = ?, created_via = ? WHERE id = ?",
+                         STORE_VALUES(bind_text(actor), bind_text(channel), bind_int(id)));
+}
+
 int store_mapping_next_end(struct store_db *db, int64_t *at_out)
 {
     return store_fetch_int(db,

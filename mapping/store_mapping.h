@@ -156,6 +156,14 @@ int store_mapping_list(struct store_db *db, const struct store_mapping_filter *f
 /* At most `limit` that are approved or suspended and whose time is past, the earliest first. */
 int store_mapping_list_ended(struct store_db *db, int64_t now, int64_t limit, store_mapping_each *each, void *ctx)
     __attribute__((warn_unused_result));
+/* Requests of strangers' mail that were made until `since`, and of which no mail is held any more; by id, at most `limit`. */
+int store_mapping_list_lapsed(struct store_db *db, int64_t since, int64_t limit, store_mapping_each *each, void *ctx)
+    __attribute__((warn_unused_result));
+/* As if it had never been asked for. 0: it is no such request. */
+int store_mapping_remove_lapsed(struct store_db *db, int64_t id) __attribute__((warn_unused_result));
+/* Whose it is from now on. 0: no such mapping. */
+int store_mapping_set_creator(struct store_db *db, int64_t id, const char *actor, const char *channel)
+    __attribute__((warn_unused_result));
 /* When the next approved or suspended one ends. 0: none does. */
 int store_mapping_next_end(struct store_db *db, int64_t *at_out) __attribute__((warn_unused_result));
 /* Approved, not expired, whose correspondent has an alias and whose target has not been told (a member who is not

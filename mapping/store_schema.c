@@ -80,8 +80,8 @@
     ") STRICT;"                                                                                                        \
     "CREATE INDEX correspondent_without_alias ON correspondent (id) WHERE alias IS NULL;"                              \
     "CREATE TABLE mapping ("                                                                                           \
-    "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  subject TEXT NOT NULL,"                                  /* see subject.h */                                    \
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT," /* never given twice: people say these numbers, perhaps much later */    \
+    "  subject TEXT NOT NULL,"                /* see subject.h */                                                      \
     "  correspondent_id INTEGER REFERENCES correspondent (id)," /* null: a pattern */                                  \
     "  member_id INTEGER REFERENCES member (id),"                                                                      \
     "  group_id INTEGER REFERENCES group_ (id)," /* neither: all members */                                            \
@@ -369,6 +369,7 @@
     "CREATE INDEX held_repetition ON held (repetition);"                                                               \
     "CREATE INDEX held_author ON held (author);"                                                                       \
     "CREATE INDEX held_domain ON held (domain);"                                                                       \
+    "CREATE INDEX held_request ON held (request_id);"                                                                  \
     "CREATE TABLE first_contact (" /* of an author's first held mail a member is told, once */                         \
     "  author TEXT NOT NULL,"                                                                                          \
     "  member_id INTEGER NOT NULL REFERENCES member (id),"                                                             \

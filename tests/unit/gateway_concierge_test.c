@@ -234,6 +234,45 @@ static void an_admin_s_alias_makes_no_admin(void **state)
 
 /* Inviting and deciding. */
 
+/* As gateway/inbound_hold.c does when their mail is held. */
+static void ask_as_stranger(struct store_db *db, const char *address, const char *alias)
+{
+    const struct store_actor actor = { .channel = "mail", .name = address };
+    const struct mapping_change change = { .actor = &actor, .reason = "", .now = NOW };
+    struct store_member member;
+    struct mapping_result result;
+    struct subject subject;
+    const char *wrong;
+    assert_int_equal(store_member_find_by_alias(db, alias, &member), 1);
+    assert_int_equal(subject_parse(address, SMTP_CASE_FOLDED, &subject, &wrong), 1);
+    const struct mapping_wish wish = { .subject = &subject, .target = { .member_id = member.id } };
+    assert_int_equal(mapping_change_request(db, &change, &wish, &result), 1);
+    mapping_result_clear(&result);
+    store_member_free(&member);
+}
+
+static void whoever_answers_a_first_contact_is_who_asks(void **state)
+{
+    struct store_db *db = begin(state);
+    ask_as_stranger(db, "bob@example.com", "Alice Member");
+    ask_as_stranger(db, "eve@example.com", "Ada Admin");
+    EXPECT(db, "UIDALICE", "invite bob@example.com", "has been asked already",
+           "1: bob@example.com for Alice Member, requested, both ways, asked for by Alice Member");
+    assert_audited(db, "silo Alice Member (UIDALICE) mapping.adopt mapping 1: ");
+    EXPECT(db, "UIDALICE", "invite bob@example.com", "has been asked already"); /* nothing is left to be done */
+    assert_audited(db, "silo Alice Member (UIDALICE) mapping.adopt mapping 1: ");
+    EXPECT(db, "UIDADA", "invite eve@example.com", "Done: you are an administrator");
+    assert_state(db, 2, STORE_MAPPING_APPROVED);
+    int64_t notices = newest_notice(db);
+    EXPECT(db, "UIDADA", "deny 1 not a partner", "Denied.");
+    char alias[100];
+    static char text[70000];
+    read_notice(db, notices + 1, alias, text);
+    assert_string_equal(alias, "Alice Member"); /* hears what became of it */
+    assert_non_null(strstr(text, "turned down what you asked for"));
+    end(state);
+}
+
 static void a_member_invites_and_an_admin_approves(void **state)
 {
     struct store_db *db = begin(state);
@@ -521,6 +560,7 @@ int main(void)
         WITH_STORE(strangers_gateways_consent_and_courtesies_are_not_answered),
         WITH_STORE(an_admin_s_alias_makes_no_admin),
         WITH_STORE(a_member_invites_and_an_admin_approves),
+        WITH_STORE(whoever_answers_a_first_contact_is_who_asks),
         WITH_STORE(an_admin_denies_suspends_and_resumes),
         WITH_STORE(who_has_asked_hears_that_it_was_turned_down),
         WITH_STORE(what_an_admin_invites_is_open_at_once),

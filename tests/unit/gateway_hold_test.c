@@ -15,6 +15,7 @@
 #include "gateway/parts.h"
 #include "gateway/report.h"
 #include "gateway/signed_id.h"
+#include "mapping/store_audit.h"
 #include "mapping/store_content.h"
 #include "mapping/store_draft.h"
 #include "mapping/store_member.h"
@@ -172,6 +173,7 @@ struct mail {
     unsigned notify;
     bool is_unproven, is_automatic;
     int64_t size;       /* of the content; 0: a few octets */
+    int64_t request_id; /* 0: none */
     const char *sender; /* NULL: the author */
 };
 
@@ -221,6 +223,7 @@ static int64_t hold_one(struct scene *scene, const struct mail *mail)
     struct store_held_new held = { .author = mail->author,
                                    .domain = strchr(mail->author, '@') + 1,
                                    .target = to.target,
+                                   .request_id = mail->request_id,
                                    .key_id = key_id,
                                    .proof = "dmarc=pass dkim=no assumed=no peer=no",
                                    .repetition = repetition,
@@ -390,6 +393,83 @@ static void what_nobody_decides_about_expires(void **state)
     close_scene(&scene);
 }
 
+static void change_state(struct scene *scene, int64_t mapping_id, enum mapping_act act)
+{
+    static const struct store_actor root = { .channel = "cli", .name = "root" };
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    const struct mapping_change change = {
+        .actor = &root, .reason = "", .now = now_of(scene), .hold = scene->parts.hold
+    };
+    struct mapping_result result;
+    assert_int_equal(mapping_change_state(db, &change, mapping_id, act, NULL, &result), 1);
+    mapping_result_clear(&result);
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+}
+
+/* As their mail does. */
+static int64_t request(struct scene *scene, const char *author, const char *channel)
+{
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    const struct store_actor actor = { .channel = channel, .name = author };
+    const struct mapping_change change = { .actor = &actor, .reason = "", .now = now_of(scene) };
+    struct mapping_result result;
+    struct subject subject;
+    const char *wrong;
+    assert_int_equal(subject_parse(author, SMTP_CASE_FOLDED, &subject, &wrong), 1);
+    const struct mapping_wish wish = { .subject = &subject, .target = scene->alice };
+    assert_true(mapping_change_request(db, &change, &wish, &result) == 1 || result.outcome == MAPPING_EXISTS);
+    int64_t id = result.mapping.id;
+    mapping_result_clear(&result);
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+    return id;
+}
+
+static bool is_there(struct scene *scene, int64_t mapping_id)
+{
+    struct store_mapping mapping;
+    bool is = store_mapping_find(store_reader(scene->fixture->store), mapping_id, &mapping) == 1;
+    store_mapping_free(&mapping);
+    return is;
+}
+
+static void count_lapses(const struct store_audit *audit, void *ctx)
+{
+    *(unsigned *)ctx += strcmp(audit->action, "mapping.lapse") == 0 && strcmp(audit->channel, "gateway") == 0;
+}
+
+static void what_strangers_ask_for_lapses_with_their_mail(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t bob = request(&scene, "bob@example.com", "mail"), eve = request(&scene, "eve@example.com", "mail");
+    int64_t tom = request(&scene, "tom@example.com", "silo"), sue = request(&scene, "sue@example.com", "mail");
+    hold_one(&scene, &(struct mail){ .author = "bob@example.com", .request_id = bob });
+    hold_one(&scene, &(struct mail){ .author = "eve@example.com", .request_id = eve });
+    hold_one(&scene, &(struct mail){ .author = "tom@example.com", .request_id = tom });
+    hold_one(&scene, &(struct mail){ .author = "sue@example.com", .request_id = sue });
+    change_state(&scene, sue, MAPPING_DENY);
+    pass(&scene, INT64_C(6) * DAY);
+    hold_one(&scene, &(struct mail){ .author = "eve@example.com", .request_id = eve });
+    pass(&scene, DAY);
+    pass(&scene, MINUTE);
+    assert_false(is_there(&scene, bob));
+    assert_true(is_there(&scene, eve)); /* of whom some mail still waits */
+    assert_true(is_there(&scene, tom)); /* for whom a member has asked */
+    assert_true(is_there(&scene, sue)); /* whom somebody has denied */
+    pass(&scene, INT64_C(6) * DAY);
+    pass(&scene, MINUTE);
+    assert_false(is_there(&scene, eve));
+    unsigned lapses = 0;
+    assert_int_equal(store_audit_list(store_reader(scene.fixture->store), 0, 1, 1000, count_lapses, &lapses), 1);
+    assert_int_equal(lapses, 2);
+    int64_t again = request(&scene, "bob@example.com", "mail"); /* no door was shut, and no number is given twice */
+    assert_true(again > sue);
+    int64_t id = hold_one(&scene, &(struct mail){ .author = "bob@example.com", .request_id = again });
+    change_state(&scene, again, MAPPING_APPROVE);
+    assert_true(is_released(&scene, id));
+    close_scene(&scene);
+}
+
 /* The poster's part. */
 static void route(struct scene *scene, int64_t id)
 {
@@ -480,19 +560,6 @@ static void limits_of_the_approval_are_asked_about_again(void **state)
         assert_false(is_released(&scene, id)); /* of what is suspended another decision may come */
     }
     close_scene(&scene);
-}
-
-static void change_state(struct scene *scene, int64_t mapping_id, enum mapping_act act)
-{
-    static const struct store_actor root = { .channel = "cli", .name = "root" };
-    struct store_db *db = store_fixture_borrow(scene->fixture);
-    const struct mapping_change change = {
-        .actor = &root, .reason = "", .now = now_of(scene), .hold = scene->parts.hold
-    };
-    struct mapping_result result;
-    assert_int_equal(mapping_change_state(db, &change, mapping_id, act, NULL, &result), 1);
-    mapping_result_clear(&result);
-    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
 }
 
 /* Between its release and its opening. */
@@ -695,6 +762,7 @@ int main(void)
         SCENE(a_decision_is_about_whom_it_says),
         SCENE(senders_hear_what_they_are_entitled_to),
         SCENE(what_nobody_decides_about_expires),
+        SCENE(what_strangers_ask_for_lapses_with_their_mail),
         SCENE(released_mail_is_opened_in_order),
         SCENE(limits_of_the_approval_are_asked_about_again),
         SCENE(another_decision_counts_until_it_is_opened),
