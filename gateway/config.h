@@ -83,7 +83,7 @@ struct config_dkim {
 struct config_hold {
     int64_t for_ms;                                      /* then it is over */
     unsigned messages, sender_messages, domain_messages; /* in all; of one author; of one domain */
-    int64_t size, sender_size;                           /* octets, likewise */
+    int64_t size, sender_size, domain_size;              /* octets, likewise */
 };
 
 struct config {

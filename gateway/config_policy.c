@@ -28,23 +28,15 @@ const struct config_keyword config_proofs[] = {
 void config_policy_options(cfg_opt_t options_out[static CONFIG_POLICY_OPTIONS_MAX])
 {
     const cfg_opt_t options[] = {
-        CFG_STR("unknown_senders", "reject", CFGF_NONE),
-        CFG_STR("proof", "dmarc", CFGF_NONE),
-        CFG_STR("local_parts", "insensitive", CFGF_NONE),
-        CFG_STR_LIST("trust_arc_sealers", NULL, CFGF_NODEFAULT),
-        CFG_STR("group_invites", "members", CFGF_NONE),
-        CFG_STR("max_message", "35M", CFGF_NONE),
-        CFG_INT("automatic_per_hour", 60, CFGF_NONE),
-        CFG_STR("hold_for", "7d", CFGF_NONE),
-        CFG_STR("hold_key", NULL, CFGF_NODEFAULT),
-        CFG_INT("hold_messages", 1000, CFGF_NONE),
-        CFG_STR("hold_size", "512M", CFGF_NONE),
-        CFG_INT("hold_sender_messages", 10, CFGF_NONE),
-        CFG_STR("hold_sender_size", "64M", CFGF_NONE),
-        CFG_INT("hold_domain_messages", 100, CFGF_NONE),
-        CFG_STR_LIST("admins", NULL, CFGF_NODEFAULT),
-        CFG_INT("requests_per_day", 20, CFGF_NONE),
-        CFG_END(),
+        CFG_STR("unknown_senders", "reject", CFGF_NONE),  CFG_STR("proof", "dmarc", CFGF_NONE),
+        CFG_STR("local_parts", "insensitive", CFGF_NONE), CFG_STR_LIST("trust_arc_sealers", NULL, CFGF_NODEFAULT),
+        CFG_STR("group_invites", "members", CFGF_NONE),   CFG_STR("max_message", "35M", CFGF_NONE),
+        CFG_INT("automatic_per_hour", 60, CFGF_NONE),     CFG_STR("hold_for", "7d", CFGF_NONE),
+        CFG_STR("hold_key", NULL, CFGF_NODEFAULT),        CFG_INT("hold_messages", 1000, CFGF_NONE),
+        CFG_STR("hold_size", "512M", CFGF_NONE),          CFG_INT("hold_sender_messages", 10, CFGF_NONE),
+        CFG_STR("hold_sender_size", "64M", CFGF_NONE),    CFG_INT("hold_domain_messages", 100, CFGF_NONE),
+        CFG_STR("hold_domain_size", "128M", CFGF_NONE),   CFG_STR_LIST("admins", NULL, CFGF_NODEFAULT),
+        CFG_INT("requests_per_day", 20, CFGF_NONE),       CFG_END(),
     };
     _Static_assert(sizeof options <= CONFIG_POLICY_OPTIONS_MAX * sizeof options[0], "make room for more keys");
     memcpy(options_out, options, sizeof options);
@@ -96,6 +88,7 @@ static void take_hold(cfg_t *policy, struct config *config)
     config->hold.sender_messages = (unsigned)cfg_getint(policy, "hold_sender_messages");
     config->hold.sender_size = size_of(policy, "hold_sender_size");
     config->hold.domain_messages = (unsigned)cfg_getint(policy, "hold_domain_messages");
+    config->hold.domain_size = size_of(policy, "hold_domain_size");
 }
 
 static void take_sealers(cfg_t *policy, struct config *config, struct config_report *report)

@@ -366,6 +366,7 @@ static const struct {
     { "policy|hold_sender_messages", check_count },
     { "policy|hold_sender_size", check_memory },
     { "policy|hold_domain_messages", check_count },
+    { "policy|hold_domain_size", check_memory },
     { "verify|resolver", config_check_resolver },
     { "verify|trust_anchor", config_check_trust_anchor },
     { "verify|dns_timeout", config_check_dns_timeout },

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/background.h"
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #include "gateway/mapping_change.h"
 #include "gateway/parts.h"
 #include "gateway/report.h"
+#include "smtp/public_suffix.h"
 
 enum {
     LOOK_MS = 60 * 1000, /* at the latest: a clock may be set */
@@ -29,6 +31,12 @@ enum {
 const struct seal_key *hold_key(const struct hold *hold)
 {
     return atomic_load(&hold->key);
+}
+
+const char *hold_domain(const struct hold *hold, const char *author)
+{
+    const char *at = strrchr(author, '@');
+    return at ? public_suffixes_organisation(hold->suffixes, at + 1) : "";
 }
 
 struct key_job {
@@ -289,6 +297,7 @@ struct hold *hold_new(const struct parts *parts, const struct hold_callbacks *ca
     hold->ctx = ctx;
     hold->timer = timer_new(parts->loop, look, hold);
     hold->opener = hold_opener_new(hold);
+    hold->suffixes = public_suffixes_new();
     return hold;
 }
 
@@ -320,6 +329,7 @@ void hold_free(struct hold **hold_in)
     struct seal_key *key = atomic_load(&hold->key);
     hold_opener_free(&hold->opener);
     timer_free(&hold->timer);
+    public_suffixes_free(&hold->suffixes);
     seal_key_free(&key);
     free(hold);
     *hold_in = NULL;

@@ -43,6 +43,9 @@ void hold_find_key(struct hold *hold, void (*done)(const char *problem, void *ct
                    void *ctx);
 /* Any thread; NULL: not found yet. It stays as long as the hold. */
 const struct seal_key *hold_key(const struct hold *hold);
+/* By which held mail of an author counts as of one domain: their organisation's, for it costs nothing to have names below one's
+ * own. Any thread; points into the address. */
+const char *hold_domain(const struct hold *hold, const char *author);
 /* What an administrator has to mend, for people; NULL: nothing. Caller frees. Reads the database on the loop. */
 char *hold_problem(const struct hold *hold);
 

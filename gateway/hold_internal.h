@@ -15,6 +15,7 @@
 #include "mapping/store_held.h"
 
 struct hold_opener;
+struct public_suffixes;
 struct timer;
 
 struct hold {
@@ -22,6 +23,7 @@ struct hold {
     const struct hold_callbacks *callbacks;
     void *ctx;
     _Atomic(struct seal_key *) key; /* set once, by the loop */
+    struct public_suffixes *suffixes;
     struct hold_opener *opener;
     struct timer *timer;
     _Atomic(int) proof, local_case; /* of the configuration, for the committer: see hold_rules() */

@@ -256,12 +256,6 @@ void inbound_hold_drop_all(struct inbound *inbound)
 
 /* ---- the operation ---- */
 
-static const char *domain_of(const char *address)
-{
-    const char *at = strrchr(address, '@');
-    return at ? at + 1 : "";
-}
-
 /* Of what makes it the same mail. Without a Message-ID no two are. */
 static void make_repetition(const struct mail *mail, const struct seal_key *key,
                             uint8_t out[static STORE_REPETITION_SIZE])
@@ -325,23 +319,25 @@ int inbound_hold_judge_limits(struct store_db *db, const struct mail *mail, stru
     recipient->verdict = *recipient->hold;
     recipient->is_over_limit = false;
     if (store_held_measure(db, &all) != 1 || store_held_measure_author(db, mail->from, &author) != 1 ||
-        store_held_measure_domain(db, domain_of(mail->from), &domain) != 1)
+        store_held_measure_domain(db, hold_domain(mail->inbound->parts->hold, mail->from), &domain) != 1)
         return -1;
-    if (is_over(own, none, limits->sender_messages, limits->sender_size))
+    if (is_over(own, none, limits->sender_messages, limits->sender_size) ||
+        is_over(own, none, limits->domain_messages, limits->domain_size) ||
+        is_over(own, none, limits->messages, limits->size))
         refuse_for(
             recipient,
             smtp_reply_make(552, "5.3.4", "too much to be kept until somebody has decided about <%s>", mail->from),
-            "more by itself than may be held of one author (policy.hold_sender_messages, hold_sender_size)");
+            "more by itself than may ever be held (policy.hold_sender_messages, hold_sender_size, and so on)");
     else if (is_over(own, author, limits->sender_messages, limits->sender_size))
         refuse_for(
             recipient,
             smtp_reply_make(452, "4.2.1", "enough mail of <%s> waits here for a decision; try again later", mail->from),
             "as much as may be held of one author (policy.hold_sender_messages, hold_sender_size)");
-    else if (is_over(own, domain, limits->domain_messages, INT64_MAX))
+    else if (is_over(own, domain, limits->domain_messages, limits->domain_size))
         refuse_for(
             recipient,
             smtp_reply_make(452, "4.2.1", "enough mail from that domain waits here for a decision; try again later"),
-            "as much as may be held of one domain (policy.hold_domain_messages)");
+            "as much as may be held of one domain (policy.hold_domain_messages, hold_domain_size)");
     else if (is_over(own, all, limits->messages, limits->size))
         refuse_for(recipient,
                    smtp_reply_make(452, "4.3.1", "no room for mail that waits for a decision; try again later"),
@@ -454,7 +450,7 @@ int inbound_hold_store(struct store_db *db, struct mail *mail, struct mail_recip
     hold_proof_format(&mail->evidence, proof);
     uint8_t *facts = seal_facts(mail, references, key, &facts_len);
     const struct store_held_new held = { .author = mail->from,
-                                         .domain = domain_of(mail->from),
+                                         .domain = hold_domain(mail->inbound->parts->hold, mail->from),
                                          .target = recipient->target,
                                          .request_id = request_id,
                                          .key_id = key_id,

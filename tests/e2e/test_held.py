@@ -184,6 +184,19 @@ def test_nobody_fills_what_is_held(stopped_gateway, alice):
     assert stopped_gateway.ctl_json("held", "list")["total"] == 4
 
 
+def test_nobody_fills_what_is_held_with_names_of_their_own(stopped_gateway, alice):
+    stopped_gateway.policy_extra = 'unknown_senders = hold\n  hold_domain_messages = 3\n  hold_domain_size = "1M"'
+    stopped_gateway.start()
+    stopped_gateway.introduce(alice, "alice")
+    hold(stopped_gateway, "One", sender="a@one.example.co.uk")
+    hold(stopped_gateway, "Two", sender="b@two.below.example.co.uk", text=LARGE)   # whoever owns a domain has names below it
+    assert send_mail(stopped_gateway, "Large", sender="c@three.example.co.uk", text=LARGE * 2).startswith("452 4.2.1 enough mail from that domain")
+    assert send_mail(stopped_gateway, "Never", sender="c@three.example.co.uk", text=LARGE * 4).startswith("552 5.3.4")
+    hold(stopped_gateway, "Three", sender="c@example.co.uk")
+    assert send_mail(stopped_gateway, "Four", sender="d@four.example.co.uk").startswith("452 4.2.1 enough mail from that domain")
+    hold(stopped_gateway, "Another's", sender="e@other.co.uk")
+
+
 def test_recipients_of_one_mail_count_by_themselves(holding, alice, folder, silo):
     carol = Member(folder, silo, "Carol Member")
     holding.introduce(carol, "carol")
