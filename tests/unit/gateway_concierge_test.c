@@ -266,7 +266,7 @@ static void whoever_answers_a_first_contact_is_who_asks(void **state)
     int64_t notices = newest_notice(db);
     EXPECT(db, "UIDADA", "deny 1 not a partner", "Denied.");
     char alias[100];
-    static char text[70000];
+    static char text[ANSWER_SIZE];
     read_notice(db, notices + 1, alias, text);
     assert_string_equal(alias, "Alice Member"); /* hears what became of it */
     assert_non_null(strstr(text, "turned down what you asked for"));
