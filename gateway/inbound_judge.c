@@ -117,6 +117,7 @@ static void find_proof(struct mail *mail)
         if (strcmp(config->listeners[i].name, session->listener) == 0) {
             sources.assume_authenticated = config->listeners[i].assume_authenticated;
             sources.trust_authserv_id = config->listeners[i].trust_authserv_id;
+            sources.is_unwelcome = session->is_unwelcome;
             if (mail->header.from_state == MAIL_HEADER_FROM_OK &&
                 peers_vouch(&config->listeners[i], session->tls_peer, &mail->header.from))
                 sources.peer = session->tls_peer;

@@ -147,6 +147,11 @@ void proof_find(const struct proof_sources *sources, struct proof *proof_out)
     memset(proof_out, 0, sizeof *proof_out);
     if (sources->header->from_state != MAIL_HEADER_FROM_OK)
         return;
+    if (sources->is_unwelcome && (sources->assume_authenticated || sources->trust_authserv_id)) {
+        proof_out->is_temporary = true; /* the client that is believed now may bring it again */
+        snprintf(proof_out->story, sizeof proof_out->story, "the client might not come in any more since a reload");
+        return;
+    }
     if (sources->assume_authenticated) {
         proof_out->is_assumed = true;
         proof_out->is_sender_proven = is_of_authors_domain(sources);

@@ -31,7 +31,8 @@ struct proof_sources {
     const struct sender_auth_result *checked; /* our own check's; NULL: there was none */
     const struct smtp_address *sender;        /* of the envelope */
     bool assume_authenticated;                /* the listener's */
-    const char *peer;                         /* who vouches for the author's domain by a certificate; NULL: nobody */
+    bool is_unwelcome;          /* the client might not come in any more: the listener's trust is not in it */
+    const char *peer;           /* who vouches for the author's domain by a certificate; NULL: nobody */
     const char *const *sealers; /* whose ARC sets are believed if that upstream says that the chain is good */
     size_t sealer_count;
     const char *trust_authserv_id; /* the listener's; NULL: no upstream's word counts, but our own check */

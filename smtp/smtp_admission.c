@@ -218,17 +218,26 @@ static struct smtp_reply let_in(struct smtp_admission *admission, const char *ad
     return (struct smtp_reply){ .code = 0 };
 }
 
+static bool is_local(const char *address)
+{
+    return !address || strcmp(address, unix_peer) == 0; /* the socket's file mode has let it in */
+}
+
+bool smtp_admission_welcomes(const struct smtp_admission *admission, const char *address)
+{
+    return is_local(address) || !admission->access || smtp_access_allows(admission->access, address);
+}
+
 struct smtp_reply smtp_admission_enter(struct smtp_admission *admission, const char *address,
                                        struct smtp_visit *visit_out)
 {
-    bool is_local = !address || strcmp(address, unix_peer) == 0; /* the socket's file mode has let it in */
     struct smtp_visit visit = { .is_in = true };
     *visit_out = (struct smtp_visit){ .is_in = false };
-    if (!is_local && admission->access && !smtp_access_allows(admission->access, address))
+    if (!smtp_admission_welcomes(admission, address))
         return smtp_reply_make(554, "5.7.1", "Access denied");
     if (admission->sessions >= admission->max_sessions)
         return smtp_reply_make(421, "4.3.2", "Too many connections, try again later");
-    visit.is_exempt = is_local || (admission->exempt && smtp_access_allows(admission->exempt, address));
+    visit.is_exempt = is_local(address) || (admission->exempt && smtp_access_allows(admission->exempt, address));
     if (!visit.is_exempt) {
         struct smtp_reply refusal = let_in(admission, address, &visit.client);
         if (refusal.code != 0)

@@ -47,6 +47,8 @@ struct smtp_admission *smtp_admission_new(struct loop *loop, const struct smtp_a
 /* For everybody who comes from now on, and for rates at once; nobody who is in is sent away. -1: nothing changed. */
 int smtp_admission_reconfigure(struct smtp_admission *admission, const struct smtp_admission_settings *settings,
                                char **error_out) __attribute__((warn_unused_result));
+/* Might a client of this address (as below) come in, but for its number? */
+bool smtp_admission_welcomes(const struct smtp_admission *admission, const char *address);
 /* After all visits have ended. */
 void smtp_admission_free(struct smtp_admission **admission);
 

@@ -103,9 +103,9 @@ static struct smtp_reply admit(struct smtp_listener *listener, const char *addre
     return enter(listener, address, false, visit_out);
 }
 
-static bool is_proxy(const struct smtp_listener *listener, const char *peer_address)
+static bool is_listed(const struct smtp_access *access, const char *address)
 {
-    return listener->proxies && smtp_access_allows(listener->proxies, peer_address);
+    return access && smtp_access_allows(access, address);
 }
 
 struct smtp_reply smtp_listener_readmit(struct smtp_listener *listener, struct smtp_session *session,
@@ -163,7 +163,8 @@ struct arrival {
 static struct arrival judge_arrival(struct smtp_listener *listener, const char *peer)
 {
     char *peer_address = smtp_access_address_of_peer(peer);
-    struct arrival arrival = { .is_proxied = is_proxy(listener, peer_address), .stream = { .callbacks = &deaf } };
+    struct arrival arrival = { .is_proxied = is_listed(listener->proxies, peer_address),
+                               .stream = { .callbacks = &deaf } };
     struct smtp_visit visit;
     arrival.refusal = admit(listener, arrival.is_proxied ? NULL : peer_address, &visit);
     if (arrival.refusal.code != 0) {
@@ -359,6 +360,25 @@ void smtp_listener_set_busy(struct smtp_listener *listener, bool busy)
     listener->is_busy = busy;
 }
 
+/* Whoever has said who the client is must still be believed. */
+static bool would_be_let_in(const struct smtp_listener *listener, const struct smtp_session *session)
+{
+    const char *before = session->teller ? session->teller : session->client_address;
+    if (session->state == SMTP_SESSION_PROXY) /* it is not known yet who it is */
+        return is_listed(listener->proxies, session->peer_address);
+    if (strcmp(before, session->peer_address) != 0 && !is_listed(listener->proxies, session->peer_address))
+        return false;
+    return (!session->teller || is_listed(listener->xclients, session->teller)) &&
+           smtp_admission_welcomes(listener->admission, session->client_address);
+}
+
+/* They came in under other settings, and could stay for long. */
+static void judge_sessions(const struct smtp_listener *listener)
+{
+    for (struct smtp_session *session = listener->sessions; session; session = session->next)
+        session->facts.is_unwelcome = !would_be_let_in(listener, session);
+}
+
 int smtp_listener_reconfigure(struct smtp_listener *listener, const struct smtp_listener_settings *settings,
                               char **error_out)
 {
@@ -386,6 +406,7 @@ int smtp_listener_reconfigure(struct smtp_listener *listener, const struct smtp_
     own->callbacks = was.callbacks;
     own->ctx = was.ctx;
     tls_context_free(&was.tls);
+    judge_sessions(listener);
     return 1;
 }
 

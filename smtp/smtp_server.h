@@ -106,8 +106,9 @@ unsigned smtp_listener_sessions(const struct smtp_listener *listener);
 /* Serves a connected fd, which it takes over, as if it had been accepted; peer as loop_listener_new gives it. */
 void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *peer);
 /* Limits, timeouts, clients, exempt and tls are from now on as in settings; its loop, name, address, protocol, hostname,
- * tls_policy, spool_dir, budget, guessing, callbacks and ctx are not looked at. Sessions go on: one too many stays. -1 with the
- * reason in *error_out (caller frees): nothing changed. */
+ * tls_policy, spool_dir, budget, guessing, callbacks and ctx are not looked at. Sessions go on: one too many stays, one whose client
+ * might not come in any more gets 421 4.7.0 when its transaction is over. -1 with the reason in *error_out (caller frees): nothing
+ * changed. */
 int smtp_listener_reconfigure(struct smtp_listener *listener, const struct smtp_listener_settings *settings,
                               char **error_out) __attribute__((warn_unused_result));
 /* Busy: new transactions get 452 4.3.1 at MAIL (queue or disk full). */
@@ -135,6 +136,9 @@ struct smtp_session_facts {
     /* Which of the peers that tls knows the client has proven to be, by its certificate; NULL: none, or since then XCLIENT has said
      * that the client is somebody else. */
     const char *tls_peer;
+    /* A reload has changed who may come in, and who is believed about clients: this one would be turned away now. What the settings
+     * say of clients is not said of it. */
+    bool is_unwelcome;
     /* What the client says of whom it has the message from (XFORWARD, smtp_origin.h); NULL: nothing, or it is not
      * believed. */
     const struct smtp_origin *origin;

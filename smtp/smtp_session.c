@@ -250,6 +250,10 @@ static enum step step_command(struct smtp_session *session)
         smtp_session_reply(session, 421, "4.3.2", "Shutting down, try again later");
         return STEP_CLOSE;
     }
+    if (session->facts.is_unwelcome && !session->transaction) {
+        smtp_session_reply(session, 421, "4.7.0", "You may not come in any more");
+        return STEP_CLOSE;
+    }
     if (session->skips_line)
         return skip_line(session);
     int got = stream_read_line(session->stream, SMTP_LINE_MAX - 2, true, &line, &len, &had_crlf);

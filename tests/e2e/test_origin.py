@@ -110,3 +110,21 @@ def test_our_own_received_field_is_not_counted(gateway, bob_to_alice):
     with pytest.raises(smtplib.SMTPDataError) as refusal:
         send(gateway.smtp_port, 101 * hop + mail)
     assert refusal.value.smtp_code == 554
+
+
+def test_a_client_from_before_a_reload_is_not_believed(gateway, bob_to_alice):
+    """The listener believes what mx.test says of a mail; who may come in is another one from now on."""
+    mails = [make_mail(subject).as_bytes() for subject in ("Before", "After")]
+    with smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=PATIENCE) as before:
+        before.sendmail(BOB, [ALICE], mails[0])
+        before.mail(BOB)
+        before.rcpt(ALICE)
+        gateway.listen_extra = 'clients = { "192.0.2.7" }'
+        gateway.write_config()
+        gateway.ctl("reload")
+        code, text = before.data(mails[1])
+        assert (code, text.decode()) == (451, "4.7.0 DMARC of example.com could not be checked, please try again later")
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            before.mail(BOB)
+            before.noop()
+    bob_to_alice.receive_mail("Before")

@@ -67,6 +67,31 @@ static void test_envelope_sender(void **state)
     }
 }
 
+/* A reload may turn a listener that was open to everybody into one for a few who are believed; sessions go on. */
+static void test_a_client_from_before_a_reload(void **state)
+{
+    (void)state;
+    static char passed[] = PASSED;
+    char *results = passed;
+    const struct mail_header_facts header = { .from_state = MAIL_HEADER_FROM_OK,
+                                              .from = { .local = "bob", .domain = "example.com" },
+                                              .auth_results = &results,
+                                              .auth_results_count = 1 };
+    const struct smtp_address sender = { .local = "bob", .domain = "example.com" };
+    const struct sender_auth_result checked = { .dmarc = AUTH_RESULT_PASS, .dkim = AUTH_RESULT_PASS };
+    struct proof_sources sources = { .header = &header, .sender = &sender, .is_unwelcome = true, .checked = &checked };
+    struct proof proof;
+    proof_find(&sources, &proof);
+    assert_int_equal(proof.dmarc, AUTH_RESULT_PASS); /* our own check trusts nobody */
+    for (int i = 0; i < 2; i++) {
+        sources.assume_authenticated = i == 0;
+        sources.trust_authserv_id = i == 1 ? "mx.test" : NULL;
+        proof_find(&sources, &proof);
+        assert_false(proof.is_assumed || proof.is_sender_proven || proof.dmarc == AUTH_RESULT_PASS);
+        assert_true(proof.is_temporary);
+    }
+}
+
 /* A field that those who remove forged ones may not have taken for one: nobody can tell whose it is. */
 static void test_a_field_with_space_before_its_colon(void **state)
 {
@@ -239,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_envelope_sender),
+        cmocka_unit_test(test_a_client_from_before_a_reload),
         cmocka_unit_test(test_a_field_with_space_before_its_colon),
         cmocka_unit_test(test_own_check),
         cmocka_unit_test(test_arc_by_an_upstreams_word),
