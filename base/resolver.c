@@ -19,6 +19,7 @@ enum {
     PAUSE_FIRST_MS = 100,     /* before a process that ended is replaced ... */
     PAUSE_LONGEST_MS = 10000, /* ... doubled each time until one is ready */
     GRACE_MS = 500,           /* to end, which takes it a few milliseconds */
+    PROBE_LEAST_MS = 2000,    /* for an answer that the process has ready */
     SILENT_AFTER = 5,         /* questions without an answer one after another: worth a line in the log */
 };
 
@@ -54,6 +55,8 @@ struct resolver {
     struct loop_watch *watch;
     struct timer *pause; /* while it runs, none is started */
     int64_t pause_ms;
+
+    struct timer *probe; /* runs while it has to show that it answers at all */
 
     struct question *questions;
     uint32_t last_number;
@@ -158,6 +161,7 @@ static void pause_after_failure(struct resolver *resolver)
 
 static void lose_process(struct resolver *resolver, const char *reason)
 {
+    timer_stop(resolver->probe);
     log_error("resolver.lost", "pid=%d waiting=%u reason=%s", (int)resolver->pid, resolver->counts.waiting, reason);
     loop_watch_free(&resolver->watch);
     child_end(resolver->pid, resolver->socket, 0);
@@ -202,9 +206,10 @@ static bool on_answer(struct resolver *resolver)
     if (message->len < sizeof head)
         return false;
     memcpy(&head, message->payload, sizeof head);
+    timer_stop(resolver->probe);
     struct question *question = find_number(resolver, head.number);
     if (question == NULL)
-        return head.number <= resolver->last_number; /* its time was over before the process heard of it */
+        return head.number <= resolver->last_number; /* a probe; or its time was over before the process heard of it */
     struct dns_answer *answer =
         dns_answer_decode(message->payload + sizeof head, message->len - sizeof head, question->type);
     if (answer == NULL)
@@ -258,6 +263,28 @@ static bool has_process(struct resolver *resolver)
     return resolver->pid != 0;
 }
 
+/* ---- does it answer at all? ---- */
+
+static void on_probe_unanswered(void *arg)
+{
+    lose_process(arg, "does not answer");
+}
+
+/* Name servers may be silent for long, and the process is not to blame. But it knows itself what this name means. */
+static void probe_process(struct resolver *resolver)
+{
+    static const char known[] = "localhost";
+    char message[sizeof resolver->last_number + DNS_QUESTION_WIRE_MAX];
+    if (resolver->pid == 0 || timer_is_running(resolver->probe))
+        return;
+    resolver->last_number++;
+    memcpy(message, &resolver->last_number, sizeof resolver->last_number);
+    size_t len = dns_question_encode(known, DNS_A, message + sizeof resolver->last_number);
+    /* Whether it takes the question or not. */
+    (void)tell_process(resolver, RESOLVER_ASK, message, sizeof resolver->last_number + len);
+    timer_start(resolver->probe, resolver->timeout_ms > PROBE_LEAST_MS ? resolver->timeout_ms : PROBE_LEAST_MS);
+}
+
 /* ---- asking ---- */
 
 static void on_deadline(void *arg)
@@ -270,6 +297,7 @@ static void on_deadline(void *arg)
                     "no answers; see verify.resolver in the configuration");
     if (resolver->pid != 0)
         (void)tell_process(resolver, RESOLVER_CANCEL, &question->number, sizeof question->number);
+    probe_process(resolver);
     settle(question, dns_answer_without_records(DNS_TEMPORARY));
 }
 
@@ -409,12 +437,14 @@ struct resolver *resolver_new(struct loop *loop, const struct resolver_settings 
     resolver->pause_ms = PAUSE_FIRST_MS;
     take_settings(resolver, settings);
     resolver->pause = timer_new(loop, on_pause_over, resolver);
+    resolver->probe = timer_new(loop, on_probe_unanswered, resolver);
     resolver->tell = timer_new(loop, on_tell, resolver);
     return resolver;
 }
 
 static void end_process(struct resolver *resolver, int grace_ms)
 {
+    timer_stop(resolver->probe);
     loop_watch_free(&resolver->watch);
     if (resolver->pid != 0)
         child_end(resolver->pid, resolver->socket, grace_ms);
@@ -450,6 +480,7 @@ void resolver_free(struct resolver **resolver)
     while (r->ready != NULL)
         on_tell(r);
     timer_free(&r->pause);
+    timer_free(&r->probe);
     timer_free(&r->tell);
     child_arguments_free(&r->argv);
     free(r->program);

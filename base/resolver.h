@@ -4,7 +4,8 @@
  * anchor) and asks the configured servers, which are expected to be resolvers themselves. It reads what any name server of the
  * world cares to answer, so it is locked in: it can open sockets of the Internet, and no files, and start no programs. The
  * first question starts it, as the user that the daemon is by then. If it dies, what was asked of it is answered DNS_TEMPORARY, as is
- * everything during a short pause; the next question starts another one.
+ * everything during a short pause; the next question starts another one. So too if it hangs: whenever the time of a question is
+ * over, it is asked for something that it knows without asking anybody.
  */
 #pragma once
 #include <stddef.h>

@@ -20,6 +20,8 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 
+enum { PLACES = RESOLVER_ASKED_MAX + 1 }; /* and a probe */
+
 /* A question that libunbound works on. */
 struct asked {
     struct process *process;
@@ -30,7 +32,7 @@ struct asked {
 
 struct process {
     struct ub_ctx *unbound;
-    struct asked asked[RESOLVER_ASKED_MAX];
+    struct asked asked[PLACES];
     struct ipc_message message; /* the last one received */
     char reply[IPC_PAYLOAD_MAX];
 };
@@ -153,7 +155,7 @@ static void take_settings(struct process *process)
 /* The place with this number (0: a free one), or NULL. */
 static struct asked *find_asked(struct process *process, uint32_t number)
 {
-    for (size_t i = 0; i < RESOLVER_ASKED_MAX; i++) {
+    for (size_t i = 0; i < PLACES; i++) {
         if (process->asked[i].number == number)
             return &process->asked[i];
     }

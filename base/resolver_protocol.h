@@ -1,6 +1,6 @@
 /* resolver_protocol.h - what the daemon and the resolver's process say to each other (private to resolver*.c)
  *
- *   daemon -> process   RESOLVER_SETTINGS once, first; RESOLVER_ASK; RESOLVER_CANCEL; closing means: end
+ *   daemon -> process   RESOLVER_SETTINGS once, first; RESOLVER_ASK, at most RESOLVER_ASKED_MAX + 1 at a time; RESOLVER_CANCEL; closing means: end
  *   process -> daemon   RESOLVER_READY when it could make use of the settings, or RESOLVER_FAILED and nothing more; RESOLVER_ANSWER once
  *                       for each question that is not cancelled
  *

@@ -304,6 +304,25 @@ def test_process_that_dies_is_replaced(build, server):
     assert "event=resolver.lost" in resolve.errors
 
 
+def test_process_that_hangs_is_replaced(build, server):
+    """And not one that only waits for a name server."""
+    server.add('example.com TXT "x"')
+    server.behave("silent.example.com", "silent")
+    with resolving(build, server, milliseconds=500) as resolve:
+        assert resolve.records("example.com TXT") == ["x"]
+        first = resolve.child()
+        for i in range(2):
+            assert resolve.outcome(f"{i}.silent.example.com A") == "temporary"
+        assert resolve.records("example.com TXT") == ["x"]
+        assert resolve.child() == first
+        os.kill(first, signal.SIGSTOP)
+        assert resolve.outcome("later.example.com TXT") == "temporary"
+        wait_until("an answer", lambda: resolve.outcome("example.com TXT") == "found", 20)
+        assert resolve.child() != first
+        assert resolve.counts()["losses"] == 1
+    assert 'event=resolver.lost' in resolve.errors and "does not answer" in resolve.errors
+
+
 def test_process_dies_with_who_started_it(build, server):
     resolve = Resolve(build, "-s", server.address)
     server.add('example.com TXT "x"')
