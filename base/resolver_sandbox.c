@@ -1,6 +1,8 @@
 #include "base/resolver_sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -45,10 +47,9 @@ static const int always_allowed[] = {
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(fstat),
     SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
     SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
-    SCMP_SYS(getpeername), SCMP_SYS(shutdown), SCMP_SYS(fcntl), SCMP_SYS(pipe2), SCMP_SYS(eventfd2), SCMP_SYS(poll),
-    SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_create),
-    SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(timerfd_create),
-    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(getpeername), SCMP_SYS(shutdown), SCMP_SYS(pipe2), SCMP_SYS(eventfd2), SCMP_SYS(poll), SCMP_SYS(ppoll),
+    SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_create), SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
     /* memory and threads */
     SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(sysinfo),
     SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
@@ -59,6 +60,24 @@ static const int always_allowed[] = {
     SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group)
 };
 
+/* UDP and TCP: the kernel would load modules for other protocols. */
+static int allow_sockets(scmp_filter_ctx filter)
+{
+    enum { TYPE = 0xf }; /* the rest are flags */
+    static const scmp_datum_t families[] = { AF_INET, AF_INET6 };
+    static const struct {
+        scmp_datum_t type, protocol;
+    } kinds[] = { { SOCK_DGRAM, 0 }, { SOCK_DGRAM, IPPROTO_UDP }, { SOCK_STREAM, 0 }, { SOCK_STREAM, IPPROTO_TCP } };
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < 2 * sizeof kinds / sizeof kinds[0]; i++) {
+        const struct scmp_arg_cmp conditions[] = { SCMP_A0(SCMP_CMP_EQ, families[i % 2]),
+                                                   SCMP_A1(SCMP_CMP_MASKED_EQ, TYPE, kinds[i / 2].type),
+                                                   SCMP_A2(SCMP_CMP_EQ, kinds[i / 2].protocol) };
+        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, conditions);
+    }
+    return error;
+}
+
 /* Allowed when one argument, masked, has a certain value. */
 static int allow_conditionally(scmp_filter_ctx filter)
 {
@@ -67,8 +86,10 @@ static int allow_conditionally(scmp_filter_ctx filter)
         int syscall;
         struct scmp_arg_cmp condition;
     } rules[] = {
-        { SCMP_SYS(socket),     SCMP_A0(SCMP_CMP_EQ, AF_INET) },
-        { SCMP_SYS(socket),     SCMP_A0(SCMP_CMP_EQ, AF_INET6) },
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_GETFL) }, /* others can have the kernel send signals to the daemon */
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_SETFL) },
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_GETFD) },
+        { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_SETFD) },
         { SCMP_SYS(mmap),       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) }, /* no new code */
         { SCMP_SYS(mprotect),   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
         { SCMP_SYS(clone),      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) }, /* threads, no processes */
@@ -92,6 +113,8 @@ static int fill_filter(scmp_filter_ctx filter)
     int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     for (size_t i = 0; error == 0 && i < sizeof always_allowed / sizeof always_allowed[0]; i++)
         error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, always_allowed[i], 0, NULL);
+    if (error == 0)
+        error = allow_sockets(filter);
     return error == 0 ? allow_conditionally(filter) : error;
 }
 
