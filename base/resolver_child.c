@@ -17,6 +17,7 @@
 #include "base/resolver_answer.h"
 #include "base/resolver_protocol.h"
 #include "base/resolver_sandbox.h"
+#include "base/resolver_system.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 
@@ -98,17 +99,22 @@ static int add_server(struct ub_ctx *unbound, const char *server)
     return error;
 }
 
-/* As the C library does: a system that names no server has one itself. */
-static int add_system_servers(struct ub_ctx *unbound)
-{
-    int error = ub_ctx_resolvconf(unbound, NULL);
-    return error == UB_READFILE ? ub_ctx_set_fwd(unbound, "127.0.0.1") : error;
-}
-
 static void must(const char *step, int error)
 {
     if (error != UB_NOERROR)
         fail(step, ub_strerror(error));
+}
+
+static void add_system_server(const char *server, void *ctx)
+{
+    must(server, ub_ctx_set_fwd(ctx, server));
+}
+
+/* As the C library does: a system that names no server has one itself. */
+static void add_system_servers(struct ub_ctx *unbound)
+{
+    if (resolver_system_read("/etc/resolv.conf", add_system_server, unbound) == 0)
+        add_system_server("127.0.0.1", unbound);
 }
 
 static void add_anchors(struct ub_ctx *unbound, const char *path)
@@ -134,7 +140,7 @@ static void apply_settings(struct process *process, const struct resolver_settin
     for (uint32_t i = 0; i < settings->server_count && i < RESOLVER_SERVERS_MAX; i++)
         must(settings->servers[i], add_server(process->unbound, settings->servers[i]));
     if (settings->server_count == 0)
-        must("/etc/resolv.conf", add_system_servers(process->unbound));
+        add_system_servers(process->unbound);
     if (settings->trust_anchor[0] != '\0')
         add_anchors(process->unbound, settings->trust_anchor);
     must("threads", ub_ctx_async(process->unbound, 1));
