@@ -332,9 +332,11 @@ int sender_auth_check(const struct sender_auth_request *request, const struct pu
         check->dkim_count = dkim_verify(check->message, check->author, ask_for_key, check, request->now, check->dkim,
                                         DKIM_VERIFY_SIGNATURES_MAX);
         find_spf_domain(check);
-        if (is_authors_organisation(check, check->spf_domain))
+        check_dmarc(check); /* by signatures alone: SPF may use up all the time there is */
+        if (result_out->dmarc != AUTH_RESULT_PASS && is_authors_organisation(check, check->spf_domain)) {
             check_spf(check);
-        check_dmarc(check);
+            check_dmarc(check);
+        }
         check_arc(check);
         if (!check->is_spf_checked && check->spf_domain[0] && result_out->dmarc == AUTH_RESULT_PASS)
             check_spf(check);
