@@ -461,7 +461,40 @@
     "  PRIMARY KEY (kind, name)"                                                                                       \
     ") STRICT, WITHOUT ROWID;"
 
+/* What was refused before there was an entry for it; see store_refusal.h. */
+#define VERSION_1_REFUSALS                                                                                             \
+    "CREATE TABLE refusal ("                                                                                           \
+    "  id INTEGER PRIMARY KEY,"                                                                                        \
+    "  owner TEXT NOT NULL,"   /* in whose share it counts */                                                          \
+    "  pair INTEGER NOT NULL," /* of what repetitions have in common */                                                \
+    "  first_at INTEGER NOT NULL,"                                                                                     \
+    "  at INTEGER NOT NULL,"                                                                                           \
+    "  count INTEGER NOT NULL,"                                                                                        \
+    "  place TEXT NOT NULL,"                                                                                           \
+    "  session TEXT NOT NULL,"                                                                                         \
+    "  transaction_id TEXT NOT NULL,"                                                                                  \
+    "  client TEXT NOT NULL,"                                                                                          \
+    "  via TEXT NOT NULL,"                                                                                             \
+    "  sender TEXT NOT NULL,"                                                                                          \
+    "  author TEXT NOT NULL,"                                                                                          \
+    "  recipient TEXT NOT NULL,"                                                                                       \
+    "  message_id TEXT NOT NULL,"                                                                                      \
+    "  size INTEGER NOT NULL,"                                                                                         \
+    "  code INTEGER NOT NULL,"                                                                                         \
+    "  reply TEXT NOT NULL,"                                                                                           \
+    "  reason TEXT NOT NULL,"                                                                                          \
+    "  proof TEXT NOT NULL,"                                                                                           \
+    "  inbound_id INTEGER NOT NULL,"                                                                                   \
+    "  whose TEXT AS (lower(CASE author WHEN '' THEN sender ELSE author END))"                                         \
+    ") STRICT;"                                                                                                        \
+    "CREATE INDEX refusal_at ON refusal (at);"                                                                         \
+    "CREATE INDEX refusal_owner ON refusal (owner, at);"                                                               \
+    "CREATE INDEX refusal_pair ON refusal (pair, at);"                                                                 \
+    "CREATE INDEX refusal_session ON refusal (session, at) WHERE session <> '';"                                       \
+    "CREATE INDEX refusal_message ON refusal (message_id, at) WHERE message_id <> '';"                                 \
+    "CREATE INDEX refusal_whose ON refusal (whose, at) WHERE whose <> '';"
+
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
     VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_HELD VERSION_1_MEMORY
-        VERSION_1_AUDIT VERSION_1_ADMINS VERSION_1_BUCKETS "PRAGMA user_version = 1;",
+        VERSION_1_AUDIT VERSION_1_ADMINS VERSION_1_BUCKETS VERSION_1_REFUSALS "PRAGMA user_version = 1;",
 };
