@@ -93,7 +93,7 @@ static bool tell_refusal(struct smtp_session *session)
     chunk->refusal = NULL;
     if (chunk->is_bad)
         return smtp_session_reply_bad(session, reply.code, reply.enhanced, reply.text);
-    smtp_session_write(session, &reply);
+    smtp_session_answer(session, &reply);
     return true;
 }
 
@@ -127,7 +127,7 @@ bool smtp_cmd_finish_bdat(struct smtp_session *session)
         reply = smtp_reply_make(250, "2.0.0", "%" PRId64 " octets received", chunk->size);
         smtp_limits_chunk_taken(session, chunk->size);
     }
-    smtp_session_write(session, &reply);
+    smtp_session_answer(session, &reply);
     go_on(session);
     return true;
 }

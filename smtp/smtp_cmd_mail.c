@@ -32,16 +32,18 @@ bool smtp_cmd_mail(struct smtp_session *session, const struct smtp_command *comm
     if (smtp_address_is_utf8(&sender) && !params.is_smtputf8)
         return reply_not_ascii(session);
     if (message_max > 0 && params.size > message_max) {
-        smtp_session_reply(session, 552, "5.3.4", "Message is larger than %lld octets", (long long)message_max);
+        reply = smtp_reply_make(552, "5.3.4", "Message is larger than %lld octets", (long long)message_max);
+        smtp_session_refuse(session, &reply, &sender, NULL);
         return true;
     }
     if (session->listener->is_busy) {
-        smtp_session_reply(session, 452, "4.3.1", "Too busy for new messages, try again later");
+        reply = smtp_reply_make(452, "4.3.1", "Too busy for new messages, try again later");
+        smtp_session_refuse(session, &reply, &sender, NULL);
         return true;
     }
     reply = smtp_limits_on_mail(session);
     if (reply.code != 0) {
-        smtp_session_write(session, &reply);
+        smtp_session_refuse(session, &reply, &sender, NULL);
         return reply.code != 421;
     }
     smtp_transaction_ask_mail(smtp_transaction_begin(session, &sender, &params));
@@ -76,12 +78,13 @@ bool smtp_cmd_rcpt(struct smtp_session *session, const struct smtp_command *comm
     if (smtp_address_is_utf8(&recipient) && !transaction->params.is_smtputf8)
         return reply_not_ascii(session);
     if (!smtp_transaction_has_room(transaction, &params)) {
-        smtp_session_reply(session, 452, "4.5.3", "Too many recipients");
+        reply = smtp_reply_make(452, "4.5.3", "Too many recipients");
+        smtp_session_refuse(session, &reply, NULL, &recipient);
         return true;
     }
     reply = smtp_limits_on_recipient(session);
     if (reply.code != 0) {
-        smtp_session_write(session, &reply);
+        smtp_session_refuse(session, &reply, NULL, &recipient);
         return true;
     }
     smtp_transaction_ask_recipient(transaction, &recipient, &params);
@@ -106,12 +109,12 @@ bool smtp_cmd_data(struct smtp_session *session, const struct smtp_command *comm
     }
     if (transaction->recipient_count == 0) {
         struct smtp_reply reply = smtp_cmd_no_recipients(session);
-        smtp_session_write(session, &reply);
+        smtp_session_answer(session, &reply);
         return true;
     }
     struct smtp_reply reply = smtp_limits_on_content(session);
     if (reply.code != 0) {
-        smtp_session_write(session, &reply);
+        smtp_session_answer(session, &reply);
         return true;
     }
     smtp_session_reply(session, 354, "", "End data with <CR><LF>.<CR><LF>");

@@ -86,7 +86,7 @@ bool smtp_cmd_xclient(struct smtp_session *session, const struct smtp_command *c
         write_client(session, &told, client);
     struct smtp_reply refusal = smtp_listener_readmit(session->listener, session, client);
     if (refusal.code != 0) {
-        smtp_session_write(session, &refusal);
+        smtp_session_answer(session, &refusal);
         return false;
     }
     if (!session->teller)

@@ -102,12 +102,13 @@ bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *comma
     const struct rule *rule = find_rule(session, command->verb, command->verb_len);
     if (!rule)
         return smtp_session_reply_bad(session, 500, "5.5.1", "Command not recognised");
+    session->verb = rule->verb;
     struct smtp_reply refusal = judge_moment(session, rule);
     if (refusal.code == 0)
         return rule->run(session, command);
     if (rule->run == smtp_cmd_bdat)
         return smtp_cmd_refuse_bdat(session, command, &refusal);
-    smtp_session_write(session, &refusal);
+    smtp_session_answer(session, &refusal);
     return true;
 }
 

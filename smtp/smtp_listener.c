@@ -141,12 +141,33 @@ static void ignore_end(struct stream *stream, enum stream_end why, const char *d
 /* For a stream that is let go in the turn in which it was made. */
 static const struct stream_callbacks deaf = { .on_input = ignore_stream, .on_end = ignore_end };
 
-static void turn_away(struct stream *stream, const char *peer, const struct smtp_reply *reply)
+/* Who never got as far as a session. */
+static void note_refusal(const struct smtp_listener *listener, const char *peer, const struct smtp_reply *reply)
+{
+    const struct smtp_listener_settings *settings = &listener->settings;
+    if (!settings->callbacks->on_refused)
+        return;
+    char *address = smtp_access_address_of_peer(peer);
+    const struct smtp_session_facts facts = { .listener = settings->name,
+                                              .session_id = "",
+                                              .peer = peer,
+                                              .peer_address = address,
+                                              .client = peer,
+                                              .client_address = address,
+                                              .protocol = settings->lmtp ? "LMTP" : "SMTP" };
+    const struct smtp_refusal refusal = { .place = SMTP_REFUSED_CONNECTION, .session = &facts, .reply = reply };
+    settings->callbacks->on_refused(&refusal, settings->ctx);
+    free(address);
+}
+
+static void turn_away(const struct smtp_listener *listener, struct stream *stream, const char *peer,
+                      const struct smtp_reply *reply)
 {
     struct strbuf out;
     strbuf_init(&out, 2 * SMTP_REPLY_TEXT_MAX);
     smtp_reply_compose(reply, &out);
     log_info("smtp.turned_away", "peer=%s code=%d text=%s", peer, reply->code, reply->text);
+    note_refusal(listener, peer, reply);
     stream_write(stream, out.data, out.len);
     stream_close_after_output(&stream);
     strbuf_free(&out);
@@ -176,10 +197,11 @@ static struct arrival judge_arrival(struct smtp_listener *listener, const char *
     return arrival;
 }
 
-static void begin(const struct arrival *arrival, const char *peer, struct stream *stream, bool is_tls)
+static void begin(const struct smtp_listener *listener, const struct arrival *arrival, const char *peer,
+                  struct stream *stream, bool is_tls)
 {
     if (!arrival->session)
-        turn_away(stream, peer, &arrival->refusal);
+        turn_away(listener, stream, peer, &arrival->refusal);
     else if (arrival->is_proxied)
         smtp_session_begin_proxied(arrival->session, stream);
     else
@@ -193,7 +215,7 @@ void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *
     bool is_header_first = arrival.session && arrival.is_proxied;
     bool is_tls = settings->tls_policy == SMTP_TLS_IMPLICIT && !is_header_first;
     struct tls_context *tls = is_tls ? settings->tls : NULL;
-    begin(&arrival, peer, stream_new_accepted(settings->loop, &arrival.stream, fd, tls), tls != NULL);
+    begin(listener, &arrival, peer, stream_new_accepted(settings->loop, &arrival.stream, fd, tls), tls != NULL);
 }
 
 void smtp_listener_adopt_pair(struct smtp_listener *listener, const char *peer, const struct stream_settings *client,
@@ -202,7 +224,7 @@ void smtp_listener_adopt_pair(struct smtp_listener *listener, const char *peer, 
     struct arrival arrival = judge_arrival(listener, peer);
     struct stream *server;
     stream_new_pair(listener->settings.loop, &arrival.stream, client, &server, client_out);
-    begin(&arrival, peer, server, false);
+    begin(listener, &arrival, peer, server, false);
 }
 
 static void on_accept(int fd, const char *peer, void *arg)

@@ -31,7 +31,23 @@ struct stream;
 struct tls_context;
 struct smtp_listener;
 struct smtp_origin;
+struct smtp_session_facts;
 struct smtp_transaction;
+
+/* What was refused by the session itself, without a question; see on_refused. */
+enum smtp_refused_place {
+    SMTP_REFUSED_CONNECTION, /* before a command could come */
+    SMTP_REFUSED_COMMAND,
+    SMTP_REFUSED_CONTENT, /* what came after DATA, or a chunk */
+};
+struct smtp_refusal {
+    enum smtp_refused_place place;
+    const struct smtp_session_facts *session;      /* session_id "": was turned away before there was one */
+    const struct smtp_transaction *transaction;    /* NULL: none */
+    const char *command;                           /* its verb, of those we know; NULL */
+    const struct smtp_address *sender, *recipient; /* of MAIL, RCPT; NULL: not known, or the transaction knows */
+    const struct smtp_reply *reply;                /* 4xx or 5xx */
+};
 
 enum smtp_tls_policy { SMTP_TLS_NONE, SMTP_TLS_MAY, SMTP_TLS_REQUIRE, SMTP_TLS_IMPLICIT };
 
@@ -48,6 +64,9 @@ struct smtp_server_callbacks {
      * forget it. Comes for every transaction whose on_message was not asked. Not called while a question is open, nor
      * after on_message; never from inside an answer. May be NULL. */
     void (*on_abandoned)(struct smtp_transaction *transaction, void *ctx);
+    /* For the record: a connection, command or content was refused for what the protocol or a limit says. Nothing is asked, and
+     * nothing may be done to the session. May be NULL. */
+    void (*on_refused)(const struct smtp_refusal *refusal, void *ctx);
 };
 
 struct smtp_listener_settings {

@@ -118,6 +118,46 @@ void smtp_session_write(struct smtp_session *session, const struct smtp_reply *r
         smtp_session_flush(session);
 }
 
+static void tell_owner(struct smtp_session *session, const struct smtp_reply *reply, const struct smtp_address *sender,
+                       const struct smtp_address *recipient)
+{
+    static const enum smtp_refused_place places[] = {
+        [SMTP_SESSION_PROXY] = SMTP_REFUSED_CONNECTION,   [SMTP_SESSION_HANDSHAKE] = SMTP_REFUSED_CONNECTION,
+        [SMTP_SESSION_WAITING] = SMTP_REFUSED_CONNECTION, [SMTP_SESSION_START] = SMTP_REFUSED_COMMAND,
+        [SMTP_SESSION_READY] = SMTP_REFUSED_COMMAND,      [SMTP_SESSION_ENVELOPE] = SMTP_REFUSED_COMMAND,
+        [SMTP_SESSION_ASKING] = SMTP_REFUSED_COMMAND,     [SMTP_SESSION_DATA] = SMTP_REFUSED_CONTENT,
+        [SMTP_SESSION_CHUNK] = SMTP_REFUSED_CONTENT,      [SMTP_SESSION_CHUNKED] = SMTP_REFUSED_COMMAND,
+        [SMTP_SESSION_GONE] = SMTP_REFUSED_COMMAND,
+    };
+    if (!session->callbacks->on_refused || reply->code < 400 || session->state == SMTP_SESSION_GONE)
+        return;
+    const struct smtp_refusal refusal = { .place = places[session->state],
+                                          .session = &session->facts,
+                                          .transaction = session->transaction,
+                                          .command = session->verb,
+                                          .sender = sender,
+                                          .recipient = recipient,
+                                          .reply = reply };
+    session->callbacks->on_refused(&refusal, session->ctx);
+}
+
+void smtp_session_note_refusal(struct smtp_session *session, const struct smtp_reply *reply)
+{
+    tell_owner(session, reply, NULL, NULL);
+}
+
+void smtp_session_refuse(struct smtp_session *session, const struct smtp_reply *reply,
+                         const struct smtp_address *sender, const struct smtp_address *recipient)
+{
+    tell_owner(session, reply, sender, recipient);
+    smtp_session_write(session, reply);
+}
+
+void smtp_session_answer(struct smtp_session *session, const struct smtp_reply *reply)
+{
+    smtp_session_refuse(session, reply, NULL, NULL);
+}
+
 void smtp_session_reply_lines(struct smtp_session *session, int code, const char *enhanced, const char *const *lines,
                               size_t count)
 {
@@ -134,7 +174,7 @@ void smtp_session_reply(struct smtp_session *session, int code, const char *enha
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     struct smtp_reply reply = smtp_reply_make(code, enhanced, "%s", text);
-    smtp_session_write(session, &reply);
+    smtp_session_answer(session, &reply);
 }
 
 bool smtp_session_reply_bad(struct smtp_session *session, int code, const char *enhanced, const char *text)
@@ -266,7 +306,7 @@ static enum step step_command(struct smtp_session *session)
     bool goes_on;
     struct smtp_reply refusal = smtp_limits_on_command(session);
     if (refusal.code != 0) {
-        smtp_session_write(session, &refusal);
+        smtp_session_answer(session, &refusal);
         return STEP_CLOSE;
     }
     if (!had_crlf)
@@ -275,6 +315,7 @@ static enum step step_command(struct smtp_session *session)
         goes_on = smtp_session_reply_bad(session, 500, "5.5.2", "Not a command");
     else
         goes_on = smtp_cmd_run(session, &command);
+    session->verb = NULL;
     return goes_on ? STEP_DONE : STEP_CLOSE;
 }
 

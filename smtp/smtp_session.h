@@ -124,6 +124,7 @@ struct smtp_session {
     char *helo;                      /* NULL before EHLO */
     char *listener_name;
     unsigned long transaction_number; /* of the newest, for its id */
+    const char *verb;                 /* of the command that is being run; NULL: none, or an unknown one */
     bool is_lmtp;
     bool is_extended; /* EHLO or LHLO, not HELO */
     bool needs_tls;   /* implicit TLS, as soon as the header of SMTP_SESSION_PROXY has come */
@@ -165,7 +166,14 @@ void smtp_session_reply(struct smtp_session *session, int code, const char *enha
 /* Replies to a command that was none; counts it. false when there were too many: close. */
 bool smtp_session_reply_bad(struct smtp_session *session, int code, const char *enhanced, const char *text)
     __attribute__((warn_unused_result));
-void smtp_session_write(struct smtp_session *session, const struct smtp_reply *reply);
+void smtp_session_write(struct smtp_session *session, const struct smtp_reply *reply); /* the owner's */
+/* A reply of the session itself: what it refuses the owner hears of (on_refused). */
+void smtp_session_answer(struct smtp_session *session, const struct smtp_reply *reply);
+/* The same, of a command that names somebody, whom the transaction does not know; NULL. */
+void smtp_session_refuse(struct smtp_session *session, const struct smtp_reply *reply,
+                         const struct smtp_address *sender, const struct smtp_address *recipient);
+/* Without writing it. */
+void smtp_session_note_refusal(struct smtp_session *session, const struct smtp_reply *reply);
 void smtp_session_reply_lines(struct smtp_session *session, int code, const char *enhanced, const char *const *lines,
                               size_t count);
 void smtp_session_flush(struct smtp_session *session);

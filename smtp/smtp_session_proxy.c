@@ -45,6 +45,7 @@ int smtp_session_read_proxy(struct smtp_session *session)
         client = session->peer;
     struct smtp_reply refusal = smtp_listener_readmit(session->listener, session, client);
     if (refusal.code != 0) {
+        smtp_session_note_refusal(session, &refusal);
         if (!session->needs_tls)
             smtp_session_write(session, &refusal);
         return -1;

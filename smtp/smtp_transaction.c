@@ -374,6 +374,7 @@ void smtp_transaction_close_content(struct smtp_transaction *transaction)
     size_t count = session->is_lmtp ? transaction->recipient_count : 1;
     for (size_t i = 0; i < count; i++)
         smtp_session_write(session, &reply);
+    smtp_session_note_refusal(session, &reply);
     log_refused(transaction, "content", NULL, &reply);
     smtp_session_set_state(session, SMTP_SESSION_READY);
     smtp_transaction_abandon(session);

@@ -113,7 +113,7 @@ struct scene *scene_new(const struct scene_settings *settings)
     scene->clock = clock_new_fake(1000, 1700000000000);
     scene->loop = loop_new(scene->clock);
     scene->is_slow = settings->is_slow;
-    scene->callbacks = (struct smtp_server_callbacks){ on_mail, on_recipient, on_message, on_abandoned };
+    scene->callbacks = (struct smtp_server_callbacks){ on_mail, on_recipient, on_message, on_abandoned, NULL };
     strbuf_init(&scene->received, TEXT_MAX);
     strbuf_init(&scene->content, TEXT_MAX);
     struct smtp_listener_settings listener = {

@@ -736,7 +736,7 @@ static void run_script(const char *name, bool is_bytewise)
     play->loop = loop_new(play->clock);
     play->budget = smtp_budget_new(TEXT_MAX);
     play->guessing = smtp_guessing_new(play->loop, 0);
-    play->callbacks = (struct smtp_server_callbacks){ on_mail, on_recipient, on_message, on_abandoned };
+    play->callbacks = (struct smtp_server_callbacks){ on_mail, on_recipient, on_message, on_abandoned, NULL };
     snprintf(play->hostname, sizeof play->hostname, "gw.example.org");
     snprintf(play->spool_dir, sizeof play->spool_dir, "/tmp");
     play->settings = (struct smtp_listener_settings){

@@ -213,8 +213,8 @@ static void swallow(enum log_level level, const char *line, void *ctx)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct smtp_server_callbacks owner = { on_mail, on_recipient, on_message, on_abandoned };
-    static const struct smtp_server_callbacks indifferent = { NULL, on_recipient, on_message, on_abandoned };
+    static const struct smtp_server_callbacks owner = { on_mail, on_recipient, on_message, on_abandoned, NULL };
+    static const struct smtp_server_callbacks indifferent = { NULL, on_recipient, on_message, on_abandoned, NULL };
     static const struct stream_callbacks client_callbacks = { .on_input = on_input, .on_end = on_end };
     static const char *const peers[] = { "192.0.2.1", NULL };
     if (size == 0 || size > 8000)

@@ -98,7 +98,7 @@ static void on_abandoned(struct smtp_transaction *transaction, void *ctx)
     free_if(ctx, "abandoned", false);
 }
 
-static const struct smtp_server_callbacks owner = { on_mail, on_recipient, on_message, on_abandoned };
+static const struct smtp_server_callbacks owner = { on_mail, on_recipient, on_message, on_abandoned, NULL };
 
 /* --- the client --- */
 
