@@ -65,6 +65,7 @@ static void add_numbers(struct admin_output *out, const struct gateway_status *s
     admin_output_int(out, "store_commits", (int64_t)status->commits);
     admin_output_int(out, "store_largest_batch", status->largest_batch);
     admin_output_int(out, "store_longest_commit_us", status->longest_commit_us);
+    admin_output_int(out, "refusals_left_out", (int64_t)status->refusals_left_out);
     admin_output_int(out, "session_memory", status->session_memory);
     admin_output_int(out, "session_memory_max", status->session_memory_max);
     admin_output_int(out, "guesses", (int64_t)status->guessing.guesses);

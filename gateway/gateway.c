@@ -28,6 +28,7 @@
 #include "gateway/peers.h"
 #include "gateway/poster.h"
 #include "gateway/postfix.h"
+#include "gateway/refusals.h"
 #include "gateway/relay.h"
 #include "gateway/report.h"
 #include "gateway/returns.h"
@@ -315,6 +316,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
         return NULL;
     }
     gateway->parts.hold = hold_new(&gateway->parts, &hold_callbacks, gateway);
+    gateway->parts.refusals = refusals_new(&gateway->parts);
     gateway->inbound = inbound_new(&gateway->parts, mail_accepted, correspondent_met, gateway);
     gateway->budget = smtp_budget_new(config->session_memory);
     gateway->guessing = smtp_guessing_new(gateway->parts.loop, config->limits.guesses);
@@ -555,6 +557,7 @@ void gateway_free(struct gateway **gateway_in)
     postfix_free(&gateway->postfix);
     if (gateway->link)
         silo_link_quit(gateway->link);
+    refusals_flush(gateway->parts.refusals);
     if (gateway->parts.store)
         store_close(&gateway->parts.store);
     convert_free(&gateway->parts.convert);
@@ -571,6 +574,7 @@ void gateway_free(struct gateway **gateway_in)
     inbound_free(&gateway->inbound);
     hold_free(&gateway->parts.hold);
     reporter_free(&gateway->parts.reporter);
+    refusals_free(&gateway->parts.refusals);
     signed_id_free(&gateway->parts.ids);
     signer_free(&gateway->parts.signer);
     loop_signal_free(&gateway->on_hup);
@@ -703,6 +707,7 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
         .out_under_way = relay_under_way(gateway->relay),
         .session_memory = smtp_budget_held(gateway->budget),
         .session_memory_max = smtp_budget_max(gateway->budget),
+        .refusals_left_out = refusals_left_out(gateway->parts.refusals),
         .busy = gateway->busy_reason != NULL,
         .busy_reason = gateway->busy_reason ? gateway->busy_reason : "",
     };

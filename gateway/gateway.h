@@ -47,6 +47,7 @@ struct gateway_status {
     uint64_t posted, delivered, worker_crashes, operations, commits;
     unsigned largest_batch, convert_waiting, in_under_way, out_under_way;
     int64_t longest_commit_us;
+    uint64_t refusals_left_out;                 /* refused mail of which nothing was noted */
     int64_t session_memory, session_memory_max; /* bytes */
     bool busy;
     const char *busy_reason; /* "" */

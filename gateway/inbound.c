@@ -7,6 +7,7 @@
 #include "gateway/inbound_internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,15 +17,14 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/spool.h"
-#include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/hold.h"
 #include "gateway/parts.h"
 #include "gateway/queue.h"
 #include "gateway/recipient.h"
+#include "gateway/refusals.h"
 #include "mapping/store_draft.h"
-#include "smtp/smtp_origin.h"
 #include "smtp/smtp_params.h"
 
 enum { DIGEST_ASIDE = 16 * 1024 };
@@ -64,7 +64,9 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
         verdict.decision = POLICY_DEFER;
         verdict.reply =
             smtp_reply_make(452, "4.5.3", "a return address is the only recipient of a message; send it again");
+        snprintf(verdict.reason, sizeof verdict.reason, "the transaction has a return address and another recipient");
     }
+    inbound_note_recipient(inbound, transaction, index, &verdict);
     if (verdict.decision == POLICY_REJECT)
         inbound->statistics.rejected++;
     else if (verdict.decision == POLICY_DEFER)
@@ -107,12 +109,16 @@ static void scan_header(struct mail *mail)
 
 /* Answering. */
 
+static const struct smtp_reply local_error = { .code = 451,
+                                               .enhanced = "4.3.0",
+                                               .text = "local error, please try again later" };
+
 static struct smtp_reply reply_for(const struct mail *mail, const struct mail_recipient *recipient, int result)
 {
     if (!inbound_is_taken(recipient))
         return recipient->verdict.reply;
     if (result != 1)
-        return smtp_reply_make(451, "4.3.0", "local error, please try again later");
+        return local_error;
     char id[24];
     const char *part = mail->is_split ? ", but not for all recipients" : "";
     int64_t own = recipient->hold ? recipient->held_id : mail->id;
@@ -180,6 +186,10 @@ static void refuse(struct mail *mail)
         if (inbound_is_taken(&mail->recipients[i]) || !mail->lmtp)
             mail->recipients[i].verdict = shared;
     mail->is_split = false;
+    if (mail->lmtp)
+        inbound_note_refused(mail);
+    else
+        inbound_note_refused_for_all(mail, &shared.reply, shared.reason);
     log_mail(mail, 1);
     answer(mail, 1);
     if (mail->recipients[first].verdict.decision == POLICY_DEFER)
@@ -206,6 +216,10 @@ static void stored(int result, void *arg)
         refuse(mail);
         return;
     }
+    if (result == 1)
+        inbound_note_refused(mail); /* of the others */
+    else
+        inbound_note_refused_for_all(mail, &local_error, "it could not be stored; the daemon's log says why");
     log_mail(mail, result);
     answer(mail, result);
     bool is_held = result == 1 && is_any_held(mail);
@@ -293,25 +307,6 @@ void inbound_keep(struct mail *mail)
         store_submit_repeatable(parts->store, inbound_store_mail, stored, mail);
 }
 
-/* From whom the mail server in front has it; NULL: it has not said. */
-static void describe_origin(const struct smtp_origin *origin, struct strbuf *out)
-{
-    if (!origin)
-        return;
-    const char *const texts[][2] = {
-        { "name ", origin->name },     { "address ", origin->address }, { "port ", origin->port },
-        { "HELO ", origin->helo },     { "with ", origin->protocol },   { "id there ", origin->ident },
-        { "source ", origin->source },
-    };
-    const char *separator = ", which says of its client: ";
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (texts[i][1][0] == '\0')
-            continue;
-        strbuf_add_fmt(out, "%s%s%s", separator, texts[i][0], texts[i][1]);
-        separator = ", ";
-    }
-}
-
 static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *transaction)
 {
     struct mail *mail = xcalloc(1, sizeof *mail);
@@ -344,16 +339,7 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
         mail->recipients[i].orcpt = smtp_transaction_orcpt(transaction, i);
     }
 
-    const struct smtp_session_facts *session = smtp_transaction_session(transaction);
-    struct strbuf text;
-    strbuf_init(&text, 3000);
-    bool is_proxied = strcmp(session->client, session->peer) != 0;
-    strbuf_add_fmt(&text, "from %s (%s)%s%s by listener %s with %s%s%s id %s", session->client,
-                   session->helo ? session->helo : "-", is_proxied ? " through " : "", is_proxied ? session->peer : "",
-                   session->listener, session->protocol, session->tls_version ? ", " : "",
-                   session->tls_version ? session->tls_version : "", smtp_transaction_id(transaction));
-    describe_origin(session->origin, &text);
-    mail->session = strbuf_detach(&text);
+    mail->session = refusals_describe_session(smtp_transaction_session(transaction), smtp_transaction_id(transaction));
     return mail;
 }
 
@@ -393,7 +379,15 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
         inbound_look(mail);
 }
 
-const struct smtp_server_callbacks inbound_callbacks = { .on_recipient = on_recipient, .on_message = on_message };
+static void on_refused(const struct smtp_refusal *refusal, void *ctx)
+{
+    const struct inbound *inbound = ctx;
+    refusals_note_own(inbound->parts->refusals, refusal);
+}
+
+const struct smtp_server_callbacks inbound_callbacks = { .on_recipient = on_recipient,
+                                                         .on_message = on_message,
+                                                         .on_refused = on_refused };
 
 struct inbound *inbound_new(const struct parts *parts, void (*on_accepted)(void *ctx), void (*on_met)(void *ctx),
                             void *ctx)

@@ -6,6 +6,7 @@
  *   inbound_look.c     what files it carries, when a mapping does not let every file in
  *   inbound_hold.c     what is to be held is sealed before
  *   inbound_quota.c    allowances (quota.h)
+ *   inbound_refused.c  what is known of what is refused is noted (refusals.h)
  *   inbound_store.c    the store operation: repetitions, daily limits, the entry, a report about refusals
  */
 #pragma once
@@ -161,6 +162,12 @@ int inbound_hold_judge_limits(struct store_db *db, const struct mail *mail, stru
     __attribute__((warn_unused_result));
 int inbound_hold_store(struct store_db *db, struct mail *mail, struct mail_recipient *recipient, const char *references)
     __attribute__((warn_unused_result));
+
+/* Notes why it is refused: a recipient, at RCPT; those who do not get it, at the end; or it as a whole, for SMTP's one reply. */
+void inbound_note_recipient(struct inbound *inbound, const struct smtp_transaction *transaction, size_t index,
+                            const struct policy_verdict *verdict);
+void inbound_note_refused(const struct mail *mail);
+void inbound_note_refused_for_all(const struct mail *mail, const struct smtp_reply *reply, const char *reason);
 
 /* In the operation that accepts it: takes what it needs of allowances, for those for whom it is new. 1 taken, for as many as
  * *fresh then says (with LMTP the others are refused, maybe all); 0: refused for all, nothing is taken; -1 error. */

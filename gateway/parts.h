@@ -12,6 +12,7 @@ struct config;
 struct convert;
 struct hold;
 struct loop;
+struct refusals;
 struct reporter;
 struct resolver;
 struct signed_id;
@@ -30,7 +31,8 @@ struct parts {
     struct background *digester;   /* only computes, so that nobody waits for a disk here */
     struct resolver *resolver;     /* asks DNS */
     struct reporter *reporter;
-    struct hold *hold;     /* mail that awaits an approval; NULL: none can be kept */
-    struct signed_id *ids; /* that go out and come back */
-    struct signer *signer; /* of our mail */
+    struct refusals *refusals; /* what is turned away is noted here */
+    struct hold *hold;         /* mail that awaits an approval; NULL: none can be kept */
+    struct signed_id *ids;     /* that go out and come back */
+    struct signer *signer;     /* of our mail */
 };

@@ -53,6 +53,19 @@ static struct policy_verdict judge_return(const struct policy_recipient_facts *f
     return policy_accept_because("it is a return address of ours");
 }
 
+/* Whoever asks is told no more than of a recipient who is closed to them alone. */
+static struct policy_verdict judge_closed(const struct policy_recipient_facts *facts)
+{
+    struct smtp_reply reply =
+        facts->sender
+            ? smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>", facts->sender, facts->recipient)
+            : smtp_reply_make(550, "5.7.1", "nobody may write to <%s>", facts->recipient);
+    struct policy_verdict verdict = policy_verdict_make(POLICY_REJECT, reply);
+    snprintf(verdict.reason, sizeof verdict.reason,
+             "no mapping lets anybody write to <%s>: there is none that is approved", facts->recipient);
+    return verdict;
+}
+
 struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts *facts)
 {
     if (facts->database_failed)
@@ -70,13 +83,8 @@ struct policy_verdict policy_judge_recipient(const struct policy_recipient_facts
             POLICY_REJECT,
             smtp_reply_make(550, "5.7.1", "<%s>: bounces are accepted for our own mail only", facts->recipient));
     bool is_open = facts->any_inbound_mapping || (facts->holds_unknown && !facts->is_group);
-    if (!is_open && !facts->sender)
-        return policy_verdict_make(POLICY_REJECT,
-                                   smtp_reply_make(550, "5.7.1", "nobody may write to <%s>", facts->recipient));
     if (!is_open)
-        return policy_verdict_make(
-            POLICY_REJECT,
-            smtp_reply_make(550, "5.7.1", "<%s> is not authorised to write to <%s>", facts->sender, facts->recipient));
+        return judge_closed(facts);
     if (!facts->is_reachable)
         return policy_verdict_make(POLICY_DEFER,
                                    smtp_reply_make(450, "4.2.1", "<%s> %s, please try again later", facts->recipient,

@@ -1,6 +1,7 @@
 /* postfix_policy.c - see postfix_policy.h */
 #include "gateway/postfix_policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "gateway/parts.h"
 #include "gateway/postfix_request.h"
 #include "gateway/recipient.h"
+#include "gateway/refusals.h"
 #include "mapping/store_mapping.h"
 #include "mapping/subject.h"
 
@@ -166,6 +168,22 @@ static void add_clean(struct strbuf *out, const char *text)
         strbuf_add_char(out, (unsigned char)*text < ' ' || *text == 0x7F ? '?' : *text);
 }
 
+static void note(const struct parts *parts, const struct postfix_request *request, const struct policy_verdict *verdict)
+{
+    char reply[SMTP_REPLY_TEXT_MAX + 32];
+    snprintf(reply, sizeof reply, "%d %s %s", verdict->reply.code, verdict->reply.enhanced, verdict->reply.text);
+    const struct store_refusal facts = {
+        .place = "postfix",
+        .sender = request->sender[0] ? request->sender : "<>",
+        .recipient = request->recipient,
+        .size = strtoll(request->size, NULL, 10),
+        .code = verdict->reply.code,
+        .reply = reply,
+        .reason = verdict->reason,
+    };
+    refusals_note_asked(parts->refusals, request->client, &facts);
+}
+
 enum postfix_policy_result postfix_policy_answer(const struct parts *parts, const struct postfix_request *request,
                                                  struct strbuf *out)
 {
@@ -179,6 +197,7 @@ enum postfix_policy_result postfix_policy_answer(const struct parts *parts, cons
     strbuf_add_fmt(out, "action=%d %s ", verdict.reply.code, verdict.reply.enhanced);
     add_clean(out, verdict.reply.text);
     strbuf_add_str(out, "\n\n");
+    note(parts, request, &verdict);
     log_info("postfix.refused", "sender=%s recipient=%s code=%d reply=%s", request->sender, request->recipient,
              verdict.reply.code, verdict.reply.text);
     return verdict.decision == POLICY_REJECT ? POSTFIX_POLICY_REFUSED : POSTFIX_POLICY_DEFERRED;

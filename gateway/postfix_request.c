@@ -12,6 +12,7 @@ static const struct field {
     { "protocol_state", offsetof(struct postfix_request, protocol_state), POSTFIX_REQUEST_WORD_MAX + 1 },
     { "sender", offsetof(struct postfix_request, sender), POSTFIX_REQUEST_ADDRESS_MAX + 1 },
     { "recipient", offsetof(struct postfix_request, recipient), POSTFIX_REQUEST_ADDRESS_MAX + 1 },
+    { "client_address", offsetof(struct postfix_request, client), POSTFIX_REQUEST_WORD_MAX + 1 },
     { "size", offsetof(struct postfix_request, size), POSTFIX_REQUEST_WORD_MAX + 1 },
 };
 

@@ -27,7 +27,8 @@ struct postfix_request {
     char protocol_state[POSTFIX_REQUEST_WORD_MAX + 1]; /* "RCPT" */
     char sender[POSTFIX_REQUEST_ADDRESS_MAX + 1];      /* without quotes around the local part */
     char recipient[POSTFIX_REQUEST_ADDRESS_MAX + 1];
-    char size[POSTFIX_REQUEST_WORD_MAX + 1]; /* octets, as the client has declared */
+    char client[POSTFIX_REQUEST_WORD_MAX + 1]; /* whose address it has from whoever has connected to Postfix */
+    char size[POSTFIX_REQUEST_WORD_MAX + 1];   /* octets, as the client has declared */
     unsigned lines;
     size_t line_len;
     char line[POSTFIX_REQUEST_LINE_MAX + 1];

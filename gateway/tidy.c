@@ -10,6 +10,7 @@
 #include "mapping/store_forward.h"
 #include "mapping/store_named.h"
 #include "mapping/store_queue.h"
+#include "mapping/store_refusal.h"
 
 enum {
     CLOCK_TOLERANCE_MS = 2 * 60 * 1000,
@@ -42,7 +43,7 @@ static int run(struct store_db *db, void *arg)
     const struct tidying *tidying = arg;
     if (bring_forward(db, tidying) < 0 || quota_tidy(db, &tidying->rates, tidying->now) < 0 ||
         store_forward_expire(db, tidying->now - files_awaited_ms) < 0 ||
-        store_excerpt_expire(db, tidying->excerpts_before) < 0)
+        store_excerpt_expire(db, tidying->excerpts_before) < 0 || store_refusal_tidy(db, tidying->now) < 0)
         return -1;
     return store_seen_expire(db, tidying->now - seen_tmtp_ms, SEEN_BATCH);
 }
