@@ -78,7 +78,7 @@ static const struct command {
       "audit list [--since DATE|DURATION] [--object OBJECT] [--actor PART] [--limit N]", admin_audit_list },
     { "audit", "verify", 0, 0, " --head ", "audit verify [--head ID:HASH]", admin_audit_verify },
     { "audit", "head", 0, 0, "", "audit head", admin_audit_head },
-    { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID", admin_why },
+    { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID | SESSION-ID | ADDRESS", admin_why },
     { "stop", NULL, 0, 0, "", "stop", admin_stop },
     { "reload", NULL, 0, 0, "", "reload", admin_reload },
     { "version", NULL, 0, 0, "", "version", admin_version },

@@ -13,7 +13,7 @@
 #include "base/xmalloc.h"
 #include "mapping/convert_utf8.h"
 
-enum { DEPTH_MAX = 8, COLUMNS_MAX = 20, COLUMN_WIDTH_MAX = 60, VALUE_MAX = 100 * 1024 };
+enum { DEPTH_MAX = 8, COLUMNS_MAX = 20, COLUMN_WIDTH_MAX = 60, PROSE_WIDTH = 100, VALUE_MAX = 100 * 1024 };
 
 struct admin_output {
     json_t *root;
@@ -115,6 +115,15 @@ void admin_output_row(struct admin_output *output)
     push(output, row);
 }
 
+static const char paragraph_key[] = "text";
+
+void admin_output_paragraph(struct admin_output *output, const char *text)
+{
+    admin_output_row(output);
+    admin_output_string(output, paragraph_key, text);
+    admin_output_end(output);
+}
+
 void admin_output_end(struct admin_output *output)
 {
     assert(output->depth > 0);
@@ -202,21 +211,73 @@ static void render_table(const json_t *rows, struct strbuf *out)
     }
 }
 
+static bool is_prose(const json_t *rows)
+{
+    const json_t *first = json_array_get(rows, 0);
+    return json_object_size(first) == 1 && json_object_get(first, paragraph_key);
+}
+
+/* Lines of a width that is read with ease, by characters; words longer than that stay whole. */
+static void add_wrapped(const char *text, struct strbuf *out)
+{
+    size_t column = 0;
+    while (*text) {
+        size_t len = strcspn(text, " "), width = 0;
+        for (size_t i = 0; i < len; i++)
+            width += ((unsigned char)text[i] & 0xc0) != 0x80;
+        if (column > 0 && column + 1 + width > PROSE_WIDTH) {
+            strbuf_add_char(out, '\n');
+            column = 0;
+        } else if (column > 0) {
+            strbuf_add_char(out, ' ');
+            column++;
+        }
+        strbuf_add(out, text, len);
+        column += width;
+        text += len;
+        text += strspn(text, " ");
+    }
+    strbuf_add_char(out, '\n');
+}
+
+static void render_prose(const json_t *rows, struct strbuf *out)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        struct strbuf clean;
+        strbuf_init(&clean, VALUE_MAX);
+        add_cell(json_object_get(row, paragraph_key), &clean);
+        if (out->len > 0)
+            strbuf_add_char(out, '\n');
+        add_wrapped(clean.data, out);
+        strbuf_free(&clean);
+    }
+}
+
 static void render_text(const json_t *object, struct strbuf *out)
 {
     const char *key;
     json_t *value;
     size_t widest = 0;
-    bool only_list = json_object_size(object) == 1;
+    bool was_prose = false, only_list = json_object_size(object) == 1;
     json_object_foreach((json_t *)(uintptr_t)object, key, value) if (!json_is_array(value) && strlen(key) > widest)
         widest = strlen(key);
     json_object_foreach((json_t *)(uintptr_t)object, key, value)
     {
-        if (json_is_array(value)) {
+        if (json_is_array(value) && is_prose(value)) {
+            render_prose(value, out);
+            was_prose = true;
+        } else if (json_is_array(value)) {
+            was_prose = false;
             if (!only_list)
                 strbuf_add_fmt(out, "\n%s:\n", key);
             render_table(value, out);
         } else {
+            if (was_prose)
+                strbuf_add_char(out, '\n');
+            was_prose = false;
             strbuf_add_str(out, key);
             pad(out, strlen(key), widest + 2);
             add_cell(value, out);

@@ -20,7 +20,10 @@ void admin_output_bool(struct admin_output *output, const char *key, bool value)
 void admin_output_time(struct admin_output *output, const char *key, int64_t wall_ms); /* RFC 3339; 0: null */
 void admin_output_list(struct admin_output *output, const char *key); /* in the current object; then rows; then end */
 void admin_output_row(struct admin_output *output);                   /* in the current list; then values; then end */
-void admin_output_end(struct admin_output *output);                   /* of the innermost list or row */
+/* A row of nothing but "text", in the current list. For people such lists are prose, a paragraph each, and stand where they were
+ * begun. */
+void admin_output_paragraph(struct admin_output *output, const char *text);
+void admin_output_end(struct admin_output *output); /* of the innermost list or row */
 
 /* Appends text with a "?" for each character that could steer a terminal or mislead its reader (controls, C1 too, line
  * and paragraph separators, bidirectional overrides) and for each byte that is not UTF-8. keep_lines: but newlines stay.

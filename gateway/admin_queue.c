@@ -1,4 +1,4 @@
-/* admin_queue.c - queue show; why */
+/* admin_queue.c - queue show, and what why shows of an entry */
 #include "gateway/admin_queue.h"
 
 #include <inttypes.h>
@@ -11,12 +11,13 @@
 #include "gateway/admin_output.h"
 #include "gateway/gateway.h"
 #include "gateway/queue.h"
+#include "gateway/why_words.h"
 #include "mapping/store_queue_list.h"
 #include "mapping/store_returned.h"
 #include "mapping/store_thread.h"
 #include "mapping/store_trace.h"
 
-enum { AGE_SIZE = 64, RELATED_MAX = 100 };
+enum { AGE_SIZE = 64, RELATED_MAX = 100, PARAGRAPH_MAX = 8000 };
 enum { TRACE_FIRST = 100, TRACE_LAST = 900 }; /* events shown of a story; five days of attempts have 40 */
 
 int admin_queue_entry_argument(struct admin_request *request, enum store_queue *which, int64_t *id)
@@ -260,18 +261,55 @@ static int add_trace(struct admin_request *request, enum store_queue which, int6
     return result;
 }
 
-/* The entry, its recipients, what is about it, and its story. */
-static void show(struct admin_request *request, enum store_queue which, int64_t id)
+struct story {
+    struct admin_output *out;
+    enum store_queue which;
+};
+
+static void add_paragraph(int64_t at, const char *event, const char *detail, void *ctx)
+{
+    const struct story *story = ctx;
+    struct strbuf text;
+    strbuf_init(&text, PARAGRAPH_MAX);
+    why_words_add_event(story->which, at, event, detail, &text);
+    admin_output_paragraph(story->out, text.data);
+    strbuf_free(&text);
+}
+
+/* In sentences: where it stands, and how it came there. */
+static int add_story(struct admin_request *request, const struct store_queue_summary *summary)
+{
+    struct story story = { .out = request->output, .which = summary->queue };
+    struct strbuf text;
+    strbuf_init(&text, PARAGRAPH_MAX);
+    why_words_add_summary(summary, doing(request, summary), &text);
+    admin_output_list(story.out, "story");
+    admin_output_paragraph(story.out, text.data);
+    strbuf_free(&text);
+    int result = store_trace_list_ends(admin_reader(request), summary->queue, summary->id, TRACE_FIRST, TRACE_LAST,
+                                       add_paragraph, &story);
+    admin_output_end(story.out);
+    return result;
+}
+
+int admin_queue_add_entry(struct admin_request *request, enum store_queue which, int64_t id, bool with_story)
 {
     struct store_queue_summary summary;
     int found = store_queue_summarise(admin_reader(request), which, id, &summary);
     if (found == 1) {
+        int told = with_story ? add_story(request, &summary) : 1;
         admin_queue_add_summary(request, &summary, true);
         store_queue_summary_free(&summary);
         found = which == STORE_QUEUE_IN ? add_inbound(request, id) : add_outbound(request, id);
-        if (found != 1 || add_related(request, which, id) != 1 || add_trace(request, which, id) != 1)
+        if (told != 1 || found != 1 || add_related(request, which, id) != 1 || add_trace(request, which, id) != 1)
             found = -1;
     }
+    return found;
+}
+
+static void show(struct admin_request *request, enum store_queue which, int64_t id)
+{
+    int found = admin_queue_add_entry(request, which, id, false);
     if (found == 1)
         admin_finish(request);
     else if (found == 0)
@@ -286,36 +324,4 @@ void admin_queue_show(struct admin_request *request)
     int64_t id;
     if (admin_queue_entry_argument(request, &which, &id) == 1)
         show(request, which, id);
-}
-
-/* "<id@host>" as it stands in a mail, without the brackets. */
-static char *without_brackets(const char *text)
-{
-    size_t len = strlen(text);
-    if (len >= 2 && text[0] == '<' && text[len - 1] == '>')
-        return xstrndup(text + 1, len - 2);
-    return xstrdup(text);
-}
-
-void admin_why(struct admin_request *request)
-{
-    enum store_queue which;
-    int64_t id, inbound_id = 0, outbound_id = 0;
-    if (queue_id_parse(request->argv[0], &which, &id) == 1) {
-        show(request, which, id);
-        return;
-    }
-    char *name = without_brackets(request->argv[0]);
-    int found = store_message_find_queue_ids(admin_reader(request), name, &inbound_id, &outbound_id);
-    free(name);
-    if (found == 1 && inbound_id)
-        show(request, STORE_QUEUE_IN, inbound_id);
-    else if (found == 1 && outbound_id)
-        show(request, STORE_QUEUE_OUT, outbound_id);
-    else if (found < 0)
-        admin_database_error(request);
-    else
-        admin_refuse(request,
-                     "nothing is known of \"%s\" (expected an id such as in17, a Message-ID, or a silo message id)",
-                     request->argv[0]);
 }
