@@ -23,6 +23,7 @@
 #include "gateway/peers.h"
 #include "gateway/verify.h"
 #include "smtp/sender_auth.h"
+#include "smtp/smtp_access.h"
 #include "smtp/smtp_origin.h"
 #include "smtp/smtp_server.h"
 
@@ -35,11 +36,12 @@ enum {
 /* One mail, from the end of its data until it is known who wrote it. */
 struct proving {
     struct inbound *inbound;
-    struct proving *next;                  /* in the order in which they came */
-    struct mail *mail;                     /* NULL: it was answered, only the worker is waited for */
-    struct timer *timeout;                 /* NULL likewise */
-    char domain[SMTP_DOMAIN_MAX + 1];      /* the author's */
-    char client[SMTP_ORIGIN_ADDRESS_SIZE]; /* "" not known */
+    struct proving *next;             /* in the order in which they came */
+    struct mail *mail;                /* NULL: it was answered, only the worker is waited for */
+    struct timer *timeout;            /* NULL likewise */
+    char domain[SMTP_DOMAIN_MAX + 1]; /* the author's */
+    bool has_client;
+    uint8_t client[SMTP_ACCESS_ADDRESS_SIZE]; /* as of smtp_access_read_client() */
     enum proving_state {
         PROVING_WAITING,
         PROVING_UNDER_WAY, /* with a worker */
@@ -189,7 +191,8 @@ static bool begin(struct proving *proving)
 /* Do these two share what only so many may have at a time? */
 static bool are_alike(const struct proving *a, const struct proving *b)
 {
-    return strcasecmp(a->domain, b->domain) == 0 || (a->client[0] && strcmp(a->client, b->client) == 0);
+    return strcasecmp(a->domain, b->domain) == 0 ||
+           (a->has_client && b->has_client && memcmp(a->client, b->client, sizeof a->client) == 0);
 }
 
 /* The first that waits and whose likes have not enough of the workers. NULL: none. */
@@ -240,8 +243,8 @@ void inbound_proof_begin(struct mail *mail)
     struct proving *proving = xcalloc(1, sizeof *proving);
     *proving = (struct proving){ .inbound = inbound, .mail = mail };
     memcpy(proving->domain, mail->header.from.domain, sizeof proving->domain);
-    snprintf(proving->client, sizeof proving->client, "%s",
-             client_of(mail, smtp_transaction_session(mail->transaction)));
+    proving->has_client =
+        smtp_access_read_client(client_of(mail, smtp_transaction_session(mail->transaction)), proving->client);
     proving->timeout = timer_new(inbound->parts->loop, on_timeout, proving);
     timer_start(proving->timeout, PROOF_TIMEOUT_MS);
     struct proving **end = &inbound->provings;

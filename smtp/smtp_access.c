@@ -10,7 +10,13 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 
-enum { ADDRESS_SIZE = SMTP_ACCESS_ADDRESS_SIZE, ADDRESS_BITS = 128, MAPPED_BITS = 96, ADDRESS_TEXT_MAX = 63 };
+enum {
+    ADDRESS_SIZE = SMTP_ACCESS_ADDRESS_SIZE,
+    ADDRESS_BITS = 128,
+    MAPPED_BITS = 96,
+    ADDRESS_TEXT_MAX = 63,
+    CLIENT_BYTES_IPV6 = 8
+};
 
 /* All addresses are kept as IPv6, IPv4 in its mapped form (RFC 4291 section 2.5.5.2): there is one comparison. */
 struct network {
@@ -119,6 +125,16 @@ static bool network_has(const struct network *network, const uint8_t address[sta
 bool smtp_access_read(const char *address, uint8_t address_out[static SMTP_ACCESS_ADDRESS_SIZE])
 {
     return read_address(address, strcspn(address, "%"), address_out) != 0;
+}
+
+bool smtp_access_read_client(const char *address, uint8_t client_out[static SMTP_ACCESS_ADDRESS_SIZE])
+{
+    static const uint8_t mapped[MAPPED_BITS / 8] = { [10] = 0xff, [11] = 0xff };
+    if (!smtp_access_read(address, client_out))
+        return false;
+    if (memcmp(client_out, mapped, sizeof mapped) != 0)
+        memset(client_out + CLIENT_BYTES_IPV6, 0, SMTP_ACCESS_ADDRESS_SIZE - CLIENT_BYTES_IPV6);
+    return true;
 }
 
 bool smtp_access_allows(const struct smtp_access *access, const char *address)

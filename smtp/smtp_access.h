@@ -20,6 +20,9 @@ void smtp_access_free(struct smtp_access **access);
 bool smtp_access_allows(const struct smtp_access *access, const char *address);
 /* address as above, as IPv6 in network order, IPv4 in its mapped form (RFC 4291 section 2.5.5.2). false: it is none. */
 bool smtp_access_read(const char *address, uint8_t address_out[static SMTP_ACCESS_ADDRESS_SIZE]);
+/* Likewise, but of an IPv6 address its /64 alone: whoever has one address in it has all of them. What is the same for two addresses is the
+ * same client. */
+bool smtp_access_read_client(const char *address, uint8_t client_out[static SMTP_ACCESS_ADDRESS_SIZE]);
 
 /* "192.0.2.1:4711" -> "192.0.2.1", "[::1]:4711" -> "::1", "unix" -> "unix"; the port may be missing. The caller frees. */
 char *smtp_access_address_of_peer(const char *peer) __attribute__((warn_unused_result));

@@ -12,8 +12,6 @@
 
 enum {
     BUCKETS_LEAST = 64,
-    NETWORK_BITS_IPV6 = 64,
-    IPV4_MAPPED_BYTES = 12,
     SECOND_US = 1000 * 1000,
     MINUTE_US = 60 * SECOND_US,
     SWEEP = 2, /* idle clients looked at whenever one comes in: more leave than come */
@@ -188,23 +186,12 @@ bool smtp_admission_allows(struct smtp_admission *admission, const struct smtp_v
 
 /* --- in and out --- */
 
-/* All of a /64 is one client; what is left of an IPv4 address is itself. */
-static void make_key(const uint8_t address[static SMTP_ACCESS_ADDRESS_SIZE],
-                     uint8_t key_out[static SMTP_ACCESS_ADDRESS_SIZE])
-{
-    static const uint8_t mapped[IPV4_MAPPED_BYTES] = { [10] = 0xff, [11] = 0xff };
-    memcpy(key_out, address, SMTP_ACCESS_ADDRESS_SIZE);
-    if (memcmp(address, mapped, sizeof mapped) != 0)
-        memset(key_out + NETWORK_BITS_IPV6 / 8, 0, SMTP_ACCESS_ADDRESS_SIZE - NETWORK_BITS_IPV6 / 8);
-}
-
 static struct smtp_reply let_in(struct smtp_admission *admission, const char *address,
                                 struct smtp_admission_client **client_out)
 {
-    uint8_t bytes[SMTP_ACCESS_ADDRESS_SIZE], key[SMTP_ACCESS_ADDRESS_SIZE];
-    if (!smtp_access_read(address, bytes))
+    uint8_t key[SMTP_ACCESS_ADDRESS_SIZE];
+    if (!smtp_access_read_client(address, key))
         return (struct smtp_reply){ .code = 0 }; /* no network has it, so nobody is told apart by it */
-    make_key(bytes, key);
     struct smtp_admission_client *client = find_client(admission, key);
     if (!client)
         client = remember(admission, key);

@@ -208,6 +208,20 @@ def test_slow_name_servers_hold_up_their_own_mail(door, names, alice):
     alice.receive_mail("Quick")
     assert all(outcome()[:3] in ("451", "550") for outcome in outcomes)
 
+    # Whoever has one address of a /64 has them all, and may have as many domains.
+    door.ctl("mapping", "add", "*@*.slow.example", "Alice Member")
+    outcomes = []
+    for i in range(9):
+        author = f"a@d{i}.slow.example"
+        names.add_txt(f"d{i}.slow.example", f"v=spf1 ip4:{STRANGER} -all")
+        arguments = {"client": f"IPV6:2001:db8::{i + 1}", "sender": author}
+        outcomes.append(in_background(lambda author=author, arguments=arguments: refusal(door.mx, new_mail("Slow", sender=author), **arguments)))
+    wait_until("they are being checked", lambda: door.ctl_json("status")["verify_under_way"] >= 4)
+    deliver(door.mx, new_mail("Quick, too"))
+    assert door.ctl_json("status")["verify_under_way"] == 4
+    alice.receive_mail("Quick, too")
+    assert all(outcome()[:3] in ("451", "550") for outcome in outcomes)
+
 
 def test_some_of_its_recipients(door, folder, silo, alice):
     """Over SMTP: taken for those whom Bob may write to, and he is told of the others, since it is proven that he wrote it."""
