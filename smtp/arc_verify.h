@@ -8,7 +8,8 @@
  * worth something only if the sealers of k and of all later instances are trusted, since each of these could have changed
  * the message (section 7.2). Whom to trust is the caller's question.
  *
- * Pure; one TXT question for each seal and one more, at most ARC_INSTANCES_MAX + 1. The structure is checked before the first.
+ * Pure; one TXT question for each seal and one more, at most ARC_INSTANCES_MAX + 1. The structure is checked, and the
+ * verdict has all instances, before the first.
  */
 #pragma once
 #include <stdbool.h>

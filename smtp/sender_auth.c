@@ -132,6 +132,23 @@ static bool is_trusted(const struct sender_auth_request *request, const char *se
     return false;
 }
 
+static size_t count_trusted(const struct check *check)
+{
+    size_t trusted = 0;
+    while (trusted < check->arc.count &&
+           is_trusted(check->request, check->arc.instances[check->arc.count - 1 - trusted].sealer))
+        trusted++;
+    return trusted;
+}
+
+/* A chain whose newest seal says that it is somebody's who is not trusted proves nothing, right or wrong. */
+static const struct dns_answer *ask_for_seal(const char *name, enum dns_type type, void *ctx)
+{
+    static const struct dns_answer not_asked = { .outcome = DNS_TEMPORARY };
+    const struct check *check = ctx;
+    return count_trusted(check) > 0 ? check->ask(name, type, check->ask_ctx) : &not_asked;
+}
+
 /* A result of the oldest in the row of trusted sealers counts as if it were our own. */
 static void believe_sealer(struct check *check)
 {
@@ -153,10 +170,8 @@ static void check_arc(struct check *check)
     const struct sender_auth_request *request = check->request;
     if (request->sealer_count == 0 || check->result->dmarc == AUTH_RESULT_PASS)
         return;
-    arc_verify(check->message, check->ask, check->ask_ctx, request->now, &check->arc);
-    while (check->trusted < check->arc.count &&
-           is_trusted(request, check->arc.instances[check->arc.count - 1 - check->trusted].sealer))
-        check->trusted++;
+    arc_verify(check->message, ask_for_seal, check, request->now, &check->arc);
+    check->trusted = count_trusted(check);
     if (check->trusted > 0 && check->arc.result == AUTH_RESULT_PASS)
         believe_sealer(check);
     else if (check->trusted > 0 && check->arc.result == AUTH_RESULT_TEMPERROR)
@@ -239,6 +254,11 @@ static void write_spf(const struct check *check)
 static void write_arc(const struct check *check)
 {
     struct sender_auth_result *result = check->result;
+    if (check->trusted == 0 && check->arc.result == AUTH_RESULT_TEMPERROR) {
+        append(result->text, sizeof result->text,
+               "; arc=policy reason=\"sealed by nobody who is trusted, not looked at\"");
+        return;
+    }
     append(result->text, sizeof result->text, "; arc=%s", auth_result_name(check->arc.result));
     if (result->sealer[0])
         append(result->text, sizeof result->text, " reason=\"%s says dmarc=pass\"", result->sealer);

@@ -227,6 +227,42 @@ static void spf_that_uses_up_the_time_does_not_spoil_a_signature(void **state)
     public_suffixes_free(&suffixes);
 }
 
+#define BODY_DIGEST "bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8="
+#define SEALED(DOMAIN)                                                                                                 \
+    "ARC-Seal: i=1; a=ed25519-sha256; cv=none; d=" DOMAIN "; s=a; b=AAAA\r\n"                                          \
+    "ARC-Message-Signature: i=1; a=ed25519-sha256; c=relaxed/relaxed; d=" DOMAIN                                       \
+    "; s=a; h=from:subject:date; " BODY_DIGEST "; b=AAAA\r\n"                                                          \
+    "ARC-Authentication-Results: i=1; mx." DOMAIN "; dmarc=pass header.from=football.example.com\r\n" MAIL
+
+static void seals_of_strangers_are_not_looked_at(void **state)
+{
+    (void)state;
+    static const char *const mails[] = { SEALED("evil.example"), SEALED("lists.example") };
+    static const char *const sealers[] = { "lists.example" };
+    static const struct zone_row nothing[] = { { 0 } };
+    struct public_suffixes *suffixes = public_suffixes_new();
+    for (size_t i = 0; i < 2; i++) {
+        struct zone zone = { .rows = nothing };
+        struct sender_auth_result result;
+        int fd = memfd_create("mail", MFD_CLOEXEC);
+        assert_int_equal(write(fd, mails[i], strlen(mails[i])), strlen(mails[i]));
+        struct sender_auth_request request = { .fd = fd,
+                                               .size = (int64_t)strlen(mails[i]),
+                                               .client = "",
+                                               .helo = "",
+                                               .from_domain = "football.example.com",
+                                               .hostname = "gw.example.org",
+                                               .sealers = sealers,
+                                               .sealer_count = 1 };
+        assert_int_equal(sender_auth_check(&request, suffixes, zone_ask, &zone, &result), 1);
+        assert_int_equal(result.dmarc, AUTH_RESULT_FAIL);
+        assert_int_equal(zone.asked, 2 + i); /* two for the author's policy; a key */
+        assert_non_null(strstr(result.text, i == 0 ? "arc=policy reason=\"sealed by nobody" : "arc=fail"));
+        close(fd);
+    }
+    public_suffixes_free(&suffixes);
+}
+
 static void a_file_that_is_too_short_proves_nothing(void **state)
 {
     (void)state;
@@ -253,6 +289,7 @@ int main(void)
         cmocka_unit_test(what_proves_the_author),
         cmocka_unit_test(strangers_name_servers_are_not_asked),
         cmocka_unit_test(spf_that_uses_up_the_time_does_not_spoil_a_signature),
+        cmocka_unit_test(seals_of_strangers_are_not_looked_at),
         cmocka_unit_test(a_file_that_is_too_short_proves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
