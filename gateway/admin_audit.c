@@ -17,6 +17,15 @@
 
 enum { LIMIT = 100, LIMIT_MAX = 5000, PAGE = 1000, HEAD_MAX = 100 };
 
+/* ---- what administrators do ---- */
+
+int admin_audit_add(struct store_db *db, const struct admin_request *request, struct store_audit_new act)
+{
+    const struct store_actor actor = admin_actor(request);
+    act.actor = &actor;
+    return store_audit_add(db, &act);
+}
+
 /* ---- list ---- */
 
 struct listing {

@@ -45,6 +45,9 @@ int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_o
 int64_t admin_now(const struct admin_request *request);
 /* Who asked, for the audit log. As long as the request. */
 struct store_actor admin_actor(const struct admin_request *request);
+/* Writer only, in the operation that does what was asked: its row of the audit log; act.actor is filled in. 1 or -1. */
+int admin_audit_add(struct store_db *db, const struct admin_request *request, struct store_audit_new act)
+    __attribute__((warn_unused_result));
 struct store_db *admin_reader(const struct admin_request *request);
 void admin_database_error(struct admin_request *request);
 

@@ -106,11 +106,42 @@ void admin_group_show(struct admin_request *request)
 struct change {
     struct admin_request *request;
     int (*run)(struct store_db *db, struct change *change, const struct store_group *group);
+    const char *action; /* for the audit log */
     int64_t now;
     enum store_group_state was;
     bool exists;
     const char *reason; /* static: why it was refused; NULL: its state does not allow it */
 };
+
+static void describe(const struct store_group *group, struct strbuf *out)
+{
+    strbuf_add_fmt(out, "%s, address %s", store_group_state_name(group->state), group->local_part);
+}
+
+static int audit(struct store_db *db, const struct change *change, const struct store_group *before)
+{
+    struct store_group after;
+    struct strbuf object, was, is;
+    if (store_group_find(db, before->id, &after) != 1)
+        return -1;
+    strbuf_init(&object, STORE_AUDIT_TEXT_MAX);
+    strbuf_init(&was, STORE_AUDIT_TEXT_MAX);
+    strbuf_init(&is, STORE_AUDIT_TEXT_MAX);
+    strbuf_add_fmt(&object, "group %s", before->gid);
+    describe(before, &was);
+    describe(&after, &is);
+    int result = admin_audit_add(db, change->request,
+                                 (struct store_audit_new){ .action = change->action,
+                                                           .object = object.data,
+                                                           .before = was.data,
+                                                           .after = is.data,
+                                                           .now = change->now });
+    strbuf_free(&object);
+    strbuf_free(&was);
+    strbuf_free(&is);
+    store_group_free(&after);
+    return result;
+}
 
 static int commit_change(struct store_db *db, void *arg)
 {
@@ -122,6 +153,8 @@ static int commit_change(struct store_db *db, void *arg)
         return found;
     change->was = group.state;
     int result = change->run(db, change, &group);
+    if (result == 1)
+        result = audit(db, change, &group);
     store_group_free(&group);
     return result;
 }
@@ -151,11 +184,11 @@ static void changed(int result, void *arg)
     free(change);
 }
 
-static void submit(struct admin_request *request,
+static void submit(struct admin_request *request, const char *action,
                    int (*run)(struct store_db *db, struct change *change, const struct store_group *group))
 {
     struct change *change = xcalloc(1, sizeof *change);
-    *change = (struct change){ .request = request, .run = run, .now = admin_now(request) };
+    *change = (struct change){ .request = request, .run = run, .action = action, .now = admin_now(request) };
     store_submit(gateway_parts(request->gateway)->store, commit_change, changed, change);
 }
 
@@ -180,15 +213,15 @@ static int run_leave(struct store_db *db, struct change *change, const struct st
 
 void admin_group_address(struct admin_request *request)
 {
-    submit(request, run_address);
+    submit(request, "group.address", run_address);
 }
 
 void admin_group_join(struct admin_request *request)
 {
-    submit(request, run_join);
+    submit(request, "group.join", run_join);
 }
 
 void admin_group_leave(struct admin_request *request)
 {
-    submit(request, run_leave);
+    submit(request, "group.leave", run_leave);
 }

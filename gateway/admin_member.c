@@ -100,6 +100,8 @@ void admin_member_show(struct admin_request *request)
         admin_refuse(request, "there is no member \"%s\"", request->argv[0]);
 }
 
+enum { OBJECT_MAX = TMTP_ALIAS_MAX + 20 };
+
 /* Changes: an operation with the request as its argument. */
 struct change {
     struct admin_request *request;
@@ -115,6 +117,30 @@ static void change_free(struct change *change)
     free(change);
 }
 
+static int audit(struct store_db *db, const struct change *change, const char *action, const char *before,
+                 const char *after)
+{
+    struct strbuf object;
+    strbuf_init(&object, OBJECT_MAX);
+    strbuf_add_fmt(&object, "member %s", change->request->argv[0]);
+    int result = admin_audit_add(
+        db, change->request,
+        (struct store_audit_new){
+            .action = action, .object = object.data, .before = before, .after = after, .now = change->now });
+    strbuf_free(&object);
+    return result;
+}
+
+static int audit_added(struct store_db *db, const struct change *change)
+{
+    struct store_member member;
+    if (store_member_find(db, change->id, &member) != 1)
+        return -1;
+    int result = audit(db, change, "member.add", NULL, member.local_part);
+    store_member_free(&member);
+    return result;
+}
+
 static int do_add(struct store_db *db, void *arg)
 {
     struct change *change = arg;
@@ -127,8 +153,9 @@ static int do_add(struct store_db *db, void *arg)
         store_correspondent_free(&correspondent);
     if (found != 0)
         return found < 0 ? -1 : 0;
-    return store_member_add(db, change->request->argv[0], admin_option(change->request, "--address"), change->now,
-                            &change->id, &change->reason);
+    int result = store_member_add(db, change->request->argv[0], admin_option(change->request, "--address"), change->now,
+                                  &change->id, &change->reason);
+    return result == 1 ? audit_added(db, change) : result;
 }
 
 static void added(int result, void *arg)
@@ -190,7 +217,9 @@ static int do_remove(struct store_db *db, void *arg)
         return found;
     change->id = member.id;
     store_member_free(&member);
-    return close_mappings(db, change) == 1 ? store_member_remove(db, change->id) : -1;
+    return close_mappings(db, change) == 1 && store_member_remove(db, change->id) == 1
+               ? audit(db, change, "member.remove", "a member", NULL)
+               : -1;
 }
 
 static void removed(int result, void *arg)
@@ -199,6 +228,7 @@ static void removed(int result, void *arg)
     struct admin_request *request = change->request;
     if (result == 1) {
         log_info("member.removed", "alias=%s actor=%s", request->argv[0], request->actor);
+        gateway_poke_queues(request->gateway); /* reports to those whose mail was held */
         admin_output_string(request->output, "removed", request->argv[0]);
         admin_finish(request);
     } else if (result == 0) {
@@ -225,8 +255,11 @@ static int do_set_reports(struct store_db *db, void *arg)
     if (found != 1)
         return found;
     change->id = member.id;
+    bool wanted = member.wants_reports;
     store_member_free(&member);
-    return store_member_set_reports(db, change->id, change->wants_reports);
+    if (store_member_set_reports(db, change->id, change->wants_reports) != 1)
+        return -1;
+    return audit(db, change, "member.reports", wanted ? "on" : "off", change->wants_reports ? "on" : "off");
 }
 
 static void reports_set(int result, void *arg)
@@ -256,5 +289,6 @@ void admin_member_reports(struct admin_request *request)
     struct change *change = xcalloc(1, sizeof *change);
     change->request = request;
     change->wants_reports = on;
+    change->now = admin_now(request);
     store_submit(gateway_parts(request->gateway)->store, do_set_reports, reports_set, change);
 }

@@ -141,6 +141,21 @@ static int retry(struct store_db *db, const struct change *change, enum store_qu
     return store_queue_set_due(db, change->which, change->id, change->now);
 }
 
+static int audit(struct store_db *db, const struct admin_request *request, enum change_kind kind, const char *object,
+                 const char *before, const char *reason, int64_t now)
+{
+    static const char *const actions[] = {
+        [CHANGE_RETRY] = "queue.retry", [CHANGE_HOLD] = "queue.hold", [CHANGE_DROP] = "queue.drop"
+    };
+    return admin_audit_add(db, request,
+                           (struct store_audit_new){ .action = actions[kind],
+                                                     .object = object,
+                                                     .before = before,
+                                                     .after = words[kind].done,
+                                                     .reason = reason,
+                                                     .now = now });
+}
+
 static int trace(struct store_db *db, const struct change *change)
 {
     return store_trace_add(db, change->which, change->id, change->now, words[change->kind].event, "by %s%s%s%s",
@@ -208,6 +223,9 @@ static int do_change(struct store_db *db, void *arg)
     }
     if (result == 1)
         result = is_in ? change_inbound(db, change, &in) : change_outbound(db, change, &out);
+    if (result == 1)
+        result = audit(db, change->request, change->kind, change->request->argv[0],
+                       store_queue_state_name(is_in ? in.state : out.state), change->reason, change->now);
     store_inbound_free(&in);
     store_outbound_free(&out);
     return result;
@@ -261,8 +279,8 @@ static void begin_change(struct admin_request *request, enum change_kind kind)
 struct sweep {
     struct admin_request *request;
     int64_t now, cursor, count;
-    unsigned step; /* of the two states in the two queues */
-    bool more;
+    unsigned step;       /* of the two states in the two queues */
+    bool more, is_noted; /* in the audit log, by the first batch */
 };
 enum { STEP_COUNT = 4 };
 
@@ -273,6 +291,8 @@ static int do_batch(struct store_db *db, void *arg)
     enum store_queue_state state = sweep->step % 2 == 0 ? STORE_QUEUE_WAITING : STORE_QUEUE_ROUTED;
     int result = store_queue_hasten(db, which, state, sweep->now, BATCH, &sweep->cursor, &sweep->count);
     sweep->more = result == 1;
+    if (result >= 0 && !sweep->is_noted)
+        result = audit(db, sweep->request, CHANGE_RETRY, "all", NULL, "", sweep->now);
     return result < 0 ? -1 : 1;
 }
 
@@ -304,6 +324,7 @@ static void swept(const struct sweep *sweep)
 static void batch_done(int result, void *arg)
 {
     struct sweep *sweep = arg;
+    sweep->is_noted = true;
     if (result == 1 && !sweep->more) {
         sweep->step++;
         sweep->cursor = 0;

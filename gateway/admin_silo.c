@@ -103,12 +103,23 @@ void admin_silo_accounts(struct admin_request *request)
 struct repin {
     struct admin_request *request;
     char *silo, *was, *is;
+    int64_t now;
 };
+
+static int audit(struct store_db *db, const struct admin_request *request, const char *action, const char *before,
+                 const char *after, int64_t now)
+{
+    return admin_audit_add(
+        db, request,
+        (struct store_audit_new){ .action = action, .object = "silo", .before = before, .after = after, .now = now });
+}
 
 static int commit_pin(struct store_db *db, void *arg)
 {
     const struct repin *repin = arg;
-    return store_account_set_pin(db, repin->silo, repin->is);
+    if (store_account_set_pin(db, repin->silo, repin->is) != 1)
+        return -1;
+    return audit(db, repin->request, "silo.repin", repin->was, repin->is, repin->now);
 }
 
 static void pin_committed(int result, void *arg)
@@ -150,6 +161,7 @@ void admin_silo_repin(struct admin_request *request)
     } else {
         struct repin *repin = xcalloc(1, sizeof *repin);
         repin->request = request;
+        repin->now = admin_now(request);
         repin->silo = xstrdup(config->silo.address);
         repin->was = xstrdup(status.pin);
         repin->is = xstrdup(status.refused_pin);
@@ -160,12 +172,14 @@ void admin_silo_repin(struct admin_request *request)
 struct move {
     struct admin_request *request;
     char *to;
+    int64_t now;
 };
 
 static int commit_move(struct store_db *db, void *arg)
 {
     const struct move *move = arg;
-    return store_account_move(db, move->request->argv[0], move->to);
+    int result = store_account_move(db, move->request->argv[0], move->to);
+    return result == 1 ? audit(db, move->request, "silo.moved", move->request->argv[0], move->to, move->now) : result;
 }
 
 static void moved(int result, void *arg)
@@ -193,6 +207,7 @@ void admin_silo_moved(struct admin_request *request)
 {
     struct move *move = xcalloc(1, sizeof *move);
     move->request = request;
+    move->now = admin_now(request);
     move->to = xstrdup(config_of(request)->silo.address);
     store_submit(gateway_parts(request->gateway)->store, commit_move, moved, move);
 }

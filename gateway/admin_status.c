@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/resolver.h"
 #include "base/strbuf.h"
+#include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
 #include "gateway/config.h"
@@ -221,24 +223,66 @@ void admin_version(struct admin_request *request)
     admin_finish(request);
 }
 
+/* Reload and stop change nothing in the database but the audit log, and are done whether that can be written or not. */
+struct errand {
+    struct admin_request *request;
+    const char *action;
+    int64_t now;
+};
+
+static int note_errand(struct store_db *db, void *arg)
+{
+    const struct errand *errand = arg;
+    return admin_audit_add(
+        db, errand->request,
+        (struct store_audit_new){ .action = errand->action, .object = "gateway", .now = errand->now });
+}
+
+static void submit_errand(struct admin_request *request, const char *action, store_done *done)
+{
+    struct errand *errand = xcalloc(1, sizeof *errand);
+    *errand = (struct errand){ .request = request, .action = action, .now = admin_now(request) };
+    store_submit(gateway_parts(request->gateway)->store, note_errand, done, errand);
+}
+
+static struct admin_request *end_errand(int result, struct errand *errand)
+{
+    struct admin_request *request = errand->request;
+    if (result != 1)
+        log_error("audit.not_written", "action=%s actor=%s", errand->action, request->actor);
+    free(errand);
+    return request;
+}
+
+static void reload_noted(int result, void *arg)
+{
+    admin_finish(end_errand(result, arg));
+}
+
 void admin_reload(struct admin_request *request)
 {
     struct strbuf message;
     strbuf_init(&message, 32 * 1024);
     if (gateway_reload(request->gateway, &message) == 1) {
         admin_output_string(request->output, "reloaded", message.data);
-        admin_finish(request);
+        submit_errand(request, "gateway.reload", reload_noted);
     } else {
         admin_refuse(request, "not reloaded: %s", message.data);
     }
     strbuf_free(&message);
 }
 
-void admin_stop(struct admin_request *request)
+static void stop_noted(int result, void *arg)
 {
+    struct admin_request *request = end_errand(result, arg);
     struct gateway *gateway = request->gateway;
     admin_output_string(request->output, "stopping",
                         "sessions may finish what they have, 10 s at most; the relay 60 s");
     admin_finish(request);
     gateway_stop(gateway);
+}
+
+void admin_stop(struct admin_request *request)
+{
+    submit_errand(request, "gateway.stop", stop_noted);
 }

@@ -47,3 +47,25 @@ def test_a_changed_row_is_found(gateway, bob_to_alice):
     row = gateway.ctl_json("audit", "list", "--object", "mapping 1")["audit"][1]["id"]
     change(gateway, f"UPDATE audit SET reason = 'nobody asked' WHERE id = {row}")
     assert f"row {row} of the audit log" in gateway.ctl("audit", "verify", expect=1)
+
+
+def test_everything_that_an_administrator_changes_is_a_row(gateway, bob_to_alice):
+    gateway.ctl("member", "add", "Carol Member", "--address", "carol")
+    gateway.ctl("member", "reports", "Carol Member", "on")
+    gateway.ctl("member", "remove", "Carol Member")
+    gateway.ctl("member", "remove", "Carol Member", expect=1)   # nothing was changed
+    gateway.ctl("queue", "retry", "all")
+    gateway.ctl("reload")
+    gateway.ctl("silo", "moved", "=127.0.0.1:1", expect=1)
+    rows = gateway.ctl_json("audit", "list", "--object", "member Carol Member")["audit"]
+    assert [(row["action"], row["before"], row["after"]) for row in rows] == \
+        [("member.add", None, "carol"), ("member.reports", "off", "on"), ("member.remove", "a member", None)]
+    assert all(row["channel"] == "cli" and row["actor"] for row in rows)
+    rows = gateway.ctl_json("audit", "list")["audit"]
+    assert [(row["action"], row["object"]) for row in rows[-2:]] == [("queue.retry", "all"), ("gateway.reload", "gateway")]
+    gateway.ctl("stop")
+    assert gateway.process.wait(20) == 0
+    gateway.process = None
+    gateway.start()
+    assert gateway.ctl_json("audit", "list", "--limit", "1")["audit"][0]["action"] == "gateway.stop"
+    gateway.ctl("audit", "verify")
