@@ -57,13 +57,23 @@ def answer(member, gateway, thread):
     return member.receive_where("an answer", lambda item: item["op"] == "delivery" and item["alias"] == gateway.alias and item["threadid"] == thread)["body"]
 
 
+def why_refused(gateway, message_id):
+    """What is told of mail that was not taken; "": nothing yet."""
+    try:
+        return " ".join(row["text"] for row in gateway.ctl_json("why", message_id)["story"])
+    except AssertionError:
+        return ""
+
+
 @pytest.mark.parametrize("stopped_gateway", [RELEASE], indirect=True, ids=["release"])
 @pytest.mark.parametrize("ends", (0, 1), ids=("killed-first", "stopped-first"))
 def test_from_stranger_to_correspondent_and_back(house, ends):
     gateway, alice, ada = house.gateway, house.alice, house.ada
     house.ends = ends
     offer = sign(new_mail("An offer", sender=BOB))
-    assert refusal(gateway.mx, new_mail("Forged", sender=BOB), client=STRANGER).startswith("550 5.7.26")
+    forged = new_mail("Forged", sender=BOB)
+    assert refusal(gateway.mx, forged, client=STRANGER).startswith("550 5.7.26")
+    assert "the sender is not proven" in wait_until("why is known", lambda: why_refused(gateway, id_of(forged)))
     assert house.bring(offer).startswith("2.6.0 held for approval as in1")
     house.restart()
 
@@ -98,6 +108,8 @@ def test_from_stranger_to_correspondent_and_back(house, ends):
     assert gateway.ctl_json("mapping", "show", number)["state"] == "revoked"
     late = sign(new_mail("Too late", sender=BOB))
     assert f"<{BOB}> is not authorised" in refusal(gateway.mx, late, client=STRANGER, sender=BOB)
+    told = wait_until("why is known", lambda: why_refused(gateway, id_of(late)))
+    assert f"mail from {BOB} to alice@silo.example.org" in told and "revoked by Ada Member" in told
     alice.post(BOB, "Are you there?", thread=thread)
     told = alice.receive_where("that it is over", lambda item: item["op"] == "delivery" and "revoked" in item["body"])
     assert told["threadid"] == thread
