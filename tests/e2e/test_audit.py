@@ -69,3 +69,14 @@ def test_everything_that_an_administrator_changes_is_a_row(gateway, bob_to_alice
     gateway.start()
     assert gateway.ctl_json("audit", "list", "--limit", "1")["audit"][0]["action"] == "gateway.stop"
     gateway.ctl("audit", "verify")
+
+
+def test_each_row_is_listed_once_however_many_are_older(gateway, bob_to_alice):
+    """More than are read at a time, behind more that are not asked for."""
+    columns = "at, actor, channel, action, object, before, after, reason, hash"
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) " \
+           "INSERT INTO audit (" + columns + ") SELECT {at}, '{actor}', 'cli', 'test', '', '', '', '', hex(zeroblob(32)) FROM n"
+    change(gateway, many.format(count=1500, at=1, actor="old"), many.format(count=1200, at=4000000000000, actor="new"))
+    rows = gateway.ctl_json("audit", "list", "--since", "2090-01-01", "--limit", "5000")
+    assert len({row["id"] for row in rows["audit"]}) == len(rows["audit"]) == 1200 and not rows["more"]
+    assert len(gateway.ctl_json("audit", "list", "--actor", "old", "--limit", "5000")["audit"]) == 1500
