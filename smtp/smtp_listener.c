@@ -81,7 +81,9 @@ static struct smtp_reply enter(struct smtp_listener *listener, const char *addre
 {
     const struct smtp_listener_settings *settings = &listener->settings;
     struct smtp_reply refusal = smtp_admission_enter(listener->admission, address, visit_out);
-    bool is_counted = settings->guessing && address && (!settings->is_upstream || is_told);
+    bool is_upstream =
+        settings->is_upstream || (address && listener->xforwards && smtp_access_allows(listener->xforwards, address));
+    bool is_counted = settings->guessing && address && (!is_upstream || is_told);
     if (refusal.code == 0 && is_counted && !visit_out->is_exempt &&
         smtp_guessing_is_paused(settings->guessing, address)) {
         smtp_admission_leave(listener->admission, visit_out);

@@ -6,6 +6,7 @@
 #include "base/spool.h"
 #include "base/stream.h"
 #include "smtp/smtp_budget.h"
+#include "smtp/smtp_cmd.h"
 #include "smtp/smtp_guessing.h"
 #include "smtp/smtp_listener_internal.h"
 #include "smtp/smtp_session.h"
@@ -31,11 +32,13 @@ static struct smtp_reply too_much_at_once(void)
     return smtp_reply_make(452, "4.3.1", "Too much mail is coming in at once, try again later");
 }
 
-/* A mail server in front is one client for everybody behind it, unless it says whose word it is. */
+/* A mail server in front is one client for everybody behind it, unless it says whose word it is. XFORWARD tells of a message
+ * in its queue, whose next connection it would be to be turned away. */
 static bool may_guess(const struct smtp_session *session)
 {
     const struct smtp_listener_settings *settings = &session->listener->settings;
-    return settings->guessing && !session->use.visit.is_exempt && (!settings->is_upstream || session->teller);
+    bool is_upstream = settings->is_upstream || smtp_cmd_takes_xforward(session);
+    return settings->guessing && !session->use.visit.is_exempt && (!is_upstream || session->teller);
 }
 
 /* Others of its network, who were here before, are not. */
