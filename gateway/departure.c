@@ -25,6 +25,11 @@ bool departure_is_unknown(const char *refusal, const char *name)
     return false;
 }
 
+bool departure_is_taken(const char *refusal, const char *alias)
+{
+    return strstr(refusal, alias) && (strstr(refusal, "taken") || strstr(refusal, "not available"));
+}
+
 /* Mappings. */
 
 static int suspend_target(struct store_db *db, struct store_target target, const char *reason, int64_t now)
@@ -82,13 +87,32 @@ static int audit_member(struct store_db *db, const char *action, const struct st
     return result;
 }
 
+static const char lost[] = "member.lost";
+static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+
+/* What a clock that was wrong has written for later does not count. 1, 0, -1. */
+static int may_lose_more(struct store_db *db, int64_t now)
+{
+    int64_t count;
+    if (store_audit_count(db, lost, now - day_ms, now, &count) < 0)
+        return -1;
+    return count < DEPARTURES_A_DAY;
+}
+
 static int lose_member(struct store_db *db, const struct store_member *member, const char *reason, int64_t now)
 {
+    int may = may_lose_more(db, now);
+    if (may == 0)
+        log_error("departure.too_many", "alias=%s uid=%s reason=%s hint=%s", member->alias, member->uid, reason,
+                  "the silo does not know many members any more: ask whoever runs it; no more mappings are suspended "
+                  "today");
+    if (may != 1)
+        return may < 0 ? -1 : 1;
     if (suspend_target(db, (struct store_target){ .member_id = member->id }, reason, now) != 1 ||
         store_member_forget_uid(db, member->id) != 1 ||
-        audit_member(db, "member.lost", member, member->uid, "", reason, now) != 1)
+        audit_member(db, lost, member, member->uid, "", reason, now) != 1)
         return -1;
-    log_warning("member.lost", "alias=%s uid=%s reason=%s hint=%s", member->alias, member->uid, reason,
+    log_warning(lost, "alias=%s uid=%s reason=%s hint=%s", member->alias, member->uid, reason,
                 "their mappings are suspended; remove the member, or resume the mappings once they answer again");
     return 1;
 }

@@ -12,6 +12,8 @@
  *   a correspondent's alias is another account's    the correspondent's mappings
  *   every form of a correspondent's alias is taken  likewise
  *
+ * That is for few. A silo that does not know many any more has lost them: DEPARTURES_A_DAY.
+ *
  * Mappings of patterns and for all members are left alone: they are about others, too.
  */
 #pragma once
@@ -25,6 +27,12 @@ struct store_db;
 /* Does a refusal of the silo say that there is no such account, or alias? By the words of the reference server (mnm 0.2.0) and
  * of the embedded silo. */
 bool departure_is_unknown(const char *refusal, const char *name);
+/* Likewise: that the alias is somebody's already? A silo that is in trouble refuses for other reasons. */
+bool departure_is_taken(const char *refusal, const char *alias);
+
+/* Members who are lost by rule within a day. When there would be more it is the silo that has lost them (a backup was restored,
+ * say), and not they who have left: then nothing more is suspended, and the log says so. */
+enum { DEPARTURES_A_DAY = 5 };
 
 /* These are for inside store operations (store.h). Idempotent: what is suspended is not told again. 1; 0: it concerns
  * nobody here; -1 database error. */

@@ -352,6 +352,7 @@ struct chore_op {
     enum chore_kind kind;
     int64_t id, group_id, now;
     unsigned form;
+    bool is_taken; /* the form before it, by somebody */
     char *alias, *silo;
     struct invitation *invitation;
 };
@@ -456,7 +457,7 @@ static void submit_done(struct silo_chores *chores)
 static int note_form(struct store_db *db, void *arg)
 {
     const struct chore_op *op = arg;
-    if (op->form == 0 && departure_note_no_alias(db, op->id, op->now) < 0)
+    if (op->form == 0 && op->is_taken && departure_note_no_alias(db, op->id, op->now) < 0)
         return -1;
     return store_correspondent_set_alias_form(db, op->id, op->form);
 }
@@ -482,14 +483,15 @@ static void form_noted(int result, void *arg)
 }
 
 /* A refused alias is taken by somebody, or not to the silo's liking: try the next form of it. After the last one begin
- * anew, later: each was refused, so none of them is ours. */
-static void try_next_form(struct silo_chores *chores)
+ * anew, later: each was refused, so none of them is ours. Only if the last was taken, too, it is not the silo's trouble. */
+static void try_next_form(struct silo_chores *chores, const char *refusal)
 {
     const struct chore *chore = &chores->now;
     struct chore_op *op = xcalloc(1, sizeof *op);
     *op = (struct chore_op){ .chores = chores,
                              .id = chore->id,
                              .form = (chore->form + 1) % SILO_ALIAS_FORMS,
+                             .is_taken = departure_is_taken(refusal, chore->candidate),
                              .now = clock_wall_ms(chores->parts->clock) };
     store_submit(chores->parts->store, note_form, form_noted, op);
 }
@@ -504,7 +506,7 @@ bool silo_chores_on_result(struct silo_chores *chores, const struct tmtp_client_
         chore_clear(chore); /* done again when online: at least once */
     } else if (result->error && chore->kind == CHORE_ALIAS) {
         log_info("silo.alias_not_granted", "address=%s alias=%s reason=%s", chore->to, chore->candidate, result->error);
-        try_next_form(chores);
+        try_next_form(chores, result->error);
     } else if (result->error) {
         if (chore->kind == CHORE_ANNOUNCE || chore->kind == CHORE_CONTACT)
             departure_on_refused_ping(chores->parts, result->error, chore->to);

@@ -147,6 +147,12 @@ int store_audit_list_about(struct store_db *db, const char *object, store_audit_
                 ctx);
 }
 
+int store_audit_count(struct store_db *db, const char *action, int64_t since, int64_t until, int64_t *count_out)
+{
+    return store_fetch_int(db, "SELECT count(*) FROM audit WHERE at > ? AND at <= ? AND action = ?",
+                           STORE_VALUES(bind_int(since), bind_int(until), bind_text(action)), count_out);
+}
+
 int store_audit_head(struct store_db *db, int64_t *id_out, char hash_out[static DIGEST_HEX_SIZE])
 {
     struct store_query query;

@@ -46,6 +46,9 @@ int store_audit_list(struct store_db *db, int64_t since, int64_t from_id, int64_
 /* Of one object, in order of id. */
 int store_audit_list_about(struct store_db *db, const char *object, store_audit_each *each, void *ctx)
     __attribute__((warn_unused_result));
+/* How often there was this action, after `since` and not after `until`. 1 or -1. */
+int store_audit_count(struct store_db *db, const char *action, int64_t since, int64_t until, int64_t *count_out)
+    __attribute__((warn_unused_result));
 /* The chain's head: the newest row's id and hash. 0: there is none (id 0, zeros). */
 int store_audit_head(struct store_db *db, int64_t *id_out, char hash_out[static DIGEST_HEX_SIZE])
     __attribute__((warn_unused_result));

@@ -1,6 +1,8 @@
 /* gateway_departure_test.c - what follows when the silo knows a member no more, or gives an alias to somebody else */
 #include "tests/unit/mapping_store_fixture.h"
 
+#include <stdio.h>
+
 #include "gateway/departure.h"
 #include "gateway/mapping_change.h"
 #include "mapping/store_admin.h"
@@ -33,6 +35,24 @@ static void refusals_are_understood(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_int_equal(departure_is_unknown(rows[i].refusal, rows[i].name), rows[i].is_unknown);
+}
+
+static void a_taken_alias_is_told_from_other_trouble(void **state)
+{
+    static const struct {
+        const char *refusal;
+        bool is_taken;
+    } rows[] = {
+        { "AddAlias: alias bob@example.com already taken", true }, /* mnm 0.2.0 */
+        { "AddAlias: alias bob@example.com not available", true },
+        { "alias bob@example.com is taken", true }, /* tmtp silo */
+        { "open bob@example.com: no space left on device", false },
+        { "service not available", false },
+        { "AddAlias: invalid string 'bob@example.com'", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_int_equal(departure_is_taken(rows[i].refusal, "bob@example.com"), rows[i].is_taken);
 }
 
 struct world {
@@ -264,12 +284,45 @@ static void a_member_who_is_added_anew_is_asked_who_they_are(void **state)
     end(&world);
 }
 
+/* A silo that was restored from a backup: then it is not they who have left. Those who leave later are noted again, also after a
+ * clock that was a year ahead. */
+static void a_silo_that_has_lost_many_closes_few_doors(void **state)
+{
+    enum { MEMBERS = DEPARTURES_A_DAY + 2 };
+    static const int64_t day = INT64_C(24) * 3600 * 1000;
+    struct world world = begin(state);
+    int64_t members[MEMBERS], doors[MEMBERS];
+    char uids[MEMBERS][20];
+    for (int i = 0; i < MEMBERS; i++) {
+        char alias[20];
+        snprintf(alias, sizeof alias, "Member Number %d", i);
+        snprintf(uids[i], sizeof uids[i], "ACCOUNT%d", i);
+        members[i] = add_member(world.db, alias, uids[i]);
+        doors[i] = open_door(world.db, "bob@example.com", members[i]);
+    }
+    for (int i = 0; i < MEMBERS; i++)
+        assert_int_equal(departure_note_account(world.db, uids[i], now + day * 365), 1);
+    assert_suspended(&world, doors[DEPARTURES_A_DAY - 1], "the silo does not know the member's account any more");
+    assert_suspended(&world, doors[DEPARTURES_A_DAY], NULL);
+    assert_true(has_uid(&world, members[DEPARTURES_A_DAY]));
+    assert_int_equal(departure_note_alias(world.db, "Alice Member", now + day * 365), 1);
+    assert_suspended(&world, world.bob_alice, NULL);
+
+    assert_int_equal(departure_note_account(world.db, uids[DEPARTURES_A_DAY], now), 1);
+    assert_suspended(&world, doors[DEPARTURES_A_DAY], "the silo does not know the member's account any more");
+    assert_int_equal(departure_note_account(world.db, uids[MEMBERS - 1], now + day * 367), 1);
+    assert_false(has_uid(&world, members[MEMBERS - 1]));
+    end(&world);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals_are_understood),
+        cmocka_unit_test(a_taken_alias_is_told_from_other_trouble),
+        WITH_STORE(a_silo_that_has_lost_many_closes_few_doors),
         WITH_STORE(a_member_who_is_gone_is_suspended),
         WITH_STORE(a_member_is_followed_to_another_alias),
         WITH_STORE(without_another_alias_they_are_lost),
