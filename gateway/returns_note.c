@@ -416,11 +416,53 @@ static int tell_removal(const struct noting *noting, const struct store_mapping 
     return result;
 }
 
-/* Once: a mapping that has ended never begins again. Programs that answer every mail have not read it. */
+/* What an address for being removed ends, among all mappings of this author and target. */
+struct removable {
+    int64_t live_id; /* 0: none */
+    bool was_asked;  /* they have been removed like this before */
+};
+
+static void look_at_removable(const struct store_mapping *mapping, void *ctx)
+{
+    struct removable *removable = ctx;
+    if (mapping->state == STORE_MAPPING_APPROVED || mapping->state == STORE_MAPPING_SUSPENDED)
+        removable->live_id = mapping->id;
+    removable->was_asked = removable->was_asked || (mapping->state == STORE_MAPPING_REVOKED &&
+                                                    strcmp(mapping->decided_by, mapping->subject) == 0);
+}
+
+/* The mapping of the invitation, or one that has followed it: the invitation says that it is for good. But not what somebody has
+ * opened after they had been removed: else whoever has an old invitation could keep them out for ever. 0: nothing is left. */
+static int find_removable(struct store_db *db, const struct store_mapping *invited, int64_t *id_out)
+{
+    struct removable removable = { .live_id = 0 };
+    const struct store_mapping_filter filter = { .subject = invited->subject,
+                                                 .by_target = true,
+                                                 .target = invited->target };
+    if (store_mapping_list(db, &filter, look_at_removable, &removable) < 0)
+        return -1;
+    *id_out = removable.live_id;
+    return removable.live_id && (removable.live_id == invited->id || !removable.was_asked);
+}
+
+static int remove_live(struct noting *noting, const struct store_mapping *invited)
+{
+    struct mapping_result change;
+    struct store_actor actor = { .channel = "mail", .name = invited->subject };
+    struct mapping_change why = { .actor = &actor, .reason = "asked to be removed", .now = noting->returned->now };
+    int64_t id;
+    int found = find_removable(noting->db, invited, &id);
+    if (found != 1)
+        return found;
+    int changed = mapping_change_state(noting->db, &why, id, MAPPING_REVOKE, NULL, &change);
+    mapping_result_clear(&change);
+    return changed == 1 && tell_removal(noting, invited) != 1 ? -1 : changed;
+}
+
+/* Programs that answer every mail have not read it. */
 static int note_removal(struct noting *noting)
 {
     struct store_mapping mapping;
-    struct mapping_result change;
     const struct store_inbound *in = noting->in;
     if (!in->sender[0] || in->is_automatic)
         return trace(noting, STORE_QUEUE_IN, "ignored",
@@ -428,13 +470,9 @@ static int note_removal(struct noting *noting)
     int found = store_mapping_find_by_invitation(noting->db, noting->out->id, &mapping);
     if (found != 1)
         return -1; /* it was there at RCPT */
-    struct store_actor actor = { .channel = "mail", .name = mapping.subject };
-    struct mapping_change why = { .actor = &actor, .reason = "asked to be removed", .now = noting->returned->now };
-    int changed = mapping_change_state(noting->db, &why, mapping.id, MAPPING_REVOKE, NULL, &change);
-    mapping_result_clear(&change);
-    int result = changed < 0 ? -1 : changed == 1 ? tell_removal(noting, &mapping) : 1;
+    int changed = remove_live(noting, &mapping);
     store_mapping_free(&mapping);
-    if (result != 1)
+    if (changed < 0)
         return -1;
     return trace(noting, STORE_QUEUE_IN, "removed", "%s by whoever has the invitation out%" PRId64,
                  changed == 1 ? "the mapping was revoked" : "asked for, when the mapping was over already,",

@@ -71,6 +71,11 @@ def test_whoever_is_invited_can_answer_and_be_removed(house, alice):
     assert [item["subject"] for item in alice.mails()].count("Removed on request") == 1
     assert len(read_maildir(house.maildir)) == 1
 
+    house.ctl("mapping", "add", BOB, alice.alias)   # whoever has the invitation can't keep out whom somebody has let in again
+    send(house.smtp_port, empty, recipients=[removal_address(mail)])
+    house.wait_settled()
+    assert house.ctl_json("mapping", "show", "2")["state"] == "approved"
+
 
 def test_an_invitation_that_comes_back_is_told(house, alice):
     """Without a thread there is one for it. A removal by a program is none."""
@@ -84,6 +89,12 @@ def test_an_invitation_that_comes_back_is_told(house, alice):
     send(house.smtp_port, bounce, sender="", recipients=[removal_address(mail)])
     house.wait_settled()
     assert house.ctl_json("mapping", "show", "1")["state"] == "approved"
+    # The invitation says that it ends for good, also what has followed.
+    house.ctl("mapping", "revoke", "1")
+    house.ctl("mapping", "add", BOB, alice.alias)
+    send(house.smtp_port, make_mail("", body="", recipient=removal_address(mail), proven=False), recipients=[removal_address(mail)])
+    assert BOB in alice.receive_mail("Removed on request")["body"]
+    assert house.ctl_json("mapping", "show", "2")["reason"] == "asked to be removed"
 
 
 def test_the_text_is_the_administrator_s(stopped_gateway, alice, tmp_path):
