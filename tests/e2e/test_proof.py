@@ -153,6 +153,14 @@ def test_a_worker_that_dies(door, names, alice):
     assert (status["verify_crashes"], status["verify_failed"]) == (3, 1)
 
 
+def test_a_worker_sees_one_mail(door, alice):
+    """In a stranger's hands it would read the next one, and could refuse it."""
+    for number in (1, 2):
+        deliver(door.mx, new_mail(f"Alone {number}"))
+        alice.receive_mail(f"Alone {number}")
+        wait_until("no worker is left", lambda: not worker_pids(door))
+
+
 def test_stop_and_reload_while_it_is_checked(door, names, alice):
     names.behave("example.com", "late", seconds=0.4)
     raw = new_mail("Reloaded meanwhile")
