@@ -17,12 +17,14 @@
 #include "gateway/mapping_change.h"
 #include "gateway/parts.h"
 #include "gateway/report.h"
+#include "gateway/trouble.h"
 #include "smtp/public_suffix.h"
 
 enum {
-    LOOK_MS = 60 * 1000, /* at the latest: a clock may be set */
-    LOOK_SOON_MS = 1000, /* while something waits to be opened */
-    EXPIRED_BATCH = 100, /* in one operation */
+    LOOK_MS = 60 * 1000,         /* at the latest: a clock may be set */
+    LOOK_SOON_MS = 1000,         /* while something waits to be opened */
+    EXPIRED_BATCH = 100,         /* in one operation */
+    CATCHING_UP_MS = 600 * 1000, /* so long it may be only now that it can be opened */
     PROBLEM_MAX = 5000,
 };
 
@@ -149,7 +151,9 @@ int hold_read_facts(const struct hold *hold, const struct store_held *held, stru
 struct expiry {
     struct hold *hold;
     int64_t now, for_ms;
-    int64_t ids[EXPIRED_BATCH], requests[EXPIRED_BATCH];
+    int64_t released_by; /* of what was released and can't be opened; 0: it is too early to say */
+    enum trouble trouble;
+    int64_t ids[2 * EXPIRED_BATCH], requests[EXPIRED_BATCH];
     unsigned count, request_count;
     bool reported;
 };
@@ -183,20 +187,43 @@ static void collect(int64_t inbound_id, void *ctx)
     expiry->ids[expiry->count++] = inbound_id;
 }
 
+/* Those that were collected last. */
+static int end_them(struct store_db *db, struct expiry *expiry, unsigned first, const struct hold_end *end)
+{
+    for (unsigned i = first; i < expiry->count; i++) {
+        bool reported;
+        if (hold_drop(db, expiry->hold, expiry->ids[i], end, expiry->now, &reported) < 0)
+            return -1;
+        expiry->reported = expiry->reported || reported;
+    }
+    return 1;
+}
+
+/* Of what was released but never could be opened (the silo is away, its author gets no alias, the key is lost) its sender is to
+ * hear as of other mail that can't be posted. What nobody can be told of stays for a person. */
+static int give_up(struct store_db *db, struct expiry *expiry)
+{
+    const struct trouble_words *words = trouble_words(expiry->trouble);
+    const struct hold_end end = { .event = "returned",
+                                  .story = words->story ? words->story
+                                                        : "given up: it was released, and could not be opened",
+                                  .status = words->failed_status,
+                                  .explanation = words->failed };
+    unsigned first = expiry->count;
+    if (store_held_list_overdue(db, expiry->released_by, EXPIRED_BATCH, collect, expiry) != 1)
+        return -1;
+    return end_them(db, expiry, first, &end);
+}
+
 static int expire(struct store_db *db, void *arg)
 {
     struct expiry *expiry = arg;
     struct hold_end end = hold_end_expired;
     end.story = "nobody has decided in time (policy.hold_for)";
     expiry->count = 0;
-    if (store_held_list_expired(db, expiry->now, EXPIRED_BATCH, collect, expiry) != 1)
+    if (store_held_list_expired(db, expiry->now, EXPIRED_BATCH, collect, expiry) != 1 ||
+        end_them(db, expiry, 0, &end) != 1 || give_up(db, expiry) != 1)
         return -1;
-    for (unsigned i = 0; i < expiry->count; i++) {
-        bool reported;
-        if (hold_drop(db, expiry->hold, expiry->ids[i], &end, expiry->now, &reported) < 0)
-            return -1;
-        expiry->reported = expiry->reported || reported;
-    }
     return lapse(db, expiry);
 }
 
@@ -211,9 +238,9 @@ static void expired(int result, void *arg)
         log_info("mapping.lapsed", "id=%" PRId64, expiry->requests[i]);
     if (result == 1 && expiry->reported)
         reporter_poke(hold->parts->reporter);
-    bool again = result == 1 && (expiry->count == EXPIRED_BATCH || expiry->request_count == EXPIRED_BATCH);
+    bool again = result == 1 && (expiry->count >= EXPIRED_BATCH || expiry->request_count == EXPIRED_BATCH);
     if (again)
-        hold->lapse_at = 0;
+        hold->end_at = 0;
     free(expiry);
     timer_start(hold->timer, again ? 0 : LOOK_SOON_MS);
 }
@@ -227,22 +254,50 @@ static void take_rules(struct hold *hold)
     atomic_store(&hold->local_case, (int)hold->parts->config->policy.local_parts);
 }
 
-static void note_any(const struct store_mapping *mapping, void *ctx)
+static void note_lapsed(const struct store_mapping *mapping, void *ctx)
 {
     (void)mapping;
     *(bool *)ctx = true;
 }
 
-/* Once a minute: of a request nobody expects that it goes in time. */
-static bool has_any_lapsed(struct hold *hold, int64_t now)
+static void note_overdue(int64_t inbound_id, void *ctx)
+{
+    (void)inbound_id;
+    *(bool *)ctx = true;
+}
+
+/* 0: after a long outage much is old that never had its chance. */
+static int64_t find_released_by(const struct hold *hold, int64_t now)
+{
+    int64_t give_up_ms = hold->parts->config->retry.give_up_ms;
+    int64_t steady_ms = clock_monotonic_ms(hold->parts->clock) - hold->changed_at;
+    return steady_ms < (give_up_ms < CATCHING_UP_MS ? give_up_ms : CATCHING_UP_MS) ? 0 : now - give_up_ms;
+}
+
+/* But for what has expired. Once a minute: nobody expects that it goes in time. */
+static bool is_any_to_end(struct hold *hold, int64_t now)
 {
     bool any = false;
+    struct store_db *db = store_reader(hold->parts->store);
     int64_t monotonic = clock_monotonic_ms(hold->parts->clock);
-    if (monotonic < hold->lapse_at)
+    if (monotonic < hold->end_at)
         return false;
-    hold->lapse_at = monotonic + LOOK_MS;
+    hold->end_at = monotonic + LOOK_MS;
     int64_t since = now - hold->parts->config->hold.for_ms;
-    return store_mapping_list_lapsed(store_reader(hold->parts->store), since, 1, note_any, &any) == 1 && any;
+    return store_mapping_list_lapsed(db, since, 1, note_lapsed, &any) == 1 &&
+           store_held_list_overdue(db, find_released_by(hold, now), 1, note_overdue, &any) == 1 && any;
+}
+
+static void begin_expiry(struct hold *hold, int64_t now)
+{
+    struct expiry *expiry = xcalloc(1, sizeof *expiry);
+    *expiry = (struct expiry){ .hold = hold,
+                               .now = now,
+                               .for_ms = hold->parts->config->hold.for_ms,
+                               .released_by = find_released_by(hold, now),
+                               .trouble = hold->is_online ? TROUBLE_OURS : TROUBLE_SILO_AWAY };
+    hold->is_expiring = true;
+    store_submit(hold->parts->store, expire, expired, expiry);
 }
 
 static void look(void *arg)
@@ -255,12 +310,8 @@ static void look(void *arg)
     bool is_due = store_held_next_expiry(store_reader(hold->parts->store), &at) == 1;
     if (is_due && at - now < delay)
         delay = at > now ? at - now : 0;
-    if (!hold->is_expiring && ((is_due && at <= now) || has_any_lapsed(hold, now))) {
-        struct expiry *expiry = xcalloc(1, sizeof *expiry);
-        *expiry = (struct expiry){ .hold = hold, .now = now, .for_ms = hold->parts->config->hold.for_ms };
-        hold->is_expiring = true;
-        store_submit(hold->parts->store, expire, expired, expiry);
-    }
+    if (!hold->is_expiring && ((is_due && at <= now) || is_any_to_end(hold, now)))
+        begin_expiry(hold, now);
     if (hold->is_expiring)
         delay = LOOK_SOON_MS; /* its end looks again */
     if (hold_opener_look(hold->opener) && delay > LOOK_SOON_MS)
@@ -285,6 +336,9 @@ void hold_added(struct hold *hold)
 
 void hold_set_online(struct hold *hold, bool online)
 {
+    if (hold->is_online != online)
+        hold->changed_at = clock_monotonic_ms(hold->parts->clock);
+    hold->is_online = online;
     hold_opener_set_online(hold->opener, online);
     hold_poke(hold);
 }
@@ -311,6 +365,7 @@ void hold_start(struct hold *hold)
     seal_key_free(&key);
     free(error);
     take_rules(hold);
+    hold->changed_at = clock_monotonic_ms(hold->parts->clock);
     hold->is_started = true;
     char *problem = hold_problem(hold);
     if (problem) {

@@ -6,6 +6,7 @@
  *   PENDING   --somebody approves (mapping_change.h), or releases this mail alone-->  released, still sealed
  *   released  --opened, by one operation, in the order of arrival-->  WAITING: the poster's, like mail that came just now
  *   PENDING   --denied, dropped, or policy.hold_for is over-->  DROPPED, with the report that its sender is entitled to
+ *   released  --retry.give_up is over, and its sender can be told-->  DROPPED likewise
  *
  * It is opened when it can be posted: the silo is there, and its author has an alias. Before that it is judged once more: whoever
  * approves may have set limits. Reports about held mail don't bring it back, for they lie in the database until they are sent.

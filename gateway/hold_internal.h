@@ -29,8 +29,10 @@ struct hold {
     _Atomic(int) proof, local_case; /* of the configuration, for the committer: see hold_rules() */
     bool is_started;
     bool is_expiring; /* an operation is under way */
-    int64_t lapse_at; /* when to look for requests that have lapsed; monotonic */
-    bool has_chores;  /* that nobody was asked to do yet */
+    int64_t end_at;   /* when to look for more that has to end; monotonic */
+    bool is_online;
+    int64_t changed_at; /* that, or it was started; monotonic */
+    bool has_chores;    /* that nobody was asked to do yet */
 };
 
 /* Opens the facts of a held mail. 1; 0: not with this key, or there is none. */

@@ -2,7 +2,7 @@
  *
  * One at a time, in the order in which it was released and came; the next when the poster has decided the thread of the last, or
  * has put it off: so the silo gets them in order. Mail whose author has no alias yet, or that can't be opened, holds up
- * nobody else's.
+ * nobody else's; if what is in its way passes (there is no room), that of the same author waits behind it.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -55,6 +55,7 @@ struct opening {
     struct hold_rules rules; /* the configuration's */
     int64_t now;
     enum { OPENED, OPENED_REFUSED, OPENED_HELD_AGAIN, OPENED_LATER } outcome;
+    bool is_deferred; /* LATER: by a rule, which may say so for long */
     bool reported;
 };
 
@@ -64,7 +65,10 @@ struct hold_opener {
     struct opening *opening; /* NULL: none */
     int64_t last_id;         /* opened last; 0: it is with the poster, or gone */
     size_t seen;             /* released mails, at the last look */
-    int64_t skipped[SKIPPED_MAX];
+    struct skip {
+        int64_t id;
+        bool passes; /* what is in its way: those of the same author wait behind it */
+    } skipped[SKIPPED_MAX];
     size_t skipped_count;
     int64_t skipped_until; /* monotonic */
 };
@@ -101,16 +105,23 @@ static void end(struct opening *opening)
     hold_poke(hold);
 }
 
-/* Not now. */
-static void put_off(struct opening *opening, const char *why)
+/* Not now. passes: the trouble is none of its own. */
+static void put_off(struct opening *opening, const char *why, bool passes)
 {
     struct hold_opener *opener = opening->opener;
     log_error("hold.not_opened", "id=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
     if (opener->skipped_count == 0)
         opener->skipped_until = clock_monotonic_ms(opener->hold->parts->clock) + SKIPPED_MS;
     if (opener->skipped_count < SKIPPED_MAX)
-        opener->skipped[opener->skipped_count++] = opening->held.inbound_id;
+        opener->skipped[opener->skipped_count++] = (struct skip){ opening->held.inbound_id, passes };
     end(opening);
+}
+
+/* It is still the next: the schedule looks again. */
+static void try_again_soon(struct opening *opening, const char *why)
+{
+    log_debug("hold.not_opened_yet", "id=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
+    opening_free(opening);
 }
 
 /* ---- the operation ---- */
@@ -130,7 +141,8 @@ static int judge(struct store_db *db, struct opening *opening, struct hold_judge
         opening->outcome = OPENED_LATER; /* it has changed since a worker looked */
     else if (verdict->decision == POLICY_ACCEPT && rule && opening->files.decision != POLICY_ACCEPT)
         *verdict = opening->files;
-    if (opening->outcome == OPENED && verdict->decision == POLICY_DEFER)
+    opening->is_deferred = opening->outcome == OPENED && verdict->decision == POLICY_DEFER;
+    if (opening->is_deferred)
         opening->outcome = OPENED_LATER;
     else if (opening->outcome == OPENED && verdict->decision != POLICY_ACCEPT)
         opening->outcome = OPENED_REFUSED;
@@ -179,7 +191,7 @@ static int commit(struct store_db *db, void *arg)
     struct opening *opening = arg;
     struct store_held now;
     struct hold_judgement judgement;
-    opening->reported = false;
+    opening->reported = opening->is_deferred = false;
     opening->outcome = OPENED_LATER; /* it is no longer there, or was taken back */
     int result = store_held_find(db, opening->held.inbound_id, &now);
     bool is_released = result == 1 && now.released_at;
@@ -208,12 +220,16 @@ static void committed(int result, void *arg)
     struct hold_opener *opener = opening->opener;
     struct hold *hold = opener->hold;
     if (result != 1) {
-        put_off(opening, "a database error");
+        put_off(opening, "a database error", false);
         return;
     }
     log_info(events[opening->outcome], "id=in%" PRId64, opening->held.inbound_id);
     if (opening->reported)
         reporter_poke(hold->parts->reporter);
+    if (opening->is_deferred) {
+        put_off(opening, "it can't be judged now", false);
+        return;
+    }
     bool is_opened = opening->outcome == OPENED;
     if (is_opened)
         opener->last_id = opening->held.inbound_id;
@@ -244,7 +260,7 @@ static void kept(void *arg)
     if (opening->is_kept)
         submit(opening);
     else
-        put_off(opening, "its content can't be written");
+        put_off(opening, "its content can't be written", true);
 }
 
 static void begin_keeping(struct opening *opening)
@@ -281,7 +297,7 @@ static void on_converted(struct convert_in_result *result, void *ctx)
 {
     struct opening *opening = ctx;
     if (!result->ok) {
-        put_off(opening, result->error);
+        put_off(opening, result->error, false);
         return;
     }
     judge_files(opening, result);
@@ -300,7 +316,7 @@ static void begin_looking(struct opening *opening)
     };
     set_state(opening, OPENING_LOOKING);
     if (convert_mail_in(parts->convert, &request, on_converted, opening) != 1)
-        put_off(opening, "the convert workers are busy");
+        try_again_soon(opening, "the convert workers are busy");
 }
 
 static void unseal(void *arg)
@@ -319,7 +335,7 @@ static void unsealed(void *arg)
     };
     struct opening *opening = arg;
     if (opening->unsealed != UNSEALED)
-        put_off(opening, words[opening->unsealed]);
+        put_off(opening, words[opening->unsealed], opening->unsealed == UNSEALED_NO_ROOM);
     else if (opening->files_rule)
         begin_looking(opening);
     else
@@ -336,14 +352,14 @@ static void begin(struct hold_opener *opener, struct opening *opening)
     opener->opening = opening;
     if (store_content_open(store_reader(parts->store), opening->row.content_id, &opening->sealed_fd, &sealed_size) !=
         1) {
-        put_off(opening, "its content is missing from state_dir");
+        put_off(opening, "its content is missing from state_dir", false);
         return;
     }
     bool is_small = opening->held.size < STORE_BLOB_MAX;
     opening->plain_fd =
         is_small ? memfd_create("opened", MFD_CLOEXEC) : tmpfile_new(store_content_directory(parts->store));
     if (opening->plain_fd < 0) {
-        put_off(opening, "there is no room to open it");
+        put_off(opening, "there is no room to open it", true);
         return;
     }
     set_state(opening, OPENING_UNSEALING);
@@ -375,12 +391,12 @@ static bool is_ready(struct store_db *db, struct opening *opening)
     return ready;
 }
 
-static bool is_skipped(const struct hold_opener *opener, int64_t id)
+static const struct skip *find_skip(const struct hold_opener *opener, int64_t id)
 {
     for (size_t i = 0; i < opener->skipped_count; i++)
-        if (opener->skipped[i] == id)
-            return true;
-    return false;
+        if (opener->skipped[i].id == id)
+            return &opener->skipped[i];
+    return NULL;
 }
 
 /* NULL: it can't be opened now. */
@@ -411,6 +427,23 @@ static void collect(int64_t inbound_id, void *ctx)
 {
     struct released *released = ctx;
     released->ids[released->count++] = inbound_id;
+}
+
+/* Is there one before it, of the same author and for the same member, that waits for what passes? They are to come in order. */
+static bool is_behind(const struct hold_opener *opener, const struct released *released, size_t index,
+                      const struct store_held *held)
+{
+    bool is = false;
+    for (size_t i = 0; i < index && !is; i++) {
+        struct store_held other;
+        const struct skip *skip = find_skip(opener, released->ids[i]);
+        if (!skip || !skip->passes)
+            continue;
+        is = store_held_find(store_reader(opener->hold->parts->store), skip->id, &other) == 1 &&
+             strcmp(other.author, held->author) == 0 && store_target_equal(other.target, held->target);
+        store_held_free(&other);
+    }
+    return is;
 }
 
 /* Is the last one still to be given its thread? One that was put off waits for something that may take long. */
@@ -444,11 +477,13 @@ bool hold_opener_look(struct hold_opener *opener)
     if (opener->opening || is_last_on_its_way(opener))
         return true;
     for (size_t i = 0; i < released.count; i++) {
-        struct opening *opening = is_skipped(opener, released.ids[i]) ? NULL : prepare(opener, released.ids[i]);
-        if (!opening)
-            continue;
-        begin(opener, opening);
-        return true;
+        struct opening *opening = find_skip(opener, released.ids[i]) ? NULL : prepare(opener, released.ids[i]);
+        if (opening && !is_behind(opener, &released, i, &opening->held)) {
+            begin(opener, opening);
+            return true;
+        }
+        if (opening)
+            opening_free(opening);
     }
     return true;
 }

@@ -149,6 +149,16 @@ int store_held_list_released(struct store_db *db, unsigned limit, store_held_eac
                 STORE_VALUES(bind_int(limit)), each, ctx);
 }
 
+int store_held_list_overdue(struct store_db *db, int64_t released_by, unsigned limit, store_held_each *each, void *ctx)
+{
+    return list(db,
+                "SELECT inbound_id FROM held JOIN inbound ON inbound.id = inbound_id WHERE released_at <> 0"
+                " AND released_at <= ? AND is_sender_proven AND (NOT is_automatic OR EXISTS (SELECT 1"
+                "  FROM inbound_recipient AS recipient WHERE recipient.inbound_id = held.inbound_id"
+                "  AND notify IS NOT NULL)) ORDER BY released_at, inbound_id LIMIT ?",
+                STORE_VALUES(bind_int(released_by), bind_int(limit)), each, ctx);
+}
+
 int store_held_release(struct store_db *db, int64_t inbound_id, bool is_once, int64_t now)
 {
     return store_execute(db, "UPDATE held SET released_at = ?, is_once = ? WHERE inbound_id = ? AND released_at = 0",

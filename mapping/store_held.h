@@ -69,6 +69,10 @@ int store_held_next_expiry(struct store_db *db, int64_t *at_out) __attribute__((
 int store_held_list_released(struct store_db *db, unsigned limit, store_held_each *each, void *ctx)
     __attribute__((warn_unused_result));
 
+/* Released until then, and still here, of senders who can be told. */
+int store_held_list_overdue(struct store_db *db, int64_t released_by, unsigned limit, store_held_each *each, void *ctx)
+    __attribute__((warn_unused_result));
+
 /* 0: it is released already, or not held. */
 int store_held_release(struct store_db *db, int64_t inbound_id, bool is_once, int64_t now)
     __attribute__((warn_unused_result));

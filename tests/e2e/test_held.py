@@ -291,8 +291,13 @@ def test_a_full_disk_loses_nothing(house):
     assert held(gateway) == [] and gateway.content() == []
     gateway.restart(f"sync:2:{errno.ENOSPC}")   # opened, it has none
     entry = hold(gateway, "Full", text=LARGE)
-    gateway.ctl("held", "release", entry)
+    later = hold(gateway, "Later")
+    other = hold(gateway, "Another's", sender="eve@other.example")
+    for name in (entry, later, other):
+        gateway.ctl("held", "release", name)
     wait_until("it can't be opened", lambda: "event=hold.not_opened " in gateway.read_log())
-    assert held(gateway) == [entry]
+    alice.receive_mail("Another's")   # nobody else's is held up; the same author's waits for its turn
+    assert held(gateway) == [entry, later]
     gateway.restart()
-    expect_once(gateway, alice, "Full")
+    expect_once(gateway, alice, "Later")
+    assert [mail["subject"] for mail in alice.mails()] == ["Another's", "Full", "Later"]
