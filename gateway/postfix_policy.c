@@ -90,8 +90,13 @@ static struct policy_verdict judge_by_address(const struct inquiry *inquiry)
     return refusal;
 }
 
+/* Strangers can have this asked as often as they like, and the loop waits for it: where more may write they are judged when
+ * their message is there. */
+enum { AUTHORS_MAX = 1000 };
+
 struct author_search {
     const struct inquiry *inquiry;
+    unsigned count;
     bool found;
 };
 
@@ -99,6 +104,7 @@ static void compare_author(const char *subject, void *ctx)
 {
     struct author_search *search = ctx;
     const char *domain = strrchr(subject, '@');
+    search->count++;
     if (!domain++)
         return;
     if (subject_kind_of(subject) == SUBJECT_SUBDOMAINS)
@@ -112,11 +118,12 @@ static struct policy_verdict judge_by_domain(const struct inquiry *inquiry)
     struct author_search search = { .inquiry = inquiry };
     if (inquiry->holds_unknown)
         return pass();
-    if (store_mapping_list_authors(inquiry->db, inquiry->target, inquiry->now, compare_author, &search) < 0) {
+    if (store_mapping_list_authors(inquiry->db, inquiry->target, inquiry->now, AUTHORS_MAX + 1, compare_author,
+                                   &search) < 0) {
         const struct policy_pair failed = { .database_failed = true };
         return policy_judge_pair(&failed, 0, false);
     }
-    return search.found ? pass() : judge_form(inquiry, "");
+    return search.found || search.count > AUTHORS_MAX ? pass() : judge_form(inquiry, "");
 }
 
 static struct policy_verdict judge_pair(const struct parts *parts, const struct postfix_request *request,

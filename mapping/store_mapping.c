@@ -244,16 +244,17 @@ int store_mapping_any_inbound(struct store_db *db, struct store_target target, i
                            STORE_VALUES(bind_int(target.member_id), bind_int(target.group_id), bind_int(now)), &id);
 }
 
-int store_mapping_list_authors(struct store_db *db, struct store_target target, int64_t now,
+int store_mapping_list_authors(struct store_db *db, struct store_target target, int64_t now, int64_t limit,
                                store_mapping_each_author *each, void *ctx)
 {
     struct store_query query;
     int result;
-    store_query_begin(&query, db,
-                      "SELECT subject FROM mapping WHERE coalesce(member_id, 0) IN (?, 0) AND coalesce(group_id, 0) = ?"
-                      " AND state = 'approved' AND direction IN ('in', 'both')"
-                      " AND (expires_at = 0 OR expires_at > ?)",
-                      STORE_VALUES(bind_int(target.member_id), bind_int(target.group_id), bind_int(now)));
+    store_query_begin(
+        &query, db,
+        "SELECT subject FROM mapping WHERE coalesce(member_id, 0) IN (?, 0) AND coalesce(group_id, 0) = ?"
+        " AND state = 'approved' AND direction IN ('in', 'both')"
+        " AND (expires_at = 0 OR expires_at > ?) LIMIT ?",
+        STORE_VALUES(bind_int(target.member_id), bind_int(target.group_id), bind_int(now), bind_int(limit)));
     while ((result = store_query_next(&query)) == 1)
         each(store_query_text(&query, 0), ctx);
     store_query_end(&query);

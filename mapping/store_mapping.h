@@ -132,8 +132,8 @@ int store_mapping_any_in_capitals(struct store_db *db) __attribute__((warn_unuse
 int store_mapping_any_inbound(struct store_db *db, struct store_target target, int64_t now)
     __attribute__((warn_unused_result));
 typedef void store_mapping_each_author(const char *subject, void *ctx);
-/* Who may write to this target now, as store_mapping_any_inbound(). */
-int store_mapping_list_authors(struct store_db *db, struct store_target target, int64_t now,
+/* Who may write to this target now, as store_mapping_any_inbound(); at most `limit` of them, in no particular order. */
+int store_mapping_list_authors(struct store_db *db, struct store_target target, int64_t now, int64_t limit,
                                store_mapping_each_author *each, void *ctx) __attribute__((warn_unused_result));
 /* Moves to a new state when the life of a mapping allows it (requested -> approved, denied; approved -> suspended,
  * revoked, expired; suspended -> approved, revoked, expired). What is decided about supersedes what was before. 0: not allowed from *state_was_out, or no such mapping (*state_was_out is

@@ -357,6 +357,28 @@ static void test_policy_knows_patterns(void **state)
     assert_string_equal(look_up(world, "recipient closed.team@" DOMAIN), "NOTFOUND ");
 }
 
+/* Whoever knocks must not make the gateway read a list of any length. */
+static void test_policy_by_domain_reads_so_many_only(void **state)
+{
+    struct world *world = *state;
+    struct store_db *db = store_fixture_borrow(world->fixture);
+    const struct store_target popular = { .member_id = add_member(db, "popular", true) };
+    char subject[60];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(subject, sizeof subject, "somebody%d@example.net", i);
+        add_subject(db, subject, popular, STORE_MAPPING_APPROVED);
+    }
+    assert_int_equal(store_fixture_return(world->fixture, 1), 1);
+    assert_string_equal(ask(world, CONFIG_MATCH_DOMAIN, "x@example.org", "popular@" DOMAIN, "0"),
+                        SHUT("x@example.org", "popular"));
+    db = store_fixture_borrow(world->fixture);
+    add_subject(db, "one.more@example.net", popular, STORE_MAPPING_APPROVED);
+    assert_int_equal(store_fixture_return(world->fixture, 1), 1);
+    assert_string_equal(ask(world, CONFIG_MATCH_DOMAIN, "x@example.org", "popular@" DOMAIN, "0"), "DUNNO");
+    assert_string_equal(ask(world, CONFIG_MATCH_ADDRESS, "x@example.org", "popular@" DOMAIN, "0"),
+                        SHUT("x@example.org", "popular"));
+}
+
 #define DEEP "x@a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.example"
 
 /* Where mail of unknown authors is kept, members can be written to by anybody but those whom somebody has shut out. */
@@ -736,6 +758,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_policy_judges_the_recipient, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_policy_judges_the_pair, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_policy_knows_patterns, open_world, close_world),
+        cmocka_unit_test_setup_teardown(test_policy_by_domain_reads_so_many_only, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_unknown_senders_may_be_kept, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_null_sender_is_answered_as_rcpt_does, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_only_rcpt_is_judged, open_world, close_world),
