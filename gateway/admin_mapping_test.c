@@ -82,7 +82,7 @@ static void add_verdict(struct admin_request *request, const struct question *qu
     bool is_in = question->direction == STORE_DIRECTION_IN, is_allowed, is_kept;
     struct policy_answer answer;
     is_allowed = policy_allows(&pair->facts, question->direction, &answer);
-    is_kept = is_in && !decides && pair_holds_unknown(config, question->target);
+    is_kept = is_in && !decides && pair->facts.address[0] && pair_holds_unknown(config, question->target);
     struct policy_verdict verdict = policy_judge_pair(&pair->facts, question->size, false);
     bool is_too_large = is_in && is_allowed && verdict.decision != POLICY_ACCEPT;
     admin_output_string(out, "verdict",

@@ -33,6 +33,14 @@ enum subject_kind subject_kind_of(const char *text)
                                               : SUBJECT_ADDRESS;
 }
 
+static size_t count_labels(const char *domain)
+{
+    size_t count = 1;
+    for (; *domain; domain++)
+        count += *domain == '.';
+    return count;
+}
+
 /* The domain of a pattern. */
 static int parse_pattern(const char *domain, const char *mark, struct subject *out)
 {
@@ -43,7 +51,7 @@ static int parse_pattern(const char *domain, const char *mark, struct subject *o
         return -1;
     memcpy(text + 2, domain, len + 1);
     if (smtp_address_parse(text, len + 2, &address) != 1 || address.domain[0] == '[' ||
-        smtp_address_canonicalise(&address, SMTP_CASE_FOLDED) != 1)
+        smtp_address_canonicalise(&address, SMTP_CASE_FOLDED) != 1 || count_labels(address.domain) > SUBJECT_LABELS_MAX)
         return -1;
     size_t mark_len = strlen(mark), domain_len = strlen(address.domain);
     if (mark_len + domain_len >= sizeof out->text)
@@ -67,6 +75,9 @@ int subject_parse(const char *text, enum smtp_case local_case, struct subject *s
         return -1;
     *wrong_out = "its domain is no name (RFC 5891), a sign in it is disguised or can't be seen, or it is too long";
     if (smtp_address_canonicalise(&address, local_case) != 1)
+        return -1;
+    *wrong_out = "its domain has more than 20 labels";
+    if (address.domain[0] != '[' && count_labels(address.domain) > SUBJECT_LABELS_MAX)
         return -1;
     *wrong_out = "the local part \"*\" stands for everybody, so nobody can have it";
     if (strcmp(address.local, "*") == 0)
@@ -135,14 +146,6 @@ static void add_key(struct subject_keys *keys, const char *mark, const char *tex
     memcpy(key, mark, mark_len);
     memcpy(key + mark_len, text, len + 1);
     lower_all(key);
-}
-
-static size_t count_labels(const char *domain)
-{
-    size_t count = 1;
-    for (; *domain; domain++)
-        count += *domain == '.';
-    return count;
 }
 
 /* Who calls himself "*" is not the pattern that looks like his address. */

@@ -43,8 +43,12 @@ static void subjects_are_normalised(void **state)
         { "*@*.*.example", NULL, 0 },
         { "*@a.*.example", NULL, 0 },
         { "*@[192.0.2.1]", NULL, 0 },
-        { "\"*\"@example.com", NULL, 0 },      /* an address, but for us it says everybody */
-        { "bob@exam\u00adple.com", NULL, 0 },  /* a soft hyphen that nobody sees */
+        { "\"*\"@example.com", NULL, 0 },     /* an address, but for us it says everybody */
+        { "bob@exam\u00adple.com", NULL, 0 }, /* a soft hyphen that nobody sees */
+        { "bob@a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.example", "bob@a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.example",
+          SUBJECT_ADDRESS },
+        { "bob@a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.example", NULL, 0 }, /* nobody is looked up by so many */
+        { "*@a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.example", NULL, 0 },
         { "bob@exam\u200dple.com", NULL, 0 },  /* a joiner where none may be */
         { "bob@\u2460.example", NULL, 0 },     /* a one in a circle */
         { "bob@of\ufb01ce.example", NULL, 0 }, /* a ligature */
