@@ -260,6 +260,11 @@ static void warn_of_trust(const struct config *config)
                         "assume_authenticated: whoever can connect here may claim to be any sender");
     if (config->policy.proof == CONFIG_PROOF_NONE)
         log_warning("policy.trusting", "hint=%s", "policy.proof = none: senders are believed without proof");
+    if (config->postfix.recipients_db && config->policy.unknown_senders == CONFIG_UNKNOWN_HOLD)
+        log_warning(
+            "postfix.lacks", "hint=%s",
+            "postfix.recipients_db has only those to whom a mapping is open: Postfix refuses mail to others, which "
+            "policy.unknown_senders = hold would keep; postfix.socketmap knows them");
     if (config->policy.local_parts == SMTP_CASE_KEPT)
         log_info("policy.case", "hint=%s",
                  "policy.local_parts = sensitive: mappings let in only who writes their address with the same letters, "

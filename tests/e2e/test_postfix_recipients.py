@@ -220,7 +220,12 @@ def test_user_of_postfix_reads_the_file_and_nothing_else(file_gateway, silo, fol
 
 
 def test_file_survives_the_daemon_and_is_mended(file_gateway, silo, folder):
-    """kill -9; a damaged file; a folder that is missing for a while."""
+    """kill -9; a damaged file; a folder that is missing for a while. Whom the file can't know of is told at the start."""
+    assert "event=postfix.lacks" not in file_gateway.read_log()
+    file_gateway.policy_extra = "unknown_senders = hold"
+    file_gateway.stop()
+    file_gateway.start()
+    assert "event=postfix.lacks" in file_gateway.read_log()
     alice = Member(folder, silo, "Alice Member")
     file_gateway.introduce(alice, "alice")
     file_gateway.open_door(BOB, alice)
