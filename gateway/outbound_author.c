@@ -13,6 +13,7 @@
 #include "gateway/admins.h"
 #include "gateway/concierge.h"
 #include "gateway/config.h"
+#include "gateway/consent.h"
 #include "gateway/notice.h"
 #include "gateway/outbound_internal.h"
 #include "gateway/parts.h"
@@ -65,14 +66,14 @@ static enum store_identity_verdict weigh_claim(struct store_db *db, const struct
 
 /* 1: the author is this member. Consent may come with this very message, when the silo has vouched for the alias before.
  * 0: not a member, or one who is not known to be the author (then they are to be asked). */
-static int find_member(struct store_db *db, struct outbound_author *author)
+static int find_member(struct store_db *db, struct outbound_author *author, int64_t now)
 {
     struct store_member member;
     char *alias;
     int found = store_member_find_by_uid(db, author->uid, &member);
     if (found == 0) {
         found = store_member_find_vouched(db, author->uid, &member);
-        if (found == 1 && store_member_learn_uid(db, member.alias, author->uid) != 1) {
+        if (found == 1 && consent_note(db, member.alias, author->uid, now) != 1) {
             store_member_free(&member);
             return -1;
         }
@@ -114,7 +115,7 @@ int outbound_find_author(struct store_db *db, struct arrival *arrival, struct ou
     const char *claimed = arrival->message.alias;
     *author_out = (struct outbound_author){ .uid = arrival->from_uid, .alias = xstrdup(claimed) };
     *problem_out = NULL;
-    int found = find_member(db, author_out);
+    int found = find_member(db, author_out, arrival->now);
     int is_admin = found != 0 ? found : admins_include(db, arrival->rules->admins, arrival->from_uid);
     if (is_admin < 0)
         return -1;

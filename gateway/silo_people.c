@@ -9,6 +9,7 @@
 #include "base/xmalloc.h"
 #include "gateway/concierge.h"
 #include "gateway/config.h"
+#include "gateway/consent.h"
 #include "gateway/departure.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
@@ -40,7 +41,7 @@ struct lesson {
     int64_t now;
     /* results */
     enum store_identity_verdict verdict;
-    int member; /* of store_member_learn_uid() */
+    int member; /* of consent_note() */
     bool noticed;
     const char *group_event; /* for the log; static, NULL: none */
     bool answered;           /* by the concierge: */
@@ -84,7 +85,7 @@ static int learn_sender(struct store_db *db, struct lesson *lesson, enum store_i
         return -1;
     if (lesson->verdict != STORE_IDENTITY_AGREES)
         return 1;
-    lesson->member = store_member_learn_uid(db, lesson->alias, lesson->uid);
+    lesson->member = consent_note(db, lesson->alias, lesson->uid, lesson->now);
     return lesson->member == -1 ? -1 : 1;
 }
 

@@ -61,6 +61,9 @@ def test_everything_that_an_administrator_changes_is_a_row(gateway, bob_to_alice
     assert [(row["action"], row["before"], row["after"]) for row in rows] == \
         [("member.add", None, "carol"), ("member.reports", "off", "on"), ("member.remove", "a member", None)]
     assert all(row["channel"] == "cli" and row["actor"] for row in rows)
+    rows = gateway.ctl_json("audit", "list", "--object", "member Alice Member")["audit"]   # her answer is her consent, once
+    uid = gateway.ctl_json("member", "show", "Alice Member")["uid"]
+    assert [(row["action"], row["channel"], row["after"]) for row in rows[1:]] == [("member.answer", "silo", uid)]
     rows = gateway.ctl_json("audit", "list")["audit"]
     assert [(row["action"], row["object"]) for row in rows[-2:]] == [("queue.retry", "all"), ("gateway.reload", "gateway")]
     gateway.ctl("stop")

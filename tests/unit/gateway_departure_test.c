@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "gateway/consent.h"
 #include "gateway/departure.h"
 #include "gateway/mapping_change.h"
 #include "mapping/store_admin.h"
@@ -174,8 +175,12 @@ static void a_member_who_is_gone_is_suspended(void **state)
     assert_int_equal(audited, 4);
     assert_int_equal(departure_note_account(world.db, UID, now), 0);
     assert_int_equal(count(&world, "SELECT count(*) FROM audit WHERE channel = 'gateway'"), audited);
-    assert_int_equal(store_member_learn_uid(world.db, "Alice Member", UID), 1); /* back again */
-    assert_suspended(&world, world.bob_alice, reason);                          /* that is for a person */
+    assert_int_equal(consent_note(world.db, "Alice Member", UID, now), 1); /* back again */
+    assert_int_equal(consent_note(world.db, "Alice Member", UID, now), 1);
+    assert_int_equal(consent_note(world.db, "Alice Member", "a third account", now), -2);
+    assert_int_equal(consent_note(world.db, "Nobody Here", "a third account", now), 0);
+    assert_int_equal(count(&world, "SELECT count(*) FROM audit WHERE action = 'member.answer'"), 1);
+    assert_suspended(&world, world.bob_alice, reason); /* that is for a person */
     end(&world);
 }
 
