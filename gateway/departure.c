@@ -91,7 +91,7 @@ static const char lost[] = "member.lost";
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
 /* What a clock that was wrong has written for later does not count. 1, 0, -1. */
-static int may_lose_more(struct store_db *db, int64_t now)
+static int is_among_few(struct store_db *db, int64_t now)
 {
     int64_t count;
     if (store_audit_count(db, lost, now - day_ms, now, &count) < 0)
@@ -101,19 +101,19 @@ static int may_lose_more(struct store_db *db, int64_t now)
 
 static int lose_member(struct store_db *db, const struct store_member *member, const char *reason, int64_t now)
 {
-    int may = may_lose_more(db, now);
-    if (may == 0)
-        log_error("departure.too_many", "alias=%s uid=%s reason=%s hint=%s", member->alias, member->uid, reason,
-                  "the silo does not know many members any more: ask whoever runs it; no more mappings are suspended "
-                  "today");
-    if (may != 1)
-        return may < 0 ? -1 : 1;
-    if (suspend_target(db, (struct store_target){ .member_id = member->id }, reason, now) != 1 ||
+    int few = is_among_few(db, now);
+    if (few < 0 || (few && suspend_target(db, (struct store_target){ .member_id = member->id }, reason, now) != 1) ||
         store_member_forget_uid(db, member->id) != 1 ||
         audit_member(db, lost, member, member->uid, "", reason, now) != 1)
         return -1;
-    log_warning(lost, "alias=%s uid=%s reason=%s hint=%s", member->alias, member->uid, reason,
-                "their mappings are suspended; remove the member, or resume the mappings once they answer again");
+    if (few)
+        log_warning(lost, "alias=%s uid=%s reason=%s hint=%s", member->alias, member->uid, reason,
+                    "their mappings are suspended; remove the member, or resume the mappings once they answer again");
+    else
+        log_error(
+            "departure.too_many", "alias=%s uid=%s reason=%s hint=%s", member->alias, member->uid, reason,
+            "the silo does not know many members any more: ask whoever runs it; their mappings are not suspended, "
+            "and their mail waits until they answer again");
     return 1;
 }
 

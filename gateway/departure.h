@@ -12,7 +12,7 @@
  *   a correspondent's alias is another account's    the correspondent's mappings
  *   every form of a correspondent's alias is taken  likewise
  *
- * That is for few. A silo that does not know many any more has lost them: DEPARTURES_A_DAY.
+ * That is for few; of many members only the accounts are forgotten: DEPARTURES_A_DAY.
  *
  * Mappings of patterns and for all members are left alone: they are about others, too.
  */
@@ -30,8 +30,8 @@ bool departure_is_unknown(const char *refusal, const char *name);
 /* Likewise: that the alias is somebody's already? A silo that is in trouble refuses for other reasons. */
 bool departure_is_taken(const char *refusal, const char *alias);
 
-/* Members who are lost by rule within a day. When there would be more it is the silo that has lost them (a backup was restored,
- * say), and not they who have left: then nothing more is suspended, and the log says so. */
+/* When more members than these are lost within a day it is the silo that has lost them (a backup was restored, say), and not they
+ * who have left. Then their accounts are forgotten, but no mapping is suspended: whoever answers again is back. */
 enum { DEPARTURES_A_DAY = 5 };
 
 /* These are for inside store operations (store.h). Idempotent: what is suspended is not told again. 1; 0: it concerns
