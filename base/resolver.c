@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/child.h"
 #include "base/log.h"
@@ -49,6 +50,7 @@ struct resolver {
     char **argv;
     struct resolver_settings_wire settings;
     int64_t timeout_ms;
+    struct stat system_file; /* as it was when the process was started; all zero: not there */
 
     pid_t pid; /* 0: there is none */
     int socket;
@@ -242,8 +244,15 @@ static void on_message(int fd, void *arg)
     }
 }
 
+static void look_at_system_file(const struct resolver *resolver, struct stat *status_out)
+{
+    if (resolver->settings.server_count > 0 || stat(resolver->settings.system_file, status_out) < 0)
+        memset(status_out, 0, sizeof *status_out);
+}
+
 static void start_process(struct resolver *resolver)
 {
+    look_at_system_file(resolver, &resolver->system_file);
     pid_t pid = child_start(resolver->program, resolver->argv, &resolver->socket);
     if (pid < 0) {
         resolver->socket = -1;
@@ -254,13 +263,6 @@ static void start_process(struct resolver *resolver)
     resolver->pid = pid;
     resolver->watch = loop_watch_new(resolver->loop, resolver->socket, on_message, resolver);
     (void)tell_process(resolver, RESOLVER_SETTINGS, &resolver->settings, sizeof resolver->settings);
-}
-
-static bool has_process(struct resolver *resolver)
-{
-    if (resolver->pid == 0 && !timer_is_running(resolver->pause) && !resolver->closing)
-        start_process(resolver);
-    return resolver->pid != 0;
 }
 
 /* ---- does it answer at all? ---- */
@@ -357,6 +359,47 @@ static struct question *question_new(struct resolver *resolver, enum dns_type ty
     return question;
 }
 
+static void end_process(struct resolver *resolver, int grace_ms)
+{
+    timer_stop(resolver->probe);
+    loop_watch_free(&resolver->watch);
+    if (resolver->pid != 0)
+        child_end(resolver->pid, resolver->socket, grace_ms);
+    resolver->pid = 0;
+    resolver->socket = -1;
+}
+
+static void renew_process(struct resolver *resolver)
+{
+    end_process(resolver, 0);
+    start_process(resolver);
+    /* A question that is not taken ends by its own time. */
+    for (const struct question *question = resolver->questions; resolver->pid != 0 && question != NULL;
+         question = question->next)
+        (void)send_question(question);
+}
+
+/* Networks come and go, and with them the servers that the system names. */
+static bool has_old_servers(const struct resolver *resolver)
+{
+    struct stat now;
+    const struct stat *then = &resolver->system_file;
+    look_at_system_file(resolver, &now);
+    return now.st_dev != then->st_dev || now.st_ino != then->st_ino || now.st_size != then->st_size ||
+           now.st_mtim.tv_sec != then->st_mtim.tv_sec || now.st_mtim.tv_nsec != then->st_mtim.tv_nsec;
+}
+
+static bool has_process(struct resolver *resolver)
+{
+    if (resolver->pid != 0 && has_old_servers(resolver)) {
+        log_info("resolver.renewed", "reason=%s is another one", resolver->settings.system_file);
+        renew_process(resolver);
+    }
+    if (resolver->pid == 0 && !timer_is_running(resolver->pause) && !resolver->closing)
+        start_process(resolver);
+    return resolver->pid != 0;
+}
+
 void resolver_ask(struct resolver *resolver, const char *name, enum dns_type type, resolver_done *done, void *ctx)
 {
     char wire[DNS_QUESTION_WIRE_MAX];
@@ -424,6 +467,9 @@ static void take_settings(struct resolver *resolver, const struct resolver_setti
         assert(len < PATH_MAX);
         memcpy(wire->trust_anchor, settings->trust_anchor, len + 1);
     }
+    const char *system_file = settings->system_file != NULL ? settings->system_file : "/etc/resolv.conf";
+    assert(strlen(system_file) < PATH_MAX);
+    memcpy(wire->system_file, system_file, strlen(system_file) + 1);
     resolver->timeout_ms = settings->timeout_ms;
 }
 
@@ -442,30 +488,13 @@ struct resolver *resolver_new(struct loop *loop, const struct resolver_settings 
     return resolver;
 }
 
-static void end_process(struct resolver *resolver, int grace_ms)
-{
-    timer_stop(resolver->probe);
-    loop_watch_free(&resolver->watch);
-    if (resolver->pid != 0)
-        child_end(resolver->pid, resolver->socket, grace_ms);
-    resolver->pid = 0;
-    resolver->socket = -1;
-}
-
 void resolver_reconfigure(struct resolver *resolver, const struct resolver_settings *settings)
 {
     take_settings(resolver, settings);
     resolver->pause_ms = PAUSE_FIRST_MS;
     timer_stop(resolver->pause);
-    bool was_running = resolver->pid != 0;
-    end_process(resolver, 0);
-    if (!was_running)
-        return;
-    start_process(resolver);
-    /* A question that is not taken ends by its own time. */
-    for (const struct question *question = resolver->questions; resolver->pid != 0 && question != NULL;
-         question = question->next)
-        (void)send_question(question);
+    if (resolver->pid != 0)
+        renew_process(resolver);
 }
 
 void resolver_free(struct resolver **resolver)

@@ -25,9 +25,10 @@ enum {
 
 struct resolver_settings {
     const char *program; /* usually "/proc/self/exe"; given RESOLVER_ARGUMENT it must call resolver_main() */
-    /* NULL-terminated, "192.0.2.1:53" or "[2001:db8::1]:53", numbers only (asserted). NULL: those of /etc/resolv.conf as the process starts;
-     * 127.0.0.1, as the C library does, when it names none. */
+    /* NULL-terminated, "192.0.2.1:53" or "[2001:db8::1]:53", numbers only (asserted). NULL: those of system_file; 127.0.0.1,
+     * as the C library does, when it names none. When it has become another one, the next question is asked of whom it names then. */
     const char *const *servers;
+    const char *system_file;  /* as of resolv.conf(5); NULL: "/etc/resolv.conf" */
     const char *trust_anchor; /* file of DS or DNSKEY records by which answers are validated; NULL: they are not */
     int64_t timeout_ms;       /* for an answer, whatever has to be asked for it; then DNS_TEMPORARY */
 };

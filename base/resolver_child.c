@@ -111,9 +111,9 @@ static void add_system_server(const char *server, void *ctx)
 }
 
 /* As the C library does: a system that names no server has one itself. */
-static void add_system_servers(struct ub_ctx *unbound)
+static void add_system_servers(struct ub_ctx *unbound, const char *path)
 {
-    if (resolver_system_read("/etc/resolv.conf", add_system_server, unbound) == 0)
+    if (resolver_system_read(path, add_system_server, unbound) == 0)
         add_system_server("127.0.0.1", unbound);
 }
 
@@ -140,7 +140,7 @@ static void apply_settings(struct process *process, const struct resolver_settin
     for (uint32_t i = 0; i < settings->server_count && i < RESOLVER_SERVERS_MAX; i++)
         must(settings->servers[i], add_server(process->unbound, settings->servers[i]));
     if (settings->server_count == 0)
-        add_system_servers(process->unbound);
+        add_system_servers(process->unbound, settings->system_file);
     if (settings->trust_anchor[0] != '\0')
         add_anchors(process->unbound, settings->trust_anchor);
     must("threads", ub_ctx_async(process->unbound, 1));

@@ -29,6 +29,7 @@ struct resolver_settings_wire {
     uint32_t server_count; /* 0: the system's */
     char servers[RESOLVER_SERVERS_MAX][RESOLVER_SERVER_TEXT_MAX];
     char trust_anchor[PATH_MAX]; /* empty: none */
+    char system_file[PATH_MAX];  /* where the system's are named */
 };
 
 struct resolver_answer_head {

@@ -3,6 +3,7 @@ that is good, slow, silent, lying, or gone."""
 import contextlib
 import json
 import os
+import random
 import re
 import select
 import signal
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+from conftest import needs_root
 from dns_server import DnsServer
 from procs import DEV, RELEASE, wait_until
 
@@ -169,6 +171,26 @@ def test_servers_of_the_system(build):
     with resolving(build) as resolve:
         assert resolve.records("localhost A") == ["127.0.0.1"]
         assert resolve.counts()["losses"] == 0
+
+
+def test_servers_of_the_system_change(build, folder):
+    """The file names nobody before the network is there."""
+    needs_root()
+    host = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
+    path = os.path.join(folder, "resolv.conf")
+    with DnsServer(host, 53) as server, resolving(build, arguments=("-f", path)) as resolve:
+        server.add('example.com TXT "x"')
+        resolve.ask("localhost A")   # a process that would ask 127.0.0.1
+        first = resolve.child()
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"search example.com\nnameserver {host}\n")
+        assert resolve.records("example.com TXT") == ["x"]
+        second = resolve.child()
+        assert second != first
+        assert resolve.outcome("other.example.com TXT") == "no name"
+        assert resolve.child() == second
+        assert resolve.counts()["losses"] == 0
+    assert "event=resolver.renewed" in resolve.errors
 
 
 def test_names_that_cannot_be_are_not_asked_for(build, server):

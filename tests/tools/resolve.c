@@ -1,4 +1,4 @@
-/* resolve - asks DNS as the gateway does, through base/resolver: "resolve [-s ADDRESS:PORT]... [-a ANCHORS] [-t MS]"
+/* resolve - asks DNS as the gateway does, through base/resolver: "resolve [-s ADDRESS:PORT]... [-f RESOLV.CONF] [-a ANCHORS] [-t MS]"
  *
  * Reads questions from standard input, "NAME TYPE" one a line, asks all that have come together, and writes a line of JSON for each
  * answer as it comes. Ends with the last answer after the end of input. A line "counts" writes the counts so far.
@@ -148,9 +148,11 @@ int main(int argc, char **argv)
     size_t server_count = 0;
     if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)
         resolver_main();
-    for (int c; (c = getopt(argc, argv, "s:a:t:")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "s:f:a:t:")) != -1;) {
         if (c == 's' && server_count < RESOLVER_SERVERS_MAX)
             servers[server_count++] = optarg;
+        else if (c == 'f')
+            settings.system_file = optarg;
         else if (c == 'a')
             settings.trust_anchor = optarg;
         else if (c == 't')
