@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "gateway/acts.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
 #include "gateway/config.h"
@@ -228,6 +229,8 @@ void admin_silo_connect(struct admin_request *request)
         admin_refuse(request, "it can't be tried: %s; %s", status.error, status.hint ? status.hint : "see the log");
         return;
     }
+    const struct store_actor actor = admin_actor(request);
+    acts_add(gateway_parts(request->gateway), &actor, "silo.connect", "silo", was, "connecting");
     admin_output_string(request->output, "silo", config_of(request)->silo.address);
     admin_output_string(request->output, "was", was);
     admin_output_string(request->output, "is", "connecting");

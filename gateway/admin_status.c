@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/resolver.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
@@ -223,66 +222,29 @@ void admin_version(struct admin_request *request)
     admin_finish(request);
 }
 
-/* Reload and stop change nothing in the database but the audit log, and are done whether that can be written or not. */
-struct errand {
-    struct admin_request *request;
-    const char *action;
-    int64_t now;
-};
-
-static int note_errand(struct store_db *db, void *arg)
-{
-    const struct errand *errand = arg;
-    return admin_audit_add(
-        db, errand->request,
-        (struct store_audit_new){ .action = errand->action, .object = "gateway", .now = errand->now });
-}
-
-static void submit_errand(struct admin_request *request, const char *action, store_done *done)
-{
-    struct errand *errand = xcalloc(1, sizeof *errand);
-    *errand = (struct errand){ .request = request, .action = action, .now = admin_now(request) };
-    store_submit(gateway_parts(request->gateway)->store, note_errand, done, errand);
-}
-
-static struct admin_request *end_errand(int result, struct errand *errand)
-{
-    struct admin_request *request = errand->request;
-    if (result != 1)
-        log_error("audit.not_written", "action=%s actor=%s", errand->action, request->actor);
-    free(errand);
-    return request;
-}
-
-static void reload_noted(int result, void *arg)
-{
-    admin_finish(end_errand(result, arg));
-}
-
 void admin_reload(struct admin_request *request)
 {
+    const struct store_actor actor = admin_actor(request);
     struct strbuf message;
     strbuf_init(&message, 32 * 1024);
-    if (gateway_reload(request->gateway, &message) == 1) {
+    if (gateway_reload(request->gateway, &actor, &message) == 1) {
         admin_output_string(request->output, "reloaded", message.data);
-        submit_errand(request, "gateway.reload", reload_noted);
+        admin_finish(request);
     } else {
         admin_refuse(request, "not reloaded: %s", message.data);
     }
     strbuf_free(&message);
 }
 
-static void stop_noted(int result, void *arg)
+void admin_stop(struct admin_request *request)
 {
-    struct admin_request *request = end_errand(result, arg);
     struct gateway *gateway = request->gateway;
+    char *name = xstrdup(request->actor); /* the request ends before */
+    struct store_actor actor = admin_actor(request);
+    actor.name = name;
     admin_output_string(request->output, "stopping",
                         "sessions may finish what they have, 10 s at most; the relay 60 s");
     admin_finish(request);
-    gateway_stop(gateway);
-}
-
-void admin_stop(struct admin_request *request)
-{
-    submit_errand(request, "gateway.stop", stop_noted);
+    gateway_stop(gateway, &actor);
+    free(name);
 }

@@ -18,6 +18,7 @@
 #include "base/strbuf.h"
 #include "base/tls.h"
 #include "base/xmalloc.h"
+#include "gateway/acts.h"
 #include "gateway/admin_socket.h"
 #include "gateway/config.h"
 #include "gateway/config_changes.h"
@@ -50,6 +51,7 @@ enum {
     STOP_LOOK_MS = 20,
     RELAY_PATIENCE_MS = 60 * 1000, /* for a relay that thinks after the final dot; below a service manager's patience */
     HOUSEKEEPING_MS = 10 * 1000,
+    HEAD_MS = 24 * 3600 * 1000,
     QUEUE_LIMIT = 100000, /* entries waiting in either queue before new mail gets 452 */
 };
 static const int64_t disk_reserve = INT64_C(256) << 20; /* free bytes below which new mail gets 452 */
@@ -71,6 +73,7 @@ struct gateway {
     unsigned listener_count, draining;
     struct loop_signal *on_hup, *on_term, *on_int;
     struct timer *housekeeping;
+    int64_t head_due; /* monotonic: the head of the audit log goes into the log again */
     int64_t started_at;
     int64_t open_files; /* how many descriptors we may have */
     bool debug, stopping;
@@ -281,12 +284,14 @@ static void warn_of_case(const struct gateway *gateway)
                     "they are about the address in any case now, and where two differ the one that refuses counts");
 }
 
+static const struct store_actor by_signal = { .channel = "gateway", .name = "a signal" };
+
 static void on_hup(int signo, void *arg)
 {
     struct strbuf message;
     (void)signo;
     strbuf_init(&message, 64 * 1024);
-    if (gateway_reload(arg, &message) == 1)
+    if (gateway_reload(arg, &by_signal, &message) == 1)
         log_info("config.reloaded", "message=%s", message.data);
     else
         log_error("config.refused", "message=%s", message.data);
@@ -296,7 +301,7 @@ static void on_hup(int signo, void *arg)
 static void on_stop_signal(int signo, void *arg)
 {
     log_info("daemon.signal", "signal=%d", signo);
-    gateway_stop(arg);
+    gateway_stop(arg, &by_signal);
 }
 
 struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
@@ -392,6 +397,10 @@ static void housekeeping(void *arg)
     struct gateway *gateway = arg;
     check_room(gateway);
     tidy_begin(&gateway->parts);
+    if (clock_monotonic_ms(gateway->parts.clock) >= gateway->head_due) {
+        acts_log_head(&gateway->parts);
+        gateway->head_due = clock_monotonic_ms(gateway->parts.clock) + HEAD_MS;
+    }
     gateway_poke_queues(gateway);
     timer_start(gateway->housekeeping, HOUSEKEEPING_MS);
 }
@@ -509,6 +518,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     timer_start(gateway->housekeeping, 0);
     warn_of_trust(parts->config);
     warn_of_case(gateway);
+    acts_add_start(&gateway->parts);
     signer_warn(parts->signer);
     return 1;
 }
@@ -529,12 +539,13 @@ static void listener_drained(void *arg)
     timer_start(gateway->stop_timer, 0);
 }
 
-void gateway_stop(struct gateway *gateway)
+void gateway_stop(struct gateway *gateway, const struct store_actor *by)
 {
     if (gateway->stopping)
         return;
     gateway->stopping = true;
     service_notify("STOPPING=1");
+    acts_add(&gateway->parts, by, "gateway.stop", "gateway", "running", "stopping");
     poster_set_online(gateway->poster, false);
     hold_set_online(gateway->parts.hold, false);
     relay_open(gateway->relay, false);
@@ -563,8 +574,10 @@ void gateway_free(struct gateway **gateway_in)
     if (gateway->link)
         silo_link_quit(gateway->link);
     refusals_flush(gateway->parts.refusals);
-    if (gateway->parts.store)
+    if (gateway->parts.store) {
+        acts_log_head(&gateway->parts);
         store_close(&gateway->parts.store);
+    }
     convert_free(&gateway->parts.convert);
     verify_free(&gateway->parts.verify);
     resolver_free(&gateway->parts.resolver);
@@ -643,7 +656,7 @@ static void use_signing_keys(struct gateway *gateway, struct strbuf *message)
     free(error);
 }
 
-int gateway_reload(struct gateway *gateway, struct strbuf *message)
+int gateway_reload(struct gateway *gateway, const struct store_actor *by, struct strbuf *message)
 {
     struct config *was = gateway->parts.config;
     struct config *is = config_load(was->file, message);
@@ -658,6 +671,7 @@ int gateway_reload(struct gateway *gateway, struct strbuf *message)
         return -1;
     }
     gateway->parts.config = is;
+    acts_add_reload(&gateway->parts, by, was);
     config_free(&was);
     use_signing_keys(gateway, message);
     reporter_reconfigure(gateway->parts.reporter, is);

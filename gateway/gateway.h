@@ -19,6 +19,7 @@ struct gateway;
 struct parts;
 struct relay;
 struct silo_link;
+struct store_actor;
 struct strbuf;
 
 /* debug: log everything, whatever the configuration says. Binds the listeners and loads certificates. Takes the
@@ -26,13 +27,16 @@ struct strbuf;
 struct gateway *gateway_new(struct config *config, bool debug, char **error_out) __attribute__((warn_unused_result));
 /* Everything else: workers, database, control socket, silo, relay. -1 with *error_out. */
 int gateway_start(struct gateway *gateway, char **error_out) __attribute__((warn_unused_result));
-void gateway_run(struct gateway *gateway);  /* until gateway_stop() and the drain that it begins */
-void gateway_stop(struct gateway *gateway); /* begins to drain: sessions get 10 s to finish, the relay 60 s */
+void gateway_run(struct gateway *gateway); /* until gateway_stop() and the drain that it begins */
+/* by: for the audit log, borrowed. */
+void gateway_stop(struct gateway *gateway,
+                  const struct store_actor *by); /* begins to drain: sessions get 10 s to finish, the relay 60 s */
 void gateway_free(struct gateway **gateway);
 
 /* Reads the configuration file again. 1 taken: certificates, limits and clients of listeners, policy, retry times and log level count from now on; what
  * needs a restart is named in *message. -1 refused: *message says what is wrong, nothing changed. */
-int gateway_reload(struct gateway *gateway, struct strbuf *message) __attribute__((warn_unused_result));
+int gateway_reload(struct gateway *gateway, const struct store_actor *by, struct strbuf *message)
+    __attribute__((warn_unused_result));
 
 /* For the administrator's commands. */
 struct gateway_status {
