@@ -92,3 +92,21 @@ def test_what_is_refused_before_there_is_an_entry(door):
     assert len(again) == 8 and sum(row["count"] for row in again) == 13
     assert "This has happened 6 times since" in " ".join(story(door, STRANGER))
     door.ctl("why", "a1b2-17", expect=1)
+
+
+def test_what_is_held_and_dropped(stopped_gateway, alice):
+    gateway = stopped_gateway
+    gateway.policy_extra = "unknown_senders = hold"
+    gateway.start()
+    gateway.introduce(alice, "alice")
+    with Conversation(gateway.smtp_port) as smtp:
+        smtp.greet()
+        smtp.envelope(BOB, ALICE)
+        assert smtp.data(make_mail("Held", sender=BOB).as_bytes() + b".\r\n").startswith("250")
+    first, *rest = story(gateway, "in1")
+    assert first.startswith(f"Mail from {BOB} to Alice Member is held: nobody has decided yet") and "mapping approve" in first
+    assert any("It was held for" in text for text in rest) and any("Who wrote it: " in text for text in rest)
+    gateway.ctl("held", "drop", "in1", "--reason", "advertisement")
+    first, *rest = story(gateway, "in1")
+    assert first == f"Mail from {BOB} to Alice Member was given up: nobody else gets it."
+    assert any("It was dropped: " in text or "has dropped it" in text for text in rest) and any("advertisement" in text for text in rest)
