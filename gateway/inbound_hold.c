@@ -384,6 +384,13 @@ static int request_mapping(struct store_db *db, const struct mail *mail, const s
     return done < 0 ? -1 : 1;
 }
 
+/* It waits for people, whom nobody can hurry: of that delay there are no reports. Who wants to hear of nothing else wants nothing. */
+static unsigned without_delay(unsigned notify)
+{
+    unsigned other = notify & ~(unsigned)STORE_NOTIFY_DELAY;
+    return notify && !other ? STORE_NOTIFY_NEVER : other;
+}
+
 static int add_entry(struct store_db *db, const struct mail *mail, const struct mail_recipient *recipient,
                      int64_t *id_out)
 {
@@ -405,7 +412,7 @@ static int add_entry(struct store_db *db, const struct mail *mail, const struct 
     const struct store_inbound_recipient_new to = {
         .target = recipient->target,
         .address = recipient->address,
-        .notify = recipient->notify & ~(unsigned)STORE_NOTIFY_DELAY, /* it waits for people, whom nobody can hurry */
+        .notify = without_delay(recipient->notify),
         .orcpt = recipient->orcpt,
     };
     if (store_content_add(db, recipient->sealed, &content_id) != 1)

@@ -135,10 +135,11 @@ def test_what_nobody_decides_about_comes_back(stopped_gateway, alice):
     stopped_gateway.introduce(alice, "alice")
     entry = hold(stopped_gateway, "Hello")
     silent = hold(stopped_gateway, "Quiet", notify="NEVER")
+    slow = hold(stopped_gateway, "Slow", notify="DELAY")   # of a failure they don't want to hear
     report = wait_report(stopped_gateway.maildir)
     assert "decided in time" in report.text and report.status_of(ALICE)["Status"] == "5.7.1"
     wait_until("both are over", lambda: held(stopped_gateway) == [])
-    for name in (entry, silent):
+    for name in (entry, silent, slow):
         assert any(line.startswith("expired:") for line in story(stopped_gateway, name))
     assert len(reports_in(stopped_gateway.maildir)) == 1
 
