@@ -222,8 +222,7 @@ int dkim_check_time(struct dkim_check *check)
     if ((made.data && dkim_text_to_number(made, &made_at) != 1) ||
         (ends.data && dkim_text_to_number(ends, &ends_at) != 1) || (made.data && ends.data && ends_at <= made_at))
         return say_neutral(check, "t= or x= is no time");
-    if (made_at > now + DKIM_VERIFY_SKEW)
-        return say_fail(check, "it was made in the future");
+    check->is_of_future = made_at > now + DKIM_VERIFY_SKEW;
     if (ends.data && ends_at + DKIM_VERIFY_SKEW < now)
         return say_fail(check, "it has expired");
     return 1;
@@ -321,7 +320,7 @@ static void try_records(struct dkim_check *check, const struct dns_answer *answe
     note_short_key(check);
 }
 
-void dkim_check_signature(struct dkim_check *check, const uint8_t digest[static DIGEST_SIZE])
+static void find_signer(struct dkim_check *check, const uint8_t *digest)
 {
     struct dkim_verdict *verdict = &check->verdict;
     char name[sizeof verdict->selector + sizeof verdict->domain + 16];
@@ -339,4 +338,13 @@ void dkim_check_signature(struct dkim_check *check, const uint8_t digest[static 
         say_permerror(check, "there is no key");
     else
         try_records(check, answer, digest);
+}
+
+void dkim_check_signature(struct dkim_check *check, const uint8_t digest[static DIGEST_SIZE])
+{
+    find_signer(check, digest);
+    /* One of the clocks is wrong, ours too may be; both will be later. */
+    if (check->is_of_future && check->verdict.result == AUTH_RESULT_PASS)
+        dkim_check_decide(check, AUTH_RESULT_TEMPERROR, auth_result_name(AUTH_RESULT_TEMPERROR),
+                          "it was made in the future");
 }

@@ -37,6 +37,7 @@ struct dkim_check {
     uint8_t body_digest[DIGEST_SIZE]; /* bh= */
     uint8_t signature[VERIFY_KEY_BITS_MAX / 8];
     size_t signature_len;
+    bool is_of_future; /* by dkim_check_time() */
 
     struct dkim_verdict verdict;
 };

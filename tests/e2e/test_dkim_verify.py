@@ -404,4 +404,4 @@ def test_times_have_five_minutes_of_grace(folder, selector):
     """t= of python3-dkim is now; our clock may differ."""
     signed, now = sign(LETTER, selector), int(time.time())
     said = [results(judge(folder, [signed], now=now + shift)[0]) for shift in (-290, 0, 10**9, -400)]
-    assert said == [["pass"], ["pass"], ["pass"], ["fail"]]
+    assert said == [["pass"], ["pass"], ["pass"], ["temperror"]]
