@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/concierge.h"
 #include "gateway/config.h"
@@ -13,6 +14,7 @@
 #include "gateway/departure.h"
 #include "gateway/notice.h"
 #include "gateway/parts.h"
+#include "mapping/store_audit.h"
 #include "mapping/store_group.h"
 #include "mapping/store_identity.h"
 #include "mapping/store_member.h"
@@ -163,6 +165,33 @@ static int tell_inviter(struct store_db *db, struct lesson *lesson)
     return notice_add(db, &notice, lesson->now);
 }
 
+/* That it goes in without an administrator, once: it may be invited by many. */
+static int audit_acceptance(struct store_db *db, const struct lesson *lesson)
+{
+    const struct store_actor actor = { .channel = "silo", .name = lesson->alias, .uid = lesson->uid };
+    struct store_group group;
+    struct strbuf object;
+    int found = store_group_find_by_gid(db, lesson->gid, &group);
+    if (found < 0)
+        return -1;
+    enum store_group_state was = found == 1 ? group.state : STORE_GROUP_LEFT;
+    if (found == 1)
+        store_group_free(&group);
+    if (was == STORE_GROUP_ACCEPTED || was == STORE_GROUP_JOINED)
+        return 1;
+    strbuf_init(&object, STORE_AUDIT_TEXT_MAX);
+    strbuf_add_fmt(&object, "group %s", lesson->gid);
+    int result = store_audit_add(db, &(struct store_audit_new){ .actor = &actor,
+                                                                .action = "group.invite",
+                                                                .object = object.data,
+                                                                .before = found ? store_group_state_name(was) : NULL,
+                                                                .after = store_group_state_name(STORE_GROUP_ACCEPTED),
+                                                                .reason = "policy.group_invites = members",
+                                                                .now = lesson->now });
+    strbuf_free(&object);
+    return result;
+}
+
 static int take_invitation(struct store_db *db, struct lesson *lesson)
 {
     int64_t id;
@@ -171,7 +200,7 @@ static int take_invitation(struct store_db *db, struct lesson *lesson)
     if (is_own(lesson))
         return 1;
     int accept = may_invite(db, lesson);
-    if (accept < 0)
+    if (accept < 0 || (accept && audit_acceptance(db, lesson) != 1))
         return -1;
     struct store_group invitation = {
         .gid = lesson->gid, .own_alias = lesson->to, .inviter_alias = lesson->alias, .inviter_uid = lesson->uid

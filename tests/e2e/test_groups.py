@@ -162,6 +162,10 @@ def test_administrator_leaves_a_group(sales, alice):
     alice.receive_where("the farewell", in_group(alice, "drop"))
     wait_until("it has left", lambda: group_state(sales) == "left")
     assert "left" in sales.ctl("group", "leave", GID, expect=1)
+    rows = sales.ctl_json("audit", "list", "--object", f"group {GID}")["audit"]
+    assert [(row["action"], row["channel"], row["after"]) for row in rows if row["action"] != "group.address"] == \
+        [("group.invite", "silo", "accepted"), ("group.leave", "cli", "leaving, address sales.team")]
+    assert alice.alias in rows[0]["actor"]
 
 
 def test_address_of_a_group_can_change_and_the_old_one_stays(sales, alice):

@@ -5,7 +5,7 @@ import pytest
 
 from mail import ALICE, BOB, make_mail
 from postern import DOMAIN, Conversation
-from procs import wait_until
+from procs import free_port, wait_until
 
 STRANGER = "eve@stranger.example"
 
@@ -96,9 +96,18 @@ def test_what_is_refused_before_there_is_an_entry(door):
 
 def test_what_is_held_and_dropped(stopped_gateway, alice):
     gateway = stopped_gateway
+    port = free_port()
     gateway.policy_extra = "unknown_senders = hold"
+    gateway.extra += f'postfix {{ policy = "127.0.0.1:{port}" }}\n'
     gateway.start()
     gateway.introduce(alice, "alice")
+    # what Postfix is told to refuse never gets here
+    with Conversation(port) as policy:
+        policy.send("request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=192.0.2.9\n"
+                    f"sender={STRANGER}\nrecipient=nobody@{DOMAIN}\n\n")
+        assert policy.reply().startswith("action=550")
+    (asked,) = refusals(gateway, STRANGER)
+    assert (asked["place"], asked["client"], asked["recipient"]) == ("postfix", "192.0.2.9", f"nobody@{DOMAIN}")
     with Conversation(gateway.smtp_port) as smtp:
         smtp.greet()
         smtp.envelope(BOB, ALICE)
