@@ -3,11 +3,11 @@
  * Each signature gets a verdict of its own, in the words of RFC 8601 section 2.7.1:
  *
  *   pass       it is right, and covers what makes the mail what it is to its reader
- *   fail       header or body were changed, the key is too short, or the time is not right (5 minutes are forgiven)
+ *   fail       header or body were changed, the key is too short, or it has expired (5 minutes are forgiven)
  *   policy     it may be right, but covers too little: see below; rsa-sha1; keys of more than VERIFY_KEY_BITS_MAX
  *   neutral    its field can't be understood, or the domain is only testing (t=y of the key)
  *   permerror  there is no such key, it was revoked, or can't be understood; or the field lacks what it must have
- *   temperror  the key could not be looked up now
+ *   temperror  the key could not be looked up now; or it is right, but made in the future (5 minutes are forgiven)
  *
  * Nothing but a pass says anything about the mail (RFC 6376 section 6.1): a failing signature is as none.
  *
