@@ -27,12 +27,13 @@ int concierge_tell_denied(struct store_db *db, const struct store_mapping *mappi
                           int64_t now)
 {
     struct store_member member;
-    bool is_theirs = strcmp(mapping->created_via, "silo") == 0;
-    bool is_own = strcmp(actor->channel, "silo") == 0 && strcmp(actor->name, mapping->created_by) == 0;
-    if (!is_theirs || is_own)
+    if (strcmp(mapping->created_via, "silo") != 0)
         return 1;
-    int found = store_member_find_by_alias(db, mapping->created_by, &member);
-    int result = found == 1 && member.uid ? add_notice(db, mapping, member.id, now) : 1;
+    /* What members ask for themselves names them for good; they may go by another alias since. */
+    int found = mapping->target.member_id ? store_member_find(db, mapping->target.member_id, &member)
+                                          : store_member_find_by_alias(db, mapping->created_by, &member);
+    bool is_own = found == 1 && actor->uid && member.uid && strcmp(actor->uid, member.uid) == 0;
+    int result = found == 1 && member.uid && !is_own ? add_notice(db, mapping, member.id, now) : 1;
     store_member_free(&member);
     return found < 0 ? -1 : result;
 }

@@ -345,6 +345,12 @@ static void who_has_asked_hears_that_it_was_turned_down(void **state)
     int64_t before = newest_notice(db);
     EXPECT(db, "UIDALICE", "revoke carol@example.net", "2: carol@example.net"); /* knows what they have done */
     assert_int_equal(newest_notice(db), before + 1);
+    EXPECT(db, "UIDALICE", "invite dora@example.org", "3: dora@example.org");
+    assert_int_equal(store_member_set_alias(db, 1, "Alice Married"), 1);
+    EXPECT(db, "UIDADA", "deny 3", "Denied.");
+    read_notice(db, newest_notice(db) - 1, alias, text);
+    assert_string_equal(alias, "Alice Married");
+    assert_non_null(strstr(text, "turned down"));
     end(state);
 }
 
