@@ -234,10 +234,11 @@ def test_without_its_key_held_mail_stays(stopped_gateway, alice):
     assert holding.ctl_json("status")["held_error"] is None
 
 
-# Killed between the steps of holding large mail, and of opening it: sealed and opened content each have a file.
+# Killed between the steps of holding large mail, and of opening it: sealed and opened content each have a file. It is held, released
+# and opened by one commit each.
 STEPS = [f"{step}:{number}:{when}" for number in (1, 2)
-         for step, when in (("sync", "before"), ("name", "before"), ("sync-directory", "before"), ("commit", "before"),
-                            ("commit", "after"), ("remove", "after"))]
+         for step, when in (("sync", "before"), ("name", "before"), ("sync-directory", "before"), ("remove", "after"))]
+STEPS += [f"commit:{number}:{when}" for number in (1, 2, 3) for when in ("before", "after")]
 
 
 @pytest.fixture
@@ -279,7 +280,13 @@ def test_kill_at_each_step(house):
             send(gateway.smtp_port, message)   # its sender still has it; perhaps so has the gateway
         gateway.wait_online()
         [entry] = held(gateway)
-        gateway.ctl("held", "release", entry)
+        try:
+            gateway.ctl("held", "release", entry)
+        except AssertionError:   # then nobody knows whether it was
+            gateway.revive()
+            is_killed = True
+            if any(mail["state"] == "awaits approval" for mail in gateway.ctl_json("held", "list")["held"]):
+                gateway.ctl("held", "release", entry)
         if not is_killed:
             gateway.revive()
         expect_once(gateway, alice, step)
