@@ -116,8 +116,9 @@ def every_step(scene, story):
         if not any(ended):
             break
     print(f"{killed} kills in {number - 1} steps, {scene.duplicates} messages twice")
-    assert killed >= 3, "a story has more steps than that"
-    assert scene.duplicates <= (2 if LONG else 1), "only the commit of the relay's last answer is such a step"
+    assert killed >= 2, "a story has more steps than that"
+    # The commit of the relay's last answer is such a step, and so may be another that comes in between (of what an administrator says).
+    assert scene.duplicates <= (3 if LONG else 2)
 
 
 def check_mails(scene, taken, refused=()):
