@@ -210,7 +210,7 @@ def main():
     if built:
         check_ctest(results, arguments.long)
     check_lints(results)
-    released = build(results, "release", ["posternd", "posternctl", "tmtp", *SANDBOX_TESTS])
+    released = build(results, "release", ["posternd", "posternctl", "tmtp", "resolve", *SANDBOX_TESTS])
     if released:
         check_sandbox(results)
     if not quick and build(results, "fuzz", ["fuzz_targets"]):
