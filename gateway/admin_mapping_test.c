@@ -130,7 +130,7 @@ void admin_mapping_test(struct admin_request *request)
     pair.facts.outside = question.outside;
     pair.facts.inside = request->argv[1];
     pair.facts.now = admin_now(request);
-    pair.facts.local_case = pair_local_case(gateway_parts(request->gateway)->config);
+    pair.facts.local_case = gateway_parts(request->gateway)->config->policy.local_parts;
     const struct store_mapping *decides = policy_choose_mapping(&pair.facts, question.direction);
     bool database_failed = pair.facts.database_failed;
     if (!database_failed) {

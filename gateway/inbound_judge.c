@@ -216,7 +216,7 @@ void inbound_judge(struct mail *mail)
     const struct policy_form_facts facts = { .hostname = config->hostname, .header = &mail->header };
     bool is_returned = signed_id_is_return(smtp_transaction_recipient(mail->transaction, 0));
     mail->proof_required = config->policy.proof;
-    mail->local_case = pair_local_case(config);
+    mail->local_case = config->policy.local_parts;
     mail->holds_unknown = config->policy.unknown_senders == CONFIG_UNKNOWN_HOLD;
     find_proof(mail);
     struct policy_verdict form = is_returned ? judge_returned(mail, &facts) : policy_judge_form(&facts);

@@ -207,7 +207,7 @@ static struct arrival *arrival_new(struct outbound *outbound, const struct tmtp_
     arrival->take = take;
     arrival->pause = timer_new(outbound->parts->loop, submit, arrival);
     arrival->now = clock_wall_ms(outbound->parts->clock);
-    arrival->local_case = pair_local_case(outbound->parts->config);
+    arrival->local_case = outbound->parts->config->policy.local_parts;
     arrival->msgid = xstrdup(push->id);
     arrival->posted = xstrdup(push->posted ? push->posted : "");
     arrival->from_uid = xstrdup(push->from ? push->from : "");

@@ -47,11 +47,6 @@ void pair_free(struct pair *pair)
     *pair = (struct pair){ .count = 0 };
 }
 
-enum smtp_case pair_local_case(const struct config *config)
-{
-    return config->policy.local_parts;
-}
-
 bool pair_holds_unknown(const struct config *config, struct store_target target)
 {
     return config->policy.unknown_senders == CONFIG_UNKNOWN_HOLD && target.member_id;

@@ -20,7 +20,6 @@ struct pair {
 void pair_find(struct store_db *db, const char *address, struct store_target target, struct pair *out);
 void pair_free(struct pair *pair);
 
-/* Does the case of a local part make a difference (policy.local_parts)? The loop's, as the configuration is. */
-enum smtp_case pair_local_case(const struct config *config);
-/* Is mail of authors about whom nobody has decided kept for this target (policy.unknown_senders)? Likewise. */
+/* Is mail of authors about whom nobody has decided kept for this target (policy.unknown_senders)? The loop's, as the configuration
+ * is. */
 bool pair_holds_unknown(const struct config *config, struct store_target target);

@@ -40,7 +40,7 @@ const char *poster_check_recipients(struct poster_job *job)
     struct strbuf note;
     const char *wait = NULL;
     bool is_last = is_last_attempt(job);
-    enum smtp_case local_case = pair_local_case(job->poster->parts->config);
+    enum smtp_case local_case = job->poster->parts->config->policy.local_parts;
     strbuf_init(&note, 1000);
     for (size_t i = job->row.recipient_count; i-- > 0;) {
         const struct store_inbound_recipient *recipient = &job->row.recipients[i];

@@ -141,7 +141,7 @@ static struct policy_verdict judge_pair(const struct parts *parts, const struct 
         .form_count = envelope_forms(sender, forms),
         .size = strtoll(request->size, NULL, 10),
         .now = clock_wall_ms(parts->clock),
-        .local_case = pair_local_case(config),
+        .local_case = config->policy.local_parts,
         .holds_unknown = pair_holds_unknown(config, target),
     };
     return config->postfix.policy_match == CONFIG_MATCH_ADDRESS ? judge_by_address(&inquiry)

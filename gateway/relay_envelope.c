@@ -57,7 +57,7 @@ static struct smtp_recipient_result check_mapping(const struct relay_job *job,
     pair_find(store_reader(parts->store), recipient->address, target, &pair);
     pair.facts.is_queued = !relay_is_invitation(job);
     pair.facts.now = pair.facts.is_queued ? job->row.received_at : clock_wall_ms(parts->clock);
-    pair.facts.local_case = pair_local_case(parts->config);
+    pair.facts.local_case = parts->config->policy.local_parts;
     if (policy_allows(&pair.facts, relay_is_invitation(job) ? STORE_DIRECTION_IN : STORE_DIRECTION_OUT, &answer)) {
         result.outcome = SMTP_OUTCOME_DELIVERED;
     } else if (answer.may_change) {

@@ -89,7 +89,7 @@ static bool may_write(const struct relay_mail *mail, const char *address, struct
     struct policy_answer answer;
     pair_find(store_reader(mail->parts->store), address, target, &pair);
     pair.facts.now = mail->row->received_at;
-    pair.facts.local_case = pair_local_case(mail->parts->config);
+    pair.facts.local_case = mail->parts->config->policy.local_parts;
     bool may = policy_allows(&pair.facts, STORE_DIRECTION_IN, &answer);
     pair_free(&pair);
     return may;
