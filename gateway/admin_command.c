@@ -26,28 +26,29 @@ static const struct command {
     const char *options; /* names, each with a value, separated and framed by spaces */
     const char *usage;
     admin_verb *run;
+    bool only_reads; /* changes nothing: whoever may only look may say it */
 } commands[] = {
-    { "status", NULL, 0, 0, "", "status", admin_status },
-    { "member", "list", 0, 0, "", "member list", admin_member_list },
+    { "status", NULL, 0, 0, "", "status", admin_status, true },
+    { "member", "list", 0, 0, "", "member list", admin_member_list, true },
     { "member", "add", 1, 1, " --address ", "member add ALIAS [--address LOCAL]", admin_member_add },
-    { "member", "show", 1, 1, "", "member show ALIAS", admin_member_show },
+    { "member", "show", 1, 1, "", "member show ALIAS", admin_member_show, true },
     { "member", "remove", 1, 1, "", "member remove ALIAS", admin_member_remove },
     { "member", "reports", 2, 2, "", "member reports ALIAS on|off", admin_member_reports },
-    { "group", "list", 0, 0, "", "group list", admin_group_list },
-    { "group", "show", 1, 1, "", "group show GID", admin_group_show },
+    { "group", "list", 0, 0, "", "group list", admin_group_list, true },
+    { "group", "show", 1, 1, "", "group show GID", admin_group_show, true },
     { "group", "address", 2, 2, "", "group address GID LOCAL", admin_group_address },
     { "group", "join", 1, 1, "", "group join GID", admin_group_join },
     { "group", "leave", 1, 1, "", "group leave GID", admin_group_leave },
     { "mapping", "list", 0, 0, " --state --member --address --limit --after ",
       "mapping list [--state S] [--member ALIAS|GID|all] [--address SUBJECT] [--limit N] [--after ID]",
-      admin_mapping_list },
+      admin_mapping_list, true },
     { "mapping", "add", 2, 2, MAPPING_LIMITS "--reason ",
       "mapping add SUBJECT MEMBER|GID|all " MAPPING_LIMITS_USAGE " [--reason T]", admin_mapping_add },
     { "mapping", "block", 2, 2, " --note --reason ", "mapping block SUBJECT MEMBER|GID|all [--note TEXT] [--reason T]",
       admin_mapping_block },
-    { "mapping", "show", 1, 1, "", "mapping show ID", admin_mapping_show },
+    { "mapping", "show", 1, 1, "", "mapping show ID", admin_mapping_show, true },
     { "mapping", "test", 2, 2, " --direction --size ",
-      "mapping test ADDRESS ALIAS|GID|OUR-ADDRESS [--direction in|out] [--size S]", admin_mapping_test },
+      "mapping test ADDRESS ALIAS|GID|OUR-ADDRESS [--direction in|out] [--size S]", admin_mapping_test, true },
     { "mapping", "change", 1, 1, MAPPING_LIMITS "--reason ", "mapping change ID " MAPPING_LIMITS_USAGE " [--reason T]",
       admin_mapping_change },
     { "mapping", "approve", 1, 1, MAPPING_LIMITS "--reason ",
@@ -56,32 +57,32 @@ static const struct command {
     { "mapping", "suspend", 1, 1, " --reason ", "mapping suspend ID [--reason T]", admin_mapping_suspend },
     { "mapping", "resume", 1, 1, " --reason ", "mapping resume ID [--reason T]", admin_mapping_resume },
     { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
-    { "held", "list", 0, 0, "", "held list", admin_held_list },
-    { "held", "show", 1, 1, "", "held show ID", admin_held_show },
+    { "held", "list", 0, 0, "", "held list", admin_held_list, true },
+    { "held", "show", 1, 1, "", "held show ID", admin_held_show, true },
     { "held", "release", 1, 1, " --reason ", "held release ID [--reason T]", admin_held_release },
     { "held", "drop", 1, 1, " --reason ", "held drop ID --reason T", admin_held_drop },
     { "queue", "list", 0, 0, " --direction --state --to --from --older --limit ",
       "queue list [--direction in|out] [--state waiting|routed|due|deferred|held|pending|settled|dropped] [--to PART] "
       "[--from "
       "PART] [--older DURATION] [--limit N]",
-      admin_queue_list },
-    { "queue", "show", 1, 1, "", "queue show ID", admin_queue_show },
+      admin_queue_list, true },
+    { "queue", "show", 1, 1, "", "queue show ID", admin_queue_show, true },
     { "queue", "retry", 1, 1, "", "queue retry ID|all", admin_queue_retry },
     { "queue", "hold", 1, 1, " --reason ", "queue hold ID [--reason T]", admin_queue_hold },
     { "queue", "drop", 1, 1, " --reason ", "queue drop ID --reason T", admin_queue_drop },
-    { "silo", "status", 0, 0, "", "silo status", admin_silo_status },
-    { "silo", "accounts", 0, 0, "", "silo accounts", admin_silo_accounts },
+    { "silo", "status", 0, 0, "", "silo status", admin_silo_status, true },
+    { "silo", "accounts", 0, 0, "", "silo accounts", admin_silo_accounts, true },
     { "silo", "repin", 0, 0, "", "silo repin", admin_silo_repin },
     { "silo", "moved", 1, 1, "", "silo moved OLD-ADDRESS", admin_silo_moved },
     { "silo", "connect", 0, 0, "", "silo connect", admin_silo_connect },
     { "audit", "list", 0, 0, " --since --object --actor --limit ",
-      "audit list [--since DATE|DURATION] [--object OBJECT] [--actor PART] [--limit N]", admin_audit_list },
-    { "audit", "verify", 0, 0, " --head ", "audit verify [--head ID:HASH]", admin_audit_verify },
-    { "audit", "head", 0, 0, "", "audit head", admin_audit_head },
-    { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID | SESSION-ID | ADDRESS", admin_why },
+      "audit list [--since DATE|DURATION] [--object OBJECT] [--actor PART] [--limit N]", admin_audit_list, true },
+    { "audit", "verify", 0, 0, " --head ", "audit verify [--head ID:HASH]", admin_audit_verify, true },
+    { "audit", "head", 0, 0, "", "audit head", admin_audit_head, true },
+    { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID | SESSION-ID | ADDRESS", admin_why, true },
     { "stop", NULL, 0, 0, "", "stop", admin_stop },
     { "reload", NULL, 0, 0, "", "reload", admin_reload },
-    { "version", NULL, 0, 0, "", "version", admin_version },
+    { "version", NULL, 0, 0, "", "version", admin_version, true },
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
@@ -94,6 +95,12 @@ static const struct command *find_command(size_t argc, const char *const *argv)
             return &commands[i];
     }
     return NULL;
+}
+
+bool admin_only_reads(size_t argc, const char *const *argv)
+{
+    const struct command *command = find_command(argc, argv);
+    return command && command->only_reads;
 }
 
 /* The usage lines of a verb, or of all when it is no verb. */
@@ -117,6 +124,10 @@ static void request_free(struct admin_request *request)
     free(request->argv);
     free(request->options);
     free(request->actor);
+    free(request->channel);
+    if (request->input)
+        explicit_bzero(request->input, strlen(request->input));
+    free(request->input);
     free(request);
 }
 
@@ -168,21 +179,22 @@ static const char *sort_words(struct admin_request *request, const struct comman
     return request->argc > command->args_max ? "too many words" : NULL;
 }
 
-void admin_run(struct gateway *gateway, const char *actor, bool json, size_t argc, const char *const *argv,
-               admin_answer *answer, void *ctx)
+void admin_run(struct gateway *gateway, const struct admin_order *order, admin_answer *answer, void *ctx)
 {
     struct admin_request *request = xcalloc(1, sizeof *request);
     *request = (struct admin_request){ .gateway = gateway,
                                        .output = admin_output_new(),
-                                       .actor = xstrdup(actor),
-                                       .json = json,
+                                       .actor = xstrdup(order->actor->name),
+                                       .channel = xstrdup(order->actor->channel),
+                                       .input = order->input ? xstrdup(order->input) : NULL,
+                                       .json = order->json,
                                        .answer = answer,
                                        .ctx = ctx };
-    const struct command *command = find_command(argc, argv);
+    const struct command *command = find_command(order->argc, order->argv);
     const char *wrong = "no such command";
     if (command) {
         size_t skip = command->sub ? 2 : 1;
-        wrong = sort_words(request, command, argc - skip, argv + skip);
+        wrong = sort_words(request, command, order->argc - skip, order->argv + skip);
     }
     if (!wrong) {
         command->run(request);
@@ -194,14 +206,14 @@ void admin_run(struct gateway *gateway, const char *actor, bool json, size_t arg
     if (command)
         strbuf_add_fmt(&err, "usage: posternctl %s\n", command->usage);
     else
-        add_usage(argc ? argv[0] : NULL, &err);
+        add_usage(order->argc ? order->argv[0] : NULL, &err);
     end_request(request, ADMIN_USAGE, "", err.data);
     strbuf_free(&err);
 }
 
 struct store_actor admin_actor(const struct admin_request *request)
 {
-    return (struct store_actor){ .channel = "cli", .name = request->actor };
+    return (struct store_actor){ .channel = request->channel, .name = request->actor };
 }
 
 const char *admin_option(const struct admin_request *request, const char *name)

@@ -1,6 +1,6 @@
 /* admin_command.h - what administrators can say: one const table of verbs
  *
- * The same table serves every way in (the control socket now; web page and concierge stand on it too). A verb's
+ * The same table serves every way in (control socket, web page and its API). A verb's
  * function gets the request, fills its output, and ends it with admin_finish() or admin_refuse(), at once or, when
  * something must be committed first, later. Actor is who asked, for the records.
  */
@@ -18,16 +18,26 @@ enum admin_exit { ADMIN_OK = 0, ADMIN_REFUSED = 1, ADMIN_USAGE = 2 };
 
 typedef void admin_answer(enum admin_exit exit, const char *out, const char *err, void *ctx);
 
-/* Runs the command in words (argc, argv: without the program's name). answer is called exactly once, perhaps before
- * this returns. */
-void admin_run(struct gateway *gateway, const char *actor, bool json, size_t argc, const char *const *argv,
-               admin_answer *answer, void *ctx);
+/* What somebody says. All is borrowed, for the call only. */
+struct admin_order {
+    const struct store_actor *actor; /* who, and by which way in */
+    bool json;                       /* the answer is for a program */
+    size_t argc;                     /* the words, without the program's name */
+    const char *const *argv;
+    const char *input; /* what must not stand among words (a password), or is too long for them; NULL: none */
+};
+/* Runs it. answer is called exactly once, perhaps before this returns. */
+void admin_run(struct gateway *gateway, const struct admin_order *order, admin_answer *answer, void *ctx);
+/* Is it a command that changes nothing, as far as its words tell? What can't be told does. */
+bool admin_only_reads(size_t argc, const char *const *argv);
 
 /* For the verbs' functions. */
 struct admin_request {
     struct gateway *gateway;
     struct admin_output *output;
-    char *actor;
+    char *actor;   /* their name, and where they are from */
+    char *channel; /* see struct store_actor */
+    char *input;   /* NULL: none; wiped when the request ends */
     bool json;
     char **argv; /* what follows verb and sub-verb, options taken out; owned */
     size_t argc;

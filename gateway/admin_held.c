@@ -161,7 +161,7 @@ static int drop(struct store_db *db, struct change *change)
     struct strbuf story;
     struct hold_end end = hold_end_dropped;
     strbuf_init(&story, STORY_MAX);
-    strbuf_add_fmt(&story, "by cli %s: %s", change->request->actor, change->reason);
+    strbuf_add_fmt(&story, "by %s %s: %s", change->request->channel, change->request->actor, change->reason);
     end.story = story.data;
     int result =
         hold_drop(db, gateway_parts(change->request->gateway)->hold, change->id, &end, change->now, &change->reported);
@@ -173,7 +173,7 @@ static int do_change(struct store_db *db, void *arg)
 {
     struct change *change = arg;
     char who[WHO_MAX];
-    snprintf(who, sizeof who, "cli %.300s", change->request->actor);
+    snprintf(who, sizeof who, "%s %.300s", change->request->channel, change->request->actor);
     int result = change->is_drop ? drop(db, change) : hold_release(db, change->id, who, change->now);
     return result == 1 ? audit(db, change) : result;
 }

@@ -96,9 +96,14 @@ static void run_request(struct connection *connection, const char *line, size_t 
         }
     }
     if (good) {
+        const struct store_actor actor = { .channel = "cli", .name = connection->actor };
+        const struct admin_order order = { .actor = &actor,
+                                           .json = json_is_true(json_object_get(request, "json")),
+                                           .argc = count,
+                                           .argv = words,
+                                           .input = json_string_value(json_object_get(request, "input")) };
         connection->running = true;
-        admin_run(connection->socket->gateway, connection->actor, json_is_true(json_object_get(request, "json")), count,
-                  words, answer, connection);
+        admin_run(connection->socket->gateway, &order, answer, connection);
     } else {
         complain(connection, "posternctl: the daemon did not understand the request\n");
     }

@@ -2,7 +2,8 @@
  *
  * A Unix socket (mode 0660). The client sends one line of JSON, {"argv":["member","list"],"json":false}, and gets one
  * line back, {"exit":0,"out":"...","err":"..."}; then the connection is closed. Who connects is known from the kernel
- * (SO_PEERCRED) and becomes the actor of what is changed. Limits: a request of 64 KiB, 64 words, 16 connections, 30 s
+ * (SO_PEERCRED) and becomes the actor of what is changed. "input", a string, is for what must not be a word of argv, or
+ * does not fit there (struct admin_order). Limits: a request of 64 KiB, 64 words, 16 connections, 30 s
  * to send it.
  */
 #pragma once

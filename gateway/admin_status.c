@@ -239,12 +239,12 @@ void admin_reload(struct admin_request *request)
 void admin_stop(struct admin_request *request)
 {
     struct gateway *gateway = request->gateway;
-    char *name = xstrdup(request->actor); /* the request ends before */
-    struct store_actor actor = admin_actor(request);
-    actor.name = name;
+    char *name = xstrdup(request->actor), *channel = xstrdup(request->channel); /* the request ends before */
+    const struct store_actor actor = { .channel = channel, .name = name };
     admin_output_string(request->output, "stopping",
                         "sessions may finish what they have, 10 s at most; the relay 60 s");
     admin_finish(request);
     gateway_stop(gateway, &actor);
     free(name);
+    free(channel);
 }

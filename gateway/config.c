@@ -65,7 +65,7 @@ static void on_confuse_error(cfg_t *cfg, const char *fmt, va_list args)
     if (report->error_line > report->last_line_reported) { /* what earlier passes found is not said twice */
         report->last_line_reported = report->error_line;
         if (report->is_unknown_key)
-            config_problem(report, cfg->line, "%s%s; see posternd(8) for the keys of this section",
+            config_problem(report, cfg->line, "%s%s; see postern.conf(5) for the keys of this section",
                            is_of_later_version(text.data) ? "this version does not have" : "unknown key",
                            text.data + sizeof unknown - 1);
         else

@@ -1,4 +1,4 @@
-/* config.h - the configuration file (libconfuse syntax; docs/posternd.8 lists every key)
+/* config.h - the configuration file (libconfuse syntax; docs/postern.conf.5 lists every key)
  *
  * Everything is checked while reading: a configuration that exists is a valid one. Each mistake is reported as
  * "file:line: what is wrong, what was expected", all of them, not only the first. A loaded configuration never

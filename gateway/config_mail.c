@@ -105,7 +105,7 @@ static void take_key(cfg_t *section, struct config *config, struct config_report
                                   .key = xstrdup(key ? key : ""),
                                   .domain = ascii_domain(domain) };
     if (!selector || !key)
-        config_problem(report, 0, "dkim: selector and key are needed; see posternd(8)");
+        config_problem(report, 0, "dkim: selector and key are needed; see postern.conf(5)");
     if (!dkim->domain)
         config_problem(report, 0, "dkim: the domain %s can't be in the DNS", domain);
     else if (config->domain && !is_above(domain, config->domain))

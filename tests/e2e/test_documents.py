@@ -31,9 +31,9 @@ def test_events_of_the_log():
 
 def test_keys_of_the_configuration():
     schema = read("gateway/config_schema.c")
-    manual = re.sub(r"\\[-&]|[\"]", "", read("docs/posternd.8"))
+    manual = re.sub(r"\\[-&]|[\"]", "", read("docs/postern.conf.5"))
     for key in re.findall(r'CFG_(?:STR|INT|BOOL|STR_LIST|SEC)\("(\w+)"', schema):
-        assert re.search(rf"^[.](It Ic|Ss) .*\b{key}\b", manual, re.MULTILINE), f"posternd(8) does not have {key}"
+        assert re.search(rf"^[.](It Ic|Ss) .*\b{key}\b", manual, re.MULTILINE), f"postern.conf(5) does not have {key}"
 
 
 def test_rooms_of_the_conversion():

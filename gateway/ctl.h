@@ -1,0 +1,20 @@
+/* ctl.h - posternctl: what it was called with, and the verbs that it does itself
+ *
+ * Most verbs are the daemon's (admin_command.h): they are sent to it by ctl_client.h. The ones here need no daemon, or ask
+ * somebody something first (ctl_main.c has their table).
+ */
+#pragma once
+#include <stdbool.h>
+
+#define CTL_DEFAULT_CONFIG "/etc/postern/postern.conf"
+
+enum ctl_exit { CTL_OK = 0, CTL_REFUSED = 1, CTL_USAGE = 2 }; /* and those of sysexits.h */
+
+struct ctl {
+    const char *config_file;
+    const char *socket_path; /* NULL: as the configuration says */
+    bool json;
+};
+
+/* argv[0] is the verb. The exit status. */
+typedef int ctl_verb(const struct ctl *ctl, int argc, char **argv);

@@ -1,0 +1,171 @@
+/* ctl_client.c - see ctl_client.h */
+#include "gateway/ctl_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/strbuf.h"
+#include "base/xmalloc.h"
+#include "gateway/config.h"
+
+enum { ANSWER_MAX = 64 * 1024 * 1024 };
+
+/* The socket's path from the configuration; NULL after having said why not. A mistake elsewhere in it does not matter:
+ * the daemon that runs was started with an earlier version, and is needed now. */
+static char *socket_from_config(const char *file)
+{
+    struct strbuf problems;
+    strbuf_init(&problems, 64 * 1024);
+    struct config *config = config_load(file, &problems);
+    char *path = NULL;
+    if (config)
+        path = xstrdup(config->admin.socket);
+    else
+        path = config_find_socket(file);
+    if (!path)
+        fprintf(stderr,
+                "%sposternctl: can't tell the control socket from this configuration; -s SOCKET names it directly\n",
+                problems.data);
+    config_free(&config);
+    strbuf_free(&problems);
+    return path;
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    size_t len = strlen(path);
+    if (len >= sizeof address.sun_path) {
+        fprintf(stderr, "posternctl: %s: the path is too long for a socket\n", path);
+        return -1;
+    }
+    memcpy(address.sun_path, path, len + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    fprintf(stderr, "posternctl: can't reach the daemon at %s: %s\n", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool send_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        if (n <= 0)
+            return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* The request as it is sent, without the newline; NULL after having said why not. --json may stand behind the verb too,
+ * but not behind "--". */
+static char *compose_request(bool json, int argc, const char *const *argv, const char *input)
+{
+    json_t *words = json_array();
+    bool only_arguments = false, is_valid = true;
+    for (int i = 0; i < argc; i++) {
+        only_arguments = only_arguments || strcmp(argv[i], "--") == 0;
+        if (!only_arguments && strcmp(argv[i], "--json") == 0) {
+            json = true;
+        } else if (json_array_append_new(words, json_string(argv[i])) < 0) {
+            fprintf(stderr, "posternctl: argument %d is not valid UTF-8\n", i + 1);
+            is_valid = false;
+        }
+    }
+    json_t *request = json_pack("{s:o, s:b}", "argv", words, "json", (int)json);
+    if (input && json_object_set_new(request, "input", json_string(input)) < 0) {
+        fputs("posternctl: the input is not valid UTF-8\n", stderr);
+        is_valid = false;
+    }
+    char *line = is_valid ? json_dumps(request, JSON_COMPACT) : NULL;
+    json_decref(request);
+    return line;
+}
+
+static json_t *read_answer(int fd)
+{
+    struct strbuf text;
+    char piece[16 * 1024];
+    ssize_t n;
+    strbuf_init(&text, ANSWER_MAX);
+    while ((n = read(fd, piece, sizeof piece)) > 0)
+        strbuf_add(&text, piece, (size_t)n);
+    json_t *answer = strbuf_ok(&text) ? json_loadb(text.data, text.len, 0, NULL) : NULL;
+    strbuf_free(&text);
+    return answer;
+}
+
+/* 1 with the answer; -1 after having said why there is none. */
+static int exchange(int fd, const char *request, struct ctl_answer *answer_out)
+{
+    if (!send_all(fd, request, strlen(request)) || !send_all(fd, "\n", 1)) {
+        fputs("posternctl: the request could not be sent\n", stderr);
+        return -1;
+    }
+    json_t *answer = read_answer(fd);
+    const char *out = json_string_value(json_object_get(answer, "out")),
+               *err = json_string_value(json_object_get(answer, "err"));
+    int result = out && err ? 1 : -1;
+    if (result == 1)
+        *answer_out = (struct ctl_answer){ .exit = (int)json_integer_value(json_object_get(answer, "exit")),
+                                           .out = xstrdup(out),
+                                           .err = xstrdup(err) };
+    else
+        fputs("posternctl: the daemon went away without an answer\n", stderr);
+    json_decref(answer);
+    return result;
+}
+
+int ctl_client_call(const struct ctl *ctl, bool json, int argc, const char *const *argv, const char *input,
+                    struct ctl_answer *answer_out)
+{
+    *answer_out = (struct ctl_answer){ .exit = EX_UNAVAILABLE };
+    char *request = compose_request(json, argc, argv, input);
+    if (!request) {
+        answer_out->exit = 2;
+        return -1;
+    }
+    char *path = ctl->socket_path ? xstrdup(ctl->socket_path) : socket_from_config(ctl->config_file);
+    int fd = -1, result = -1;
+    if (!path)
+        answer_out->exit = EX_CONFIG;
+    else if ((fd = connect_to(path)) >= 0)
+        result = exchange(fd, request, answer_out);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    explicit_bzero(request, strlen(request)); /* the input may be a secret */
+    free(request);
+    return result;
+}
+
+void ctl_answer_clear(struct ctl_answer *answer)
+{
+    free(answer->out);
+    free(answer->err);
+    *answer = (struct ctl_answer){ 0 };
+}
+
+int ctl_client_ask(const struct ctl *ctl, int argc, const char *const *argv, const char *input)
+{
+    struct ctl_answer answer;
+    if (ctl_client_call(ctl, ctl->json, argc, argv, input, &answer) == 1) {
+        fputs(answer.out, stdout);
+        fputs(answer.err, stderr);
+    }
+    int exit = answer.exit;
+    ctl_answer_clear(&answer);
+    return exit;
+}
