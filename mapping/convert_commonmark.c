@@ -211,14 +211,15 @@ static void add_repeated(struct strbuf *out, char c, size_t count)
 
 void commonmark_add_code(struct commonmark_writer *writer, const char *text, size_t len)
 {
+    enum { FENCE_MAX = 16 }; /* readers have limits of their own: md4c reads none that is longer than 32 */
     size_t blanks = 0;
     while (blanks < len && (text[blanks] == ' ' || text[blanks] == '\n'))
         blanks++;
-    if (blanks == len) {
+    size_t fence = longest_fence(text, len) + 1;
+    if (blanks == len || fence > FENCE_MAX) {
         commonmark_add_text(writer, text, len);
         return;
     }
-    size_t fence = longest_fence(text, len) + 1;
     bool padded = text[0] == '`' || text[len - 1] == '`' || text[0] == ' ';
     struct strbuf code;
     strbuf_init(&code, len + 2 * fence + 2);

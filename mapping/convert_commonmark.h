@@ -24,6 +24,7 @@ void commonmark_add_text(struct commonmark_writer *writer, const char *text, siz
 void commonmark_add_break(struct commonmark_writer *writer); /* a line break that shows */
 void commonmark_add_autolink(struct commonmark_writer *writer, const char *url,
                              size_t len); /* <url>; no spaces, "<" or ">" in it */
+/* As text, when it is blank or has 16 backticks in a row. */
 void commonmark_add_code(struct commonmark_writer *writer, const char *text, size_t len);
 void commonmark_add_image(struct commonmark_writer *writer, const char *alt, const char *url);
 void commonmark_open_emphasis(struct commonmark_writer *writer, enum commonmark_emphasis kind);

@@ -96,6 +96,8 @@ static void test_elements(void **state)
         { "<a href='&#104;ttps://example.com'>x</a>", "[x](https://example.com)\n" },
         { "see https://example.com.", "see <https://example.com>.\n" },
         { "<code>a_b</code> <code>`</code>", "`a_b` `` ` ``\n" },
+        /* No reader takes so many backticks for the marks of code; what is in it must not become a link then. */
+        { "<code>&lt;x:y>````````````````</code>", "\\<x:y>\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\n" },
         { "x<pre>a\n  b\n</pre>", "x\n\n```\na\n  b\n```\n" },
         { "x<pre>```</pre>", "x\n\n````\n```\n````\n" },
         { "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>",
