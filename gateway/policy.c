@@ -1,4 +1,4 @@
-/* policy.c - the verdicts; see the table "What a mail sender is told" in docs/MANUAL.md */
+/* policy.c - the verdicts; see the table "What a mail sender is told" in docs/SENDERS.md */
 #include "gateway/policy_internal.h"
 
 #include <stdarg.h>

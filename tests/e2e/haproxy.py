@@ -29,7 +29,7 @@ class HAProxy(Server):
         self.config = os.path.join(folder, "haproxy.cfg")
         self.stats = os.path.join(folder, "haproxy.sock")
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(folder=folder, listen=adapt(block("docs/MANUAL.md", "# haproxy.cfg"), {
+            file.write(CONFIGURATION.format(folder=folder, listen=adapt(block("docs/INSTALLING.md", "# haproxy.cfg"), {
                 "bind :25": f"bind 127.0.0.1:{self.port}", "192.0.2.25:25": f"127.0.0.1:{server_port}",
                 "send-proxy-v2 check": f"{options} check inter 100ms"})))
 

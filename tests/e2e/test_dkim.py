@@ -38,21 +38,21 @@ print join(" ", map { $_->algorithm . "=" . $_->result } $verifier->signatures),
 @pytest.fixture
 def keys(folder):
     """Made as the manual has it. Selector -> DNS record."""
-    commands = adapt(block("docs/MANUAL.md", "openssl genrsa -out /etc/postern/dkim-rsa.pem 2048"), {"/etc/postern": folder})
+    commands = adapt(block("docs/RELAYS.md", "openssl genrsa -out /etc/postern/dkim-rsa.pem 2048"), {"/etc/postern": folder})
     subprocess.run(["sh", "-ec", commands], check=True, capture_output=True, timeout=PATIENCE)
     return make_records(folder)
 
 
 def make_records(folder):
-    printed = adapt(block("docs/MANUAL.md", "openssl pkey -in /etc/postern/dkim-rsa.pem -pubout -outform DER | base64 -w0"), {"/etc/postern": folder})
+    printed = adapt(block("docs/RELAYS.md", "openssl pkey -in /etc/postern/dkim-rsa.pem -pubout -outform DER | base64 -w0"), {"/etc/postern": folder})
     public = [subprocess.run(["sh", "-ec", line], check=True, capture_output=True, text=True, timeout=PATIENCE).stdout for line in printed.splitlines()]
-    lines = adapt(block("docs/MANUAL.md", 's2026._domainkey.silo.example.org. IN TXT "v=DKIM1; k=rsa; p=RSA-KEY"'),
+    lines = adapt(block("docs/RELAYS.md", 's2026._domainkey.silo.example.org. IN TXT "v=DKIM1; k=rsa; p=RSA-KEY"'),
                   {"ED25519-KEY": public[1], "RSA-KEY": public[0]})
     return dict(re.findall(r'^(\S+)[.] IN TXT "(.*)"$', lines, re.MULTILINE))
 
 
 def sections(folder):
-    return adapt(block("docs/MANUAL.md", 'dkim { selector = "s2026"  key = "/etc/postern/dkim-rsa.pem" }'), {"/etc/postern": folder})
+    return adapt(block("docs/RELAYS.md", 'dkim { selector = "s2026"  key = "/etc/postern/dkim-rsa.pem" }'), {"/etc/postern": folder})
 
 
 def verify(raw, records):

@@ -17,7 +17,7 @@ from procs import PATIENCE, wait_until
 
 CLIENT, STRANGER = "127.0.0.77", "127.0.0.78"
 PROXIED = 'proxy_protocol = { "127.0.0.1" }'
-WITH_CLIENTS = "\n".join(adapt(block("docs/MANUAL.md", "# postern.conf"), {
+WITH_CLIENTS = "\n".join(adapt(block("docs/INSTALLING.md", "# postern.conf"), {
     "192.0.2.10": "127.0.0.1", "198.51.100.0/24": CLIENT}).splitlines()[3:5])   # without address and what it trusts
 
 

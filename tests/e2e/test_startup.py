@@ -41,10 +41,10 @@ def test_good_configuration(idle_gateway):
 
 def test_the_relays_of_the_manual(idle_gateway, folder):
     """Two relays, of which one wants a login, and the file with its password, as the manual has them."""
-    commands = adapt(block("docs/MANUAL.md", "install -o root -g postern -m 0640 /dev/null /etc/postern/relay-password"),
+    commands = adapt(block("docs/RELAYS.md", "install -o root -g postern -m 0640 /dev/null /etc/postern/relay-password"),
                      {"-o root -g postern ": "", "/etc/postern": folder})
     assert run(["sh", "-ec", commands], folder).returncode == 0
-    relays = adapt(block("docs/MANUAL.md", "# postern.conf: two relays"), {"/etc/postern": folder})
+    relays = adapt(block("docs/RELAYS.md", "# postern.conf: two relays"), {"/etc/postern": folder})
     idle_gateway.extra = relays
     idle_gateway.write_config()
     result = run_gateway(idle_gateway, "-t")

@@ -521,7 +521,7 @@ static void test_nobody_gets_round_a_refusal(void **state)
     }
 }
 
-/* The example of docs/MANUAL.md, "Who may pass". */
+/* The example of docs/APPROVALS.md, "Who may pass". */
 static void test_the_example_of_the_manual(void **state)
 {
     (void)state;
