@@ -15,8 +15,9 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
+#include "gateway/ctl_terminal.h"
 
-enum { ANSWER_MAX = 64 * 1024 * 1024 };
+enum { ANSWER_MAX = 64 * 1024 * 1024, SHOWN_MAX = 2 * ANSWER_MAX };
 
 /* The socket's path from the configuration; NULL after having said why not. A mistake elsewhere in it does not matter:
  * the daemon that runs was started with an earlier version, and is needed now. */
@@ -158,11 +159,21 @@ void ctl_answer_clear(struct ctl_answer *answer)
     *answer = (struct ctl_answer){ 0 };
 }
 
+static void show(const char *out)
+{
+    struct strbuf text;
+    bool is_json = out[0] == '{';
+    strbuf_init(&text, SHOWN_MAX);
+    ctl_add_answer(&text, !is_json && ctl_uses_colours(STDOUT_FILENO), out);
+    fputs(text.data, stdout);
+    strbuf_free(&text);
+}
+
 int ctl_client_ask(const struct ctl *ctl, int argc, const char *const *argv, const char *input)
 {
     struct ctl_answer answer;
     if (ctl_client_call(ctl, ctl->json, argc, argv, input, &answer) == 1) {
-        fputs(answer.out, stdout);
+        show(answer.out);
         fputs(answer.err, stderr);
     }
     int exit = answer.exit;
