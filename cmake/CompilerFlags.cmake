@@ -3,7 +3,7 @@ add_library(postern_flags INTERFACE)
 target_include_directories(postern_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(postern_flags INTERFACE _GNU_SOURCE POSTERN_VERSION="${PROJECT_VERSION}")
 target_compile_options(postern_flags INTERFACE
-  -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wwrite-strings
+  -Wall -Wextra $<$<BOOL:${POSTERN_WERROR}>:-Werror> -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wwrite-strings
   -Wpointer-arith -Wcast-qual -Wvla -Wswitch-enum -Wno-missing-field-initializers -Wno-format-zero-length
   -fno-common -fstack-protector-strong -fPIE)
 target_link_options(postern_flags INTERFACE -pie -Wl,-z,relro,-z,now)
@@ -21,3 +21,17 @@ endif()
 if(POSTERN_FUZZ)
   target_compile_options(postern_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
+
+# What ships, and only that: developers' builds would gain nothing.
+target_compile_options(postern_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:-fstack-clash-protection>)
+# Marks where indirect calls and returns may land, for processors that check it: each architecture has a flag of its own or none.
+include(CheckCCompilerFlag)
+foreach(flag -fcf-protection -mbranch-protection=standard)
+  string(MAKE_C_IDENTIFIER "POSTERN_HAS${flag}" has)
+  check_c_compiler_flag(${flag} ${has})
+  if(${has})
+    target_compile_options(postern_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:${flag}>)
+  endif()
+endforeach()
+# Where the tree lies must not change a byte of the programs.
+target_compile_options(postern_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>)
