@@ -59,6 +59,7 @@ static const struct command {
     { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
     { "held", "list", 0, 0, "", "held list", admin_held_list, true },
     { "held", "show", 1, 1, "", "held show ID", admin_held_show, true },
+    { "held", "read", 1, 1, "", "held read ID", admin_held_read },
     { "held", "release", 1, 1, " --reason ", "held release ID [--reason T]", admin_held_release },
     { "held", "drop", 1, 1, " --reason ", "held drop ID --reason T", admin_held_drop },
     { "queue", "list", 0, 0, " --direction --state --to --from --older --limit ",

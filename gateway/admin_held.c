@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/admin_held.h"
 #include "gateway/admin_output.h"
 #include "gateway/admin_queue.h"
 #include "gateway/gateway.h"
@@ -19,8 +20,7 @@
 
 enum { REASON_MAX = 1000, LIST_MAX = 1000, SUBJECT_UNITS = 200, WHO_MAX = 400, STORY_MAX = 1500 };
 
-/* What can be read of it without an approval: who, to whom, how much; and the subject, with the key. */
-static void add_held(struct admin_request *request, const struct store_held *held)
+void admin_held_add(struct admin_request *request, const struct store_held *held)
 {
     const struct hold *hold = gateway_parts(request->gateway)->hold;
     struct admin_output *out = request->output;
@@ -75,7 +75,7 @@ static int add_rows(struct admin_request *request)
         if (store_held_find(admin_reader(request), listing->ids[i], &held) != 1)
             continue;
         admin_output_row(request->output);
-        add_held(request, &held);
+        admin_held_add(request, &held);
         admin_output_end(request->output);
         store_held_free(&held);
     }
@@ -103,8 +103,7 @@ void admin_held_list(struct admin_request *request)
         admin_database_error(request);
 }
 
-/* -1 after having answered. */
-static int entry_argument(struct admin_request *request, int64_t *id_out)
+int admin_held_entry_argument(struct admin_request *request, int64_t *id_out)
 {
     enum store_queue which;
     if (admin_queue_entry_argument(request, &which, id_out) != 1)
@@ -115,21 +114,26 @@ static int entry_argument(struct admin_request *request, int64_t *id_out)
     return -1;
 }
 
+void admin_held_refuse(struct admin_request *request)
+{
+    admin_refuse(request, "%s is not held for approval", request->argv[0]);
+}
+
 void admin_held_show(struct admin_request *request)
 {
     int64_t id;
     struct store_held held;
-    if (entry_argument(request, &id) < 0)
+    if (admin_held_entry_argument(request, &id) < 0)
         return;
     int found = store_held_find(admin_reader(request), id, &held);
     if (found == 1) {
-        add_held(request, &held);
+        admin_held_add(request, &held);
         admin_output_string(request->output, "proof", held.proof);
         admin_output_string(request->output, "key", held.key_id);
         store_held_free(&held);
         admin_finish(request);
     } else if (found == 0) {
-        admin_refuse(request, "%s is not held for approval", request->argv[0]);
+        admin_held_refuse(request);
     } else {
         admin_database_error(request);
     }
@@ -211,7 +215,7 @@ static void begin_change(struct admin_request *request, bool is_drop)
         free(change);
         admin_misused(request, is_drop ? "dropping mail needs a reason of at most 1000 bytes: --reason TEXT"
                                        : "a reason has at most 1000 bytes");
-    } else if (entry_argument(request, &change->id) < 0) {
+    } else if (admin_held_entry_argument(request, &change->id) < 0) {
         free(change); /* answered */
     } else {
         store_submit(gateway_parts(request->gateway)->store, do_change, changed, change);

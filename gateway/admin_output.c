@@ -19,6 +19,7 @@ struct admin_output {
     json_t *root;
     json_t *stack[DEPTH_MAX]; /* borrowed; stack[0] is root */
     int depth;
+    const char *lines_key; /* of what was added with admin_output_lines(); NULL: nothing */
 };
 
 struct admin_output *admin_output_new(void)
@@ -76,6 +77,12 @@ static json_t *text_value(const char *text)
 void admin_output_string(struct admin_output *output, const char *key, const char *value)
 {
     set(output, key, value ? text_value(value) : json_null());
+}
+
+void admin_output_lines(struct admin_output *output, const char *key, const char *text)
+{
+    admin_output_string(output, key, text);
+    output->lines_key = key;
 }
 
 void admin_output_int(struct admin_output *output, const char *key, int64_t value)
@@ -256,7 +263,25 @@ static void render_prose(const json_t *rows, struct strbuf *out)
     }
 }
 
-static void render_text(const json_t *object, struct strbuf *out)
+/* Each line by itself, so that none can look like one of ours. */
+static void render_lines(const char *key, const char *text, struct strbuf *out)
+{
+    strbuf_add_fmt(out, "\n%s:\n", key);
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        strbuf_add_str(out, "  ");
+        admin_output_add_clean(out, text, len, false);
+        strbuf_add_char(out, '\n');
+        text += text[len] ? len + 1 : len;
+    }
+}
+
+static bool is_key(const char *key, const char *wanted)
+{
+    return wanted && strcmp(key, wanted) == 0;
+}
+
+static void render_text(const json_t *object, const char *lines_key, struct strbuf *out)
 {
     const char *key;
     json_t *value;
@@ -266,6 +291,8 @@ static void render_text(const json_t *object, struct strbuf *out)
         widest = strlen(key);
     json_object_foreach((json_t *)(uintptr_t)object, key, value)
     {
+        if (is_key(key, lines_key))
+            continue;
         if (json_is_array(value) && is_prose(value)) {
             render_prose(value, out);
             was_prose = true;
@@ -289,7 +316,9 @@ static void render_text(const json_t *object, struct strbuf *out)
 void admin_output_render(const struct admin_output *output, bool json, struct strbuf *out)
 {
     if (!json) {
-        render_text(output->root, out);
+        render_text(output->root, output->lines_key, out);
+        if (output->lines_key)
+            render_lines(output->lines_key, json_string_value(json_object_get(output->root, output->lines_key)), out);
         return;
     }
     char *dump = json_dumps(output->root, JSON_COMPACT);

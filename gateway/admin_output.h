@@ -23,6 +23,8 @@ void admin_output_row(struct admin_output *output);                   /* in the 
 /* A row of nothing but "text", in the current list. For people such lists are prose, a paragraph each, and stand where they were
  * begun. */
 void admin_output_paragraph(struct admin_output *output, const char *text);
+/* A text of many lines, which stay lines; for people below everything else, indented. At most one in an answer; key is static. */
+void admin_output_lines(struct admin_output *output, const char *key, const char *text);
 void admin_output_end(struct admin_output *output); /* of the innermost list or row */
 
 /* Appends text with a "?" for each character that could steer a terminal or mislead its reader (controls, C1 too, line

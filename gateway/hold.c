@@ -14,6 +14,7 @@
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/hold_internal.h"
+#include "gateway/hold_read.h"
 #include "gateway/mapping_change.h"
 #include "gateway/parts.h"
 #include "gateway/report.h"
@@ -351,6 +352,7 @@ struct hold *hold_new(const struct parts *parts, const struct hold_callbacks *ca
     hold->ctx = ctx;
     hold->timer = timer_new(parts->loop, look, hold);
     hold->opener = hold_opener_new(hold);
+    hold->reader = hold_reader_new(hold);
     hold->suffixes = public_suffixes_new();
     return hold;
 }
@@ -383,6 +385,7 @@ void hold_free(struct hold **hold_in)
         return;
     struct seal_key *key = atomic_load(&hold->key);
     hold_opener_free(&hold->opener);
+    hold_reader_free(&hold->reader);
     timer_free(&hold->timer);
     public_suffixes_free(&hold->suffixes);
     seal_key_free(&key);

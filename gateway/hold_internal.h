@@ -5,6 +5,7 @@
  *   hold_change.c  decisions: released, dropped, expired; first contacts
  *   hold_open.c    released mail is opened
  *   hold_tell.c    admins hear that it can't be
+ *   hold_read.c    what it says, for an administrator (hold_read.h)
  */
 #pragma once
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include "mapping/store_held.h"
 
 struct hold_opener;
+struct hold_reader;
 struct public_suffixes;
 struct timer;
 
@@ -25,6 +27,7 @@ struct hold {
     _Atomic(struct seal_key *) key; /* set once, by the loop */
     struct public_suffixes *suffixes;
     struct hold_opener *opener;
+    struct hold_reader *reader;
     struct timer *timer;
     _Atomic(int) proof, local_case; /* of the configuration, for the committer: see hold_rules() */
     bool is_started;

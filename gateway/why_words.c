@@ -124,6 +124,7 @@ static const struct lead {
     { "held", -1, "", "It was set aside for an administrator: " },
     { "released", -1, "by ", "It was released " },
     { "released", -1, "", "It was released: " },
+    { "read", -1, "by ", "An administrator has looked at what it says, while it was held, " },
     { "opened", -1, "", "It was unsealed for delivery: " },
     { "expired", -1, "", "It was given up: " },
     { "dropped", -1, "by ", "An administrator has dropped it, " },

@@ -54,7 +54,8 @@ struct job {
     enum convert_wire_kind kind;
     int input_fd;
     int64_t input_size;
-    bool is_large;  /* the result goes to a file on disk */
+    bool is_large;  /* the result goes to a file on disk, */
+    bool in_memory; /* unless it must not */
     int content_fd; /* of this attempt: the content, or the mail; -1 */
     bool on_disk;   /* content_fd is such a file */
     int meta_fd;    /* of this attempt; -1 */
@@ -243,7 +244,7 @@ static void on_worker_done(const struct worker_result *result, void *ctx);
 static int new_content_file(struct job *job, size_t small_max)
 {
     close_fd(&job->content_fd);
-    job->on_disk = job->is_large && !job->convert->has_no_leases;
+    job->on_disk = job->is_large && !job->in_memory && !job->convert->has_no_leases;
     job->content_fd = job->on_disk ? tmpfile_new(job->convert->directory)
                                    : convert_memfile_new("convert-content", job->is_large ? result_max : small_max);
     return job->content_fd >= 0 ? 1 : -1;
@@ -427,6 +428,7 @@ int convert_mail_in(struct convert *convert, const struct convert_in_request *re
     convert_wire_encode_request(
         &(struct convert_wire_request){ CONVERT_WIRE_MAIL_IN, request->mail_size, request->options }, &job->request);
     job->is_automatic = request->options.is_automatic;
+    job->in_memory = request->in_memory;
     job->in_done = done;
     return submit_first(job);
 }

@@ -67,6 +67,7 @@ struct convert_in_result {
 struct convert_in_request {
     int mail_fd; /* the whole message as received, mapped from offset 0 (its file position is not used) */
     int64_t mail_size;
+    bool in_memory;                    /* the result must not touch a disk, however large it is */
     struct convert_in_options options; /* of the known addresses the first 2,000 and 48 KiB count */
 };
 typedef void convert_in_done(struct convert_in_result *result, void *ctx);

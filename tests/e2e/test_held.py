@@ -1,6 +1,7 @@
 """Mail of people about whom nobody has decided: kept sealed, asked about once, and let in, sent back or forgotten."""
 import errno
 import glob
+import json
 import os
 import smtplib
 
@@ -113,6 +114,26 @@ def test_who_is_turned_down_hears_of_it_but_gets_nothing_back(holding):
     assert held(holding) == []
     assert any(line.startswith("refused: ") and "not a partner" in line for line in story(holding, entry))
     assert "not authorised" in refusal(holding)
+
+
+def test_an_administrator_looks_into_held_mail_and_that_is_written_down_first(holding, alice):
+    message = make_mail("Hello from " + SECRET, f"The {SECRET} is here.\nstate: approved\x1b[2J\n" + LARGE)
+    message.add_attachment(os.urandom(300000), maintype="application", subtype="pdf", filename="plan.pdf")
+    entry = send(holding.smtp_port, message).split()[-1]
+    seen = holding.ctl_json("held", "read", entry)
+    assert seen["text"].startswith(f"The {SECRET} is here.") and seen["attachments"] == [{"name": "plan.pdf", "size": 300000}]
+    assert seen["text_cut"] and len(seen["text"]) < seen["text_size"] and len(seen["text"]) <= 256 * 1024
+    assert seen["id"] == entry and seen["from"] == BOB and seen["understood"]
+    printed = holding.ctl("held", "read", entry)
+    assert f"\n  The {SECRET} is here." in printed and "\nstate: approved" not in printed and "\x1b" not in printed
+    looks = holding.ctl_json("audit", "list", "--object", entry)["audit"]
+    assert [row["action"] for row in looks] == ["held.read"] * 2 and "uid" in looks[0]["actor"]
+    assert any("An administrator has looked at what it says" in paragraph["text"] for paragraph in holding.ctl_json("why", entry)["story"])
+    kept = everything_on_disk(holding) + holding.read_log().encode() + json.dumps([looks, holding.ctl_json("why", entry)["trace"]]).encode()
+    assert SECRET.encode() not in kept and b"plan.pdf" not in kept and b"nobody reads" not in kept
+    assert held(holding) == [entry]   # looking decides nothing
+    holding.ctl("held", "drop", entry, "--reason", "seen enough")
+    assert "is not held for approval" in holding.ctl("held", "read", entry, expect=1)
 
 
 def test_the_limits_of_an_approval_count_for_what_was_held(holding, alice):

@@ -138,6 +138,18 @@ static void json_escapes(void **state)
     admin_output_free(&output);
 }
 
+/* Below the values, so that no line of a stranger's looks like one of ours. */
+static void lines_stand_apart(void **state)
+{
+    (void)state;
+    struct admin_output *output = admin_output_new();
+    admin_output_lines(output, "text", "one\nid  in2\n\n\x1b[2Jtwo");
+    admin_output_string(output, "id", "in1");
+    assert_rendered(output, false, "id    in1\n\ntext:\n  one\n  id  in2\n  \n  ?[2Jtwo\n");
+    assert_rendered(output, true, "{\"text\":\"one\\nid  in2\\n\\n\\u001B[2Jtwo\",\"id\":\"in1\"}\n");
+    admin_output_free(&output);
+}
+
 static void error_texts_keep_their_lines(void **state)
 {
     (void)state;
@@ -157,6 +169,7 @@ int main(void)
         cmocka_unit_test(a_nested_list_is_for_programs),
         cmocka_unit_test(nothing_steers_the_terminal),
         cmocka_unit_test(json_escapes),
+        cmocka_unit_test(lines_stand_apart),
         cmocka_unit_test(error_texts_keep_their_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
