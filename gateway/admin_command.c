@@ -81,6 +81,7 @@ static const struct command {
     { "audit", "verify", 0, 0, " --head ", "audit verify [--head ID:HASH]", admin_audit_verify, true },
     { "audit", "head", 0, 0, "", "audit head", admin_audit_head, true },
     { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID | SESSION-ID | ADDRESS", admin_why, true },
+    { "history", NULL, 0, 0, " --hours --step ", "history [--hours N] [--step DURATION]", admin_history, true },
     { "stop", NULL, 0, 0, "", "stop", admin_stop },
     { "reload", NULL, 0, 0, "", "reload", admin_reload },
     { "version", NULL, 0, 0, "", "version", admin_version, true },

@@ -18,6 +18,7 @@
 #include "gateway/acts.h"
 #include "gateway/admin_socket.h"
 #include "gateway/config.h"
+#include "gateway/history.h"
 #include "gateway/hold.h"
 #include "gateway/limits.h"
 #include "gateway/mapping_expiry.h"
@@ -192,6 +193,8 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
     gateway->debug = debug;
     gateway_use_log_level(gateway);
     gateway->parts.clock = clock_new_system();
+    measures_init(&gateway->measures);
+    gateway->parts.measures = &gateway->measures;
     gateway->parts.loop = loop_new(gateway->parts.clock);
     /* From here on a signal waits for the loop: nobody who was greeted by a listener is cut off by a stop. */
     gateway->on_hup = loop_signal_new(gateway->parts.loop, SIGHUP, on_hup, gateway);
@@ -232,6 +235,7 @@ static void housekeeping(void *arg)
 {
     struct gateway *gateway = arg;
     gateway_check_room(gateway);
+    history_look(gateway->history);
     tidy_begin(&gateway->parts);
     if (clock_monotonic_ms(gateway->parts.clock) >= gateway->head_due) {
         acts_log_head(&gateway->parts);
@@ -328,6 +332,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     relay_open(gateway->relay, true);
     returns_open(gateway->returns, true);
 
+    gateway->history = history_new(parts, gateway_read_history, gateway);
     gateway->stop_timer = timer_new(parts->loop, look_whether_done, gateway);
     gateway->housekeeping = timer_new(parts->loop, housekeeping, gateway);
     timer_start(gateway->housekeeping, 0);
@@ -391,6 +396,7 @@ void gateway_free(struct gateway **gateway_in)
     refusals_flush(gateway->parts.refusals);
     if (gateway->parts.store) {
         acts_log_head(&gateway->parts);
+        history_flush(gateway->history);
         store_close(&gateway->parts.store);
     }
     convert_free(&gateway->parts.convert);
@@ -410,6 +416,7 @@ void gateway_free(struct gateway **gateway_in)
     refusals_free(&gateway->parts.refusals);
     signed_id_free(&gateway->parts.ids);
     signer_free(&gateway->parts.signer);
+    history_free(&gateway->history);
     loop_signal_free(&gateway->on_hup);
     loop_signal_free(&gateway->on_term);
     loop_signal_free(&gateway->on_int);

@@ -16,6 +16,7 @@
 
 struct config;
 struct gateway;
+struct history;
 struct parts;
 struct relay;
 struct silo_link;
@@ -56,10 +57,25 @@ struct gateway_status {
     bool busy;
     const char *busy_reason; /* "" */
 };
+/* What room there is for more mail. Numbers are -1 when they could not be found out. */
+struct gateway_room {
+    int64_t looked_at;                          /* monotonic */
+    int64_t disk_free;                          /* octets in the file system of state_dir, for us */
+    int64_t counts[2][STORE_QUEUE_PENDING + 1]; /* entries by queue and state; SETTLED and DROPPED are not counted: 0 */
+};
+enum {
+    GATEWAY_QUEUE_LIMIT = 100000,    /* entries waiting in either queue before new mail gets 452 */
+    GATEWAY_DISK_RESERVE = 256 << 20 /* free octets below which new mail gets 452 */
+};
+/* Looks again when what is known is older than that. */
+const struct gateway_room *gateway_look_at_room(struct gateway *gateway, int64_t oldest_ms);
+/* Entries of a queue that count against the limit. */
+int64_t gateway_room_waiting(const struct gateway_room *room, enum store_queue queue);
 void gateway_get_status(const struct gateway *gateway, struct gateway_status *out);
 unsigned gateway_listener_count(const struct gateway *gateway);
 void gateway_get_listener(const struct gateway *gateway, unsigned index, const char **name_out,
                           const char **address_out, unsigned *sessions_out);
+struct history *gateway_history(const struct gateway *gateway);
 struct silo_link *gateway_silo(const struct gateway *gateway);
 struct relay *gateway_relay(const struct gateway *gateway);
 const struct parts *gateway_parts(const struct gateway *gateway);

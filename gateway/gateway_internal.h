@@ -9,11 +9,13 @@
 
 #include "base/resolver.h"
 #include "gateway/gateway.h"
+#include "gateway/measures.h"
 #include "gateway/parts.h"
 
 struct admin_socket;
 struct config;
 struct config_listener;
+struct history_figures;
 struct loop_signal;
 struct mapping_expiry;
 struct poster;
@@ -39,6 +41,9 @@ struct gateway {
     unsigned listener_count, draining;
     struct loop_signal *on_hup, *on_term, *on_int;
     struct timer *housekeeping;
+    struct measures measures;
+    struct history *history;
+    struct gateway_room room;
     int64_t head_due; /* monotonic: the head of the audit log goes into the log again */
     int64_t started_at;
     int64_t open_files; /* how many descriptors we may have */
@@ -60,8 +65,11 @@ struct smtp_listener *gateway_new_listener(struct gateway *gateway, const struct
 int gateway_reconfigure_listeners(struct gateway *gateway, const struct config *config, struct strbuf *message)
     __attribute__((warn_unused_result));
 
-/* Looks at the disk and the queues, and tells the listeners and the silo's side whether to take more. */
+/* Looks at the room that there is, and tells the listeners and the silo's side whether to take more. */
 void gateway_check_room(struct gateway *gateway);
+
+/* A history_read, ctx: the gateway. */
+void gateway_read_history(struct history_figures *out, void *ctx);
 
 /* What a start and a reload have in common. */
 void gateway_use_log_level(const struct gateway *gateway);

@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/outbound.h"
 #include "mapping/store_queue.h"
-
-enum { QUEUE_LIMIT = 100000 };                          /* entries waiting in either queue before new mail gets 452 */
-static const int64_t disk_reserve = INT64_C(256) << 20; /* free bytes below which new mail gets 452 */
 
 static void set_busy(struct gateway *gateway, const char *reason)
 {
@@ -28,31 +26,56 @@ static void set_busy(struct gateway *gateway, const char *reason)
     outbound_set_busy(gateway->outbound, reason != NULL);
 }
 
-/* How much waits in a queue; -1: the database can't be read. */
-static int64_t count_waiting(const struct gateway *gateway, enum store_queue queue)
+/* Costs an index as long as there are entries that have not ended. */
+static void count_queues(struct gateway *gateway)
 {
-    static const enum store_queue_state states[] = { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED, STORE_QUEUE_HELD };
-    int64_t sum = 0, count;
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        if (store_queue_count(store_reader(gateway->parts.store), queue, states[i], &count) < 0)
-            return -1;
-        sum += count;
-    }
-    return sum;
+    static const enum store_queue_state states[] = { STORE_QUEUE_WAITING, STORE_QUEUE_ROUTED, STORE_QUEUE_HELD,
+                                                     STORE_QUEUE_PENDING };
+    struct gateway_room *room = &gateway->room;
+    for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_OUT; queue++)
+        for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+            if (store_queue_count(store_reader(gateway->parts.store), queue, states[i],
+                                  &room->counts[queue][states[i]]) < 0)
+                room->counts[queue][states[i]] = -1;
 }
 
-/* Room for what may come: disk and queues. */
-void gateway_check_room(struct gateway *gateway)
+static void look_at_disk(struct gateway *gateway)
 {
     struct statvfs disk;
-    int64_t in = count_waiting(gateway, STORE_QUEUE_IN), out = count_waiting(gateway, STORE_QUEUE_OUT);
-    if (statvfs(gateway->parts.config->state_dir, &disk) < 0)
+    bool is_known = statvfs(gateway->parts.config->state_dir, &disk) == 0;
+    gateway->room.disk_free = is_known ? (int64_t)disk.f_bavail * (int64_t)disk.f_frsize : -1;
+}
+
+int64_t gateway_room_waiting(const struct gateway_room *room, enum store_queue queue)
+{
+    const int64_t *counts = room->counts[queue];
+    if (counts[STORE_QUEUE_WAITING] < 0 || counts[STORE_QUEUE_ROUTED] < 0 || counts[STORE_QUEUE_HELD] < 0)
+        return -1;
+    return counts[STORE_QUEUE_WAITING] + counts[STORE_QUEUE_ROUTED] + counts[STORE_QUEUE_HELD];
+}
+
+const struct gateway_room *gateway_look_at_room(struct gateway *gateway, int64_t oldest_ms)
+{
+    int64_t now = clock_monotonic_ms(gateway->parts.clock);
+    if (gateway->room.looked_at != 0 && now - gateway->room.looked_at < oldest_ms)
+        return &gateway->room;
+    gateway->room.looked_at = now;
+    look_at_disk(gateway);
+    count_queues(gateway);
+    return &gateway->room;
+}
+
+void gateway_check_room(struct gateway *gateway)
+{
+    const struct gateway_room *room = gateway_look_at_room(gateway, 0);
+    int64_t in = gateway_room_waiting(room, STORE_QUEUE_IN), out = gateway_room_waiting(room, STORE_QUEUE_OUT);
+    if (room->disk_free < 0)
         set_busy(gateway, "the state directory can't be read");
-    else if ((int64_t)disk.f_bavail * (int64_t)disk.f_frsize < disk_reserve)
+    else if (room->disk_free < GATEWAY_DISK_RESERVE)
         set_busy(gateway, "less than 256 MiB are free in the state directory");
     else if (in < 0 || out < 0)
         set_busy(gateway, "the database can't be read");
-    else if (in >= QUEUE_LIMIT || out >= QUEUE_LIMIT)
+    else if (in >= GATEWAY_QUEUE_LIMIT || out >= GATEWAY_QUEUE_LIMIT)
         set_busy(gateway, "100,000 messages are waiting");
     else
         set_busy(gateway, NULL);

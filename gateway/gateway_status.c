@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "gateway/config.h"
+#include "gateway/history.h"
 #include "gateway/hold.h"
 #include "gateway/mapping_expiry.h"
 #include "gateway/poster.h"
@@ -14,6 +15,8 @@
 #include "gateway/silo_link.h"
 #include "mapping/convert.h"
 #include "smtp/smtp_budget.h"
+
+enum { ROOM_OLDEST_MS = 5000 };
 
 void gateway_get_status(const struct gateway *gateway, struct gateway_status *out)
 {
@@ -66,6 +69,37 @@ void gateway_get_listener(const struct gateway *gateway, unsigned index, const c
     *name_out = smtp_listener_name(gateway->listeners[index]);
     *address_out = smtp_listener_address(gateway->listeners[index]);
     *sessions_out = smtp_listener_sessions(gateway->listeners[index]);
+}
+
+void gateway_read_history(struct history_figures *out, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    const struct measures *measures = &gateway->measures;
+    const struct gateway_room *room = gateway_look_at_room(gateway, ROOM_OLDEST_MS);
+    int64_t in = gateway_room_waiting(room, STORE_QUEUE_IN), out_waiting = gateway_room_waiting(room, STORE_QUEUE_OUT);
+    struct inbound_statistics mail;
+    struct outbound_statistics messages;
+    inbound_get_statistics(gateway->inbound, &mail);
+    outbound_get_statistics(gateway->outbound, &messages);
+    *out = (struct history_figures){ .queue_in = in > 0 ? in : 0,
+                                     .queue_out = out_waiting > 0 ? out_waiting : 0,
+                                     .posted_ms = measures->posted_ms,
+                                     .delivered_ms = measures->delivered_ms };
+    out->counts[STORE_HISTORY_ACCEPTED] = (int64_t)mail.accepted;
+    out->counts[STORE_HISTORY_HELD] = (int64_t)mail.held;
+    out->counts[STORE_HISTORY_REPEATED] = (int64_t)mail.repeated;
+    out->counts[STORE_HISTORY_REJECTED] = (int64_t)mail.rejected;
+    out->counts[STORE_HISTORY_DEFERRED] = (int64_t)mail.deferred;
+    out->counts[STORE_HISTORY_POSTED] = (int64_t)measures->posted_ms.count;
+    out->counts[STORE_HISTORY_MESSAGES] = (int64_t)messages.accepted;
+    out->counts[STORE_HISTORY_DELIVERED] = (int64_t)measures->delivered_ms.count;
+    out->counts[STORE_HISTORY_RETRIED] = (int64_t)measures->outcomes[MEASURES_RETRIED];
+    out->counts[STORE_HISTORY_FAILED] = (int64_t)measures->outcomes[MEASURES_FAILED];
+}
+
+struct history *gateway_history(const struct gateway *gateway)
+{
+    return gateway->history;
 }
 
 struct silo_link *gateway_silo(const struct gateway *gateway)

@@ -12,6 +12,7 @@ struct config;
 struct convert;
 struct hold;
 struct loop;
+struct measures;
 struct refusals;
 struct reporter;
 struct resolver;
@@ -35,4 +36,5 @@ struct parts {
     struct hold *hold;         /* mail that awaits an approval; NULL: none can be kept */
     struct signed_id *ids;     /* that go out and come back */
     struct signer *signer;     /* of our mail */
+    struct measures *measures; /* what is noted of how long things take; NULL: nothing is */
 };

@@ -15,6 +15,7 @@
 #include "gateway/answered.h"
 #include "gateway/config.h"
 #include "gateway/departure.h"
+#include "gateway/measures.h"
 #include "gateway/parts.h"
 #include "gateway/poster_internal.h"
 #include "gateway/poster_overdue.h"
@@ -125,6 +126,8 @@ static void settled(int result, void *arg)
         return;
     }
     poster->posted++;
+    if (job->row.kind == STORE_INBOUND_MAIL)
+        measures_note_posted(poster->parts->measures, job->fate.now - job->fate.received_at);
     log_info("post.settled", "id=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
     if (job->echo_msgid)
         tmtp_client_ack(poster->client, job->echo_msgid);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
+#include "gateway/measures.h"
 #include "gateway/outcome.h"
 #include "gateway/parts.h"
 #include "gateway/poster_internal.h"
@@ -113,5 +114,6 @@ void poster_refused(struct poster_job *job, const char *error, const char *words
     job->end.words = words ? job->words = xstrdup(words) : NULL;
     log_warning("post.refused", "id=in%" PRId64 " attempt=%u final=%d reason=%s", job->row.id, facts.attempts,
                 job->give_up, error);
+    measures_note_refused_post(job->poster->parts->measures);
     poster_submit_put_off(job, error);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "gateway/config.h"
+#include "gateway/measures.h"
 #include "gateway/parts.h"
 #include "mapping/store.h"
 #include "mapping/store_returned.h"
@@ -17,12 +18,13 @@
 static const struct {
     const char *event;
     enum store_recipient_state state;
+    enum measures_outcome measured;
 } actions[] = {
-    [OUTCOME_DELIVERED] = { "delivered", STORE_RECIPIENT_DELIVERED },
-    [OUTCOME_NEXT_RELAY] = { "deferred", STORE_RECIPIENT_WAITING }, /* does not get here */
-    [OUTCOME_RETRY] = { "deferred", STORE_RECIPIENT_WAITING },
-    [OUTCOME_GIVE_UP] = { "failed", STORE_RECIPIENT_FAILED },
-    [OUTCOME_PARK] = { "parked", STORE_RECIPIENT_WAITING },
+    [OUTCOME_DELIVERED] = { "delivered", STORE_RECIPIENT_DELIVERED, MEASURES_DELIVERED },
+    [OUTCOME_NEXT_RELAY] = { "deferred", STORE_RECIPIENT_WAITING, MEASURES_RETRIED }, /* does not get here */
+    [OUTCOME_RETRY] = { "deferred", STORE_RECIPIENT_WAITING, MEASURES_RETRIED },
+    [OUTCOME_GIVE_UP] = { "failed", STORE_RECIPIENT_FAILED, MEASURES_FAILED },
+    [OUTCOME_PARK] = { "parked", STORE_RECIPIENT_WAITING, MEASURES_PARKED },
 };
 
 /* While an attempt is under way, what came back from the one before may end it. That stays, and is not told again; nor is a
@@ -111,6 +113,14 @@ static int commit_results(struct store_db *db, void *arg)
     return result >= 0 ? 1 : -1;
 }
 
+static void measure(const struct relay_job *job, enum outcome_action action)
+{
+    struct measures *measures = job->relay->parts->measures;
+    measures_note_outcome(measures, actions[action].measured);
+    if (action == OUTCOME_DELIVERED && job->row.kind != STORE_OUTBOUND_REPORT)
+        measures_note_delivered(measures, job->now - job->row.received_at);
+}
+
 static void submit_results(void *arg);
 
 static void results_committed(int result, void *arg)
@@ -125,6 +135,7 @@ static void results_committed(int result, void *arg)
     for (size_t i = 0; i < job->waiting_count; i++) {
         const struct relay_result *noted = &job->results[i];
         relay->delivered += noted->outcome.action == OUTCOME_DELIVERED;
+        measure(job, noted->outcome.action);
         log_info("relay.result", "id=out%" PRId64 " to=%s message_id=%s outcome=%s relay=%s reply=%s", job->row.id,
                  job->row.recipients[job->waiting[i]].address, job->row.message_id,
                  actions[noted->outcome.action].event, noted->relay, noted->reply);

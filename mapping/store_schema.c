@@ -494,7 +494,28 @@
     "CREATE INDEX refusal_message ON refusal (message_id, at) WHERE message_id <> '';"                                 \
     "CREATE INDEX refusal_whose ON refusal (whose, at) WHERE whose <> '';"
 
+/* What went through in each ten minutes; see store_history.h. */
+#define VERSION_1_HISTORY                                                                                              \
+    "CREATE TABLE history ("                                                                                           \
+    "  at INTEGER PRIMARY KEY,"                                                                                        \
+    "  accepted INTEGER NOT NULL,"                                                                                     \
+    "  held INTEGER NOT NULL,"                                                                                         \
+    "  repeated INTEGER NOT NULL,"                                                                                     \
+    "  rejected INTEGER NOT NULL,"                                                                                     \
+    "  deferred INTEGER NOT NULL,"                                                                                     \
+    "  posted INTEGER NOT NULL,"                                                                                       \
+    "  messages INTEGER NOT NULL,"                                                                                     \
+    "  delivered INTEGER NOT NULL,"                                                                                    \
+    "  retried INTEGER NOT NULL,"                                                                                      \
+    "  failed INTEGER NOT NULL,"                                                                                       \
+    "  queue_in INTEGER NOT NULL,"                                                                                     \
+    "  queue_out INTEGER NOT NULL,"                                                                                    \
+    "  posted_within TEXT NOT NULL,"                                                                                   \
+    "  delivered_within TEXT NOT NULL"                                                                                 \
+    ") STRICT;"
+
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
     VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_HELD VERSION_1_MEMORY
-        VERSION_1_AUDIT VERSION_1_ADMINS VERSION_1_BUCKETS VERSION_1_REFUSALS "PRAGMA user_version = 1;",
+        VERSION_1_AUDIT VERSION_1_ADMINS VERSION_1_BUCKETS VERSION_1_REFUSALS VERSION_1_HISTORY
+    "PRAGMA user_version = 1;",
 };
