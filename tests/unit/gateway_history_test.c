@@ -32,10 +32,9 @@ static void prepare(struct scene *scene, void **state)
     struct store_fixture *fixture = *state;
     *scene = (struct scene){ .fixture = fixture };
     measures_init(&scene->measures);
-    scene->parts = (struct parts){ .loop = fixture->loop,
-                                   .clock = fixture->clock,
-                                   .store = fixture->store,
-                                   .measures = &scene->measures };
+    scene->parts = (struct parts){
+        .loop = fixture->loop, .clock = fixture->clock, .store = fixture->store, .measures = &scene->measures
+    };
     scene->history = history_new(&scene->parts, read_figures, scene);
 }
 
@@ -187,8 +186,8 @@ static void test_what_is_old_goes(void **state)
     pass(&scene, (HISTORY_KEPT_HOURS + 1) * INT64_C(3600000));
     int64_t rows = -1;
     store_fixture_wait_for_all(scene.fixture);
-    assert_int_equal(
-        store_fetch_int(store_reader(scene.fixture->store), "SELECT count(*) FROM history", NULL, &rows), 1);
+    assert_int_equal(store_fetch_int(store_reader(scene.fixture->store), "SELECT count(*) FROM history", NULL, &rows),
+                     1);
     assert_int_equal(rows, 1); /* of now */
     finish(&scene);
 }
