@@ -110,7 +110,7 @@ void web_page_close(struct web_html *html, const struct web_page_frame *frame)
     clock_format_rfc3339(frame->now, now);
     web_html_add(html, "</main>\n<footer class=\"bottom\"><p>Postern %s <span class=\"sep\">\xC2\xB7</span> ",
                  POSTERN_VERSION);
-    web_html_add(html, "as of <time id=\"as-of\" data-live datetime=\"%s\">%s</time>, times are UTC</p></footer>\n",
+    web_html_add(html, "as of <time id=\"as-of\" data-follows datetime=\"%s\">%s</time>, times are UTC</p></footer>\n",
                  now, WEB_TIME(now));
     web_html_add(html, "</body>\n</html>\n");
 }

@@ -17,7 +17,7 @@ void web_page_table(struct web_html *html, const char *id, const char *caption, 
 {
     /* The box scrolls where even the cards are too wide; a box that scrolls must be reached by the keyboard. */
     web_html_add(html,
-                 "<div class=\"table\" role=\"region\" aria-labelledby=\"%s-caption\" tabindex=\"0\">"
+                 "<div class=\"table cards\" role=\"region\" aria-labelledby=\"%s-caption\" tabindex=\"0\">"
                  "<table id=\"%s\">\n<caption id=\"%s-caption\">%s</caption>\n<thead><tr>",
                  id, id, id, caption);
     for (size_t i = 0; i < count; i++) {
