@@ -32,7 +32,10 @@ struct listing {
     struct admin_request *request;
     const char *object, *actor; /* NULL: any */
     int64_t since, limit, from_id;
-    int64_t seen; /* of this page */
+    bool newest_first;
+    int64_t before_id, last_id; /* newest first: where to go on, and what was shown last */
+    int64_t seen;               /* of this page */
+    int64_t seen_since;         /* of these, that are not too old */
     int64_t shown;
     bool more;
 };
@@ -43,13 +46,18 @@ static void add_row(const struct store_audit *audit, void *ctx)
     struct admin_output *out = listing->request->output;
     listing->seen++;
     listing->from_id = audit->id + 1; /* a page may have left out any number of older rows */
-    if (audit->at < listing->since || (listing->actor && !strstr(audit->actor, listing->actor)))
+    listing->before_id = audit->id;
+    if (audit->at < listing->since)
+        return;
+    listing->seen_since++;
+    if (listing->actor && !strstr(audit->actor, listing->actor))
         return;
     if (listing->shown == listing->limit) {
         listing->more = true;
         return;
     }
     listing->shown++;
+    listing->last_id = audit->id;
     admin_output_row(out);
     admin_output_int(out, "id", audit->id);
     admin_output_time(out, "at", audit->at);
@@ -80,6 +88,20 @@ static int read_since(const char *text, int64_t now, int64_t *since_out)
     return result;
 }
 
+/* NULL, or what is wrong with them. */
+static const char *read_order(struct listing *listing)
+{
+    const char *order = admin_option(listing->request, "--order"), *before = admin_option(listing->request, "--before");
+    size_t len = before ? strlen(before) : 0;
+    listing->newest_first = before || (order && strcmp(order, "newest") == 0);
+    if (order && strcmp(order, "newest") != 0 && (before || strcmp(order, "oldest") != 0))
+        return before ? "--before goes with --order newest" : "--order takes newest or oldest";
+    listing->before_id = INT64_MAX;
+    if (before)
+        listing->before_id = len > 0 && len < 19 && strspn(before, "0123456789") == len ? strtoll(before, NULL, 10) : 0;
+    return listing->before_id < 1 ? "--before takes the number of a row" : NULL;
+}
+
 /* NULL, or what is wrong with the options. */
 static const char *read_options(struct listing *listing)
 {
@@ -90,8 +112,9 @@ static const char *read_options(struct listing *listing)
     listing->limit = LIMIT;
     if (since && read_since(since, admin_now(request), &listing->since) < 0)
         return "--since takes a duration such as 7d, or a date such as 2027-01-31";
-    if (!limit)
-        return NULL;
+    const char *wrong = read_order(listing);
+    if (wrong || !limit)
+        return wrong;
     size_t len = strlen(limit);
     listing->limit = len > 0 && len < 7 && strspn(limit, "0123456789") == len ? strtoll(limit, NULL, 10) : 0;
     return listing->limit < 1 || listing->limit > LIMIT_MAX ? "--limit takes a number from 1 to 5000" : NULL;
@@ -101,22 +124,34 @@ static const char *read_options(struct listing *listing)
 static int look_at_page(struct store_db *db, void *arg)
 {
     struct listing *listing = arg;
-    listing->seen = 0;
+    listing->seen = listing->seen_since = 0;
+    if (listing->newest_first)
+        return store_audit_list_back(db, listing->object, listing->before_id, PAGE, add_row, listing);
     return listing->object ? store_audit_list_about(db, listing->object, add_row, listing)
                            : store_audit_list(db, listing->since, listing->from_id, PAGE, add_row, listing);
+}
+
+/* Rows come in the order of time, unless the clock was set back: a whole page of rows that are too old is enough of them. */
+static bool goes_on(const struct listing *listing)
+{
+    if (listing->more || listing->seen < PAGE)
+        return false;
+    return listing->newest_first ? listing->seen_since > 0 : !listing->object;
 }
 
 static void page_done(int result, void *arg)
 {
     struct listing *listing = arg;
     struct admin_request *request = listing->request;
-    if (result == 1 && !listing->object && !listing->more && listing->seen == PAGE) {
+    if (result == 1 && goes_on(listing)) {
         store_submit(gateway_parts(request->gateway)->store, look_at_page, page_done, listing);
         return;
     }
     if (result == 1) {
         admin_output_end(request->output);
         admin_output_bool(request->output, "more", listing->more);
+        if (listing->newest_first && listing->more)
+            admin_output_int(request->output, "more_before", listing->last_id);
         admin_finish(request);
     } else {
         admin_database_error(request);
@@ -130,7 +165,7 @@ static int find_first(struct listing *listing)
     char hash[DIGEST_HEX_SIZE];
     int64_t newest;
     listing->from_id = 1;
-    if (listing->since || listing->actor || listing->object)
+    if (listing->newest_first || listing->since || listing->actor || listing->object)
         return 1;
     if (store_audit_head(admin_reader(listing->request), &newest, hash) < 0)
         return -1;

@@ -1,6 +1,7 @@
 /* admin_command.c - the table, and the way from words to a verb */
 #include "gateway/admin_command.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
 
-enum { OUTPUT_MAX = 8 * 1024 * 1024, MESSAGE_MAX = 64 * 1024 };
+enum { OUTPUT_MAX = 8 * 1024 * 1024, MESSAGE_MAX = 64 * 1024, PART_MAX = 320 };
 
 #define MAPPING_LIMITS " --direction --expires --daily --max-size --attachments --proof --subaddresses --invite --note "
 #define MAPPING_LIMITS_USAGE                                                                                           \
@@ -29,7 +30,8 @@ static const struct command {
     bool only_reads; /* changes nothing: whoever may only look may say it */
 } commands[] = {
     { "status", NULL, 0, 0, "", "status", admin_status, true },
-    { "member", "list", 0, 0, "", "member list", admin_member_list, true },
+    { "member", "list", 0, 0, " --find --limit --after ", "member list [--find PART] [--limit N] [--after ALIAS]",
+      admin_member_list, true },
     { "member", "add", 1, 1, " --address ", "member add ALIAS [--address LOCAL]", admin_member_add },
     { "member", "show", 1, 1, "", "member show ALIAS", admin_member_show, true },
     { "member", "remove", 1, 1, "", "member remove ALIAS", admin_member_remove },
@@ -57,15 +59,14 @@ static const struct command {
     { "mapping", "suspend", 1, 1, " --reason ", "mapping suspend ID [--reason T]", admin_mapping_suspend },
     { "mapping", "resume", 1, 1, " --reason ", "mapping resume ID [--reason T]", admin_mapping_resume },
     { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
-    { "held", "list", 0, 0, "", "held list", admin_held_list, true },
+    { "held", "list", 0, 0, " --limit --after ", "held list [--limit N] [--after ID]", admin_held_list, true },
     { "held", "show", 1, 1, "", "held show ID", admin_held_show, true },
     { "held", "read", 1, 1, "", "held read ID", admin_held_read },
     { "held", "release", 1, 1, " --reason ", "held release ID [--reason T]", admin_held_release },
     { "held", "drop", 1, 1, " --reason ", "held drop ID --reason T", admin_held_drop },
-    { "queue", "list", 0, 0, " --direction --state --to --from --older --limit ",
+    { "queue", "list", 0, 0, " --direction --state --to --from --older --limit --after ",
       "queue list [--direction in|out] [--state waiting|routed|due|deferred|held|pending|settled|dropped] [--to PART] "
-      "[--from "
-      "PART] [--older DURATION] [--limit N]",
+      "[--from PART] [--older DURATION] [--limit N] [--after PLACE]",
       admin_queue_list, true },
     { "queue", "show", 1, 1, "", "queue show ID", admin_queue_show, true },
     { "queue", "retry", 1, 1, "", "queue retry ID|all", admin_queue_retry },
@@ -76,8 +77,10 @@ static const struct command {
     { "silo", "repin", 0, 0, "", "silo repin", admin_silo_repin },
     { "silo", "moved", 1, 1, "", "silo moved OLD-ADDRESS", admin_silo_moved },
     { "silo", "connect", 0, 0, "", "silo connect", admin_silo_connect },
-    { "audit", "list", 0, 0, " --since --object --actor --limit ",
-      "audit list [--since DATE|DURATION] [--object OBJECT] [--actor PART] [--limit N]", admin_audit_list, true },
+    { "audit", "list", 0, 0, " --since --object --actor --limit --order --before ",
+      "audit list [--since DATE|DURATION] [--object OBJECT] [--actor PART] [--limit N] [--order oldest|newest] "
+      "[--before ROW]",
+      admin_audit_list, true },
     { "audit", "verify", 0, 0, " --head ", "audit verify [--head ID:HASH]", admin_audit_verify, true },
     { "audit", "head", 0, 0, "", "audit head", admin_audit_head, true },
     { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID | SESSION-ID | ADDRESS", admin_why, true },
@@ -281,6 +284,38 @@ int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_o
         return -1;
     }
     *id_out = strtoll(text, NULL, 10);
+    return 1;
+}
+
+int admin_number_option(struct admin_request *request, const char *name, int64_t most, int64_t *number_out)
+{
+    const char *text = admin_option(request, name);
+    if (!text)
+        return 1;
+    size_t len = strlen(text);
+    int64_t number = len > 0 && len < 19 && strspn(text, "0123456789") == len ? strtoll(text, NULL, 10) : 0;
+    if (number < 1 || number > most) {
+        admin_misused(request, "%s takes a number from 1 to %" PRId64, name, most);
+        return -1;
+    }
+    *number_out = number;
+    return 1;
+}
+
+int admin_part_option(struct admin_request *request, const char *name, char **part_out)
+{
+    const char *text = admin_option(request, name);
+    *part_out = NULL;
+    if (!text)
+        return 1;
+    if (!text[0] || strlen(text) > PART_MAX) {
+        admin_misused(request, "%s takes a part of a name, 1 to %d bytes", name, PART_MAX);
+        return -1;
+    }
+    *part_out = xstrdup(text);
+    for (char *c = *part_out; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c + ('a' - 'A'));
     return 1;
 }
 

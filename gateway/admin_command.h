@@ -52,6 +52,13 @@ void admin_refuse(struct admin_request *request, const char *fmt, ...) __attribu
 void admin_misused(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Argument as a positive number. -1 after having answered. */
 int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_out) __attribute__((warn_unused_result));
+/* An option's number from 1 to most; without the option *number_out stays. -1 after having answered. */
+int admin_number_option(struct admin_request *request, const char *name, int64_t most, int64_t *number_out)
+    __attribute__((warn_unused_result));
+/* Any part of a text, to be looked for with no regard to case of ASCII: in lower case, the caller's to free; NULL when it is not
+ * given. -1 after having answered: it is empty or too long. */
+int admin_part_option(struct admin_request *request, const char *name, char **part_out)
+    __attribute__((warn_unused_result));
 int64_t admin_now(const struct admin_request *request);
 /* Who asked, for the audit log. As long as the request. */
 struct store_actor admin_actor(const struct admin_request *request);

@@ -12,6 +12,8 @@
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
 
+enum { MAPPINGS_SHOWN = 1000 };
+
 static void add_group(struct admin_request *request, const struct store_group *group)
 {
     struct admin_output *out = request->output;
@@ -71,7 +73,7 @@ static void add_mapping_row(const struct store_mapping *mapping, void *ctx)
 static int show(struct admin_request *request, const struct store_group *group)
 {
     struct admin_output *out = request->output;
-    struct store_mapping_filter filter = { .by_target = true, .target.group_id = group->id };
+    struct store_mapping_filter filter = { .by_target = true, .target.group_id = group->id, .limit = MAPPINGS_SHOWN };
     add_group(request, group);
     admin_output_string(out, "own_alias", group->own_alias);
     admin_output_list(out, "members_seen");

@@ -53,41 +53,41 @@ void admin_held_add(struct admin_request *request, const struct store_held *held
 
 struct listing {
     struct admin_request *request;
-    int64_t ids[LIST_MAX];
-    unsigned count;
+    int64_t limit, after;
+    int64_t count, last; /* found, one more than the limit perhaps; the last one shown */
+    int64_t ids[LIST_MAX + 1];
 };
 
 static void collect(int64_t inbound_id, void *ctx)
 {
     struct listing *listing = ctx;
-    if (listing->count < LIST_MAX)
-        listing->ids[listing->count++] = inbound_id;
+    listing->ids[listing->count++] = inbound_id;
 }
 
-static int add_rows(struct admin_request *request)
+static int add_rows(struct listing *listing)
 {
-    struct listing *listing = xcalloc(1, sizeof *listing);
-    int result = store_held_list_released(admin_reader(request), LIST_MAX, collect, listing);
-    if (result == 1)
-        result = store_held_list_waiting(admin_reader(request), 0, LIST_MAX - listing->count, collect, listing);
-    for (unsigned i = 0; i < listing->count && result == 1; i++) {
+    struct admin_request *request = listing->request;
+    struct store_db *db = admin_reader(request);
+    int result = store_held_list(db, listing->after, (unsigned)listing->limit + 1, collect, listing);
+    for (int64_t i = 0; i < listing->count && i < listing->limit && result == 1; i++) {
         struct store_held held;
-        if (store_held_find(admin_reader(request), listing->ids[i], &held) != 1)
+        listing->last = listing->ids[i];
+        if (store_held_find(db, listing->last, &held) != 1)
             continue;
         admin_output_row(request->output);
         admin_held_add(request, &held);
         admin_output_end(request->output);
         store_held_free(&held);
     }
-    free(listing);
     return result;
 }
 
-void admin_held_list(struct admin_request *request)
+static void show_list(struct listing *listing)
 {
-    struct store_held_sum sum;
+    struct admin_request *request = listing->request;
     struct admin_output *out = request->output;
-    char *problem = hold_problem(gateway_parts(request->gateway)->hold);
+    struct store_held_sum sum;
+    char *problem = hold_problem(gateway_parts(request->gateway)->hold), last[24];
     int result = store_held_measure(admin_reader(request), &sum);
     admin_output_int(out, "total", sum.count);
     admin_output_int(out, "size", sum.size);
@@ -95,12 +95,28 @@ void admin_held_list(struct admin_request *request)
     free(problem);
     admin_output_list(out, "held");
     if (result == 1)
-        result = add_rows(request);
+        result = add_rows(listing);
     admin_output_end(out);
+    queue_id_format(STORE_QUEUE_IN, listing->last, last);
+    if (listing->count > listing->limit)
+        admin_output_string(out, "more_after", last);
     if (result == 1)
         admin_finish(request);
     else
         admin_database_error(request);
+}
+
+void admin_held_list(struct admin_request *request)
+{
+    enum store_queue which;
+    struct listing *listing = xcalloc(1, sizeof *listing);
+    const char *after = admin_option(request, "--after");
+    *listing = (struct listing){ .request = request, .limit = LIST_MAX };
+    if (after && (queue_id_parse(after, &which, &listing->after) != 1 || which != STORE_QUEUE_IN))
+        admin_misused(request, "--after takes an entry such as in17");
+    else if (admin_number_option(request, "--limit", LIST_MAX, &listing->limit) == 1)
+        show_list(listing);
+    free(listing);
 }
 
 int admin_held_entry_argument(struct admin_request *request, int64_t *id_out)
@@ -119,6 +135,17 @@ void admin_held_refuse(struct admin_request *request)
     admin_refuse(request, "%s is not held for approval", request->argv[0]);
 }
 
+/* As its client said it. */
+static void add_envelope(struct admin_request *request, int64_t id)
+{
+    struct store_inbound row;
+    if (store_inbound_find(admin_reader(request), id, &row) != 1)
+        return;
+    admin_output_string(request->output, "envelope_sender", row.sender[0] ? row.sender : "<>");
+    admin_output_string(request->output, "address", row.recipient_count > 0 ? row.recipients[0].address : NULL);
+    store_inbound_free(&row);
+}
+
 void admin_held_show(struct admin_request *request)
 {
     int64_t id;
@@ -128,6 +155,7 @@ void admin_held_show(struct admin_request *request)
     int found = store_held_find(admin_reader(request), id, &held);
     if (found == 1) {
         admin_held_add(request, &held);
+        add_envelope(request, id);
         admin_output_string(request->output, "proof", held.proof);
         admin_output_string(request->output, "key", held.key_id);
         store_held_free(&held);

@@ -11,10 +11,13 @@
 #include "gateway/gateway.h"
 #include "gateway/mapping_change.h"
 #include "gateway/parts.h"
+#include "mapping/store_group.h"
 #include "mapping/store_identity.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
 #include "tmtp/tmtp_alias.h"
+
+enum { LISTED = 1000, LISTED_MAX = 5000, MAPPINGS_SHOWN = 1000 };
 
 static void add_member(struct admin_request *request, const struct store_member *member)
 {
@@ -32,9 +35,20 @@ static void add_member(struct admin_request *request, const struct store_member 
     strbuf_free(&address);
 }
 
+struct listing {
+    struct admin_request *request;
+    int64_t count, limit;
+    char *last; /* alias of the last one that is shown */
+};
+
 static void add_row(const struct store_member *member, void *ctx)
 {
-    struct admin_request *request = ctx;
+    struct listing *listing = ctx;
+    struct admin_request *request = listing->request;
+    if (++listing->count > listing->limit)
+        return;
+    free(listing->last);
+    listing->last = xstrdup(member->alias);
     admin_output_row(request->output);
     add_member(request, member);
     admin_output_end(request->output);
@@ -42,9 +56,20 @@ static void add_row(const struct store_member *member, void *ctx)
 
 void admin_member_list(struct admin_request *request)
 {
+    struct listing listing = { .request = request, .limit = LISTED };
+    const char *after = admin_option(request, "--after");
+    char *part;
+    if (admin_number_option(request, "--limit", LISTED_MAX, &listing.limit) < 0 ||
+        admin_part_option(request, "--find", &part) < 0)
+        return;
     admin_output_list(request->output, "members");
-    int result = store_member_list(admin_reader(request), add_row, request);
+    int result = store_member_list(admin_reader(request), part, after ? after : "",
+                                   listing.limit + 1 /* is there more? */, add_row, &listing);
     admin_output_end(request->output);
+    if (listing.count > listing.limit)
+        admin_output_string(request->output, "more_after", listing.last);
+    free(listing.last);
+    free(part);
     if (result < 0)
         admin_database_error(request);
     else
@@ -76,14 +101,37 @@ static int add_identity(struct admin_request *request, const char *alias)
     return 1;
 }
 
+static void add_group_row(const struct store_group *group, void *ctx)
+{
+    struct admin_output *out = ctx;
+    admin_output_row(out);
+    admin_output_string(out, "gid", group->gid);
+    admin_output_string(out, "state", store_group_state_name(group->state));
+    admin_output_end(out);
+}
+
+/* As far as is known: the silo tells nobody who is in a group. */
+static int add_groups(struct admin_request *request, const struct store_member *member)
+{
+    admin_output_list(request->output, "groups");
+    int result =
+        member->uid ? store_group_list_of(admin_reader(request), member->uid, add_group_row, request->output) : 1;
+    admin_output_end(request->output);
+    return result;
+}
+
 void admin_member_show(struct admin_request *request)
 {
     struct store_member member;
     int found = store_member_find_by_alias(admin_reader(request), request->argv[0], &member);
     if (found == 1) {
-        struct store_mapping_filter filter = { .by_target = true, .target.member_id = member.id };
+        struct store_mapping_filter filter = { .by_target = true,
+                                               .target.member_id = member.id,
+                                               .limit = MAPPINGS_SHOWN };
         add_member(request, &member);
         found = add_identity(request, member.alias);
+        if (found >= 0)
+            found = add_groups(request, &member);
         admin_output_list(request->output, "mappings");
         if (found >= 0)
             found = store_mapping_list(admin_reader(request), &filter, add_mapping_row, request->output);

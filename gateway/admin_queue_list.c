@@ -4,6 +4,7 @@
  * mail in between; and only so many are kept as are to be shown.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ enum {
     LIMIT_MAX = 5000, /* and at most */
     PAGE = 1000,      /* entries looked at in one operation */
     PART_MAX = 320,   /* octets of --to and --from */
+    PLACE_SIZE = 64,
     STEPS_MAX = 2 * (STORE_QUEUE_PENDING + 1),
 };
 
@@ -53,6 +55,8 @@ struct listing {
     bool is_filtered; /* else the total needs no look at each entry */
     struct store_queue_summary *shown;
     size_t shown_count, limit;
+    size_t last_step; /* of the last one that is shown */
+    bool is_continued;
     int64_t found; /* so far */
     bool cut;      /* not all of SETTLED or DROPPED ones were looked at: nobody knows how many there are */
     bool is_failed;
@@ -79,6 +83,7 @@ static void take_found(int64_t id, void *ctx)
     if (result == 1) {
         listing->shown = xreallocarray(listing->shown, listing->shown_count + 1, sizeof *listing->shown);
         listing->shown[listing->shown_count++] = summary;
+        listing->last_step = listing->step;
     }
     listing->is_failed = result < 0;
 }
@@ -106,22 +111,37 @@ static int count_all(struct listing *listing, int64_t *total_out)
     return 1;
 }
 
+/* For --after: an entry's state may be another by then, so its place is said as it was. */
+static void add_place(struct listing *listing)
+{
+    const struct store_queue_search *step = &listing->steps[listing->last_step];
+    char place[PLACE_SIZE];
+    if (listing->shown_count == 0)
+        return;
+    snprintf(place, sizeof place, "%s-%s-%" PRId64, step->queue == STORE_QUEUE_IN ? "in" : "out",
+             store_queue_state_name(step->state), listing->shown[listing->shown_count - 1].id);
+    admin_output_string(listing->request->output, "more_after", place);
+}
+
 static void answer(struct listing *listing)
 {
     struct admin_request *request = listing->request;
     struct admin_output *out = request->output;
-    int64_t total = listing->found;
-    if (!listing->is_filtered && count_all(listing, &total) < 0) {
+    int64_t total = listing->found, shown = (int64_t)listing->shown_count;
+    bool is_known = listing->is_continued ? false : !listing->is_filtered || !listing->cut;
+    if (is_known && !listing->is_filtered && count_all(listing, &total) < 0) {
         admin_database_error(request);
         return;
     }
-    bool is_known = !listing->is_filtered || !listing->cut;
     if (is_known)
         admin_output_int(out, "total", total);
     else
         admin_output_string(out, "total", NULL);
-    admin_output_int(out, "shown", (int64_t)listing->shown_count);
-    admin_output_bool(out, "more", !is_known || total > (int64_t)listing->shown_count);
+    admin_output_int(out, "shown", shown);
+    bool more = is_known ? total > shown : listing->cut || listing->found > shown;
+    admin_output_bool(out, "more", more);
+    if (more)
+        add_place(listing);
     admin_output_list(out, "queue");
     for (size_t i = 0; i < listing->shown_count; i++) {
         admin_output_row(out);
@@ -217,6 +237,27 @@ static const char *read_options(const struct admin_request *request, struct list
     return read_limit(request, listing);
 }
 
+/* Begins where another listing has ended: "in-waiting-17". */
+static const char *read_place(const struct admin_request *request, struct listing *listing)
+{
+    const char *after = admin_option(request, "--after");
+    char start[PLACE_SIZE];
+    if (!after)
+        return NULL;
+    listing->is_continued = true;
+    for (; listing->step < listing->step_count; listing->step++) {
+        const struct store_queue_search *step = &listing->steps[listing->step];
+        snprintf(start, sizeof start, "%s-%s-", step->queue == STORE_QUEUE_IN ? "in" : "out",
+                 store_queue_state_name(step->state));
+        size_t len = strlen(start), digits = strncmp(after, start, len) == 0 ? strlen(after + len) : 0;
+        if (digits > 0 && digits < 19 && strspn(after + len, "0123456789") == digits) {
+            listing->cursor = strtoll(after + len, NULL, 10);
+            return NULL;
+        }
+    }
+    return "--after takes what \"more_after\" has said, with the same --direction and --state";
+}
+
 static const char *read_request(const struct admin_request *request, struct listing *listing)
 {
     const char *direction = admin_option(request, "--direction");
@@ -244,7 +285,7 @@ static const char *read_request(const struct admin_request *request, struct list
             listing->steps[listing->step_count++] = search;
         }
     }
-    return NULL;
+    return read_place(request, listing);
 }
 
 void admin_queue_list(struct admin_request *request)

@@ -141,6 +141,16 @@ int store_audit_list(struct store_db *db, int64_t since, int64_t from_id, int64_
                 STORE_VALUES(bind_int(since), bind_int(from_id), bind_int(limit)), each, ctx);
 }
 
+int store_audit_list_back(struct store_db *db, const char *object, int64_t before_id, int64_t limit,
+                          store_audit_each *each, void *ctx)
+{
+    if (!object)
+        return list(db, "SELECT " COLUMNS " FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
+                    STORE_VALUES(bind_int(before_id), bind_int(limit)), each, ctx);
+    return list(db, "SELECT " COLUMNS " FROM audit WHERE object = ? AND id < ? ORDER BY id DESC LIMIT ?",
+                STORE_VALUES(bind_text(object), bind_int(before_id), bind_int(limit)), each, ctx);
+}
+
 int store_audit_list_about(struct store_db *db, const char *object, store_audit_each *each, void *ctx)
 {
     return list(db, "SELECT " COLUMNS " FROM audit WHERE object = ? ORDER BY id", STORE_VALUES(bind_text(object)), each,

@@ -43,6 +43,9 @@ typedef void store_audit_each(const struct store_audit *audit, void *ctx);
 /* At most `limit` rows from id on whose time is at least `since`, in order of id. */
 int store_audit_list(struct store_db *db, int64_t since, int64_t from_id, int64_t limit, store_audit_each *each,
                      void *ctx) __attribute__((warn_unused_result));
+/* At most `limit` rows before an id, the newest first; of one object, or of all (NULL). */
+int store_audit_list_back(struct store_db *db, const char *object, int64_t before_id, int64_t limit,
+                          store_audit_each *each, void *ctx) __attribute__((warn_unused_result));
 /* Of one object, in order of id. */
 int store_audit_list_about(struct store_db *db, const char *object, store_audit_each *each, void *ctx)
     __attribute__((warn_unused_result));

@@ -170,11 +170,12 @@ int store_group_set_address(struct store_db *db, int64_t id, const char *local_p
                          STORE_VALUES(bind_text(local_part), bind_int(id)));
 }
 
-static int list(struct store_db *db, const char *sql, store_group_each *each, void *ctx)
+static int list(struct store_db *db, const char *sql, const struct store_value *values, store_group_each *each,
+                void *ctx)
 {
     struct store_query query;
     int result;
-    store_query_begin(&query, db, sql, NULL);
+    store_query_begin(&query, db, sql, values);
     while ((result = store_query_next(&query)) == 1) {
         struct store_group group = read_group(&query);
         each(&group, ctx);
@@ -186,12 +187,20 @@ static int list(struct store_db *db, const char *sql, store_group_each *each, vo
 
 int store_group_list(struct store_db *db, store_group_each *each, void *ctx)
 {
-    return list(db, SELECT_GROUP "ORDER BY gid", each, ctx);
+    return list(db, SELECT_GROUP "ORDER BY gid", NULL, each, ctx);
+}
+
+int store_group_list_of(struct store_db *db, const char *uid, store_group_each *each, void *ctx)
+{
+    return list(db,
+                SELECT_GROUP "WHERE EXISTS (SELECT 1 FROM group_member WHERE group_id = group_.id AND uid = ?"
+                             " AND group_member.state = 'joined') ORDER BY gid",
+                STORE_VALUES(bind_text(uid)), each, ctx);
 }
 
 int store_group_list_chores(struct store_db *db, store_group_each *each, void *ctx)
 {
-    return list(db, SELECT_GROUP "WHERE (state = 'accepted' OR state = 'leaving') ORDER BY id", each, ctx);
+    return list(db, SELECT_GROUP "WHERE (state = 'accepted' OR state = 'leaving') ORDER BY id", NULL, each, ctx);
 }
 
 void store_group_free(struct store_group *group)

@@ -46,6 +46,9 @@ int store_group_set_address(struct store_db *db, int64_t id, const char *local_p
     __attribute__((warn_unused_result));
 typedef void store_group_each(const struct store_group *group, void *ctx);
 int store_group_list(struct store_db *db, store_group_each *each, void *ctx) __attribute__((warn_unused_result));
+/* Those in which this account was seen to be. */
+int store_group_list_of(struct store_db *db, const char *uid, store_group_each *each, void *ctx)
+    __attribute__((warn_unused_result));
 /* ACCEPTED and LEAVING ones: something is to be told to the silo. */
 int store_group_list_chores(struct store_db *db, store_group_each *each, void *ctx) __attribute__((warn_unused_result));
 void store_group_free(struct store_group *group);

@@ -123,6 +123,12 @@ static int list(struct store_db *db, const char *sql, const struct store_value *
     return result < 0 ? -1 : 1;
 }
 
+int store_held_list(struct store_db *db, int64_t above, unsigned limit, store_held_each *each, void *ctx)
+{
+    return list(db, "SELECT inbound_id FROM held WHERE inbound_id > ? ORDER BY inbound_id LIMIT ?",
+                STORE_VALUES(bind_int(above), bind_int(limit)), each, ctx);
+}
+
 int store_held_list_waiting(struct store_db *db, int64_t above, unsigned limit, store_held_each *each, void *ctx)
 {
     return list(db, "SELECT inbound_id FROM held WHERE released_at = 0 AND inbound_id > ? ORDER BY inbound_id LIMIT ?",

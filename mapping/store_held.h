@@ -57,6 +57,9 @@ int store_held_find_same(struct store_db *db, const uint8_t repetition[static ST
                          struct store_target target, int64_t *id_out) __attribute__((warn_unused_result));
 
 typedef void store_held_each(int64_t inbound_id, void *ctx);
+/* All with ids above this one, lowest first. */
+int store_held_list(struct store_db *db, int64_t above, unsigned limit, store_held_each *each, void *ctx)
+    __attribute__((warn_unused_result));
 /* Not released, with ids above this one, lowest first. */
 int store_held_list_waiting(struct store_db *db, int64_t above, unsigned limit, store_held_each *each, void *ctx)
     __attribute__((warn_unused_result));

@@ -181,11 +181,12 @@ int store_member_ask_again(struct store_db *db, const char *alias, int64_t asked
                          STORE_VALUES(bind_text(alias), bind_int(asked_before)));
 }
 
-static int list(struct store_db *db, const char *sql, store_member_each *each, void *ctx)
+static int list(struct store_db *db, const char *sql, const struct store_value *values, store_member_each *each,
+                void *ctx)
 {
     struct store_query query;
     int result;
-    store_query_begin(&query, db, sql, NULL);
+    store_query_begin(&query, db, sql, values);
     while ((result = store_query_next(&query)) == 1) {
         struct store_member member = read_member(&query);
         each(&member, ctx);
@@ -195,15 +196,20 @@ static int list(struct store_db *db, const char *sql, store_member_each *each, v
     return result < 0 ? -1 : 1;
 }
 
-int store_member_list(struct store_db *db, store_member_each *each, void *ctx)
+int store_member_list(struct store_db *db, const char *part, const char *after, int64_t limit, store_member_each *each,
+                      void *ctx)
 {
-    return list(db, "SELECT " COLUMNS " FROM member WHERE removed = 0 ORDER BY alias", each, ctx);
+    return list(db,
+                "SELECT " COLUMNS " FROM member WHERE removed = 0 AND alias > ?1"
+                " AND (?2 IS NULL OR instr(lower(alias), ?2) > 0 OR instr(local_part, ?2) > 0)"
+                " ORDER BY alias LIMIT ?3",
+                STORE_VALUES(bind_text(after), bind_text(part), bind_int(limit)), each, ctx);
 }
 
 int store_member_list_ungreeted(struct store_db *db, store_member_each *each, void *ctx)
 {
     return list(db, "SELECT " COLUMNS " FROM member WHERE uid IS NULL AND greeted_at = 0 AND removed = 0 ORDER BY id",
-                each, ctx);
+                NULL, each, ctx);
 }
 
 void store_member_free(struct store_member *member)

@@ -48,8 +48,10 @@ int store_member_set_alias(struct store_db *db, int64_t id, const char *alias) _
 int store_member_ask_again(struct store_db *db, const char *alias, int64_t asked_before)
     __attribute__((warn_unused_result));
 typedef void store_member_each(const struct store_member *member, void *ctx);
-/* Not removed ones, by alias. */
-int store_member_list(struct store_db *db, store_member_each *each, void *ctx) __attribute__((warn_unused_result));
+/* Not removed ones, by alias (in the order of its octets): at most `limit` behind `after` ("": from the first). part: of alias or
+ * local part, ASCII letters in lower case; NULL: all. */
+int store_member_list(struct store_db *db, const char *part, const char *after, int64_t limit, store_member_each *each,
+                      void *ctx) __attribute__((warn_unused_result));
 /* Members whose uid is unknown and who were not greeted. */
 int store_member_list_ungreeted(struct store_db *db, store_member_each *each, void *ctx)
     __attribute__((warn_unused_result));

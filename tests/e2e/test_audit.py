@@ -29,6 +29,18 @@ def test_who_let_whom_in_can_be_told_and_not_be_changed(gateway, bob_to_alice):
     newest = gateway.ctl_json("audit", "list", "--limit", "1")["audit"]
     assert newest == gateway.ctl_json("audit", "list")["audit"][-1:]
 
+    backwards, before = [], []
+    while True:   # page by page, the newest first
+        page = gateway.ctl_json("audit", "list", "--order", "newest", "--limit", "2", *before)
+        backwards += page["audit"]
+        if not page["more"]:
+            break
+        before = ["--before", str(page["more_before"])]
+    assert backwards == gateway.ctl_json("audit", "list")["audit"][::-1] and len(backwards) > 4
+    assert gateway.ctl_json("audit", "list", "--object", "mapping 1", "--order", "newest")["audit"] == rows[::-1]
+    assert gateway.ctl_json("audit", "list", "--order", "newest", "--since", "2099-01-01")["audit"] == []
+    gateway.ctl("audit", "list", "--order", "oldest", "--before", "3", expect=2)
+
     kept = gateway.ctl_json("audit", "head")["head"]
     assert kept == f"{newest[0]['id']}:{newest[0]['hash']}"
     gateway.ctl("mapping", "revoke", "1")

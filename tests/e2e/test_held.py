@@ -75,6 +75,10 @@ def test_a_stranger_is_held_asked_about_and_let_in(holding, alice):
     first = hold(holding, "Hello from " + SECRET)
     second = hold(holding, "Second", text=LARGE)
     assert held(holding) == [first, second]
+    page = holding.ctl_json("held", "list", "--limit", "1")
+    assert [entry["id"] for entry in page["held"]] == [first] and page["more_after"] == first and page["total"] == 2
+    assert [entry["id"] for entry in holding.ctl_json("held", "list", "--after", first)["held"]] == [second]
+    assert holding.ctl_json("held", "show", first)["envelope_sender"] == BOB
     alice.receive_where("the first contact", lambda item: item["op"] == "ping" and BOB in item["body"])
     disk = everything_on_disk(holding)   # who wrote it shows, and nothing of what it says
     assert BOB.encode() in disk and SECRET.encode() not in disk and b"nobody reads" not in disk and b"e2e." not in disk

@@ -174,7 +174,16 @@ def test_the_list_is_filtered_and_limited(door, relay, alice):
     for options, total in (((), 3), (("--to", BOB), 2)):
         answer = door.ctl_json("queue", "list", "--limit", "1", *options)
         assert ([row["id"] for row in answer["queue"]], answer["total"], answer["more"]) == ([names[0]], total, True)
-    for wrong in (("--limit", "0"), ("--limit", "many"), ("--older", "yesterday"), ("--state", "lost"), ("--to", "")):
+    for options, expected in (((), names), (("--to", BOB), [names[0], names[2]])):   # page by page
+        seen, after = [], ()
+        while True:
+            answer = door.ctl_json("queue", "list", "--limit", "1", *options, *after)
+            seen += [row["id"] for row in answer["queue"]]
+            if not answer["more"]:
+                break
+            after = ("--after", answer["more_after"])
+        assert seen == expected
+    for wrong in (("--limit", "0"), ("--after", "in17"), ("--limit", "many"), ("--older", "yesterday"), ("--state", "lost"), ("--to", "")):
         door.ctl("queue", "list", *wrong, expect=2)
 
 

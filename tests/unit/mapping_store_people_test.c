@@ -278,8 +278,13 @@ static void members_are_listed(void **state)
     assert_int_equal(store_member_set_greeted(db, carol, NOW), 1);
     assert_int_equal(store_member_learn_uid(db, "Bob Member", "u"), 1);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
-    assert_int_equal(store_member_list(store_reader(fixture->store), list_member, &all), 1);
+    assert_int_equal(store_member_list(store_reader(fixture->store), NULL, "", 1000, list_member, &all), 1);
     assert_string_equal(all.text, "Alice Member|Bob Member|Carol Member");
+    struct listed found = { "" }, behind = { "" };
+    assert_int_equal(store_member_list(store_reader(fixture->store), "ob", "", 1000, list_member, &found), 1);
+    assert_string_equal(found.text, "Bob Member");
+    assert_int_equal(store_member_list(store_reader(fixture->store), NULL, "Alice Member", 1, list_member, &behind), 1);
+    assert_string_equal(behind.text, "Bob Member");
     assert_int_equal(store_member_list_ungreeted(store_reader(fixture->store), list_member, &ungreeted), 1);
     assert_string_equal(ungreeted.text, "Alice Member");
 }
