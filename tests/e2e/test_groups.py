@@ -285,6 +285,7 @@ def test_member_known_from_a_group_consents_by_writing(gateway, alice, carol):
         item["op"] == "ping" and item["alias"] == GATEWAY_ALIAS for item in carol.inbox))
     carol.post(GATEWAY_ALIAS, "Hello", subject="Hello")
     wait_until("the gateway knows Carol", lambda: gateway.ctl_json("member", "show", carol.alias)["uid"])
+    assert gateway.ctl_json("member", "show", carol.alias)["groups"] == [{"gid": GID, "state": "joined"}]
 
 
 def test_group_mapping_counts_its_limits(sales, alice):
