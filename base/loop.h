@@ -61,6 +61,10 @@ struct loop_listener;
 struct loop_listener *loop_listener_new(struct loop *loop, const char *address,
                                         void (*on_accept)(int fd, const char *peer, void *arg), void *arg,
                                         const char **error_out) __attribute__((warn_unused_result));
+/* Likewise with a socket that listens already, does not block, and becomes the listener's. A socket file stays at the end: it is
+ * whoever's opened it. */
+struct loop_listener *loop_listener_adopt(struct loop *loop, int fd, const char *address,
+                                          void (*on_accept)(int fd, const char *peer, void *arg), void *arg);
 const char *loop_listener_address(const struct loop_listener *listener); /* with the port that was bound */
 void loop_listener_pause(struct loop_listener *listener, bool paused);
 void loop_listener_free(struct loop_listener **listener);

@@ -158,6 +158,22 @@ static char *bound_address(int fd, const char *asked)
     return xstrdup(text);
 }
 
+struct loop_listener *loop_listener_adopt(struct loop *loop, int fd, const char *address,
+                                          void (*on_accept)(int fd, const char *peer, void *arg), void *arg)
+{
+    struct loop_listener *listener = xcalloc(1, sizeof *listener);
+    listener->loop = loop;
+    listener->fd = fd;
+    listener->address = bound_address(fd, address);
+    listener->on_accept = on_accept;
+    listener->arg = arg;
+    listener->recovery = timer_new(loop, recovered, listener);
+    if (event_assign(&listener->event, loop->base, fd, EV_READ | EV_PERSIST, accept_ready, listener) != 0)
+        abort();
+    update_event(listener);
+    return listener;
+}
+
 struct loop_listener *loop_listener_new(struct loop *loop, const char *address,
                                         void (*on_accept)(int fd, const char *peer, void *arg), void *arg,
                                         const char **error_out)
@@ -172,17 +188,8 @@ struct loop_listener *loop_listener_new(struct loop *loop, const char *address,
     if (fd < 0)
         return fail(error_out, "%s: %s", address, strerror(errno));
 
-    struct loop_listener *listener = xcalloc(1, sizeof *listener);
-    listener->loop = loop;
-    listener->fd = fd;
-    listener->address = bound_address(fd, address);
+    struct loop_listener *listener = loop_listener_adopt(loop, fd, address, on_accept, arg);
     listener->path = path == NULL ? NULL : xstrdup(path);
-    listener->on_accept = on_accept;
-    listener->arg = arg;
-    listener->recovery = timer_new(loop, recovered, listener);
-    if (event_assign(&listener->event, loop->base, fd, EV_READ | EV_PERSIST, accept_ready, listener) != 0)
-        abort();
-    update_event(listener);
     return listener;
 }
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
+#include "base/systemd.h"
 #include "base/xmalloc.h"
 #include "gateway/acts.h"
 #include "gateway/admin_socket.h"
@@ -28,12 +29,12 @@
 #include "gateway/relay.h"
 #include "gateway/report.h"
 #include "gateway/returns.h"
-#include "gateway/service.h"
 #include "gateway/signed_id.h"
 #include "gateway/signer.h"
 #include "gateway/silo_link.h"
 #include "gateway/tidy.h"
 #include "gateway/verify.h"
+#include "gateway/watchdog.h"
 #include "mapping/convert.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_secret.h"
@@ -213,15 +214,9 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
     gateway->inbound = inbound_new(&gateway->parts, mail_accepted, correspondent_met, gateway);
     gateway->budget = smtp_budget_new(config->session_memory);
     gateway->guessing = smtp_guessing_new(gateway->parts.loop, config->limits.guesses);
-    gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
-    while (gateway->listener_count < config->listener_count) {
-        struct smtp_listener *made =
-            gateway_new_listener(gateway, &config->listeners[gateway->listener_count], error_out);
-        if (!made) {
-            gateway_free(&gateway);
-            return NULL;
-        }
-        gateway->listeners[gateway->listener_count++] = made;
+    if (gateway_open_listeners(gateway, error_out) < 0) {
+        gateway_free(&gateway);
+        return NULL;
     }
     gateway->postfix = postfix_new(&gateway->parts, error_out);
     if (!gateway->postfix)
@@ -347,7 +342,8 @@ void gateway_run(struct gateway *gateway)
 {
     log_info("daemon.ready", "version=%s domain=%s state_dir=%s", POSTERN_VERSION, gateway->parts.config->domain,
              gateway->parts.config->state_dir);
-    service_notify("READY=1");
+    systemd_notify("READY=1");
+    gateway->watchdog = watchdog_new(&gateway->parts);
     loop_run(gateway->parts.loop);
     log_info("daemon.stopped", "uptime_ms=%" PRId64, clock_monotonic_ms(gateway->parts.clock) - gateway->started_at);
 }
@@ -364,7 +360,7 @@ void gateway_stop(struct gateway *gateway, const struct store_actor *by)
     if (gateway->stopping)
         return;
     gateway->stopping = true;
-    service_notify("STOPPING=1");
+    systemd_notify("STOPPING=1");
     acts_add(&gateway->parts, by, "gateway.stop", "gateway", "running", "stopping");
     poster_set_online(gateway->poster, false);
     hold_set_online(gateway->parts.hold, false);
@@ -417,6 +413,7 @@ void gateway_free(struct gateway **gateway_in)
     signed_id_free(&gateway->parts.ids);
     signer_free(&gateway->parts.signer);
     history_free(&gateway->history);
+    watchdog_free(&gateway->watchdog);
     loop_signal_free(&gateway->on_hup);
     loop_signal_free(&gateway->on_term);
     loop_signal_free(&gateway->on_int);

@@ -23,6 +23,7 @@ struct returns;
 struct smtp_budget;
 struct smtp_listener;
 struct timer;
+struct watchdog;
 
 struct gateway {
     struct parts parts;
@@ -41,6 +42,7 @@ struct gateway {
     unsigned listener_count, draining;
     struct loop_signal *on_hup, *on_term, *on_int;
     struct timer *housekeeping;
+    struct watchdog *watchdog; /* from READY=1 on */
     struct measures measures;
     struct history *history;
     struct gateway_room room;
@@ -59,8 +61,8 @@ char *gateway_state_file(const struct config *config, const char *name);
 char *gateway_errno_text(const char *what, const char *path);
 
 /* NULL with what is wrong in *error_out (caller frees). */
-struct smtp_listener *gateway_new_listener(struct gateway *gateway, const struct config_listener *listener,
-                                           char **error_out) __attribute__((warn_unused_result));
+/* All that the configuration names; on sockets that a service manager has opened where there are such. 1, or -1 with the reason. */
+int gateway_open_listeners(struct gateway *gateway, char **error_out) __attribute__((warn_unused_result));
 /* 1 taken; -1 with what is wrong in *message, and nothing was changed. */
 int gateway_reconfigure_listeners(struct gateway *gateway, const struct config *config, struct strbuf *message)
     __attribute__((warn_unused_result));

@@ -2,9 +2,12 @@
 #include "gateway/gateway_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "base/systemd.h"
 #include "base/tls.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
@@ -51,8 +54,8 @@ static struct smtp_listener_settings listener_settings(const struct gateway *gat
     };
 }
 
-struct smtp_listener *gateway_new_listener(struct gateway *gateway, const struct config_listener *listener,
-                                           char **error_out)
+static struct smtp_listener *new_listener(struct gateway *gateway, const struct config_listener *listener,
+                                          struct systemd_sockets *sockets, char **error_out)
 {
     const struct config *config = gateway->parts.config;
     struct tls_context *tls = NULL;
@@ -62,13 +65,65 @@ struct smtp_listener *gateway_new_listener(struct gateway *gateway, const struct
     struct smtp_listener_settings settings = listener_settings(gateway, config, listener);
     settings.tls = tls;
     settings.spool_dir = spool_dir;
+    int socket = systemd_sockets_take(sockets, listener->address);
+    settings.socket = socket < 0 ? 0 : socket;
     struct smtp_listener *made = smtp_listener_new(&settings, error_out);
+    if (!made && socket >= 0)
+        close(socket);
     tls_context_free(&tls);
     free(spool_dir);
     if (made)
-        log_info("listener.open", "name=%s address=%s protocol=%s", listener->name, smtp_listener_address(made),
-                 listener->lmtp ? "lmtp" : "smtp");
+        log_info("listener.open", "listener=%s address=%s protocol=%s socket=%s", listener->name,
+                 smtp_listener_address(made), listener->lmtp ? "lmtp" : "smtp", socket < 0 ? "own" : "passed");
     return made;
+}
+
+static const struct config_listener *find_listener(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (strcmp(config->listeners[i].name, name) == 0)
+            return &config->listeners[i];
+    return NULL;
+}
+
+/* A socket that nobody serves would take connections and never answer. The address must be the same and not only the name: what a
+ * section may trust was judged by its address. */
+static char *text_of_mismatch(const struct config *config, const char *name, const char *address)
+{
+    struct strbuf text;
+    const struct config_listener *listener = find_listener(config, name);
+    strbuf_init(&text, 1000);
+    strbuf_add_fmt(&text, "socket activation: the service manager listens on %s (\"%s\"), ", address, name);
+    if (listener)
+        strbuf_add_fmt(&text, "and listen %s has the address %s; both must be the same", name, listener->address);
+    else
+        strbuf_add_str(&text, "and no listen section has that address");
+    return strbuf_detach(&text);
+}
+
+int gateway_open_listeners(struct gateway *gateway, char **error_out)
+{
+    const struct config *config = gateway->parts.config;
+    const char *name, *address;
+    struct systemd_sockets *sockets = systemd_sockets_new(error_out);
+    if (!sockets)
+        return -1;
+    int result = 1;
+    gateway->listeners = xcalloc(config->listener_count, sizeof(struct smtp_listener *));
+    while (result == 1 && gateway->listener_count < config->listener_count) {
+        struct smtp_listener *made =
+            new_listener(gateway, &config->listeners[gateway->listener_count], sockets, error_out);
+        if (made)
+            gateway->listeners[gateway->listener_count++] = made;
+        else
+            result = -1;
+    }
+    if (result == 1 && systemd_sockets_left(sockets, &name, &address)) {
+        *error_out = text_of_mismatch(config, name, address);
+        result = -1;
+    }
+    systemd_sockets_free(&sockets);
+    return result;
 }
 
 static int reconfigure_listener(struct gateway *gateway, const struct config *config, unsigned index,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
+#include "base/systemd.h"
 #include "gateway/acts.h"
 #include "gateway/config.h"
 #include "gateway/config_changes.h"
@@ -73,7 +74,7 @@ static void use_signing_keys(struct gateway *gateway, struct strbuf *message)
     free(error);
 }
 
-int gateway_reload(struct gateway *gateway, const struct store_actor *by, struct strbuf *message)
+static int reload(struct gateway *gateway, const struct store_actor *by, struct strbuf *message)
 {
     struct config *was = gateway->parts.config;
     struct config *is = config_load(was->file, message);
@@ -109,4 +110,12 @@ int gateway_reload(struct gateway *gateway, const struct store_actor *by, struct
                             "policy, verify, content, retry times, "
                             "the listeners' limits, clients and trust, and the log level are as in the file now");
     return 1;
+}
+
+int gateway_reload(struct gateway *gateway, const struct store_actor *by, struct strbuf *message)
+{
+    systemd_notify_reloading();
+    int result = reload(gateway, by, message);
+    systemd_notify("READY=1"); /* with the old one, if the new one is bad */
+    return result;
 }

@@ -349,7 +349,10 @@ struct smtp_listener *smtp_listener_new(const struct smtp_listener_settings *set
     if (read_trusted(settings, &trusted, error_out) < 0)
         goto fail;
     take_trusted(listener, &trusted);
-    if (settings->address) {
+    if (settings->socket > 0) {
+        listener->socket =
+            loop_listener_adopt(settings->loop, settings->socket, settings->address, on_accept, listener);
+    } else if (settings->address) {
         const char *error;
         listener->socket = loop_listener_new(settings->loop, settings->address, on_accept, listener, &error);
         if (!listener->socket) {

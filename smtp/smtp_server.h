@@ -73,6 +73,7 @@ struct smtp_listener_settings {
     struct loop *loop;
     const char *name;    /* of the section in the configuration, for logs */
     const char *address; /* see loop_listener_new(); NULL: none, see smtp_listener_adopt_fd() */
+    int socket; /* one that listens at address already, see loop_listener_adopt(); 0: none. Taken over on success */
     bool lmtp;
     const char *hostname; /* in the greeting and EHLO reply */
     enum smtp_tls_policy tls_policy;
