@@ -1,4 +1,4 @@
-/* sandbox.h - steps by which a process of ours gives up what it does not need (private to base/)
+/* sandbox.h - steps by which a process of ours gives up what it does not need (for base/, and gateway/service)
  *
  * Each returns 1, or -1 with errno. There is no way back from any of them. The filters of system calls are in worker_sandbox.c and
  * resolver_sandbox.c, since those differ.
@@ -14,7 +14,7 @@
 int sandbox_limit(int resource, rlim_t value) __attribute__((warn_unused_result));
 /* Memory above what the process has now: data (private and writable), and addresses of any kind; 0: no limit. */
 int sandbox_limit_memory(uint64_t data_bytes, uint64_t address_bytes) __attribute__((warn_unused_result));
-/* A daemon that was started as root may have capabilities left. */
+/* A daemon that was started as root may have capabilities left. Without any nothing is asked of the kernel but that. */
 int sandbox_drop_capabilities(void) __attribute__((warn_unused_result));
 /* Forbids every kind of file access that the first version of Landlock knows. The filters of system calls forbid opening files
  * too: this is the second lock on the door, so a kernel without it is no failure. */

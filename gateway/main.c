@@ -96,7 +96,7 @@ static int run(struct config *config, bool debug)
     struct gateway *gateway = gateway_new(config, debug, &error);
     if (!gateway)
         return fail("listeners", error);
-    if (service_become(user, &error) < 0) {
+    if (service_become(user, &error) < 0 || service_lock(&error) < 0) {
         gateway_free(&gateway);
         return fail("user", error);
     }

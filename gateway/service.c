@@ -4,32 +4,13 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stddef.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/sandbox.h"
 #include "base/strbuf.h"
-
-void service_notify(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
-        return;
-    memcpy(address.sun_path, path, strlen(path));
-    if (path[0] == '@')
-        address.sun_path[0] = 0; /* abstract */
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
-                  len); /* nobody to tell of a failure */
-    close(fd);
-}
 
 int service_become(const char *user, char **error_out)
 {
@@ -45,8 +26,25 @@ int service_become(const char *user, char **error_out)
         return 1;
     else if (initgroups(user, entry->pw_gid) < 0 || setgid(entry->pw_gid) < 0 || setuid(entry->pw_uid) < 0)
         strbuf_add_fmt(&text, "can't become user %s: %s", user, strerror(errno));
+    else if (entry->pw_uid != 0 && (setuid(0) == 0 || setgid(0) == 0))
+        strbuf_add_fmt(&text, "can't become user %s for good", user);
     else
         return 1;
+    *error_out = strbuf_detach(&text);
+    return -1;
+}
+
+int service_lock(char **error_out)
+{
+    *error_out = NULL;
+    /* Root without them could not read what others own, and whoever runs the daemon as root was warned. */
+    bool keeps_capabilities = geteuid() == 0;
+    if ((keeps_capabilities || sandbox_drop_capabilities() == 1) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
+        return 1;
+    struct strbuf text;
+    strbuf_init(&text, 500);
+    strbuf_add_fmt(&text, "can't give up privileges: %s", strerror(errno));
     *error_out = strbuf_detach(&text);
     return -1;
 }
