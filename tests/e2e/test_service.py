@@ -1,0 +1,251 @@
+"""Being a service: what posternd tells a service manager, takes from it, and gives up. The manager is played by the tests."""
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dns_server import DnsServer
+from mail import BOB
+from postern import Conversation, Gateway, Member, close_quietly
+from postfix import read_maildir
+from procs import PATIENCE, RELEASE, ROOT, free_port, run, sanitizer_environment, wait_until
+from senders import STRANGER, deliver, new_mail, publish, sign
+
+WATCHDOG_S = 2
+
+
+class Manager:
+    """The socket that a service manager hears its services by."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(PATIENCE)
+
+    def hear(self):
+        return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
+
+    def hear_until(self, name):
+        """Everything up to the message that has this name, which is the last one."""
+        heard = []
+        while not heard or name not in heard[-1]:
+            heard.append(self.hear())
+        return heard
+
+
+@pytest.fixture
+def manager(folder):
+    made = Manager(folder)
+    yield made
+    made.socket.close()
+
+
+class Service(Gateway):
+    """A gateway that is started by a service manager, with sockets that it has opened: {name: socket}."""
+
+    def __init__(self, folder, manager, passed):
+        super().__init__(folder, silo_port=1)
+        self.manager, self.passed = manager, passed
+
+    def launch_environment(self):
+        return {**sanitizer_environment(self.folder), "NOTIFY_SOCKET": self.manager.path, "WATCHDOG_USEC": str(WATCHDOG_S * 1000 * 1000),
+                "LISTEN_FDS": str(len(self.passed)), "LISTEN_FDNAMES": ":".join(self.passed)}
+
+    def launch(self, command):
+        """LISTEN_PID is of the process that the program becomes, and descriptors are counted from 3."""
+        numbers = [passed.fileno() for passed in self.passed.values()]
+        moves = [f"{3 + index}<&{number}" for index, number in enumerate(numbers)] + [f"{number}<&-" for number in numbers if number > 3 + len(numbers)]
+        wrapped = ["bash", "-c", f'export LISTEN_PID=$$ WATCHDOG_PID=$$; exec "$@" {" ".join(moves)}', "start", *command]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(wrapped, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, pass_fds=numbers,
+                                            env=self.launch_environment(), start_new_session=True)
+
+
+def listening(family=socket.AF_INET, address=("127.0.0.1", 0)):
+    made = socket.socket(family)
+    made.bind(address)
+    made.listen(100)
+    os.set_inheritable(made.fileno(), True)
+    return made
+
+
+@pytest.fixture
+def sockets(folder):
+    """Descriptors far above 3, so that none is in the way of another."""
+    made = {"smtp": listening(), "lmtp": listening()}
+    yield made
+    for each in made.values():
+        each.close()
+
+
+@pytest.fixture
+def service(folder, manager, sockets):
+    server = Service(folder, manager, sockets)
+    server.smtp_port, server.lmtp_port = (sockets[name].getsockname()[1] for name in ("smtp", "lmtp"))
+    yield server
+    close_quietly(server)
+
+
+def test_a_life_under_a_service_manager(service, manager, sockets):
+    """Ready with the sockets it was given, alive, reloading, stopping; and the sockets are still there afterwards."""
+    service.start()
+    assert service.read_log().count("socket=passed") == 2
+    for port in (service.smtp_port, service.lmtp_port):
+        with Conversation(port) as conversation:
+            assert conversation.reply().startswith("220 ")
+    assert manager.hear() == {"READY": "1"}
+    first = time.monotonic()
+    assert [manager.hear() for _ in range(3)] == [{"WATCHDOG": "1"}] * 3
+    assert time.monotonic() - first < WATCHDOG_S, "it tells more than twice as often as it must"
+
+    now = time.monotonic()
+    service.ctl("reload")
+    reloading = manager.hear_until("RELOADING")[-1]
+    assert abs(int(reloading["MONOTONIC_USEC"]) / 1e6 - now) < PATIENCE
+    assert manager.hear_until("READY")[-1] == {"READY": "1"}
+    with open(service.config, "a", encoding="utf-8") as file:
+        file.write("nonsense\n")
+    service.ctl("reload", expect=1)
+    manager.hear_until("RELOADING")
+    manager.hear_until("READY")
+
+    service.stop()
+    manager.hear_until("STOPPING")
+    for passed in sockets.values():
+        with contextlib.closing(socket.create_connection(passed.getsockname(), timeout=PATIENCE)):
+            pass   # nobody is turned away while the service starts again
+
+
+def stopped_with(service):
+    service.write_config()
+    service.launch(service.command())
+    code = service.process.wait(PATIENCE)
+    service.process = None
+    return code, service.read_log()
+
+
+def test_sockets_that_do_not_match(service, folder):
+    """Neither is a socket served that nothing was said about, nor one that is open to others than the configuration says."""
+    right = service.lmtp_port
+    service.lmtp_port = 1
+    code, log = stopped_with(service)
+    assert code == 1 and f"listens on 127.0.0.1:{right} (\"lmtp\"), and listen lmtp has the address 127.0.0.1:1; both must be the same" in log
+    service.lmtp_port = right
+    path = os.path.join(folder, "other")
+    with contextlib.closing(listening(socket.AF_UNIX, path)) as other:
+        service.passed["other"] = other
+        code, log = stopped_with(service)
+        assert code == 1 and f"listens on unix:{path} (\"other\"), and no listen section has that address" in log
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams:
+        datagrams.bind(("127.0.0.1", 0))
+        service.passed["other"] = datagrams
+        code, log = stopped_with(service)
+        assert code == 1 and 'descriptor 5 ("other") is not a listening TCP or unix stream socket' in log
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(re.findall(r"^(\w+):[ \t]*(.*)$", file.read(), re.MULTILINE))
+
+
+def processes_of(pid):
+    """It and its children, and theirs."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        children = file.read().split()
+    return [pid, *(one for child in children for one in processes_of(int(child)))]
+
+
+def hand_over(gateway):
+    """Its folder becomes nobody's."""
+    os.chmod(gateway.folder, 0o755)
+    if os.geteuid() == 0:
+        os.chown(gateway.state, pwd.getpwnam("nobody").pw_uid, -1)
+
+
+def test_what_root_gives_up(folder):
+    """Started by root for a user: nothing of root is left, in the daemon or its workers, and nobody of that user can look into them."""
+    if os.geteuid() != 0:
+        pytest.skip("only root has something to give up")
+    gateway = Gateway(folder, silo_port=1, programs=RELEASE)
+    gateway.extra = 'user = "nobody"'
+    hand_over(gateway)
+    gateway.start()
+    try:
+        daemon = gateway.process.pid
+        wait_until("its helpers run", lambda: len(processes_of(daemon)) >= 2)
+        for pid in processes_of(daemon):
+            status = wait_until("it has settled", lambda pid=pid: status_of(pid) if status_of(pid)["NoNewPrivs"] == "1" else None)
+            assert set(status["Uid"].split()) == {str(pwd.getpwnam("nobody").pw_uid)}, pid
+            assert status["Groups"].split() == [str(pwd.getpwnam("nobody").pw_gid)], pid
+            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                assert int(status[name], 16) == 0, (pid, name)
+            assert os.stat(f"/proc/{pid}/fd").st_uid == 0, f"{pid} can be dumped and traced"
+    finally:
+        gateway.stop()
+
+
+def units(folder):
+    """The units, with programs that are there."""
+    with open(f"{ROOT}/packaging/systemd/postern.service.in", encoding="utf-8") as file:
+        text = file.read()
+    for name, value in {"DAEMON": f"{RELEASE}/posternd", "CTL": f"{RELEASE}/posternctl", "CONFIG": "/etc/postern/postern.conf"}.items():
+        text = text.replace(f"@POSTERN_{name}@", value)
+    assert "@POSTERN" not in text
+    with open(f"{folder}/postern.service", "w", encoding="utf-8") as file:
+        file.write(text)
+    names = ["postern-smtp.socket", "postern-lmtp.socket"]
+    for name in names:
+        shutil.copy(f"{ROOT}/packaging/systemd/{name}", folder)
+    return [f"{folder}/{name}" for name in ["postern.service", *names]]
+
+
+def test_units(folder):
+    files = units(folder)
+    verified = run(["systemd-analyze", "verify", "--man=no", *files], folder)
+    assert verified.returncode == 0 and verified.stderr == "", verified.stderr
+    judged = run(["systemd-analyze", "security", "--offline=true", files[0]], folder)
+    score = re.search(r"Overall exposure level for postern.service: ([0-9.]+)", judged.stdout)
+    assert float(score[1]) <= 1.3, judged.stdout
+
+
+class Confined(Gateway):
+    """Under the unit's filter of system calls."""
+
+    def command(self, *arguments):
+        unit = units(self.folder)[0]
+        filtered = [sys.executable, f"{ROOT}/tests/e2e/unit_filter.py", unit]
+        return filtered + super().command(*arguments) if not arguments else super().command(*arguments)
+
+
+def test_mail_passes_under_the_filter_of_the_unit(folder, silo):
+    """There and back through every process of ours: resolver, verify worker, convert worker, and those that build mail."""
+    gateway = Confined(folder, silo.port, programs=RELEASE)
+    alice = Member(folder, silo, "Alice Member", programs=RELEASE)
+    gateway.maildir = os.path.join(gateway.state, "out")
+    gateway.relay = f"maildir:{gateway.maildir}"
+    hand_over(gateway)
+    with DnsServer() as names:
+        publish(names)
+        gateway.mx = free_port()
+        gateway.extra = (gateway.listener("mx", gateway.mx, "smtp", 'tls = none\n  xclient = { "127.0.0.1" }') +
+                         f'\nverify {{\n  resolver = {{ "{names.address}" }}\n  dns_timeout = "4s"\n}}\n')
+        gateway.start()
+        try:
+            assert status_of(gateway.process.pid)["Seccomp"] == "2"
+            gateway.introduce(alice, "alice")
+            gateway.open_door(BOB, alice)
+            deliver(gateway.mx, sign(new_mail("An offer", sender=BOB)), client=STRANGER, sender=BOB)
+            item = alice.receive_mail("An offer")
+            alice.post([BOB], "Thank you", thread=item["threadid"])
+            wait_until("the answer leaves", lambda: read_maildir(gateway.maildir))
+            gateway.ctl("reload")
+        finally:
+            gateway.stop()
