@@ -54,6 +54,7 @@ void admin_held_add(struct admin_request *request, const struct store_held *held
 struct listing {
     struct admin_request *request;
     int64_t limit, after;
+    int64_t request_id;  /* only what awaits the decision about this mapping; 0: all */
     int64_t count, last; /* found, one more than the limit perhaps; the last one shown */
     int64_t ids[LIST_MAX + 1];
 };
@@ -68,7 +69,10 @@ static int add_rows(struct listing *listing)
 {
     struct admin_request *request = listing->request;
     struct store_db *db = admin_reader(request);
-    int result = store_held_list(db, listing->after, (unsigned)listing->limit + 1, collect, listing);
+    unsigned limit = (unsigned)listing->limit + 1;
+    int result = listing->request_id
+                     ? store_held_list_request(db, listing->request_id, listing->after, limit, collect, listing)
+                     : store_held_list(db, listing->after, limit, collect, listing);
     for (int64_t i = 0; i < listing->count && i < listing->limit && result == 1; i++) {
         struct store_held held;
         listing->last = listing->ids[i];
@@ -88,9 +92,12 @@ static void show_list(struct listing *listing)
     struct admin_output *out = request->output;
     struct store_held_sum sum;
     char *problem = hold_problem(gateway_parts(request->gateway)->hold), last[24];
-    int result = store_held_measure(admin_reader(request), &sum);
-    admin_output_int(out, "total", sum.count);
-    admin_output_int(out, "size", sum.size);
+    int result = 1;
+    if (!listing->request_id) { /* which looks at all that is held */
+        result = store_held_measure(admin_reader(request), &sum);
+        admin_output_int(out, "total", sum.count);
+        admin_output_int(out, "size", sum.size);
+    }
     admin_output_string(out, "problem", problem);
     free(problem);
     admin_output_list(out, "held");
@@ -114,7 +121,8 @@ void admin_held_list(struct admin_request *request)
     *listing = (struct listing){ .request = request, .limit = LIST_MAX };
     if (after && (queue_id_parse(after, &which, &listing->after) != 1 || which != STORE_QUEUE_IN))
         admin_misused(request, "--after takes an entry such as in17");
-    else if (admin_number_option(request, "--limit", LIST_MAX, &listing->limit) == 1)
+    else if (admin_number_option(request, "--limit", LIST_MAX, &listing->limit) == 1 &&
+             admin_number_option(request, "--request", INT64_MAX, &listing->request_id) == 1)
         show_list(listing);
     free(listing);
 }

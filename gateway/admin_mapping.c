@@ -95,7 +95,10 @@ static void add_row(const struct store_mapping *mapping, void *ctx)
         return;
     listing->last_id = mapping->id;
     admin_output_row(listing->request->output);
-    add_short(listing->request->output, mapping);
+    if (listing->request->json)
+        admin_mapping_add_long(listing->request->output, mapping);
+    else
+        add_short(listing->request->output, mapping);
     admin_output_end(listing->request->output);
 }
 

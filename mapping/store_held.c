@@ -135,6 +135,15 @@ int store_held_list_waiting(struct store_db *db, int64_t above, unsigned limit, 
                 STORE_VALUES(bind_int(above), bind_int(limit)), each, ctx);
 }
 
+int store_held_list_request(struct store_db *db, int64_t request_id, int64_t above, unsigned limit,
+                            store_held_each *each, void *ctx)
+{
+    return list(db,
+                "SELECT inbound_id FROM held WHERE request_id = ? AND inbound_id > ? AND released_at = 0 ORDER BY "
+                "inbound_id LIMIT ?",
+                STORE_VALUES(bind_int(request_id), bind_int(above), bind_int(limit)), each, ctx);
+}
+
 int store_held_list_expired(struct store_db *db, int64_t now, unsigned limit, store_held_each *each, void *ctx)
 {
     return list(db,

@@ -63,7 +63,10 @@ int store_held_list(struct store_db *db, int64_t above, unsigned limit, store_he
 /* Not released, with ids above this one, lowest first. */
 int store_held_list_waiting(struct store_db *db, int64_t above, unsigned limit, store_held_each *each, void *ctx)
     __attribute__((warn_unused_result));
-/* Likewise, whose time has run out. */
+/* Not released, that this request was made for, or was there for; lowest first. */
+int store_held_list_request(struct store_db *db, int64_t request_id, int64_t above, unsigned limit,
+                            store_held_each *each, void *ctx) __attribute__((warn_unused_result));
+/* Not released, whose time has run out. */
 int store_held_list_expired(struct store_db *db, int64_t now, unsigned limit, store_held_each *each, void *ctx)
     __attribute__((warn_unused_result));
 /* When the time of the first runs out. 0: none is held. */
