@@ -10,11 +10,19 @@
 
 enum ctl_exit { CTL_OK = 0, CTL_REFUSED = 1, CTL_USAGE = 2 }; /* and those of sysexits.h */
 
+struct ctl_local;
 struct ctl {
     const char *config_file;
     const char *socket_path; /* NULL: as the configuration says */
     bool json;
+    const struct ctl_local *locals; /* the table in ctl_main.c, for those who list what there is */
 };
 
 /* argv[0] is the verb. The exit status. */
 typedef int ctl_verb(const struct ctl *ctl, int argc, char **argv);
+/* One that is not the daemon's. */
+struct ctl_local {
+    const char *verb, *sub; /* sub NULL: whatever stands behind the verb; verb NULL: the end of the table */
+    const char *usage;      /* one line, as admin_command.c has them; for completion and for who asks how */
+    ctl_verb *run;
+};

@@ -20,24 +20,26 @@ static void print_usage(FILE *to)
 }
 
 /* What is not the daemon's. */
-static const struct {
-    const char *verb;
-    ctl_verb *run;
-} verbs[] = {
-    { NULL, NULL },
+static const struct ctl_local locals[] = {
+    { NULL, NULL, NULL, NULL },
 };
+
+static bool is_it(const struct ctl_local *local, int argc, char **argv)
+{
+    return strcmp(argv[0], local->verb) == 0 && (!local->sub || (argc > 1 && strcmp(argv[1], local->sub) == 0));
+}
 
 static int run(const struct ctl *ctl, int argc, char **argv)
 {
-    for (size_t i = 0; verbs[i].verb; i++)
-        if (strcmp(argv[0], verbs[i].verb) == 0)
-            return verbs[i].run(ctl, argc, argv);
+    for (const struct ctl_local *local = locals; local->verb; local++)
+        if (is_it(local, argc, argv))
+            return local->run(ctl, argc, argv);
     return ctl_client_ask(ctl, argc, (const char *const *)argv, NULL);
 }
 
 int main(int argc, char **argv)
 {
-    struct ctl ctl = { .config_file = CTL_DEFAULT_CONFIG };
+    struct ctl ctl = { .config_file = CTL_DEFAULT_CONFIG, .locals = locals };
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--json") == 0) {
