@@ -313,6 +313,27 @@ unsigned store_pending(const struct store *store)
     return store_committer_pending(store->committer);
 }
 
+int64_t store_stalled_ms(const struct store *store)
+{
+    return store_committer_stalled_ms(store->committer);
+}
+
+int store_ping(struct store_db *db)
+{
+    int64_t version;
+    return store_fetch_int(db, "SELECT count(*) FROM account", NULL, &version) < 0 ? -1 : 1;
+}
+
+void store_get_size(const struct store *store, int64_t *database_out, int64_t *log_out)
+{
+    struct stat info;
+    *database_out = stat(sqlite3_filename_database(sqlite3_db_filename(store->reader.handle, NULL)), &info) == 0
+                        ? info.st_size
+                        : -1;
+    *log_out =
+        stat(sqlite3_filename_wal(sqlite3_db_filename(store->reader.handle, NULL)), &info) == 0 ? info.st_size : -1;
+}
+
 void store_get_statistics(const struct store *store, struct store_statistics *out)
 {
     store_committer_get_statistics(store->committer, out);

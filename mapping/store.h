@@ -25,6 +25,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
+
 struct loop;
 struct store;
 struct store_db;
@@ -62,11 +64,21 @@ void store_submit_repeatable(struct store *store, store_operation *operation, st
 void store_submit_patient(struct store *store, store_operation *operation, store_done *done, void *arg);
 unsigned store_pending(const struct store *store); /* submitted, done not called yet */
 
+/* How long something has been waiting since anything was finished; 0: nothing waits. Loop's thread. */
+int64_t store_stalled_ms(const struct store *store);
+/* Can it be read? 1, -1. */
+int store_ping(struct store_db *db) __attribute__((warn_unused_result));
+/* Octets in the file system: of the database and its write-ahead log, without large content. -1: not known. */
+void store_get_size(const struct store *store, int64_t *database_out, int64_t *log_out);
+
 struct store_statistics {
     uint64_t operations;
     uint64_t commits;        /* of at least one operation that wanted to be kept */
     uint64_t failed_commits; /* transactions of which nothing was kept, for a database error */
     unsigned largest_batch;  /* operations in one transaction */
     int64_t longest_commit_us;
+    bool has_failed;            /* the last transaction did */
+    struct histogram batch;     /* operations in one transaction */
+    struct histogram commit_us; /* of those that were kept: until they were on disk */
 };
 void store_get_statistics(const struct store *store, struct store_statistics *out); /* any thread */

@@ -26,6 +26,10 @@ enum {
     PATIENCE_US = 5000,                   /* after the last urgent operation: its sender comes with the next */
 };
 
+static const int64_t batch_bounds[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256 };
+static const int64_t commit_bounds[] = { 100,   250,    500,    1000,   2500,    5000,    10000,   25000,
+                                         50000, 100000, 250000, 500000, 1000000, 2500000, 10000000 };
+
 struct operation {
     struct operation *next;
     store_operation *run;
@@ -47,6 +51,7 @@ struct store_committer {
     pthread_t thread;
     unsigned pending; /* the loop's: submitted, not told yet */
     bool is_telling;  /* the loop's */
+    int64_t idle_us;  /* the loop's: when nothing was pending, or something was finished, for the last time */
 
     pthread_mutex_t mutex; /* guards all that follows */
     pthread_cond_t something_to_do, something_done;
@@ -242,10 +247,14 @@ static unsigned settle_results(struct operation_list *list, bool failed)
 static void count_batch(struct store_statistics *statistics, unsigned length, const struct batch_outcome *outcome)
 {
     statistics->operations += length;
+    statistics->has_failed = outcome->failed;
+    histogram_note(&statistics->batch, length);
     if (outcome->failed)
         statistics->failed_commits++;
-    else if (outcome->kept > 0)
+    else if (outcome->kept > 0) {
         statistics->commits++;
+        histogram_note(&statistics->commit_us, outcome->commit_us);
+    }
     if (length > statistics->largest_batch)
         statistics->largest_batch = length;
     if (!outcome->failed && outcome->commit_us > statistics->longest_commit_us)
@@ -385,6 +394,8 @@ static void tell_done(void *arg)
     struct operation *operation;
     committer->is_telling = true;
     take_finished(committer, &list);
+    if (list.first)
+        committer->idle_us = now_us();
     while ((operation = list_pop(&list))) {
         committer->pending--;
         if (operation->done)
@@ -401,6 +412,8 @@ struct store_committer *store_committer_new(struct loop *loop, struct store_db *
     committer->db = db;
     committer->checkpointer = checkpointer;
     committer->notifier = loop_notifier_new(loop, tell_done, committer);
+    histogram_init(&committer->statistics.batch, batch_bounds, sizeof batch_bounds / sizeof batch_bounds[0]);
+    histogram_init(&committer->statistics.commit_us, commit_bounds, sizeof commit_bounds / sizeof commit_bounds[0]);
     list_init(&committer->waiting);
     list_init(&committer->finished);
     pthread_mutex_init(&committer->mutex, NULL);
@@ -428,7 +441,8 @@ void store_committer_submit(struct store_committer *committer, store_operation *
     *new = (struct operation){
         .run = operation, .done = done, .arg = arg, .is_repeatable = is_repeatable, .is_patient = is_patient
     };
-    committer->pending++;
+    if (committer->pending++ == 0)
+        committer->idle_us = now_us();
     pthread_mutex_lock(&committer->mutex);
     assert(!committer->stopping);
     list_push(&committer->waiting, new);
@@ -440,6 +454,11 @@ void store_committer_submit(struct store_committer *committer, store_operation *
 unsigned store_committer_pending(const struct store_committer *committer)
 {
     return committer->pending;
+}
+
+int64_t store_committer_stalled_ms(const struct store_committer *committer)
+{
+    return committer->pending > 0 ? (now_us() - committer->idle_us) / 1000 : 0;
 }
 
 void store_committer_get_statistics(struct store_committer *committer, struct store_statistics *out)

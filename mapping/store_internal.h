@@ -157,5 +157,6 @@ struct store_committer *store_committer_new(struct loop *loop, struct store_db *
 void store_committer_free(struct store_committer **committer);
 void store_committer_submit(struct store_committer *committer, store_operation *operation, store_done *done, void *arg,
                             bool is_repeatable, bool is_patient);
+int64_t store_committer_stalled_ms(const struct store_committer *committer);
 unsigned store_committer_pending(const struct store_committer *committer);
 void store_committer_get_statistics(struct store_committer *committer, struct store_statistics *out);

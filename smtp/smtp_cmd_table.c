@@ -100,6 +100,7 @@ static struct smtp_reply judge_moment(const struct smtp_session *session, const 
 bool smtp_cmd_run(struct smtp_session *session, const struct smtp_command *command)
 {
     const struct rule *rule = find_rule(session, command->verb, command->verb_len);
+    session->listener->statistics.commands++;
     if (!rule)
         return smtp_session_reply_bad(session, 500, "5.5.1", "Command not recognised");
     session->verb = rule->verb;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -23,6 +24,10 @@ enum {
     DATA_TIMEOUT_MS = 3 * 60 * 1000,
     PROXY_TIMEOUT_MS = 5 * 1000,
 };
+
+static const int64_t lasted_bounds[] = { 10,    50,    100,   250,    500,     1000,   2500,
+                                         10000, 30000, 60000, 300000, 1800000, 7200000 };
+enum { LASTED_BOUND_COUNT = sizeof lasted_bounds / sizeof lasted_bounds[0] };
 
 static void set_default(unsigned *value, unsigned standard)
 {
@@ -120,9 +125,11 @@ struct smtp_reply smtp_listener_readmit(struct smtp_listener *listener, struct s
         refusal = enter(listener, address, session->state != SMTP_SESSION_PROXY, &session->use.visit);
     }
     free(address);
-    if (refusal.code != 0)
+    if (refusal.code != 0) {
+        listener->statistics.turned_away++;
         log_info("smtp.turned_away", "session=%s peer=%s client=%s code=%d text=%s", session->id, session->peer, client,
                  refusal.code, refusal.text);
+    }
     return refusal;
 }
 
@@ -162,12 +169,14 @@ static void note_refusal(const struct smtp_listener *listener, const char *peer,
     free(address);
 }
 
-static void turn_away(const struct smtp_listener *listener, struct stream *stream, const char *peer,
+static void turn_away(struct smtp_listener *listener, struct stream *stream, const char *peer,
                       const struct smtp_reply *reply)
 {
     struct strbuf out;
     strbuf_init(&out, 2 * SMTP_REPLY_TEXT_MAX);
     smtp_reply_compose(reply, &out);
+    listener->statistics.turned_away++;
+    smtp_listener_count_reply(listener, reply->code);
     log_info("smtp.turned_away", "peer=%s code=%d text=%s", peer, reply->code, reply->text);
     note_refusal(listener, peer, reply);
     stream_write(stream, out.data, out.len);
@@ -199,7 +208,7 @@ static struct arrival judge_arrival(struct smtp_listener *listener, const char *
     return arrival;
 }
 
-static void begin(const struct smtp_listener *listener, const struct arrival *arrival, const char *peer,
+static void begin(struct smtp_listener *listener, const struct arrival *arrival, const char *peer,
                   struct stream *stream, bool is_tls)
 {
     if (!arrival->session)
@@ -282,6 +291,8 @@ void smtp_listener_add(struct smtp_listener *listener, struct smtp_session *sess
         session->next->previous = session;
     listener->sessions = session;
     listener->session_count++;
+    listener->statistics.sessions++;
+    session->began_at = clock_monotonic_ms(loop_clock(session->loop));
 }
 
 void smtp_listener_remove(struct smtp_listener *listener, struct smtp_session *session)
@@ -293,6 +304,7 @@ void smtp_listener_remove(struct smtp_listener *listener, struct smtp_session *s
     else
         listener->sessions = session->next;
     listener->session_count--;
+    histogram_note(&listener->statistics.lasted_ms, clock_monotonic_ms(loop_clock(session->loop)) - session->began_at);
     smtp_admission_leave(listener->admission, &session->use.visit);
     if (listener->state == SMTP_LISTENER_DRAINING && listener->session_count == 0)
         finish_drain(listener);
@@ -341,6 +353,7 @@ struct smtp_listener *smtp_listener_new(const struct smtp_listener_settings *set
     uint8_t random[3];
     random_bytes(random, sizeof random);
     snprintf(listener->id_prefix, sizeof listener->id_prefix, "%02x%02x%02x", random[0], random[1], random[2]);
+    histogram_init(&listener->statistics.lasted_ms, lasted_bounds, LASTED_BOUND_COUNT);
     listener->drain_deadline = timer_new(settings->loop, on_drain_deadline, listener);
     struct smtp_admission_settings admission = admission_settings(settings);
     listener->admission = smtp_admission_new(settings->loop, &admission, error_out);
@@ -380,6 +393,17 @@ const char *smtp_listener_name(const struct smtp_listener *listener)
 unsigned smtp_listener_sessions(const struct smtp_listener *listener)
 {
     return listener->session_count;
+}
+
+void smtp_listener_get_statistics(const struct smtp_listener *listener, struct smtp_listener_statistics *out)
+{
+    *out = listener->statistics;
+}
+
+void smtp_listener_count_reply(struct smtp_listener *listener, int code)
+{
+    if (code >= 100 && code < 100 * SMTP_REPLY_CLASSES)
+        listener->statistics.replies[code / 100]++;
 }
 
 void smtp_listener_set_busy(struct smtp_listener *listener, bool busy)

@@ -27,6 +27,7 @@ struct smtp_listener {
     struct loop_listener *socket;                       /* NULL: none */
     struct smtp_session *sessions;                      /* linked list, the newest first */
     unsigned session_count;
+    struct smtp_listener_statistics statistics;
     int64_t spooled;              /* bytes of content that its transactions hold */
     unsigned long session_number; /* of the newest, for its id */
     char id_prefix[8];            /* tells this listener's sessions from those of others */
@@ -44,6 +45,9 @@ void smtp_listener_adopt_pair(struct smtp_listener *listener, const char *peer, 
 /* A session links itself in when it begins, and out at the very end. */
 void smtp_listener_add(struct smtp_listener *listener, struct smtp_session *session);
 void smtp_listener_remove(struct smtp_listener *listener, struct smtp_session *session);
+
+/* It is composed: counts it. */
+void smtp_listener_count_reply(struct smtp_listener *listener, int code);
 
 /* Whether a session may go on whose client, before smtp_session_set_client(), turns out to be this one: code 0, or the
  * reply after which it is closed. */

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "smtp/smtp_address.h"
 #include "smtp/smtp_params.h"
 #include "smtp/smtp_reply.h"
@@ -123,6 +124,18 @@ const char *smtp_listener_address(const struct smtp_listener *listener); /* as b
 const char *smtp_listener_name(const struct smtp_listener *listener);
 /* Those with an open question count, even when their peer has gone. */
 unsigned smtp_listener_sessions(const struct smtp_listener *listener);
+/* Since the listener was made. */
+enum { SMTP_REPLY_CLASSES = 6 }; /* by the first digit of their codes */
+struct smtp_listener_statistics {
+    uint64_t sessions; /* connections that were let in */
+    uint64_t
+        turned_away;   /* that were not: 421 and 554 before a command; and sessions ended when their client was known */
+    uint64_t tls;      /* sessions that have set TLS up */
+    uint64_t commands; /* lines that were read as commands, unknown ones among them */
+    uint64_t replies[SMTP_REPLY_CLASSES]; /* each once, however many lines it has; those to who is turned away too */
+    struct histogram lasted_ms;           /* sessions that have ended */
+};
+void smtp_listener_get_statistics(const struct smtp_listener *listener, struct smtp_listener_statistics *out);
 /* Serves a connected fd, which it takes over, as if it had been accepted; peer as loop_listener_new gives it. */
 void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *peer);
 /* Limits, timeouts, clients, exempt and tls are from now on as in settings; its loop, name, address, protocol, hostname,

@@ -114,6 +114,7 @@ void smtp_session_write(struct smtp_session *session, const struct smtp_reply *r
         smtp_reply_compose_utf8(reply, &session->out);
     else
         smtp_reply_compose(reply, &session->out);
+    smtp_listener_count_reply(session->listener, reply->code);
     if (session->out.len > OUT_FLUSH)
         smtp_session_flush(session);
 }
@@ -162,6 +163,7 @@ void smtp_session_reply_lines(struct smtp_session *session, int code, const char
                               size_t count)
 {
     smtp_reply_compose_lines(code, enhanced, lines, count, &session->out);
+    smtp_listener_count_reply(session->listener, code);
     if (session->out.len > OUT_FLUSH)
         smtp_session_flush(session);
 }
@@ -556,6 +558,7 @@ static void on_tls(struct stream *stream, void *ctx)
     bool is_restart = session->helo != NULL;
     snprintf(session->tls_version, sizeof session->tls_version, "%s", stream_tls_version(stream));
     session->facts.tls_version = session->tls_version;
+    session->listener->statistics.tls++;
     learn_peer(session, stream);
     smtp_session_forget_origin(session);
     smtp_session_set_helo(session, NULL);

@@ -132,6 +132,7 @@ struct smtp_session {
     bool run_queued;  /* a run is due at the end of this turn */
     bool skips_line;  /* in the middle of a line that is too long */
     unsigned errors;
+    int64_t began_at; /* monotonic */
     struct smtp_session_use use;
     struct smtp_chunk chunk; /* in SMTP_SESSION_CHUNK */
     struct strbuf out;       /* replies not yet written */

@@ -440,6 +440,7 @@ static void full_disk_fails_the_batch_and_nothing_else(void **state)
         assert_int_equal(fixture->errors, attempt);
         store_get_statistics(fixture->store, &statistics);
         assert_int_equal(statistics.failed_commits, attempt);
+        assert_true(statistics.has_failed);
     }
     submit_together(fixture, &steps[2], 1);
     assert_int_equal(steps[2].result, -1);
@@ -454,6 +455,8 @@ static void full_disk_fails_the_batch_and_nothing_else(void **state)
     assert_int_equal(steps[4].result, 0);
     assert_int_equal(rows_of(fixture->store, 1), 1);
     assert_int_equal(rows_of(fixture->store, 3), 2001);
+    store_get_statistics(fixture->store, &statistics);
+    assert_false(statistics.has_failed);
     assert_int_equal(rows_of(fixture->store, 4), 1);
 }
 

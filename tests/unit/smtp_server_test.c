@@ -238,6 +238,48 @@ static void starttls_forgets_everything(void **state)
     tear_down(&scene);
 }
 
+/* Each reply once, however many lines it has; what comes and goes. */
+static void what_happens_is_counted(void **state)
+{
+    (void)state;
+    static const char *const only_others[] = { "192.0.2.0/24", NULL };
+    struct smtp_listener_statistics counted;
+    struct scene scene = { .free_at = NULL };
+    set_up(&scene, SMTP_TLS_MAY);
+    connect_client(&scene, NULL);
+    expect(&scene, "Postern\r\n");
+    say(&scene, "EHLO client.example\r\n", "250 STARTTLS\r\n");
+    start_tls(&scene);
+    say(&scene, "EHLO client.example\r\n", "250 LIMITS RCPTMAX=1000\r\n");
+    say(&scene, deliver, "250 2.6.0 Taken\r\n");
+    say(&scene, "VERB\r\n", "500 5.5.1 Command not recognised\r\n");
+    say(&scene, "QUIT\r\n", "221 2.0.0 Bye\r\n");
+    expect(&scene, NULL);
+    loop_turn(scene.loop);
+    smtp_listener_get_statistics(scene.listener, &counted);
+    assert_int_equal(counted.sessions, 1);
+    assert_int_equal(counted.turned_away, 0);
+    assert_int_equal(counted.tls, 1);
+    assert_int_equal(counted.commands, 8);   /* EHLO STARTTLS EHLO MAIL RCPT DATA VERB QUIT */
+    assert_int_equal(counted.replies[2], 8); /* the greeting, too; but for DATA's 354 and the 500 */
+    assert_int_equal(counted.replies[3], 1);
+    assert_int_equal(counted.replies[4], 0);
+    assert_int_equal(counted.replies[5], 1);
+    assert_int_equal(counted.lasted_ms.count, 1);
+    tear_down(&scene);
+
+    struct scene closed = { .clients = only_others };
+    set_up(&closed, SMTP_TLS_MAY);
+    connect_client(&closed, NULL);
+    expect(&closed, NULL);
+    smtp_listener_get_statistics(closed.listener, &counted);
+    assert_int_equal(counted.sessions, 0);
+    assert_int_equal(counted.turned_away, 1);
+    assert_int_equal(counted.replies[5], 1);
+    assert_int_equal(counted.lasted_ms.count, 0);
+    tear_down(&closed);
+}
+
 static void starttls_is_not_needed(void **state)
 {
     (void)state;
@@ -731,6 +773,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starttls_forgets_everything),
+        cmocka_unit_test(what_happens_is_counted),
         cmocka_unit_test(starttls_is_not_needed),
         cmocka_unit_test(starttls_is_required),
         cmocka_unit_test(starttls_injection_is_refused),
