@@ -85,7 +85,7 @@ void web_url_add(struct strbuf *out, const char *text);
 
 /* The pages, as the table in web.c has them. A POST comes only to one that ends in _post. */
 typedef void web_page(struct web_visit *visit);
-web_page web_overview;
+web_page web_overview, web_overview_post;
 web_page web_requests, web_requests_post;
 web_page web_mappings, web_mappings_post, web_mapping, web_mapping_post;
 web_page web_held_all, web_held_all_post, web_held, web_held_post, web_held_content_post;
