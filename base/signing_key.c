@@ -1,17 +1,25 @@
 /* signing_key.c - see signing_key.h */
 #include "base/signing_key.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/secret_file.h"
+#include "base/strbuf.h"
 #include "base/xmalloc.h"
+
+enum { PATH_TEXT_MAX = 5000, ED25519_SIZE = 32 };
 
 struct signing_key {
     EVP_PKEY *pkey;
@@ -70,6 +78,76 @@ struct signing_key *signing_key_load(const char *file, char **error_out)
         EVP_PKEY_free(pkey);
     secret_file_free(&pem, len);
     return key;
+}
+
+static EVP_PKEY *generate(enum signing_key_kind kind, unsigned bits)
+{
+    EVP_PKEY *pkey =
+        kind == SIGNING_KEY_RSA ? EVP_RSA_gen(bits) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"); /* the library's names */
+    ERR_clear_error();
+    return pkey;
+}
+
+/* 1; 0: file is there already; -1 with errno. */
+static int write_new(const char *file, const char *pem, size_t len)
+{
+    struct strbuf draft;
+    strbuf_init(&draft, PATH_TEXT_MAX);
+    strbuf_add_fmt(&draft, "%s.%ld.new", file, (long)getpid());
+    int fd = strbuf_ok(&draft) ? open(draft.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    int result = fd >= 0 && file_write_all(fd, pem, len) == 1 && fsync(fd) == 0 ? 1 : -1;
+    /* A link takes nobody's place. */
+    if (result == 1 && link(draft.data, file) < 0)
+        result = errno == EEXIST ? 0 : -1;
+    int saved = errno;
+    if (fd >= 0) {
+        close(fd);
+        unlink(draft.data);
+    }
+    strbuf_free(&draft);
+    errno = saved;
+    return result;
+}
+
+int signing_key_make(const char *file, enum signing_key_kind kind, unsigned bits, char **error_out)
+{
+    EVP_PKEY *pkey = generate(kind, bits);
+    BIO *output = BIO_new(BIO_s_secmem());
+    char *pem = NULL;
+    int result = -1;
+    *error_out = NULL;
+    if (!pkey || !output || PEM_write_bio_PrivateKey(output, pkey, NULL, NULL, 0, NULL, NULL) != 1) {
+        *error_out = secret_file_explain("%s: no key could be made", file);
+    } else {
+        long len = BIO_get_mem_data(output, &pem);
+        result = write_new(file, pem, (size_t)len);
+        if (result < 1)
+            *error_out = secret_file_explain("%s %s%s", file, result == 0 ? "is there already" : "can't be written: ",
+                                             result == 0 ? "" : strerror(errno));
+    }
+    BIO_free(output);
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+    return result;
+}
+
+static char *to_base64(const unsigned char *data, size_t len)
+{
+    char *text = xcalloc(1, (len + 2) / 3 * 4 + 1);
+    EVP_EncodeBlock((unsigned char *)text, data, (int)len);
+    return text;
+}
+
+char *signing_key_public(const struct signing_key *key)
+{
+    unsigned char raw[ED25519_SIZE], *der = NULL;
+    size_t raw_len = sizeof raw;
+    if (key->kind == SIGNING_KEY_ED25519)
+        return EVP_PKEY_get_raw_public_key(key->pkey, raw, &raw_len) == 1 ? to_base64(raw, raw_len) : xstrdup("");
+    int len = i2d_PUBKEY(key->pkey, &der);
+    char *text = len > 0 ? to_base64(der, (size_t)len) : xstrdup("");
+    OPENSSL_free(der);
+    return text;
 }
 
 void signing_key_free(struct signing_key **key)

@@ -91,6 +91,8 @@ const char *stream_tls_version(const struct stream *stream); /* "TLSv1.3", NULL 
 const char *stream_tls_cipher(const struct stream *stream);  /* "TLS_AES_256_GCM_SHA384", NULL when plain */
 /* Of the peer's certificate, "sha256:..."; NULL if none. Known after the handshake, also when the pin was wrong. */
 const char *stream_peer_pin(const struct stream *stream);
+/* Until when the peer's certificate is valid, s since 1970; 0: it has shown none, or its date can't be read. */
+int64_t stream_peer_expires(const struct stream *stream);
 /* The first of the context's peers (tls_context_know_peers()) that the client's certificate is of; NULL: none of them, or it has
  * shown none. Valid as long as the stream. */
 const char *stream_tls_peer(const struct stream *stream);

@@ -250,6 +250,12 @@ const char *stream_peer_pin(const struct stream *stream)
     return stream->tls != NULL && stream->tls->peer_pin[0] != '\0' ? stream->tls->peer_pin : NULL;
 }
 
+int64_t stream_peer_expires(const struct stream *stream)
+{
+    X509 *certificate = stream_is_tls(stream) ? SSL_get0_peer_certificate(stream->tls->ssl) : NULL;
+    return certificate != NULL ? tls_certificate_time(X509_get0_notAfter(certificate)) : 0;
+}
+
 const char *stream_tls_peer(const struct stream *stream)
 {
     return stream_is_tls(stream) ? stream->tls->peer : NULL;

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <openssl/ssl.h>
+#include <stdint.h>
 
 #include "base/strbuf.h"
 #include "base/tls.h"
@@ -16,6 +17,9 @@ const char *tls_context_find_peer(const struct tls_context *context, X509 *certi
 
 /* Writes "sha256:..." of the certificate. */
 void tls_certificate_pin(X509 *certificate, char pin_out[static TLS_PIN_SIZE]);
+
+/* s since 1970; 0: it can't be read. */
+int64_t tls_certificate_time(const ASN1_TIME *time);
 
 /* Appends the reason of the oldest error in OpenSSL's queue, or otherwise "unknown error", and empties the queue. */
 void tls_add_error(struct strbuf *text);

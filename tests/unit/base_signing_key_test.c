@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -118,12 +119,72 @@ static void refuses_what_is_too_large(void **state)
     strbuf_free(&content);
 }
 
+/* What DKIM key records have of the two kinds: an RSA SubjectPublicKeyInfo, and the 32 octets of Ed25519 alone. */
+static void makes_keys_and_tells_their_public_half(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/postern-keys-XXXXXX", file[100];
+    assert_non_null(mkdtemp(folder));
+    const struct row {
+        enum signing_key_kind kind;
+        unsigned bits;
+        const char *begins;
+        size_t len;
+    } rows[] = { { SIGNING_KEY_RSA, 2048, "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", 392 },
+                 { SIGNING_KEY_ED25519, 256, "", 44 } };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *error = NULL;
+        struct stat st;
+        snprintf(file, sizeof file, "%s/key", folder);
+        assert_int_equal(signing_key_make(file, rows[i].kind, rows[i].bits, &error), 1);
+        assert_int_equal(stat(file, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+        struct signing_key *key = signing_key_load(file, &error);
+        assert_non_null(key);
+        assert_int_equal(signing_key_bits(key), rows[i].bits);
+        char *public = signing_key_public(key);
+        assert_memory_equal(public, rows[i].begins, strlen(rows[i].begins));
+        assert_int_equal(strlen(public), rows[i].len);
+        /* A second one does not take its place. */
+        assert_int_equal(signing_key_make(file, rows[i].kind, rows[i].bits, &error), 0);
+        assert_non_null(strstr(error, "is there already"));
+        free(error);
+        struct signing_key *again = signing_key_load(file, &error);
+        char *same = signing_key_public(again);
+        assert_string_equal(same, public);
+        free(same);
+        free(public);
+        signing_key_free(&again);
+        signing_key_free(&key);
+        unlink(file);
+    }
+    char *error = NULL;
+    assert_int_equal(signing_key_make("/nowhere/key", SIGNING_KEY_ED25519, 256, &error), -1);
+    assert_non_null(strstr(error, "/nowhere/key can't be written"));
+    free(error);
+    assert_int_equal(rmdir(folder), 0); /* nothing else is left in it */
+}
+
+/* RFC 8032 section 7.1, test 1. */
+static void tells_the_public_half_of_a_known_key(void **state)
+{
+    (void)state;
+    char *error;
+    struct signing_key *key = load(ed25519_pem, 0600, &error);
+    char *public = signing_key_public(key);
+    assert_string_equal(public, "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+    free(public);
+    signing_key_free(&key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_keys_that_are_kept_safe),
         cmocka_unit_test(names_what_is_missing),
         cmocka_unit_test(refuses_what_is_too_large),
+        cmocka_unit_test(makes_keys_and_tells_their_public_half),
+        cmocka_unit_test(tells_the_public_half_of_a_known_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
