@@ -493,7 +493,8 @@ static struct smtp_client_transaction *transaction_new(const struct smtp_client_
     }
     transaction->done = done;
     transaction->ctx = ctx;
-    transaction->content_fd = fcntl(message->content_fd, F_DUPFD_CLOEXEC, 0);
+    transaction->is_probe = message->is_probe;
+    transaction->content_fd = message->is_probe ? -1 : fcntl(message->content_fd, F_DUPFD_CLOEXEC, 0);
     return transaction;
 }
 
@@ -503,7 +504,7 @@ void smtp_client_send(struct smtp_client *client, const struct smtp_client_messa
     assert(smtp_client_is_idle(client) && message->recipient_count > 0);
     struct smtp_client_transaction *transaction = transaction_new(message, done, ctx);
     client->transaction = transaction;
-    if (transaction->content_fd < 0) {
+    if (transaction->content_fd < 0 && !transaction->is_probe) {
         struct smtp_reply reply = smtp_reply_make(451, "4.3.0", "no file descriptor left for the content");
         smtp_client_settle_rest(client, SMTP_STAGE_CONTENT, SMTP_OUTCOME_TEMPORARY, &reply);
         timer_start(client->completion, 0);

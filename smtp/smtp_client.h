@@ -109,6 +109,9 @@ struct smtp_client_message {
     const char *prefix;    /* header fields that go in front of the content: ASCII, lines with CRLF; NULL: none */
     int content_fd;        /* whole message with CRLF line ends, not dot-stuffed; pread from 0; duplicated */
     int64_t content_size;  /* without the prefix */
+    /* Is only asked about: after the replies to RCPT the next command would be RSET or QUIT, and no content is sent. Who was accepted is
+     * DELIVERED, with the stage RCPT. content_fd is not looked at. */
+    bool is_probe;
     bool is_8bit;          /* content has octets > 127 */
     bool is_smtputf8;      /* the header needs SMTPUTF8; what the envelope needs is found out */
 };

@@ -70,6 +70,7 @@ struct smtp_client_transaction {
     char *prefix;
     int content_fd;
     int64_t content_size;
+    bool is_probe;
     bool is_8bit;
     bool needs_smtputf8; /* it cannot be written without */
     bool says_smtputf8;  /* to this relay */

@@ -22,7 +22,7 @@ static size_t data_command(const struct smtp_client_transaction *transaction)
 
 static size_t last_command(const struct smtp_client_transaction *transaction)
 {
-    return data_command(transaction) - (transaction->uses_chunks ? 1 : 0);
+    return data_command(transaction) - (transaction->uses_chunks || transaction->is_probe ? 1 : 0);
 }
 
 /* --- The envelope --- */
@@ -152,6 +152,14 @@ static void on_data_reply(struct smtp_client *client, const struct smtp_reply *r
     }
 }
 
+/* What stands open at the relay is undone by what comes next on this connection: RSET, or its end. */
+static void end_probe(struct smtp_client *client)
+{
+    const struct smtp_reply reply = smtp_reply_make(250, "2.1.5", "accepted, and not sent");
+    smtp_client_settle_rest(client, SMTP_STAGE_RCPT, SMTP_OUTCOME_DELIVERED, &reply);
+    smtp_client_finish(client);
+}
+
 /* Takes the reply to MAIL or RCPT. */
 static void note_reply(struct smtp_client *client, size_t command, const struct smtp_reply *reply)
 {
@@ -194,6 +202,8 @@ void smtp_client_on_envelope(struct smtp_client *client, const struct smtp_reply
     bool are_all_known = transaction->next_command == data_command(transaction);
     if (transaction->is_mail_refused || (are_all_known && transaction->accepted_count == 0))
         smtp_client_finish(client);
+    else if (are_all_known && transaction->is_probe)
+        end_probe(client);
     else if (are_all_known && transaction->uses_chunks)
         begin_content(client);
     else

@@ -14,7 +14,7 @@
  *   content: TEXT      its content; \r \n \0 \xHH stand for what they do in C. Default: one short message
  *   pattern N          its content: N octets of lines
  *   announce N         its content_size, if not the true one
- *   8bit, utf8         its properties
+ *   8bit, utf8, probe  its properties
  *   send               the owner sends it
  *   when done send|free  what the owner does from inside the next report
  *   accept             the client has connected; this becomes the current connection
@@ -96,7 +96,7 @@ struct play {
     size_t recipient_count;
     struct strbuf content;
     int64_t announced; /* -1: the truth */
-    bool is_8bit, is_utf8;
+    bool is_8bit, is_utf8, is_probe;
     struct smtp_recipient_result results[RECIPIENTS_MAX];
     size_t result_count;                                    /* 0: nothing reported */
     void (*when_done)(struct play *play, const char *text); /* NULL: nothing */
@@ -472,6 +472,11 @@ static void do_announce(struct play *play, const char *text)
     play->announced = strtoll(text, NULL, 10);
 }
 
+static void do_probe(struct play *play, const char *text)
+{
+    play->is_probe = text[0] == '\0';
+}
+
 static void do_8bit(struct play *play, const char *text)
 {
     play->is_8bit = text[0] == '\0';
@@ -522,6 +527,7 @@ static void send_message(struct play *play, const char *text)
         .prefix = play->prefix.len == 0 ? NULL : play->prefix.data,
         .content_fd = fd,
         .content_size = play->announced >= 0 ? play->announced : (int64_t)play->content.len,
+        .is_probe = play->is_probe,
         .is_8bit = play->is_8bit,
         .is_smtputf8 = play->is_utf8,
     };
@@ -622,6 +628,7 @@ static const struct {
     { "pattern", do_pattern, false },
     { "announce", do_announce, false },
     { "8bit", do_8bit, false },
+    { "probe", do_probe, false },
     { "utf8", do_utf8, false },
     { "send", do_send, false },
     { "when done", do_when_done, false },
