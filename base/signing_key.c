@@ -82,8 +82,8 @@ struct signing_key *signing_key_load(const char *file, char **error_out)
 
 static EVP_PKEY *generate(enum signing_key_kind kind, unsigned bits)
 {
-    EVP_PKEY *pkey =
-        kind == SIGNING_KEY_RSA ? EVP_RSA_gen(bits) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"); /* the library's names */
+    EVP_PKEY *pkey = kind == SIGNING_KEY_RSA ? EVP_RSA_gen(bits)
+                                             : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"); /* the library's names */
     ERR_clear_error();
     return pkey;
 }

@@ -55,8 +55,8 @@ static char **read_names(X509 *certificate)
     }
     GENERAL_NAMES_free(names);
     char common[TLS_PEER_MAX + 1];
-    if (count == 0 && X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, common,
-                                                (int)sizeof common) > 0)
+    if (count == 0 &&
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, common, (int)sizeof common) > 0)
         list[0] = xstrdup(common);
     ERR_clear_error();
     return list;
@@ -93,8 +93,8 @@ void tls_certificate_clear(struct tls_certificate *certificate)
 bool tls_certificate_is_for(const char *file, const char *name)
 {
     X509 *certificate = load(file);
-    bool is_for = certificate != NULL && (X509_check_host(certificate, name, 0, 0, NULL) == 1 ||
-                                          X509_check_ip_asc(certificate, name, 0) == 1);
+    bool is_for = certificate != NULL &&
+                  (X509_check_host(certificate, name, 0, 0, NULL) == 1 || X509_check_ip_asc(certificate, name, 0) == 1);
     X509_free(certificate);
     ERR_clear_error();
     return is_for;

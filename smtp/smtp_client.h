@@ -112,8 +112,8 @@ struct smtp_client_message {
     /* Is only asked about: after the replies to RCPT the next command would be RSET or QUIT, and no content is sent. Who was accepted is
      * DELIVERED, with the stage RCPT. content_fd is not looked at. */
     bool is_probe;
-    bool is_8bit;          /* content has octets > 127 */
-    bool is_smtputf8;      /* the header needs SMTPUTF8; what the envelope needs is found out */
+    bool is_8bit;     /* content has octets > 127 */
+    bool is_smtputf8; /* the header needs SMTPUTF8; what the envelope needs is found out */
 };
 
 /* results: one per recipient, in order; valid during the callback. The client is idle again: the next message may be
