@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/resolver.h"
 #include "gateway/ctl.h"
 #include "gateway/ctl_client.h"
+#include "gateway/ctl_doctor.h"
 
 static void print_usage(FILE *to)
 {
@@ -13,7 +15,8 @@ static void print_usage(FILE *to)
           "  -c FILE    configuration that names the control socket (default " CTL_DEFAULT_CONFIG ")\n"
           "  -s SOCKET  the control socket itself\n"
           "  --json     one JSON document instead of tables\n"
-          "The verbs: status, member, group, mapping, silo, queue, why, reload, stop, version. A verb alone shows how "
+          "The verbs: status, member, group, mapping, silo, queue, why, doctor, reload, stop, version. A verb alone "
+          "shows how "
           "it is\n"
           "used.\n",
           to);
@@ -21,6 +24,7 @@ static void print_usage(FILE *to)
 
 /* What is not the daemon's. */
 static const struct ctl_local locals[] = {
+    { "doctor", NULL, "doctor [--only TOPIC]", ctl_doctor },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -41,6 +45,8 @@ int main(int argc, char **argv)
 {
     struct ctl ctl = { .config_file = CTL_DEFAULT_CONFIG, .locals = locals };
     int i = 1;
+    if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)
+        resolver_main(); /* doctor asks the DNS */
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             ctl.json = true;

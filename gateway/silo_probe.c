@@ -1,0 +1,155 @@
+/* silo_probe.c - see silo_probe.h */
+#include "gateway/silo_probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/loop.h"
+#include "base/strbuf.h"
+#include "base/stream.h"
+#include "base/xmalloc.h"
+#include "tmtp/tmtp_frame.h"
+#include "tmtp/tmtp_header.h"
+
+enum { ERROR_MAX = 1000, HEADER_MAX = 16 * 1024, HELLO_MAX = 200 };
+static const char revision[] = "1";
+
+struct probe {
+    struct loop *loop;
+    struct stream *stream;
+    struct tmtp_frame_decoder *decoder;
+    struct silo_probe *out;
+    bool is_done;
+};
+
+static void finish(struct probe *probe, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void finish(struct probe *probe, const char *fmt, ...)
+{
+    if (probe->is_done)
+        return;
+    if (fmt) {
+        struct strbuf text;
+        va_list args;
+        strbuf_init(&text, ERROR_MAX);
+        va_start(args, fmt);
+        strbuf_add_vfmt(&text, fmt, args);
+        va_end(args);
+        probe->out->error = strbuf_detach(&text);
+    }
+    probe->is_done = true;
+    loop_stop(probe->loop);
+}
+
+static void note_certificate(struct probe *probe)
+{
+    const char *pin = stream_peer_pin(probe->stream);
+    if (pin)
+        memcpy(probe->out->pin, pin, strlen(pin) + 1);
+    int64_t expires = stream_peer_expires(probe->stream);
+    if (expires != 0)
+        probe->out->expires = expires;
+}
+
+static void on_tls(struct stream *stream, void *ctx)
+{
+    struct probe *probe = ctx;
+    struct strbuf hello;
+    char id[] = "1";
+    const struct tmtp_request request = { .op = TMTP_OP_TMTPREV, .id = id, .id_len = sizeof id - 1 };
+    note_certificate(probe);
+    strbuf_init(&hello, HELLO_MAX);
+    if (tmtp_request_compose(&hello, &request) == 1)
+        stream_write(stream, hello.data, hello.len);
+    strbuf_free(&hello);
+}
+
+static void on_header(struct probe *probe)
+{
+    size_t len;
+    const char *text = tmtp_frame_header(probe->decoder, &len), *error = NULL;
+    struct tmtp_push push;
+    if (tmtp_push_decode(text, len, &push, &error) < 0) {
+        finish(probe, "it answers, but not as a silo: %s", error);
+        return;
+    }
+    if (push.op == TMTP_PUSH_QUIT)
+        finish(probe, "the silo refuses us: %s", push.error ? push.error : "it gives no reason");
+    else if (push.op != TMTP_PUSH_TMTPREV || !push.id || strcmp(push.id, revision) != 0)
+        finish(probe, "it speaks another revision of TMTP");
+    else {
+        probe->out->is_silo = true;
+        probe->out->asks_token = push.auth_required;
+        probe->out->name = push.name ? xstrdup(push.name) : NULL;
+        finish(probe, NULL);
+    }
+    tmtp_push_free(&push);
+}
+
+static void on_input(struct stream *stream, void *ctx)
+{
+    struct probe *probe = ctx;
+    const uint8_t *data;
+    size_t len = stream_peek(stream, &data);
+    const uint8_t *at = data;
+    size_t left = len;
+    enum tmtp_frame_event event = len > 0 ? tmtp_frame_feed(probe->decoder, &at, &left) : TMTP_FRAME_MORE;
+    if (event == TMTP_FRAME_HEADER)
+        on_header(probe);
+    else if (event == TMTP_FRAME_BAD)
+        finish(probe, "something answers there, but it is no silo: %s", tmtp_frame_error(probe->decoder));
+    stream_consume(stream, len - left);
+}
+
+static void on_end(struct stream *stream, enum stream_end why, const char *detail, void *ctx)
+{
+    struct probe *probe = ctx;
+    (void)stream;
+    note_certificate(probe);
+    if (why == STREAM_END_TLS)
+        finish(probe, "TLS failed: %s", detail);
+    else if (why == STREAM_END_EOF)
+        finish(probe, "it closes the connection without an answer");
+    else
+        finish(probe, "%s", detail);
+}
+
+static void on_time(void *ctx)
+{
+    struct probe *probe = ctx;
+    finish(probe, "no answer in time");
+}
+
+static const struct stream_callbacks callbacks = { .on_tls = on_tls, .on_input = on_input, .on_end = on_end };
+
+void silo_probe(struct loop *loop, const char *address, const char *ca_file, const char *pin, int64_t ms,
+                struct silo_probe *out)
+{
+    *out = (struct silo_probe){ .is_silo = false };
+    struct probe probe = { .loop = loop, .out = out };
+    struct tls_context *tls =
+        tls_context_new_client(address[0] == '+' ? TLS_VERIFY_CA : TLS_VERIFY_PIN, ca_file, &out->error);
+    if (!tls)
+        return;
+    const struct stream_settings settings = { .callbacks = &callbacks, .ctx = &probe };
+    const struct stream_target target = {
+        .address = address + 1, .tls = tls, .pin = address[0] == '=' ? pin : NULL, .connect_timeout_ms = ms
+    };
+    struct timer *timer = timer_new(loop, on_time, &probe);
+    probe.decoder = tmtp_frame_decoder_new(HEADER_MAX);
+    probe.stream = stream_new_connecting(loop, &settings, &target);
+    timer_start(timer, ms);
+    while (!probe.is_done)
+        loop_run(loop);
+    timer_free(&timer);
+    stream_free(&probe.stream);
+    loop_turn(loop); /* where streams die */
+    tmtp_frame_decoder_free(&probe.decoder);
+    tls_context_free(&tls);
+}
+
+void silo_probe_clear(struct silo_probe *probe)
+{
+    free(probe->name);
+    free(probe->error);
+    *probe = (struct silo_probe){ .is_silo = false };
+}
