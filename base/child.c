@@ -25,11 +25,10 @@ static const struct {
     const char *name;
     const char *value; /* NULL: as here, if set here */
 } variables[] = {
-    { "TZ", "UTC0" },
-    { "LC_ALL", "C.UTF-8" },
+    { "TZ", "UTC0" },           { "LC_ALL", "C.UTF-8" },
+    { "JOURNAL_STREAM", NULL }, /* how its lines on standard error have to look */
 #ifdef POSTERN_SANITIZE
-    { "ASAN_OPTIONS", NULL },
-    { "UBSAN_OPTIONS", NULL },
+    { "ASAN_OPTIONS", NULL },   { "UBSAN_OPTIONS", NULL },
 #endif
 };
 _Static_assert(sizeof variables / sizeof variables[0] < VARIABLES_MAX, "room for the final NULL");

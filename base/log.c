@@ -9,11 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/clock.h"
+#include "base/log_target.h"
 #include "base/strbuf.h"
 
 enum {
@@ -41,6 +38,16 @@ void log_set_sink(log_sink *sink, void *ctx)
 {
     the_log.sink = sink;
     the_log.ctx = ctx;
+}
+
+enum log_level log_get_level(void)
+{
+    return (enum log_level)atomic_load_explicit(&the_log.least, memory_order_relaxed);
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
 }
 
 bool log_enabled(enum log_level level)
@@ -101,7 +108,7 @@ static size_t plain_length(const uint8_t *text, size_t len)
     return plain;
 }
 
-static void add_escaped(struct strbuf *line, const uint8_t *text, size_t len)
+static void add_escaped(struct strbuf *line, const uint8_t *text, size_t len, bool quotes_too)
 {
     for (size_t i = 0; i < len;) {
         size_t plain = plain_length(text + i, len - i);
@@ -116,7 +123,7 @@ static void add_escaped(struct strbuf *line, const uint8_t *text, size_t len)
                 strbuf_add_fmt(line, "\\x%02x", text[i]);
             continue;
         }
-        if (text[i] == '"' || text[i] == '\\')
+        if ((text[i] == '"' && quotes_too) || text[i] == '\\')
             strbuf_add_char(line, '\\');
         strbuf_add(line, text + i, length);
         i += length;
@@ -143,17 +150,27 @@ static bool cut_value(struct strbuf *value)
     return true;
 }
 
-static void add_value(struct strbuf *line, struct strbuf *value)
+static void add_value(struct strbuf *line, const struct strbuf *value, bool cut)
 {
-    bool cut = cut_value(value);
     bool quoted = needs_quotes(value);
     if (quoted)
         strbuf_add_char(line, '"');
-    add_escaped(line, (const uint8_t *)value->data, value->len);
+    add_escaped(line, (const uint8_t *)value->data, value->len, true);
     if (cut)
         strbuf_add_str(line, "...");
     if (quoted)
         strbuf_add_char(line, '"');
+}
+
+/* A value has no newline once it is escaped, so the simple form of the journal's protocol does. */
+static void add_field(struct strbuf *fields, const char *key, size_t key_len, const struct strbuf *value, bool cut)
+{
+    strbuf_add_str(fields, "POSTERN_");
+    for (size_t i = 0; i < key_len; i++)
+        strbuf_add_char(fields, key[i] >= 'a' && key[i] <= 'z' ? (char)(key[i] - 'a' + 'A') : key[i]);
+    strbuf_add_char(fields, '=');
+    add_escaped(fields, (const uint8_t *)value->data, value->len, false);
+    strbuf_add_str(fields, cut ? "...\n" : "\n");
 }
 
 /* Adds at most one byte more than VALUE_MAX: enough to know that the value must be cut. */
@@ -256,8 +273,23 @@ static const char *add_conversion(struct strbuf *value, const char *fmt, struct 
     return fmt;
 }
 
-/* Each word of fmt is a key, an equals sign and a value made of literal text and conversions. */
-static void add_words(struct strbuf *line, const char *fmt, struct arguments *arguments)
+/* Text and conversions, up to the space that ends the word; returns where that is. */
+static const char *add_parts(struct strbuf *value, const char *fmt, struct arguments *arguments)
+{
+    while (*fmt != '\0' && *fmt != ' ') {
+        if (*fmt == '%') {
+            fmt = add_conversion(value, fmt + 1, arguments);
+        } else {
+            size_t literal = strcspn(fmt, "% ");
+            add_text(value, fmt, literal);
+            fmt += literal;
+        }
+    }
+    return fmt;
+}
+
+/* Each word of fmt is a key, an equals sign and a value made of literal text and conversions. fields: NULL when nobody wants them. */
+static void add_words(struct strbuf *line, struct strbuf *fields, const char *fmt, struct arguments *arguments)
 {
     struct strbuf value;
     strbuf_init(&value, VALUE_MAX + 64); /* room to see that it is too long, and for a number behind a full string */
@@ -266,37 +298,19 @@ static void add_words(struct strbuf *line, const char *fmt, struct arguments *ar
         size_t key_len = strcspn(fmt, "=");
         if (fmt[key_len] == '\0')
             break; /* no value: not in the form that log.h asks for */
+        const char *key = fmt;
         strbuf_add_char(line, ' ');
-        strbuf_add(line, fmt, key_len + 1);
-        fmt += key_len + 1;
+        strbuf_add(line, key, key_len + 1);
         strbuf_clear(&value);
-        while (*fmt != '\0' && *fmt != ' ') {
-            if (*fmt == '%') {
-                fmt = add_conversion(&value, fmt + 1, arguments);
-            } else {
-                size_t literal = strcspn(fmt, "% ");
-                add_text(&value, fmt, literal);
-                fmt += literal;
-            }
-        }
-        add_value(line, &value);
+        fmt = add_parts(&value, fmt + key_len + 1, arguments);
+        bool cut = cut_value(&value);
+        add_value(line, &value, cut);
+        if (fields != NULL)
+            add_field(fields, key, key_len, &value, cut);
         if (*fmt == ' ')
             fmt++;
     }
     strbuf_free(&value);
-}
-
-static void write_to_stderr(struct strbuf *line)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    char stamp[CLOCK_RFC3339_SIZE];
-    clock_format_rfc3339((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, stamp);
-    /* One call per line, so that lines of several threads do not mix. Nobody to tell when it fails. */
-    char space = ' ', line_feed = '\n';
-    struct iovec parts[] = { { stamp, strlen(stamp) }, { &space, 1 }, { line->data, line->len }, { &line_feed, 1 } };
-    ssize_t ignored = writev(STDERR_FILENO, parts, sizeof parts / sizeof parts[0]);
-    (void)ignored;
 }
 
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
@@ -304,21 +318,27 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
     if (!log_enabled(level))
         return;
     int callers_errno = errno; /* logging an error must not change it */
-    struct strbuf line;
+    bool wants_fields = the_log.sink == NULL && log_target_wants_fields();
+    struct strbuf line, fields;
     strbuf_init(&line, LINE_MAX_BYTES);
     strbuf_reserve(&line, USUAL_LINE);
+    strbuf_init(&fields, LINE_MAX_BYTES);
     strbuf_add_str(&line, "level=");
     strbuf_add_str(&line, level_names[level]);
     strbuf_add_str(&line, " event=");
     strbuf_add_str(&line, event);
+    if (wants_fields)
+        strbuf_add_fmt(&fields, "POSTERN_EVENT=%s\n", event);
     struct arguments arguments;
     va_start(arguments.list, fmt);
-    add_words(&line, fmt, &arguments);
+    add_words(&line, wants_fields ? &fields : NULL, fmt, &arguments);
     va_end(arguments.list);
     if (the_log.sink != NULL)
         the_log.sink(level, line.data, the_log.ctx);
     else
-        write_to_stderr(&line);
+        log_target_write(&(struct log_record){
+            .level = level, .line = line.data, .line_len = line.len, .fields = fields.data, .fields_len = fields.len });
     strbuf_free(&line);
+    strbuf_free(&fields);
     errno = callers_errno;
 }

@@ -8,15 +8,34 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 typedef void log_sink(enum log_level level, const char *line, void *ctx); /* line: without time and newline */
 
+enum log_target {
+    LOG_TARGET_STDERR, /* with a time stamp (RFC 3339, UTC); where that is the journal's, with its priority instead, "<6>" */
+    LOG_TARGET_JOURNAL, /* with fields: POSTERN_EVENT, and of each key POSTERN_KEY */
+    LOG_TARGET_SYSLOG,  /* facility mail */
+    LOG_TARGET_AUTO, /* the journal where standard error is the journal's (systemd.exec(5), JOURNAL_STREAM); else that */
+};
+
+/* The daemon at its start; other programs write to standard error without. socket: of the journal or of syslog; NULL: the usual
+ * one. What a socket does not take for another reason than being full goes to standard error.
+ * Whoever reads the log may stall, and nothing here waits for that: up to 1 MiB of lines waits in memory, more is dropped, and
+ * event log.dropped says how many lines were. */
+void log_open(enum log_target target, const char *socket);
+bool log_flush(void); /* what waits goes as far as it is taken, now; false: some still waits. Never blocks */
+uint64_t log_dropped(void);
+#define LOG_EVENT_DROPPED "log.dropped" /* key count: lines since the last such event */
+
 void log_set_level(enum log_level least);
-void log_set_sink(log_sink *sink, void *ctx); /* NULL: standard error, with a time stamp (RFC 3339, UTC) */
+enum log_level log_get_level(void);
+void log_set_sink(log_sink *sink, void *ctx); /* instead of the target; NULL: no more */
 bool log_enabled(enum log_level level);
 bool log_level_parse(const char *text, enum log_level *level_out);
+const char *log_level_name(enum log_level level);
 
 /* event: dotted lower-case name, "smtp.accepted". fmt: words "key=%conversion" separated by single spaces; a value may
  * mix text and conversions ("peer=%s:%u"). Conversions: %s %d %u %ld %lu %lld %llu %zu %zd %td %jd %x %c %.*s %% (and

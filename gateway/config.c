@@ -331,13 +331,21 @@ void config_free(struct config **config_in)
         return;
     for (size_t i = 0; i < config->listener_count; i++)
         free_listener(&config->listeners[i]);
-    char *owned[] = { config->file,           config->state_dir,
-                      config->domain,         config->hostname,
-                      config->user,           config->silo.address,
-                      config->silo.alias,     config->silo.pin,
-                      config->silo.ca_file,   config->silo.oidc_token_file,
-                      config->admin.socket,   config->postfix.socketmap,
-                      config->postfix.policy, config->postfix.recipients_db };
+    char *owned[] = { config->file,
+                      config->state_dir,
+                      config->domain,
+                      config->hostname,
+                      config->user,
+                      config->silo.address,
+                      config->silo.alias,
+                      config->silo.pin,
+                      config->silo.ca_file,
+                      config->silo.oidc_token_file,
+                      config->admin.socket,
+                      config->log.socket,
+                      config->postfix.socketmap,
+                      config->postfix.policy,
+                      config->postfix.recipients_db };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
     config_free_list(config->postfix.clients);

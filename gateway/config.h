@@ -153,6 +153,8 @@ struct config {
     } admin;
     struct {
         enum log_level level;
+        enum log_target target;
+        char *socket; /* of the journal or syslog; NULL: the usual one */
     } log;
 };
 

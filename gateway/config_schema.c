@@ -20,7 +20,11 @@ static const struct config_keyword log_levels[] = { { "debug", LOG_LEVEL_DEBUG }
                                                     { "warning", LOG_LEVEL_WARNING },
                                                     { "error", LOG_LEVEL_ERROR },
                                                     { 0 } };
-static const struct config_keyword log_targets[] = { { "stderr", 0 }, { 0 } };
+static const struct config_keyword log_targets[] = { { "auto", LOG_TARGET_AUTO },
+                                                     { "stderr", LOG_TARGET_STDERR },
+                                                     { "journal", LOG_TARGET_JOURNAL },
+                                                     { "syslog", LOG_TARGET_SYSLOG },
+                                                     { 0 } };
 static const struct config_keyword policy_matches[] = {
     { "address", CONFIG_MATCH_ADDRESS }, { "domain", CONFIG_MATCH_DOMAIN }, { "none", CONFIG_MATCH_NONE }, { NULL, 0 }
 };
@@ -311,6 +315,7 @@ static const struct {
     cfg_validate_callback_t check;
 } checks[] = {
     { "state_dir", check_absolute_path },
+    { "log|socket", check_socket_path },
     { "domain", check_domain },
     { "hostname", check_domain },
     { "user", check_user },
@@ -425,7 +430,8 @@ cfg_t *config_schema_new(void)
         CFG_STR("recipients_db", NULL, CFGF_NODEFAULT), CFG_END()
     };
     cfg_opt_t admin[] = { CFG_STR("socket", CONFIG_DEFAULT_SOCKET, CFGF_NONE), CFG_END() };
-    cfg_opt_t log[] = { CFG_STR("level", "info", CFGF_NONE), CFG_STR("target", "stderr", CFGF_NONE), CFG_END() };
+    cfg_opt_t log[] = { CFG_STR("level", "info", CFGF_NONE), CFG_STR("target", "auto", CFGF_NONE),
+                        CFG_STR("socket", NULL, CFGF_NODEFAULT), CFG_END() };
     cfg_opt_t top[] = { CFG_STR("state_dir", "/var/lib/postern", CFGF_NONE),
                         CFG_STR("domain", NULL, CFGF_NODEFAULT),
                         CFG_STR("hostname", NULL, CFGF_NODEFAULT),
@@ -581,7 +587,10 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
         config_problem(report, 0, "retry: first is longer than longest");
     take_postfix(cfg, config, report);
     config->admin.socket = config_copy_string(cfg_getsec(cfg, "admin"), "socket");
-    config->log.level = (enum log_level)config_word(cfg_getsec(cfg, "log"), log_levels, "level");
+    cfg_t *log = cfg_getsec(cfg, "log");
+    config->log.level = (enum log_level)config_word(log, log_levels, "level");
+    config->log.target = (enum log_target)config_word(log, log_targets, "target");
+    config->log.socket = config_copy_string(log, "socket");
     config_check_proof_of_strangers(config, report);
     return config;
 }

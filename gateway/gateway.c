@@ -229,6 +229,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
 static void housekeeping(void *arg)
 {
     struct gateway *gateway = arg;
+    (void)log_flush(); /* what its reader did not take */
     gateway_check_room(gateway);
     history_look(gateway->history);
     tidy_begin(&gateway->parts);

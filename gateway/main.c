@@ -108,6 +108,7 @@ static int run(struct config *config, bool debug)
     }
     gateway_run(gateway);
     gateway_free(&gateway);
+    (void)log_flush();
     return EXIT_SUCCESS;
 }
 
@@ -139,6 +140,7 @@ int main(int argc, char **argv)
         return EX_OK;
     }
     umask(077);
+    log_open(config->log.target, config->log.socket);
     xmalloc_keep_freed();
     return run(config, options.debug);
 }
