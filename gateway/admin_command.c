@@ -86,6 +86,7 @@ static const struct command {
     { "audit", "head", 0, 0, "", "audit head", admin_audit_head, true },
     { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID | SESSION-ID | ADDRESS", admin_why, true },
     { "history", NULL, 0, 0, " --hours --step ", "history [--hours N] [--step DURATION]", admin_history, true },
+    { "log-level", NULL, 0, 1, "", "log-level [debug|info|warning|error]", admin_log_level },
     { "stop", NULL, 0, 0, "", "stop", admin_stop },
     { "reload", NULL, 0, 0, "", "reload", admin_reload },
     { "version", NULL, 0, 0, "", "version", admin_version, true },

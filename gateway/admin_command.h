@@ -70,6 +70,7 @@ void admin_database_error(struct admin_request *request);
 
 typedef void admin_verb(struct admin_request *request);
 admin_verb admin_status, admin_history, admin_version, admin_stop, admin_reload;
+admin_verb admin_log_level;
 admin_verb admin_member_list, admin_member_add, admin_member_show, admin_member_remove, admin_member_reports;
 admin_verb admin_group_list, admin_group_show, admin_group_address, admin_group_join, admin_group_leave;
 admin_verb admin_mapping_list, admin_mapping_add, admin_mapping_show, admin_mapping_approve, admin_mapping_deny,

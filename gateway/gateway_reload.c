@@ -89,6 +89,7 @@ static int reload(struct gateway *gateway, const struct store_actor *by, struct 
         return -1;
     }
     gateway->parts.config = is;
+    gateway->debug = false;
     acts_add_reload(&gateway->parts, by, was);
     config_free(&was);
     use_signing_keys(gateway, message);

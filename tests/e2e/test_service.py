@@ -106,11 +106,18 @@ def test_a_life_under_a_service_manager(service, manager, sockets):
     assert [manager.hear() for _ in range(3)] == [{"WATCHDOG": "1"}] * 3
     assert time.monotonic() - first < WATCHDOG_S, "it tells more than twice as often as it must"
 
+    service.ctl("log-level", "error")
+    assert service.ctl_json("log-level") == {"level": "error", "configured": "debug"}
+    assert "not a level" in service.ctl("log-level", "loud", expect=2)
+    assert ("log.level", "debug", "error") in [(row["action"], row["before"], row["after"]) for row in service.ctl_json("audit", "list")["audit"]]
+    assert "event=log.level was=debug is=error" in service.read_log().splitlines()[-1], "something was logged after that"
+
     now = time.monotonic()
     service.ctl("reload")
     reloading = manager.hear_until("RELOADING")[-1]
     assert abs(int(reloading["MONOTONIC_USEC"]) / 1e6 - now) < PATIENCE
     assert manager.hear_until("READY")[-1] == {"READY": "1"}
+    assert service.ctl_json("log-level")["level"] == "debug"
     with open(service.config, "a", encoding="utf-8") as file:
         file.write("nonsense\n")
     service.ctl("reload", expect=1)
