@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/xmalloc.h"
 #include "gateway/admin_mapping.h"
 #include "gateway/admin_output.h"
 #include "gateway/config.h"
@@ -15,7 +16,7 @@
 #include "mapping/store_mapping.h"
 #include "mapping/subject.h"
 
-enum { LISTED = 1000, LISTED_MAX = 100000 };
+enum { LISTED = 1000, LISTED_MAX = 100000, SEARCH_SLICE = 5000 /* mappings looked at in one operation */ };
 
 int admin_mapping_subject(struct admin_request *request, const char *text, struct subject *subject_out)
 {
@@ -86,6 +87,12 @@ void admin_mapping_add_long(struct admin_output *out, const struct store_mapping
 struct listing {
     struct admin_request *request;
     int64_t count, limit, last_id;
+    /* With --search, on the committer while an operation runs: */
+    const char *part;
+    struct store_mapping_filter filter;
+    struct subject subject;
+    int64_t cursor;
+    bool is_at_end;
 };
 
 static void add_row(const struct store_mapping *mapping, void *ctx)
@@ -145,23 +152,60 @@ static int take_filter(struct admin_request *request, struct store_mapping_filte
                : 1;
 }
 
-void admin_mapping_list(struct admin_request *request)
+static void answer_listing(struct listing *listing, int result)
 {
-    struct subject subject;
-    struct store_mapping_filter filter = { .by_state = false };
-    if (take_filter(request, &filter, &subject) < 0)
-        return;
-    struct listing listing = { .request = request, .limit = filter.limit };
-    filter.limit++; /* is there more? */
-    admin_output_list(request->output, "mappings");
-    int result = store_mapping_list(admin_reader(request), &filter, add_row, &listing);
+    struct admin_request *request = listing->request;
     admin_output_end(request->output);
-    if (listing.count > listing.limit)
-        admin_output_int(request->output, "more_after", listing.last_id);
+    if (listing->count > listing->limit)
+        admin_output_int(request->output, "more_after", listing->last_id);
     if (result < 0)
         admin_database_error(request);
     else
         admin_finish(request);
+    free(listing);
+}
+
+static int look_at_slice(struct store_db *db, void *arg)
+{
+    struct listing *listing = arg;
+    int result =
+        store_mapping_search(db, &listing->filter, listing->part, SEARCH_SLICE, &listing->cursor, add_row, listing);
+    listing->is_at_end = result != 1;
+    return result < 0 ? -1 : 1;
+}
+
+static void slice_done(int result, void *arg)
+{
+    struct listing *listing = arg;
+    if (result == 1 && !listing->is_at_end && listing->count <= listing->limit)
+        store_submit(gateway_parts(listing->request->gateway)->store, look_at_slice, slice_done, listing);
+    else
+        answer_listing(listing, result);
+}
+
+void admin_mapping_list(struct admin_request *request)
+{
+    struct listing *listing = xcalloc(1, sizeof *listing);
+    struct store_mapping_filter *filter = &listing->filter;
+    listing->request = request;
+    listing->part = admin_option(request, "--search");
+    if (listing->part && strlen(listing->part) > STORE_MAPPING_PART_MAX) {
+        admin_misused(request, "--search takes at most %d octets", STORE_MAPPING_PART_MAX);
+        free(listing);
+        return;
+    }
+    if (take_filter(request, filter, &listing->subject) < 0) {
+        free(listing);
+        return;
+    }
+    listing->limit = filter->limit;
+    listing->cursor = filter->after_id;
+    filter->limit++; /* is there more? */
+    admin_output_list(request->output, "mappings");
+    if (listing->part)
+        store_submit(gateway_parts(request->gateway)->store, look_at_slice, slice_done, listing);
+    else
+        answer_listing(listing, store_mapping_list(admin_reader(request), filter, add_row, listing));
 }
 
 static void add_event(const struct store_audit *audit, void *ctx)

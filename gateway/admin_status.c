@@ -14,6 +14,7 @@
 #include "gateway/parts.h"
 #include "gateway/relay.h"
 #include "gateway/verify.h"
+#include "mapping/store_mapping.h"
 #include "mapping/store_queue_list.h"
 
 /* What is due and what is put off, of what waits or is routed; and since when the oldest is there. 1 or -1. */
@@ -181,6 +182,7 @@ void admin_status(struct admin_request *request)
 {
     struct admin_output *out = request->output;
     struct gateway_status status;
+    int64_t requests = 0;
     gateway_get_status(request->gateway, &status);
     admin_output_string(out, "version", POSTERN_VERSION);
     admin_output_int(out, "uptime_s", status.uptime_ms / 1000);
@@ -199,13 +201,15 @@ void admin_status(struct admin_request *request)
     free(hold_trouble);
     admin_output_bool(out, "paused", status.busy);
     admin_output_string(out, "paused_because", status.busy ? status.busy_reason : NULL);
+    bool ok = store_mapping_count_requested(admin_reader(request), &requests) == 1;
+    admin_output_int(out, "requests_waiting", requests);
     add_numbers(out, &status);
     add_dns(out, gateway_parts(request->gateway)->resolver);
     add_verify(out, gateway_parts(request->gateway)->verify);
     add_postfix(out, &status.postfix);
     add_relays(out, gateway_relay(request->gateway));
     admin_output_list(out, "queues");
-    bool ok = add_queue(request, STORE_QUEUE_IN, "in", status.in_under_way) == 1;
+    ok = ok && add_queue(request, STORE_QUEUE_IN, "in", status.in_under_way) == 1;
     ok = ok && add_queue(request, STORE_QUEUE_OUT, "out", status.out_under_way) == 1;
     admin_output_end(out);
     add_listeners(request);

@@ -324,33 +324,73 @@ int store_mapping_list_candidates(struct store_db *db, const char *author, struc
     return keys.count == 0 ? 1 : list(db, count == KEYS_FEW ? few : many, values, each, ctx);
 }
 
-#define LIST(first)                                                                                                    \
-    SELECT_MAPPING                                                                                                     \
-    "WHERE " first " AND mapping.state = coalesce(?1, mapping.state) AND mapping.subject = coalesce(?2, "              \
-    "mapping.subject)"                                                                                                 \
+#define MATCHING                                                                                                       \
+    " AND mapping.state = coalesce(?1, mapping.state) AND mapping.subject = coalesce(?2, mapping.subject)"             \
     " AND coalesce(mapping.member_id, 0) = coalesce(?3, mapping.member_id, 0)"                                         \
     " AND coalesce(mapping.group_id, 0) = coalesce(?4, mapping.group_id, 0)"                                           \
-    " AND mapping.id > ?5 ORDER BY mapping.id LIMIT ?6"
+    " AND mapping.id > ?5"
+#define LIST(first) SELECT_MAPPING "WHERE " first MATCHING " ORDER BY mapping.id LIMIT ?6"
+/* By id, as the index has them for each state: without that a page of a target with a million mappings would sort them all. */
+#define OF_TARGET(one_state)                                                                                           \
+    "SELECT id FROM (SELECT id FROM mapping WHERE coalesce(member_id, 0) = ?3 AND coalesce(group_id, 0) = ?4"          \
+    " AND state = '" one_state "' AND id > ?5 ORDER BY id LIMIT ?6)"
+
+static int64_t or_all(int64_t limit)
+{
+    return limit ? limit : -1;
+}
 
 /* `first` is what an index finds: whoever looks for few of a million must not wait for all of them to be read. */
 int store_mapping_list(struct store_db *db, const struct store_mapping_filter *filter, store_mapping_each *each,
                        void *ctx)
 {
     static const char by_subject[] = LIST("lower(mapping.subject) = lower(?2)");
-    static const char by_target[] = LIST("coalesce(mapping.member_id, 0) = ?3 AND coalesce(mapping.group_id, 0) = ?4");
-    static const char requested[] = LIST("mapping.state = 'requested'");
+    static const char by_target[] =
+        LIST("mapping.id IN (" OF_TARGET("requested") " UNION ALL " OF_TARGET("approved") " UNION ALL " OF_TARGET(
+            "denied") " UNION ALL " OF_TARGET("suspended") " UNION ALL " OF_TARGET("revoked") " UNION "
+                                                                                              "ALL " OF_TARGET(
+                                                                                                  "exp"
+                                                                                                  "ire"
+                                                                                                  "d") ")");
+    static const char by_state[] = LIST("'' || mapping.state = ?1");
     static const char any[] = LIST("true");
     const struct store_value none = bind_id(0);
-    const char *sql = filter->subject                                                ? by_subject
-                      : filter->by_target                                            ? by_target
-                      : filter->by_state && filter->state == STORE_MAPPING_REQUESTED ? requested
-                                                                                     : any;
+    const char *sql = filter->subject ? by_subject : filter->by_target ? by_target : filter->by_state ? by_state : any;
     return list(db, sql,
                 STORE_VALUES(bind_text(filter->by_state ? state_names[filter->state] : NULL),
                              bind_text(filter->subject), filter->by_target ? bind_int(filter->target.member_id) : none,
                              filter->by_target ? bind_int(filter->target.group_id) : none, bind_int(filter->after_id),
-                             bind_int(filter->limit ? filter->limit : -1)),
+                             bind_int(or_all(filter->limit))),
                 each, ctx);
+}
+
+int store_mapping_search(struct store_db *db, const struct store_mapping_filter *filter, const char *part,
+                         int64_t slice, int64_t *cursor, store_mapping_each *each, void *ctx)
+{
+#define HAS_PART(column) "instr(lower(" column "), lower(?7)) > 0"
+    static const char sql[] =
+        SELECT_MAPPING "WHERE mapping.id <= ?6" MATCHING " AND (" HAS_PART("mapping.subject") " OR " HAS_PART(
+            "coalesce(member.alias, group_.gid, "
+            "'all')") " OR " HAS_PART("mapping.note") " OR " HAS_PART("mapping.created_by") ")"
+                                                                                            " ORDER BY mapping.id";
+    const struct store_value none = bind_id(0);
+    int64_t newest, end = *cursor < INT64_MAX - slice ? *cursor + slice : INT64_MAX;
+    int result = store_fetch_int(db, "SELECT coalesce(max(id), 0) FROM mapping", NULL, &newest);
+    if (result == 1)
+        result =
+            list(db, sql,
+                 STORE_VALUES(bind_text(filter->by_state ? state_names[filter->state] : NULL),
+                              bind_text(filter->subject), filter->by_target ? bind_int(filter->target.member_id) : none,
+                              filter->by_target ? bind_int(filter->target.group_id) : none, bind_int(*cursor),
+                              bind_int(end), bind_text(part)),
+                 each, ctx);
+    *cursor = end;
+    return result < 0 ? -1 : end < newest;
+}
+
+int store_mapping_count_requested(struct store_db *db, int64_t *count_out)
+{
+    return store_fetch_int(db, "SELECT count(*) FROM mapping WHERE state = 'requested'", NULL, count_out);
 }
 
 int store_mapping_list_ended(struct store_db *db, int64_t now, int64_t limit, store_mapping_each *each, void *ctx)

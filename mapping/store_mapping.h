@@ -141,6 +141,8 @@ int store_mapping_list_authors(struct store_db *db, struct store_target target, 
 int store_mapping_set_state(struct store_db *db, int64_t id, enum store_mapping_state state, const char *actor,
                             const char *reason, int64_t now, enum store_mapping_state *state_was_out)
     __attribute__((warn_unused_result));
+/* How many requests wait. 1 or -1. */
+int store_mapping_count_requested(struct store_db *db, int64_t *count_out) __attribute__((warn_unused_result));
 struct store_mapping_filter {
     bool by_state;
     enum store_mapping_state state;
@@ -150,6 +152,14 @@ struct store_mapping_filter {
     int64_t after_id;           /* only those behind it */
     int64_t limit;              /* at most so many; 0: all */
 };
+/* At most so many octets of a part that is looked for. */
+enum { STORE_MAPPING_PART_MAX = 320 };
+/* Looks at the next `slice` mappings behind *cursor (at first filter->after_id) for those that are as the filter says and whose
+ * subject, target's name, note or creator has this part (of any case, as far as ASCII goes). No index helps there: so it is done in slices, each short,
+ * on the committer. *cursor becomes the id of the last one that was looked at. 1 there are more; 0 that was the end; -1. */
+int store_mapping_search(struct store_db *db, const struct store_mapping_filter *filter, const char *part,
+                         int64_t slice, int64_t *cursor, store_mapping_each *each, void *ctx)
+    __attribute__((warn_unused_result));
 /* By id, also those that were superseded. */
 int store_mapping_list(struct store_db *db, const struct store_mapping_filter *filter, store_mapping_each *each,
                        void *ctx) __attribute__((warn_unused_result));

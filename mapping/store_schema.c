@@ -11,115 +11,116 @@
 #define LIVE      "(state = 'waiting' OR state = 'routed' OR state = 'held')"
 #define SCHEDULED "(state = 'waiting' OR state = 'routed')"
 
-#define VERSION_1_PEOPLE                                                                                               \
-    "CREATE TABLE account ("                                                                                           \
-    "  silo TEXT NOT NULL PRIMARY KEY,"                                                                                \
-    "  pin TEXT,"                                                                                                      \
-    "  uid TEXT,"                                                                                                      \
-    "  node TEXT,"                                                                                                     \
-    "  alias TEXT"                                                                                                     \
-    ") STRICT;"                                                                                                        \
-    "CREATE TABLE secret (" /* for signing; see store_secret.h */                                                      \
-    "  name TEXT NOT NULL PRIMARY KEY,"                                                                                \
-    "  value BLOB NOT NULL CHECK (length(value) = 32)"                                                                 \
-    ") STRICT, WITHOUT ROWID;"                                                                                         \
-    "CREATE TABLE member ("                                                                                            \
-    "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  alias TEXT NOT NULL UNIQUE,"                                                                                    \
-    "  uid TEXT,"                                                                                                      \
-    "  local_part TEXT NOT NULL UNIQUE,"                                                                               \
-    "  greeted_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
-    "  wants_reports INTEGER NOT NULL DEFAULT 0 CHECK (wants_reports IN (0, 1)),"                                      \
-    "  removed INTEGER NOT NULL DEFAULT 0 CHECK (removed IN (0, 1)),"                                                  \
-    "  created_at INTEGER NOT NULL"                                                                                    \
-    ") STRICT;"                                                                                                        \
-    "CREATE UNIQUE INDEX member_uid ON member (uid) WHERE removed = 0;"                                                \
-    "CREATE TABLE group_ ("                                                                                            \
-    "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  gid TEXT NOT NULL UNIQUE,"                                                                                      \
-    "  local_part TEXT UNIQUE," /* given when the gateway is to join */                                                \
-    "  state TEXT NOT NULL CHECK (state IN ('invited', 'accepted', 'joined', 'leaving', 'left', 'dropped')),"          \
-    "  own_alias TEXT NOT NULL,"                                                                                       \
-    "  inviter_alias TEXT NOT NULL,"                                                                                   \
-    "  inviter_uid TEXT NOT NULL,"                                                                                     \
-    "  created_at INTEGER NOT NULL,"                                                                                   \
-    "  changed_at INTEGER NOT NULL"                                                                                    \
-    ") STRICT;"                                                                                                        \
-    "CREATE INDEX group_chore ON group_ (id) WHERE (state = 'accepted' OR state = 'leaving');"                         \
-    "CREATE TABLE group_member ("                                                                                      \
-    "  group_id INTEGER NOT NULL REFERENCES group_ (id),"                                                              \
-    "  alias TEXT NOT NULL,"                                                                                           \
-    "  uid TEXT,"                                                                                                      \
-    "  state TEXT NOT NULL CHECK (state IN ('invited', 'joined', 'dropped')),"                                         \
-    "  PRIMARY KEY (group_id, alias)"                                                                                  \
-    ") STRICT, WITHOUT ROWID;"                                                                                         \
-    "CREATE INDEX group_member_uid ON group_member (group_id, uid) WHERE uid IS NOT NULL;"                             \
-    "CREATE TABLE address (" /* every local part that was ever given: old ones still deliver */                        \
-    "  local_part TEXT NOT NULL PRIMARY KEY,"                                                                          \
-    "  member_id INTEGER REFERENCES member (id),"                                                                      \
-    "  group_id INTEGER REFERENCES group_ (id),"                                                                       \
-    "  CHECK ((member_id IS NULL) <> (group_id IS NULL))"                                                              \
-    ") STRICT, WITHOUT ROWID;"                                                                                         \
-    "CREATE INDEX address_member ON address (member_id) WHERE member_id IS NOT NULL;"                                  \
-    "CREATE INDEX address_group ON address (group_id) WHERE group_id IS NOT NULL;"                                     \
-    "CREATE TABLE identity ("                                                                                          \
-    "  alias TEXT NOT NULL PRIMARY KEY,"                                                                               \
-    "  uid TEXT NOT NULL,"                                                                                             \
-    "  source TEXT NOT NULL CHECK (source IN ('ping', 'invite', 'group', 'message', 'participants')),"                 \
-    "  seen_at INTEGER NOT NULL"                                                                                       \
-    ") STRICT, WITHOUT ROWID;"                                                                                         \
-    "CREATE INDEX identity_uid ON identity (uid);"                                                                     \
-    "CREATE INDEX member_ungreeted ON member (id) WHERE uid IS NULL AND greeted_at = 0 AND removed = 0;"               \
-    "CREATE TABLE correspondent ("                                                                                     \
-    "  id INTEGER PRIMARY KEY,"                                                                                        \
-    "  address TEXT NOT NULL UNIQUE,"                                                                                  \
-    "  alias TEXT UNIQUE,"                                                                                             \
-    "  alias_form INTEGER NOT NULL DEFAULT 0," /* without an alias: the form that was asked for last */                \
-    "  wants_alias INTEGER NOT NULL DEFAULT 0 CHECK (wants_alias IN (0, 1))," /* let in by a pattern */                \
-    "  created_at INTEGER NOT NULL"                                                                                    \
-    ") STRICT;"                                                                                                        \
-    "CREATE INDEX correspondent_without_alias ON correspondent (id) WHERE alias IS NULL;"                              \
-    "CREATE TABLE mapping ("                                                                                           \
-    "  id INTEGER PRIMARY KEY AUTOINCREMENT," /* never given twice: people say these numbers, perhaps much later */    \
-    "  subject TEXT NOT NULL,"                /* see subject.h */                                                      \
-    "  correspondent_id INTEGER REFERENCES correspondent (id)," /* null: a pattern */                                  \
-    "  member_id INTEGER REFERENCES member (id),"                                                                      \
-    "  group_id INTEGER REFERENCES group_ (id)," /* neither: all members */                                            \
-    "  state TEXT NOT NULL"                                                                                            \
-    "    CHECK (state IN ('requested', 'approved', 'denied', 'suspended', 'revoked', 'expired')),"                     \
-    "  superseded INTEGER NOT NULL DEFAULT 0 CHECK (superseded IN (0, 1)),"                                            \
-    "  direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'both')),"                                            \
-    "  expires_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
-    "  max_size INTEGER NOT NULL DEFAULT 0,"                                                                           \
-    "  daily INTEGER NOT NULL DEFAULT 0,"                                                                              \
-    "  attachments TEXT NOT NULL DEFAULT 'yes'," /* see gateway/attachment_rule.h */                                   \
-    "  proof TEXT NOT NULL DEFAULT 'default' CHECK (proof IN ('default', 'dmarc', 'dkim', 'none')),"                   \
-    "  subaddresses INTEGER NOT NULL DEFAULT 0 CHECK (subaddresses IN (0, 1)),"                                        \
-    "  note TEXT NOT NULL DEFAULT '',"                                                                                 \
-    "  created_at INTEGER NOT NULL,"                                                                                   \
-    "  created_by TEXT NOT NULL DEFAULT '',"                                                                           \
-    "  created_via TEXT NOT NULL DEFAULT ''," /* a channel of the audit log */                                         \
-    "  decided_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
-    "  decided_by TEXT NOT NULL DEFAULT '',"                                                                           \
-    "  reason TEXT NOT NULL DEFAULT '',"                                                                               \
-    "  was_suspended INTEGER NOT NULL DEFAULT 0 CHECK (was_suspended IN (0, 1))," /* when its time was over */         \
-    "  invites INTEGER NOT NULL DEFAULT 0 CHECK (invites IN (0, 1)),"                                                  \
-    "  invitation_id INTEGER," /* of outbound: the mail that has told the subject, once */                             \
-    "  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced IN (0, 1)),"                                              \
-    "  CHECK (member_id IS NULL OR group_id IS NULL)"                                                                  \
-    ") STRICT;" /* What an author is looked up by. lower() folds ASCII only. */                                        \
-    "CREATE INDEX mapping_candidate ON mapping"                                                                        \
-    "  (lower(subject), coalesce(member_id, 0), coalesce(group_id, 0), superseded);"                                   \
-    "CREATE INDEX mapping_correspondent ON mapping (correspondent_id) WHERE correspondent_id IS NOT NULL;"             \
-    "CREATE UNIQUE INDEX mapping_live ON mapping (subject, coalesce(member_id, 0), coalesce(group_id, 0))"             \
-    "  WHERE state IN ('requested', 'approved', 'suspended');"                                                         \
-    "CREATE INDEX mapping_target ON mapping (coalesce(member_id, 0), coalesce(group_id, 0), state);"                   \
-    "CREATE INDEX mapping_ending ON mapping (expires_at)"                                                              \
-    "  WHERE expires_at <> 0 AND state IN ('approved', 'suspended');"                                                  \
-    "CREATE INDEX mapping_requested ON mapping (id) WHERE state = 'requested';"                                        \
-    "CREATE INDEX mapping_unannounced ON mapping (id) WHERE state = 'approved' AND announced = 0;"                     \
-    "CREATE INDEX mapping_uninvited ON mapping (id)"                                                                   \
-    "  WHERE invites = 1 AND invitation_id IS NULL AND state = 'approved';"                                            \
+#define VERSION_1_PEOPLE                                                                                                                                                                             \
+    "CREATE TABLE account ("                                                                                                                                                                         \
+    "  silo TEXT NOT NULL PRIMARY KEY,"                                                                                                                                                              \
+    "  pin TEXT,"                                                                                                                                                                                    \
+    "  uid TEXT,"                                                                                                                                                                                    \
+    "  node TEXT,"                                                                                                                                                                                   \
+    "  alias TEXT"                                                                                                                                                                                   \
+    ") STRICT;"                                                                                                                                                                                      \
+    "CREATE TABLE secret (" /* for signing; see store_secret.h */                                                                                                                                    \
+    "  name TEXT NOT NULL PRIMARY KEY,"                                                                                                                                                              \
+    "  value BLOB NOT NULL CHECK (length(value) = 32)"                                                                                                                                               \
+    ") STRICT, WITHOUT ROWID;"                                                                                                                                                                       \
+    "CREATE TABLE member ("                                                                                                                                                                          \
+    "  id INTEGER PRIMARY KEY,"                                                                                                                                                                      \
+    "  alias TEXT NOT NULL UNIQUE,"                                                                                                                                                                  \
+    "  uid TEXT,"                                                                                                                                                                                    \
+    "  local_part TEXT NOT NULL UNIQUE,"                                                                                                                                                             \
+    "  greeted_at INTEGER NOT NULL DEFAULT 0,"                                                                                                                                                       \
+    "  wants_reports INTEGER NOT NULL DEFAULT 0 CHECK (wants_reports IN (0, 1)),"                                                                                                                    \
+    "  removed INTEGER NOT NULL DEFAULT 0 CHECK (removed IN (0, 1)),"                                                                                                                                \
+    "  created_at INTEGER NOT NULL"                                                                                                                                                                  \
+    ") STRICT;"                                                                                                                                                                                      \
+    "CREATE UNIQUE INDEX member_uid ON member (uid) WHERE removed = 0;"                                                                                                                              \
+    "CREATE TABLE group_ ("                                                                                                                                                                          \
+    "  id INTEGER PRIMARY KEY,"                                                                                                                                                                      \
+    "  gid TEXT NOT NULL UNIQUE,"                                                                                                                                                                    \
+    "  local_part TEXT UNIQUE," /* given when the gateway is to join */                                                                                                                              \
+    "  state TEXT NOT NULL CHECK (state IN ('invited', 'accepted', 'joined', 'leaving', 'left', 'dropped')),"                                                                                        \
+    "  own_alias TEXT NOT NULL,"                                                                                                                                                                     \
+    "  inviter_alias TEXT NOT NULL,"                                                                                                                                                                 \
+    "  inviter_uid TEXT NOT NULL,"                                                                                                                                                                   \
+    "  created_at INTEGER NOT NULL,"                                                                                                                                                                 \
+    "  changed_at INTEGER NOT NULL"                                                                                                                                                                  \
+    ") STRICT;"                                                                                                                                                                                      \
+    "CREATE INDEX group_chore ON group_ (id) WHERE (state = 'accepted' OR state = 'leaving');"                                                                                                       \
+    "CREATE TABLE group_member ("                                                                                                                                                                    \
+    "  group_id INTEGER NOT NULL REFERENCES group_ (id),"                                                                                                                                            \
+    "  alias TEXT NOT NULL,"                                                                                                                                                                         \
+    "  uid TEXT,"                                                                                                                                                                                    \
+    "  state TEXT NOT NULL CHECK (state IN ('invited', 'joined', 'dropped')),"                                                                                                                       \
+    "  PRIMARY KEY (group_id, alias)"                                                                                                                                                                \
+    ") STRICT, WITHOUT ROWID;"                                                                                                                                                                       \
+    "CREATE INDEX group_member_uid ON group_member (group_id, uid) WHERE uid IS NOT NULL;"                                                                                                           \
+    "CREATE TABLE address (" /* every local part that was ever given: old ones still deliver */                                                                                                      \
+    "  local_part TEXT NOT NULL PRIMARY KEY,"                                                                                                                                                        \
+    "  member_id INTEGER REFERENCES member (id),"                                                                                                                                                    \
+    "  group_id INTEGER REFERENCES group_ (id),"                                                                                                                                                     \
+    "  CHECK ((member_id IS NULL) <> (group_id IS NULL))"                                                                                                                                            \
+    ") STRICT, WITHOUT ROWID;"                                                                                                                                                                       \
+    "CREATE INDEX address_member ON address (member_id) WHERE member_id IS NOT NULL;"                                                                                                                \
+    "CREATE INDEX address_group ON address (group_id) WHERE group_id IS NOT NULL;"                                                                                                                   \
+    "CREATE TABLE identity ("                                                                                                                                                                        \
+    "  alias TEXT NOT NULL PRIMARY KEY,"                                                                                                                                                             \
+    "  uid TEXT NOT NULL,"                                                                                                                                                                           \
+    "  source TEXT NOT NULL CHECK (source IN ('ping', 'invite', 'group', 'message', 'participants')),"                                                                                               \
+    "  seen_at INTEGER NOT NULL"                                                                                                                                                                     \
+    ") STRICT, WITHOUT ROWID;"                                                                                                                                                                       \
+    "CREATE INDEX identity_uid ON identity (uid);"                                                                                                                                                   \
+    "CREATE INDEX member_ungreeted ON member (id) WHERE uid IS NULL AND greeted_at = 0 AND removed = 0;"                                                                                             \
+    "CREATE TABLE correspondent ("                                                                                                                                                                   \
+    "  id INTEGER PRIMARY KEY,"                                                                                                                                                                      \
+    "  address TEXT NOT NULL UNIQUE,"                                                                                                                                                                \
+    "  alias TEXT UNIQUE,"                                                                                                                                                                           \
+    "  alias_form INTEGER NOT NULL DEFAULT 0," /* without an alias: the form that was asked for last */                                                                                              \
+    "  wants_alias INTEGER NOT NULL DEFAULT 0 CHECK (wants_alias IN (0, 1))," /* let in by a pattern */                                                                                              \
+    "  created_at INTEGER NOT NULL"                                                                                                                                                                  \
+    ") STRICT;"                                                                                                                                                                                      \
+    "CREATE INDEX correspondent_without_alias ON correspondent (id) WHERE alias IS NULL;"                                                                                                            \
+    "CREATE TABLE mapping ("                                                                                                                                                                         \
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT," /* never given twice: people say these numbers, perhaps much later */                                                                                  \
+    "  subject TEXT NOT NULL,"                /* see subject.h */                                                                                                                                    \
+    "  correspondent_id INTEGER REFERENCES correspondent (id)," /* null: a pattern */                                                                                                                \
+    "  member_id INTEGER REFERENCES member (id),"                                                                                                                                                    \
+    "  group_id INTEGER REFERENCES group_ (id)," /* neither: all members */                                                                                                                          \
+    "  state TEXT NOT NULL"                                                                                                                                                                          \
+    "    CHECK (state IN ('requested', 'approved', 'denied', 'suspended', 'revoked', 'expired')),"                                                                                                   \
+    "  superseded INTEGER NOT NULL DEFAULT 0 CHECK (superseded IN (0, 1)),"                                                                                                                          \
+    "  direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'both')),"                                                                                                                          \
+    "  expires_at INTEGER NOT NULL DEFAULT 0,"                                                                                                                                                       \
+    "  max_size INTEGER NOT NULL DEFAULT 0,"                                                                                                                                                         \
+    "  daily INTEGER NOT NULL DEFAULT 0,"                                                                                                                                                            \
+    "  attachments TEXT NOT NULL DEFAULT 'yes'," /* see gateway/attachment_rule.h */                                                                                                                 \
+    "  proof TEXT NOT NULL DEFAULT 'default' CHECK (proof IN ('default', 'dmarc', 'dkim', 'none')),"                                                                                                 \
+    "  subaddresses INTEGER NOT NULL DEFAULT 0 CHECK (subaddresses IN (0, 1)),"                                                                                                                      \
+    "  note TEXT NOT NULL DEFAULT '',"                                                                                                                                                               \
+    "  created_at INTEGER NOT NULL,"                                                                                                                                                                 \
+    "  created_by TEXT NOT NULL DEFAULT '',"                                                                                                                                                         \
+    "  created_via TEXT NOT NULL DEFAULT ''," /* a channel of the audit log */                                                                                                                       \
+    "  decided_at INTEGER NOT NULL DEFAULT 0,"                                                                                                                                                       \
+    "  decided_by TEXT NOT NULL DEFAULT '',"                                                                                                                                                         \
+    "  reason TEXT NOT NULL DEFAULT '',"                                                                                                                                                             \
+    "  was_suspended INTEGER NOT NULL DEFAULT 0 CHECK (was_suspended IN (0, 1))," /* when its time was over */                                                                                       \
+    "  invites INTEGER NOT NULL DEFAULT 0 CHECK (invites IN (0, 1)),"                                                                                                                                \
+    "  invitation_id INTEGER," /* of outbound: the mail that has told the subject, once */                                                                                                           \
+    "  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced IN (0, 1)),"                                                                                                                            \
+    "  CHECK (member_id IS NULL OR group_id IS NULL)"                                                                                                                                                \
+    ") STRICT;" /* What an author is looked up by. lower() folds ASCII only. */                                                                                                                      \
+    "CREATE INDEX mapping_candidate ON mapping"                                                                                                                                                      \
+    "  (lower(subject), coalesce(member_id, 0), coalesce(group_id, 0), superseded);"                                                                                                                 \
+    "CREATE INDEX mapping_correspondent ON mapping (correspondent_id) WHERE correspondent_id IS NOT NULL;"                                                                                           \
+    "CREATE UNIQUE INDEX mapping_live ON mapping (subject, coalesce(member_id, 0), coalesce(group_id, 0))"                                                                                           \
+    "  WHERE state IN ('requested', 'approved', 'suspended');"                                                                                                                                       \
+    "CREATE INDEX mapping_target ON mapping (coalesce(member_id, 0), coalesce(group_id, 0), state);"                                                                                                 \
+    "CREATE INDEX mapping_ending ON mapping (expires_at)"                                                                                                                                            \
+    "  WHERE expires_at <> 0 AND state IN ('approved', 'suspended');"                                                                                                                                \
+    "CREATE INDEX mapping_requested ON mapping (id) WHERE state = 'requested';" /* For store_mapping_list() alone: as an expression no other query that names states prefers it to its own index. */ \
+    "CREATE INDEX mapping_state ON mapping ('' || state);"                                                                                                                                           \
+    "CREATE INDEX mapping_unannounced ON mapping (id) WHERE state = 'approved' AND announced = 0;"                                                                                                   \
+    "CREATE INDEX mapping_uninvited ON mapping (id)"                                                                                                                                                 \
+    "  WHERE invites = 1 AND invitation_id IS NULL AND state = 'approved';"                                                                                                                          \
     "CREATE INDEX mapping_invitation ON mapping (invitation_id) WHERE invitation_id IS NOT NULL;"
 
 /* Whom somebody may write to now or may have until a mapping expires, as gateway/policy.c judges it at RCPT; for Postfix

@@ -296,6 +296,11 @@ static void look_ups_go_through_their_indexes(void **state)
         { "SELECT id FROM mapping WHERE state IN ('requested', 'approved', 'suspended') AND subject = ?"
           " AND coalesce(member_id, 0) = ? AND coalesce(group_id, 0) = ?",
           "mapping_live (subject=? AND <expr>=? AND <expr>=?)" },
+        { "SELECT * FROM mapping WHERE '' || mapping.state = ?1 AND mapping.id > ?5 ORDER BY mapping.id LIMIT ?6",
+          "mapping_state (<expr>=? AND rowid>?)" },
+        { "SELECT id FROM mapping WHERE coalesce(member_id, 0) = ?3 AND coalesce(group_id, 0) = ?4"
+          " AND state = 'approved' AND id > ?5 ORDER BY id LIMIT ?6",
+          "mapping_target (<expr>=? AND <expr>=? AND state=? AND rowid>?)" },
     };
     struct store_fixture *fixture = *state;
     struct store_db *db = store_fixture_borrow(fixture);

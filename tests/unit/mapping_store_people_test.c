@@ -645,6 +645,55 @@ static void mappings_are_listed_by_filter(void **state)
     }
 }
 
+static void mappings_are_searched_in_slices(void **state)
+{
+    static const struct {
+        const char *part;
+        struct store_mapping_filter filter;
+        const char *listed;
+    } cases[] = {
+        { "EVE@", { .by_state = false }, "eve@example.com>Alice Member" },
+        { "carol", { .by_state = false }, "bob@example.com>Carol Member" },
+        { "example.com",
+          { .by_state = false },
+          "bob@example.com>Alice Member|bob@example.com>Carol Member|eve@example.com>Alice Member" },
+        { "bob", { .by_state = true, .state = STORE_MAPPING_REQUESTED }, "bob@example.com>Carol Member" },
+        { "%", { .by_state = false }, "" },
+        { "example", { .by_target = true, .target.member_id = 2 }, "bob@example.com>Carol Member" },
+        { "example", { .after_id = 2 }, "eve@example.com>Alice Member" },
+    };
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    int64_t bob, eve, requested, alice = add_member(db, "Alice Member", NULL),
+                                 carol = add_member(db, "Carol Member", NULL);
+    assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
+    assert_int_equal(store_correspondent_ensure(db, "eve@example.com", NOW, &eve), 1);
+    struct store_mapping_new mapping = new_mapping(bob, alice);
+    add_mapping(db, &mapping);
+    mapping = new_mapping(bob, carol);
+    mapping.state = STORE_MAPPING_REQUESTED;
+    add_mapping(db, &mapping);
+    mapping = new_mapping(eve, alice);
+    add_mapping(db, &mapping);
+    assert_int_equal(store_mapping_count_requested(db, &requested), 1);
+    assert_int_equal(requested, 1);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct listed listed = { "" };
+        int64_t cursor = cases[i].filter.after_id;
+        int more;
+        unsigned slices = 0;
+        do {
+            more = store_mapping_search(store_reader(fixture->store), &cases[i].filter, cases[i].part, 1, &cursor,
+                                        list_mapping, &listed);
+            slices++;
+        } while (more == 1);
+        assert_int_equal(more, 0);
+        assert_int_equal(slices, 3 - cases[i].filter.after_id);
+        assert_string_equal(listed.text, cases[i].listed);
+    }
+}
+
 static void names_are_read_as_they_are_written(void **state)
 {
     (void)state;
@@ -685,6 +734,7 @@ int main(void)
         WITH_STORE(the_form_of_an_alias_is_remembered),
         WITH_STORE(approvals_are_announced_once),
         WITH_STORE(mappings_are_listed_by_filter),
+        WITH_STORE(mappings_are_searched_in_slices),
         cmocka_unit_test(names_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
