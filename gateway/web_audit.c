@@ -1,0 +1,180 @@
+/* web_audit.c - the audit log: who did what, the newest first; and whether anybody has changed it */
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "gateway/web.h"
+#include "gateway/web_json.h"
+#include "gateway/web_page.h"
+#include "gateway/web_words.h"
+
+enum { ADDRESS_MAX = 8000 };
+#define PAGE "100"
+
+static const struct filter {
+    const char *name, *option;
+} filters[] = { { "since", "--since" }, { "object", "--object" }, { "actor", "--actor" } };
+enum { FILTER_COUNT = sizeof filters / sizeof filters[0] };
+
+static void add_filters(struct web_html *html, const struct web_visit *visit)
+{
+    web_page_search(html, "filters", "/audit");
+    web_page_field(html, &(const struct web_field){ .id = "filter-since",
+                                                    .name = "since",
+                                                    .label = "Since",
+                                                    .value = web_query(visit, "since"),
+                                                    .placeholder = "7d, 2027-01-31",
+                                                    .longest = 40 });
+    web_page_field(html, &(const struct web_field){ .id = "filter-object",
+                                                    .name = "object",
+                                                    .label = "About exactly",
+                                                    .value = web_query(visit, "object"),
+                                                    .type = "search",
+                                                    .placeholder = "mapping 17, member Alice, in42",
+                                                    .longest = 1000 });
+    web_page_field(html, &(const struct web_field){ .id = "filter-actor",
+                                                    .name = "actor",
+                                                    .label = "By (part of a name)",
+                                                    .value = web_query(visit, "actor"),
+                                                    .type = "search",
+                                                    .longest = 320 });
+    web_page_button(html, WEB_BUTTON_PLAIN, NULL, NULL, "Show", NULL);
+    web_page_form_end(html);
+}
+
+/* ---- the rows ---- */
+
+static const struct web_column columns[] = {
+    { "Row", WEB_COLUMN_NUMBER },  { "When", WEB_COLUMN_TIGHT }, { "Who", WEB_COLUMN_LONG },
+    { "By", WEB_COLUMN_TIGHT },    { "Act", WEB_COLUMN_TIGHT },  { "About", WEB_COLUMN_HEAD },
+    { "Before", WEB_COLUMN_LONG }, { "After", WEB_COLUMN_LONG }, { "Reason", WEB_COLUMN_LONG },
+};
+enum { ROW, WHEN, WHO, BY, ACT, ABOUT, BEFORE, AFTER, REASON, COLUMN_COUNT };
+
+static void add_row(struct web_html *html, const struct json_t *row)
+{
+    const char *object = web_json_text(row, "object");
+    web_page_row(html);
+    web_page_number(html, &columns[ROW], web_json_number(row, "id"));
+    web_page_time(html, &columns[WHEN], web_json_text(row, "at"));
+    web_page_text(html, &columns[WHO], web_json_text(row, "actor"));
+    web_page_text(html, &columns[BY], web_json_text(row, "channel"));
+    web_page_text(html, &columns[ACT], web_json_text(row, "action"));
+    web_page_cell(html, &columns[ABOUT]);
+    web_words_object(html, object ? object : "");
+    web_page_cell_end(html, &columns[ABOUT]);
+    web_page_text(html, &columns[BEFORE], web_json_text(row, "before"));
+    web_page_text(html, &columns[AFTER], web_json_text(row, "after"));
+    web_page_text(html, &columns[REASON], web_json_text(row, "reason"));
+    web_page_row_end(html);
+}
+
+static void add_older(struct web_html *html, const struct web_visit *visit, const struct json_t *list)
+{
+    struct strbuf address;
+    if (!web_json_has(list, "more_before"))
+        return;
+    strbuf_init(&address, ADDRESS_MAX);
+    strbuf_add_str(&address, "/audit");
+    for (size_t i = 0; i < FILTER_COUNT; i++)
+        web_words_query(&address, filters[i].name, web_query(visit, filters[i].name));
+    web_words_query(&address, "before", WEB_INT(web_json_number(list, "more_before")));
+    web_page_more(html, address.data, "Older rows");
+    strbuf_free(&address);
+}
+
+static void add_list(struct web_html *html, const struct web_visit *visit, const struct json_t *list)
+{
+    size_t count = web_json_count(list, "audit");
+    web_page_live(html, "audit-live");
+    if (count == 0)
+        web_page_empty(html, "No rows of this kind.");
+    else
+        web_page_table(html, "audit", "Who did what, the newest first", columns, COLUMN_COUNT);
+    for (size_t i = 0; i < count; i++)
+        add_row(html, web_json_row(list, "audit", i));
+    if (count > 0)
+        web_page_table_end(html);
+    add_older(html, visit, list);
+    web_page_live_end(html);
+}
+
+static void add_verify(struct web_html *html, const struct web_visit *visit)
+{
+    web_page_section(html, "verify", "Has anybody changed it?");
+    web_html_add(html, "<p class=\"soft\">Each row has a hash of what it says and of the row before. All of them are "
+                       "computed anew. That the newest rows are missing shows only against a head that was kept "
+                       "elsewhere.</p>\n");
+    web_page_form(html, "verify-form", web_csrf(visit), "/audit", NULL);
+    web_html_add(html, "<div class=\"choosing\">\n");
+    web_page_field(html, &(const struct web_field){ .id = "verify-head",
+                                                    .name = "head",
+                                                    .label = "A head that was kept (optional)",
+                                                    .placeholder = "4711:3f0a...",
+                                                    .longest = 100 });
+    web_page_button(html, WEB_BUTTON_PLAIN, "act", "verify", "Verify", NULL);
+    web_html_add(html, "</div>\n");
+    web_page_form_end(html);
+    web_page_section_end(html);
+}
+
+static void listed(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
+{
+    (void)count;
+    (void)ctx;
+    bool is_good = results[0].exit == ADMIN_OK;
+    struct web_html *html = web_page_begin(visit, "Audit");
+    add_verify(html, visit);
+    web_html_add(html, "<section aria-label=\"Audit log\">\n");
+    add_filters(html, visit);
+    if (is_good)
+        add_list(html, visit, results[0].json);
+    else
+        web_page_note(html, WEB_WARNING, results[0].error);
+    web_html_add(html, "</section>\n");
+    web_page_end_status(visit, &html, is_good ? 200 : results[0].exit == ADMIN_USAGE ? 400 : 409);
+}
+
+void web_audit(struct web_visit *visit)
+{
+    struct web_words words = web_words_of("audit", "list");
+    for (size_t i = 0; i < FILTER_COUNT; i++)
+        web_words_option(&words, filters[i].option, web_query(visit, filters[i].name));
+    web_words_option(&words, "--order", "newest");
+    web_words_option(&words, "--before", web_query(visit, "before"));
+    web_words_option(&words, "--limit", PAGE);
+    const struct web_order order = web_words_order(&words);
+    web_run(visit, &order, 1, listed, NULL);
+}
+
+/* ---- verify ---- */
+
+/* Of: audit verify, audit head. */
+static void verified(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
+{
+    struct strbuf text;
+    const char *head = web_json_text(results[1].json, "head");
+    (void)count;
+    (void)ctx;
+    bool is_intact = results[0].exit == ADMIN_OK;
+    strbuf_init(&text, WEB_FLASH_MAX);
+    if (is_intact)
+        strbuf_add_fmt(&text, "All %s rows are as they were written.\nThe head is %s: keep it elsewhere.",
+                       WEB_COUNT(web_json_number(results[0].json, "rows")), head ? head : "not there yet");
+    else
+        strbuf_add_fmt(&text, "%.1500s", results[0].error);
+    web_redirect(visit, "/audit", is_intact, text.data);
+    strbuf_free(&text);
+}
+
+void web_audit_post(struct web_visit *visit)
+{
+    const char *act = web_words_given(visit, "act");
+    if (!act || strcmp(act, "verify") != 0) {
+        web_redirect(visit, "/audit", false, "This button is not known here.");
+        return;
+    }
+    struct web_words verify = web_words_of("audit", "verify"), head = web_words_of("audit", "head");
+    web_words_option(&verify, "--head", web_form(visit, "head"));
+    const struct web_order orders[] = { web_words_order(&verify), web_words_order(&head) };
+    web_run(visit, orders, 2, verified, NULL);
+}
