@@ -17,4 +17,6 @@ foreach(example prometheus grafana)
   endif()
 endforeach()
 
-install(FILES packaging/completion/posternctl DESTINATION ${POSTERN_COMPLETION_DIR} OPTIONAL)
+if(EXISTS ${PROJECT_SOURCE_DIR}/packaging/completion/posternctl)
+  install(FILES packaging/completion/posternctl DESTINATION ${POSTERN_COMPLETION_DIR})
+endif()
