@@ -6,6 +6,7 @@ What was skipped is listed and counted neither way. Full output lies in build/ch
 import argparse
 import concurrent.futures
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -192,11 +193,22 @@ def check_e2e(results, long):
     run_junit(results, "e2e", command, junit, LONG_SECONDS if long else 2400, {"PYTHONDONTWRITEBYTECODE": "1"})
 
 
+def check_packages(results):
+    """Builds the Debian package twice, and lives with it in a Debian of its own: minutes, so only in --long."""
+    print("...  packages", flush=True)
+    code, output, seconds = run("packages", [os.path.join(ROOT, "tests", "packages", "run")], 3600)
+    steps = re.findall(r"(?m)^(ok|FAIL)\s+(packages\.\w+) \(([0-9.]+) s\)$", output)
+    for outcome, name, took in steps:
+        results.add(name, outcome, float(took), output)
+    if not steps or (code != 0 and all(outcome == "ok" for outcome, _, _ in steps)):
+        results.add("packages", "FAIL", seconds, output)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="check", description="Builds Postern and runs every test and lint.")
     parser.add_argument("--quick", action="store_true", help="leave out fuzzing and the end-to-end tests")
     parser.add_argument("--long", action="store_true",
-                        help="cut after every byte, and 10,000 messages each way: hours; progress shows in build/check/e2e.log")
+                        help="cut after every byte, 10,000 messages each way, and the Debian package: hours; progress shows in build/check/e2e.log")
     arguments = parser.parse_args()
     quick = arguments.quick
     if arguments.long:
@@ -220,6 +232,8 @@ def main():
         if not quick and built and released:
             check_e2e(results, arguments.long)
         tidy.finish(results)
+    if arguments.long:
+        check_packages(results)
     print(f"took {time.monotonic() - started:.0f} s")
     sys.exit(results.summary())
 
