@@ -184,7 +184,7 @@ static struct addresses addresses_of_host(struct doctor *doctor, const char *hos
     struct addresses found = { .count = 0 };
     unsigned char raw[IPV6_SIZE];
     if (inet_pton(AF_INET, host, raw) == 1 || inet_pton(AF_INET6, host, raw) == 1)
-        snprintf(found.list[found.count++], INET6_ADDRSTRLEN, "%s", host);
+        snprintf(found.list[found.count++], INET6_ADDRSTRLEN, "%.*s", INET6_ADDRSTRLEN - 1, host);
     else
         found = addresses_of(doctor, host);
     return found;
