@@ -284,11 +284,13 @@ bool commonmark_is_entity(const char *text, size_t len)
     return i > start && i < len && text[i] == ';';
 }
 
-/* An address with a scheme up to a ">". md4c takes any character for a scheme's first letter, even another "<". */
+/* An address with a scheme up to a ">". md4c takes any character for a scheme's first letter, even another "<". Marks may
+ * become nothing. */
 static bool begins_address(const struct render *render, size_t at)
 {
     size_t i = at + 1;
-    while (i < render->len && (isalnum((unsigned char)render->content[i]) || strchr("+.-", render->content[i])))
+    while (i < render->len && (isalnum((unsigned char)render->content[i]) || strchr("+.-", render->content[i]) ||
+                               is_mark(render->content[i])))
         i++;
     if (i >= render->len || render->content[i] != ':')
         return false;

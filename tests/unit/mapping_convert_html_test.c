@@ -95,6 +95,7 @@ static void test_elements(void **state)
         { "<a href=' JaVaScRiPt:x'>x</a><a href='data:text/html,x'>y</a><a href='/rel'>z</a>", "xyz\n" },
         { "<a href='&#104;ttps://example.com'>x</a>", "[x](https://example.com)\n" },
         { "see https://example.com.", "see <https://example.com>.\n" },
+        { "a&lt;(o<del>:> b", "a\\<(o:> b\n" }, /* an address, to md4c */
         { "<code>a_b</code> <code>`</code>", "`a_b` `` ` ``\n" },
         /* No reader takes so many backticks for the marks of code; what is in it must not become a link then. */
         { "<code>&lt;x:y>````````````````</code>", "\\<x:y>\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\\`\n" },
