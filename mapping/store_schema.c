@@ -515,8 +515,48 @@
     "  delivered_within TEXT NOT NULL"                                                                                 \
     ") STRICT;"
 
+/* Who may use the web page and its API; see store_web.h. */
+#define VERSION_1_WEB                                                                                                  \
+    "CREATE TABLE web_account ("                                                                                       \
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                                          \
+    "  name TEXT NOT NULL UNIQUE,"                                                                                     \
+    "  password TEXT NOT NULL,"                                                                                        \
+    "  created_at INTEGER NOT NULL,"                                                                                   \
+    "  password_at INTEGER NOT NULL,"                                                                                  \
+    "  signed_in_at INTEGER NOT NULL DEFAULT 0,"                                                                       \
+    "  totp_state TEXT NOT NULL DEFAULT 'none' CHECK (totp_state IN ('none', 'begun', 'on')),"                         \
+    "  totp_secret BLOB CHECK (length(totp_secret) = 20),"                                                             \
+    "  totp_step INTEGER NOT NULL DEFAULT 0,"                                                                          \
+    "  CHECK ((totp_secret IS NULL) = (totp_state = 'none'))"                                                          \
+    ") STRICT;"                                                                                                        \
+    "CREATE TABLE web_recovery ("                                                                                      \
+    "  account_id INTEGER NOT NULL REFERENCES web_account (id),"                                                       \
+    "  digest BLOB NOT NULL CHECK (length(digest) = 32),"                                                              \
+    "  PRIMARY KEY (account_id, digest)"                                                                               \
+    ") STRICT, WITHOUT ROWID;"                                                                                         \
+    "CREATE TABLE web_session ("                                                                                       \
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                                          \
+    "  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),"                                                       \
+    "  account_id INTEGER NOT NULL REFERENCES web_account (id),"                                                       \
+    "  created_at INTEGER NOT NULL,"                                                                                   \
+    "  seen_at INTEGER NOT NULL,"                                                                                      \
+    "  peer TEXT NOT NULL,"                                                                                            \
+    "  agent TEXT NOT NULL"                                                                                            \
+    ") STRICT;"                                                                                                        \
+    "CREATE INDEX web_session_account ON web_session (account_id);"                                                    \
+    "CREATE TABLE web_token ("                                                                                         \
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                                          \
+    "  name TEXT NOT NULL UNIQUE,"                                                                                     \
+    "  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),"                                                       \
+    "  only_reads INTEGER NOT NULL CHECK (only_reads IN (0, 1)),"                                                      \
+    "  created_at INTEGER NOT NULL,"                                                                                   \
+    "  created_by TEXT NOT NULL,"                                                                                      \
+    "  expires_at INTEGER NOT NULL DEFAULT 0,"                                                                         \
+    "  used_at INTEGER NOT NULL DEFAULT 0"                                                                             \
+    ") STRICT;"
+
 const char *const store_migrations[STORE_SCHEMA_VERSION] = {
     VERSION_1_PEOPLE VERSION_1_RECIPIENTS VERSION_1_CONVERSATIONS VERSION_1_QUEUES VERSION_1_HELD VERSION_1_MEMORY
-        VERSION_1_AUDIT VERSION_1_ADMINS VERSION_1_BUCKETS VERSION_1_REFUSALS VERSION_1_HISTORY
+        VERSION_1_AUDIT VERSION_1_ADMINS VERSION_1_BUCKETS VERSION_1_REFUSALS VERSION_1_HISTORY VERSION_1_WEB
     "PRAGMA user_version = 1;",
 };
