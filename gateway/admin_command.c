@@ -22,7 +22,7 @@ enum { OUTPUT_MAX = 8 * 1024 * 1024, MESSAGE_MAX = 64 * 1024, PART_MAX = 320 };
     "[--proof dmarc|dkim|none|default] [--subaddresses yes|no] [--invite yes|no] [--note TEXT]"
 
 static const struct command {
-    const char *verb, *sub; /* sub NULL: the verb stands alone */
+    const char *verb, *sub; /* sub: a word, or two with a space between; NULL: the verb stands alone */
     size_t args_min, args_max;
     const char *options; /* names, each with a value, separated and framed by spaces */
     const char *usage;
@@ -84,6 +84,19 @@ static const struct command {
       admin_audit_list, true },
     { "audit", "verify", 0, 0, " --head ", "audit verify [--head ID:HASH]", admin_audit_verify, true },
     { "audit", "head", 0, 0, "", "audit head", admin_audit_head, true },
+    { "admin", "add", 1, 1, "", "admin add NAME", admin_account_add },
+    { "admin", "passwd", 1, 1, "", "admin passwd NAME", admin_account_passwd },
+    { "admin", "list", 0, 0, "", "admin list", admin_account_list, true },
+    { "admin", "remove", 1, 1, "", "admin remove NAME", admin_account_remove },
+    { "admin", "sessions", 1, 1, "", "admin sessions NAME", admin_account_sessions, true },
+    { "admin", "sign-out", 1, 1, " --session ", "admin sign-out NAME [--session ID]", admin_account_sign_out },
+    { "admin", "totp begin", 1, 1, "", "admin totp begin NAME", admin_totp_begin },
+    { "admin", "totp confirm", 2, 2, "", "admin totp confirm NAME CODE", admin_totp_confirm },
+    { "admin", "totp off", 1, 1, "", "admin totp off NAME", admin_totp_off },
+    { "admin", "token add", 1, 1, " --read-only --expires ",
+      "admin token add NAME [--read-only yes|no] [--expires DATE|DURATION|never]", admin_token_add },
+    { "admin", "token list", 0, 0, "", "admin token list", admin_token_list, true },
+    { "admin", "token remove", 1, 1, "", "admin token remove NAME", admin_token_remove },
     { "why", NULL, 1, 1, "", "why ID | MESSAGE-ID | TMTP-MSGID | SESSION-ID | ADDRESS", admin_why, true },
     { "history", NULL, 0, 0, " --hours --step ", "history [--hours N] [--step DURATION]", admin_history, true },
     { "log-level", NULL, 0, 1, "", "log-level [debug|info|warning|error]", admin_log_level },
@@ -93,15 +106,36 @@ static const struct command {
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
+/* How many words name the command. */
+static size_t name_words(const struct command *command)
+{
+    return command->sub ? 2 + (strchr(command->sub, ' ') != NULL) : 1;
+}
+
+static bool is_named(const struct command *command, size_t argc, const char *const *argv)
+{
+    size_t words = name_words(command);
+    if (argc < words || strcmp(argv[0], command->verb) != 0)
+        return false;
+    if (words < 3)
+        return words == 1 || strcmp(argv[1], command->sub) == 0;
+    size_t first = strcspn(command->sub, " ");
+    return strlen(argv[1]) == first && strncmp(argv[1], command->sub, first) == 0 &&
+           strcmp(argv[2], command->sub + first + 1) == 0;
+}
+
 static const struct command *find_command(size_t argc, const char *const *argv)
 {
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (argc == 0 || strcmp(argv[0], commands[i].verb) != 0)
-            continue;
-        if (!commands[i].sub || (argc > 1 && strcmp(argv[1], commands[i].sub) == 0))
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (is_named(&commands[i], argc, argv))
             return &commands[i];
-    }
     return NULL;
+}
+
+size_t admin_name_words(size_t argc, const char *const *argv)
+{
+    const struct command *command = find_command(argc, argv);
+    return command ? name_words(command) : 0;
 }
 
 bool admin_only_reads(size_t argc, const char *const *argv)
@@ -200,7 +234,7 @@ void admin_run(struct gateway *gateway, const struct admin_order *order, admin_a
     const struct command *command = find_command(order->argc, order->argv);
     const char *wrong = "no such command";
     if (command) {
-        size_t skip = command->sub ? 2 : 1;
+        size_t skip = name_words(command);
         wrong = sort_words(request, command, order->argc - skip, order->argv + skip);
     }
     if (!wrong) {

@@ -30,6 +30,8 @@ struct admin_order {
 void admin_run(struct gateway *gateway, const struct admin_order *order, admin_answer *answer, void *ctx);
 /* Is it a command that changes nothing, as far as its words tell? What can't be told does. */
 bool admin_only_reads(size_t argc, const char *const *argv);
+/* How many of the words name the command; 0: there is none of that name. */
+size_t admin_name_words(size_t argc, const char *const *argv);
 
 /* For the verbs' functions. */
 struct admin_request {
@@ -80,3 +82,6 @@ admin_verb admin_held_list, admin_held_show, admin_held_read, admin_held_release
 admin_verb admin_audit_list, admin_audit_verify, admin_audit_head;
 admin_verb admin_silo_status, admin_silo_accounts, admin_silo_repin, admin_silo_moved, admin_silo_connect;
 admin_verb admin_queue_list, admin_queue_show, admin_queue_retry, admin_queue_hold, admin_queue_drop, admin_why;
+admin_verb admin_account_add, admin_account_passwd, admin_account_list, admin_account_remove, admin_account_sessions,
+    admin_account_sign_out, admin_totp_begin, admin_totp_confirm, admin_totp_off, admin_token_add, admin_token_list,
+    admin_token_remove;

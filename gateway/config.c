@@ -45,7 +45,7 @@ void config_problem(struct config_report *report, int line, const char *fmt, ...
 /* Keys that the documentation of later versions has: somebody may have read it. */
 static bool is_of_later_version(const char *message)
 {
-    static const char *const keys[] = { "'hold_for'", "'admins'", "'metrics'", "'http'" };
+    static const char *const keys[] = { "'hold_for'", "'admins'", "'metrics'" };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strstr(message, keys[i]))
             return true;
@@ -331,21 +331,13 @@ void config_free(struct config **config_in)
         return;
     for (size_t i = 0; i < config->listener_count; i++)
         free_listener(&config->listeners[i]);
-    char *owned[] = { config->file,
-                      config->state_dir,
-                      config->domain,
-                      config->hostname,
-                      config->user,
-                      config->silo.address,
-                      config->silo.alias,
-                      config->silo.pin,
-                      config->silo.ca_file,
-                      config->silo.oidc_token_file,
-                      config->admin.socket,
-                      config->log.socket,
-                      config->postfix.socketmap,
-                      config->postfix.policy,
-                      config->postfix.recipients_db };
+    char *owned[] = { config->file,           config->state_dir,
+                      config->domain,         config->hostname,
+                      config->user,           config->silo.address,
+                      config->silo.alias,     config->silo.pin,
+                      config->silo.ca_file,   config->silo.oidc_token_file,
+                      config->log.socket,     config->postfix.socketmap,
+                      config->postfix.policy, config->postfix.recipients_db };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
     config_free_list(config->postfix.clients);
@@ -353,6 +345,7 @@ void config_free(struct config **config_in)
     config_free_invitation(config);
     config_free_policy(config);
     config_free_verify(config);
+    config_free_admin(config);
     config_free_relays(config);
     free(config->listeners);
     free(config);

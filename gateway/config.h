@@ -150,6 +150,9 @@ struct config {
     } postfix;
     struct {
         char *socket;
+        char *http;   /* address of the web page, on this machine; NULL: none */
+        char *origin; /* its public one, "https://postern.example.org"; NULL: none */
+        int64_t session_idle_ms, session_longest_ms;
     } admin;
     struct {
         enum log_level level;

@@ -66,6 +66,8 @@ void config_find_restart_changes(const struct config *was, const struct config *
         { "relay sections", same_relays(was, is) },
         { "policy.hold_key", same_text(was->hold_key, is->hold_key) },
         { "admin.socket", same_text(was->admin.socket, is->admin.socket) },
+        { "admin.http", same_text(was->admin.http, is->admin.http) },
+        { "admin.origin", same_text(was->admin.origin, is->admin.origin) },
         { "log.target", was->log.target == is->log.target },
         { "log.socket", same_text(was->log.socket, is->log.socket) },
         { "postfix.socketmap", same_text(was->postfix.socketmap, is->postfix.socketmap) },

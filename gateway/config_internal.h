@@ -80,6 +80,15 @@ int config_check_dns_timeout(cfg_t *cfg, cfg_opt_t *opt);
 void config_take_verify(cfg_t *cfg, struct config *config);
 void config_free_verify(struct config *config);
 
+/* config_admin.c */
+enum { CONFIG_ADMIN_OPTIONS_MAX = 8 }; /* keys, and the end */
+void config_admin_options(cfg_opt_t options_out[static CONFIG_ADMIN_OPTIONS_MAX]);
+int config_check_admin_http(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_admin_origin(cfg_t *cfg, cfg_opt_t *opt);
+int config_check_admin_session(cfg_t *cfg, cfg_opt_t *opt);
+void config_take_admin(cfg_t *cfg, struct config *config, struct config_report *report);
+void config_free_admin(struct config *config);
+
 /* config_limits.c; after config_take_policy() */
 enum { CONFIG_LIMITS_OPTIONS_MAX = 16 }; /* keys, and the end */
 void config_limits_options(cfg_opt_t options_out[static CONFIG_LIMITS_OPTIONS_MAX]);

@@ -381,6 +381,10 @@ static const struct {
     { "retry|warn_after", check_retry },
     { "retry|reports", check_retry },
     { "admin|socket", check_socket_path },
+    { "admin|http", config_check_admin_http },
+    { "admin|origin", config_check_admin_origin },
+    { "admin|session_idle", config_check_admin_session },
+    { "admin|session_longest", config_check_admin_session },
     { "postfix|socketmap", check_address },
     { "postfix|policy", check_address },
     { "postfix|clients", check_networks },
@@ -429,7 +433,7 @@ cfg_t *config_schema_new(void)
         CFG_STR("policy_match", "address", CFGF_NONE),  CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
         CFG_STR("recipients_db", NULL, CFGF_NODEFAULT), CFG_END()
     };
-    cfg_opt_t admin[] = { CFG_STR("socket", CONFIG_DEFAULT_SOCKET, CFGF_NONE), CFG_END() };
+    cfg_opt_t admin[CONFIG_ADMIN_OPTIONS_MAX];
     cfg_opt_t log[] = { CFG_STR("level", "info", CFGF_NONE), CFG_STR("target", "auto", CFGF_NONE),
                         CFG_STR("socket", NULL, CFGF_NODEFAULT), CFG_END() };
     cfg_opt_t top[] = { CFG_STR("state_dir", "/var/lib/postern", CFGF_NONE),
@@ -456,6 +460,7 @@ cfg_t *config_schema_new(void)
     config_policy_options(policy);
     config_limits_options(limits);
     config_verify_options(verify);
+    config_admin_options(admin);
     cfg_t *cfg = cfg_init(top, CFGF_NONE); /* copies the tables */
     set_checks(cfg);
     return cfg;
@@ -586,7 +591,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
     if (config->retry.first_ms > config->retry.longest_ms)
         config_problem(report, 0, "retry: first is longer than longest");
     take_postfix(cfg, config, report);
-    config->admin.socket = config_copy_string(cfg_getsec(cfg, "admin"), "socket");
+    config_take_admin(cfg, config, report);
     cfg_t *log = cfg_getsec(cfg, "log");
     config->log.level = (enum log_level)config_word(log, log_levels, "level");
     config->log.target = (enum log_target)config_word(log, log_targets, "target");

@@ -6,6 +6,7 @@
 
 #include "base/resolver.h"
 #include "gateway/ctl.h"
+#include "gateway/ctl_admin.h"
 #include "gateway/ctl_client.h"
 #include "gateway/ctl_doctor.h"
 
@@ -24,6 +25,8 @@ static void print_usage(FILE *to)
 
 /* What is not the daemon's. */
 static const struct ctl_local locals[] = {
+    { "admin", "add", "admin add NAME", ctl_admin_password },
+    { "admin", "passwd", "admin passwd NAME", ctl_admin_password },
     { "doctor", NULL, "doctor [--only TOPIC]", ctl_doctor },
     { NULL, NULL, NULL, NULL },
 };

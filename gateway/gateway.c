@@ -23,6 +23,7 @@
 #include "gateway/hold.h"
 #include "gateway/limits.h"
 #include "gateway/mapping_expiry.h"
+#include "gateway/passwords.h"
 #include "gateway/poster.h"
 #include "gateway/postfix.h"
 #include "gateway/refusals.h"
@@ -35,6 +36,7 @@
 #include "gateway/tidy.h"
 #include "gateway/verify.h"
 #include "gateway/watchdog.h"
+#include "gateway/web.h"
 #include "mapping/convert.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_secret.h"
@@ -301,6 +303,7 @@ static int open_state(struct gateway *gateway, char **error_out)
         return -1;
     gateway->parts.background = background_new(gateway->parts.loop);
     gateway->parts.digester = background_new(gateway->parts.loop);
+    gateway->parts.passwords = passwords_new(gateway->parts.loop);
     return 1;
 }
 
@@ -319,6 +322,10 @@ int gateway_start(struct gateway *gateway, char **error_out)
         return -1;
     gateway->admin = admin_socket_new(gateway, parts->config->admin.socket, error_out);
     if (!gateway->admin)
+        return -1;
+    *error_out = NULL;
+    gateway->web = web_new(gateway, error_out);
+    if (!gateway->web && *error_out)
         return -1;
     gateway->link = silo_link_new(parts, &link_callbacks, gateway);
     gateway->expiry = mapping_expiry_new(parts, mappings_changed, gateway);
@@ -387,6 +394,8 @@ void gateway_free(struct gateway **gateway_in)
     smtp_budget_free(&gateway->budget);
     smtp_guessing_free(&gateway->guessing);
     admin_socket_free(&gateway->admin);
+    web_free(&gateway->web);
+    passwords_free(&gateway->parts.passwords);
     postfix_free(&gateway->postfix);
     if (gateway->link)
         silo_link_quit(gateway->link);

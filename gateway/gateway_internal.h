@@ -24,6 +24,7 @@ struct smtp_budget;
 struct smtp_listener;
 struct timer;
 struct watchdog;
+struct web;
 
 struct gateway {
     struct parts parts;
@@ -35,6 +36,7 @@ struct gateway {
     struct returns *returns;
     struct mapping_expiry *expiry;
     struct admin_socket *admin;
+    struct web *web; /* NULL: no page */
     struct postfix *postfix;
     struct smtp_listener **listeners; /* one per listen section, in its order */
     struct smtp_budget *budget;       /* the memory of their sessions */

@@ -12,6 +12,7 @@ struct config;
 struct convert;
 struct hold;
 struct loop;
+struct passwords;
 struct measures;
 struct refusals;
 struct reporter;
@@ -30,6 +31,7 @@ struct parts {
     struct verify *verify;         /* NULL: no listener needs it */
     struct background *background; /* may wait for the disk */
     struct background *digester;   /* only computes, so that nobody waits for a disk here */
+    struct passwords *passwords;   /* of the web page's accounts; has a thread of its own */
     struct resolver *resolver;     /* asks DNS */
     struct reporter *reporter;
     struct refusals *refusals; /* what is turned away is noted here */
