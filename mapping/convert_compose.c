@@ -258,6 +258,20 @@ static void add_rule(struct strbuf *out, const char *rule)
         strbuf_add_str(out, rule);
 }
 
+/* The body keeps what turns the direction of writing, for some scripts need it; what is quoted elsewhere does without. */
+static void add_without_controls(struct strbuf *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t code;
+        size_t n = convert_utf8_char(text + i, len - i, &code);
+        if (code == '\t')
+            strbuf_add_char(out, ' ');
+        else if (code == '\n' || !convert_utf8_is_control(code))
+            strbuf_add(out, text + i, n);
+        i += n > 0 ? n : 1;
+    }
+}
+
 /* How the author's words begin: whole lines, or at least whole words. */
 static void take_excerpt(struct body *body, const struct strbuf *own)
 {
@@ -270,7 +284,7 @@ static void take_excerpt(struct body *body, const struct strbuf *own)
             end = memrchr(own->data, ' ', len);
         len = end ? (size_t)(end - own->data) : 0;
     }
-    strbuf_add(&body->excerpt, own->data, len);
+    add_without_controls(&body->excerpt, own->data, len);
 }
 
 /* Rules separate texts from each other and from what we say of other parts. */

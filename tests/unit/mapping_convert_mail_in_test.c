@@ -736,6 +736,7 @@ static void test_excerpts(void **state)
         { TYPE("text/html") "<p>It is <b>so</b>.</p>", "It is **so**.\n" },
         { TYPE("multipart/mixed; boundary=b") PART(PLAIN, "") PART(PLAIN, "one") PART(PLAIN, "two") "--b--", "one\n" },
         { "Subject: x\r\n\r\n", "" },
+        { TYPE("text/plain; charset=utf-8") "\xE2\x80\xAA+46 8\xE2\x80\xAC \xE2\x81\xA6x\xE2\x81\xA9", "+46 8 x\n" },
         { TYPE("application/pdf") "x", "" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
