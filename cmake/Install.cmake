@@ -13,7 +13,7 @@ install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTER
 install(FILES packaging/postern.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples RENAME postern.conf)
 foreach(example prometheus grafana)
   if(EXISTS ${PROJECT_SOURCE_DIR}/packaging/${example})
-    install(DIRECTORY packaging/${example} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+    install(DIRECTORY packaging/${example} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples PATTERN "*.test.*" EXCLUDE)
   endif()
 endforeach()
 

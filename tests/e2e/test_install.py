@@ -63,7 +63,7 @@ def test_the_list(installed, tmp_path):
     wanted += ["share/doc/postern/" + os.path.relpath(path, ROOT) for path in glob.glob(f"{ROOT}/docs/**/*.md", recursive=True)]
     for example in ("prometheus", "grafana"):
         wanted += ["share/doc/postern/examples/" + os.path.relpath(path, f"{ROOT}/packaging")
-                   for path in glob.glob(f"{ROOT}/packaging/{example}/**", recursive=True) if os.path.isfile(path)]
+                   for path in glob.glob(f"{ROOT}/packaging/{example}/**", recursive=True) if os.path.isfile(path) and ".test." not in path]
     assert files_below(installed) == sorted(wanted)
     assert files_below(install(str(tmp_path), "/opt/postern")) == sorted(wanted)
 
