@@ -52,7 +52,7 @@ static const struct route {
     web_page *get, *post; /* NULL: 405 */
     bool is_public;       /* also for somebody who has not signed in */
 } routes[] = {
-    { "/", web_overview, NULL },
+    { "/", web_overview, web_overview_post },
     { "/requests", web_requests, web_requests_post },
     { "/mappings", web_mappings, web_mappings_post },
     { "/mappings/*", web_mapping, web_mapping_post },

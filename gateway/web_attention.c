@@ -138,9 +138,8 @@ static void look_at_workers(struct looking *looking)
     const char *recipients = web_json_text(status, "postfix_recipients_error");
     if (crashes + checks > 0)
         tell(looking, WEB_WARNING, "/#numbers", "See the numbers",
-             "Workers that read mail have crashed, %" PRId64
-             " times since the start. No mail is lost by that; the log says "
-             "which it was (worker.crashed).",
+             "Crashes of workers that read mail since the start: %" PRId64
+             ". No mail is lost by that; the log says which it was.",
              crashes + checks);
     if (asked >= DNS_FEW && unanswered * 2 > asked)
         tell(looking, WEB_WARNING, "/#numbers", "See the numbers",

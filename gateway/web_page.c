@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/strbuf.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
@@ -140,10 +141,12 @@ void web_page_end_status(struct web_visit *visit, struct web_html **html, int st
 {
     const struct web_page_frame frame = frame_of(visit, "");
     web_page_close(*html, &frame);
-    if (web_html_ok(*html))
+    if (web_html_ok(*html)) {
         web_answer_html(visit, status, web_html_written(*html));
-    else
+    } else {
+        log_error("web.page", "path=%s octets=%zu", web_path(visit), web_html_written(*html)->len);
         web_answer_error(visit, 500, "This page could not be made. The log of the gateway says why.");
+    }
     web_html_free(html);
 }
 

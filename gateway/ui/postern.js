@@ -115,10 +115,11 @@
 
   /* ---- choosing several ---- */
 
+  /* A field may be called "id", and hides the form's own then: so attributes are asked for. */
   function countChosen(form) {
     const count = form.querySelectorAll("input.choose:checked").length;
     for (const place of document.querySelectorAll("[data-chosen]"))
-      if (place.dataset.chosen === form.id) place.textContent = count === 0 ? "None chosen" : count + " chosen";
+      if (place.dataset.chosen === form.getAttribute("id")) place.textContent = count === 0 ? "None chosen" : count + " chosen";
     for (const all of form.querySelectorAll("input.choose-all")) {
       const boxes = form.querySelectorAll("input.choose").length;
       all.checked = count > 0 && count === boxes;
@@ -153,7 +154,7 @@
       event.preventDefault();
       return;
     }
-    if (form.method !== "post") return;
+    if (form.getAttribute("method") !== "post") return;
     const now = Date.now();
     if (now - Number(form.dataset.sent || 0) < AGAIN) event.preventDefault();
     else form.dataset.sent = String(now);
