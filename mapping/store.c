@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #include "mapping/store_internal.h"
 
 enum {
-    APPLICATION_ID = 0x506f7374, /* "Post": tells our file from others', also for file(1) */
     PATH_TEXT_MAX = 4096,
     ERROR_TEXT_MAX = 8192,
     FILE_HEADER_SIZE = 100, /* https://www.sqlite.org/fileformat2.html section 1.3 */
@@ -53,30 +51,6 @@ static int fail_newer(const char *path, int64_t version, char **error_out)
                 version, STORE_SCHEMA_VERSION);
 }
 
-/* Two daemons on one database would post everything twice. "postern.db" is locked by "postern.lock". That file stays:
- * with it removed, one daemon could hold the lock of the old file and another that of a new one. */
-static int take_lock(struct store *store, const char *path, char **error_out)
-{
-    struct strbuf lock;
-    size_t len = strlen(path);
-    int result = 1;
-    if (len > 3 && strcmp(path + len - 3, ".db") == 0)
-        len -= 3;
-    strbuf_init(&lock, PATH_TEXT_MAX);
-    strbuf_add(&lock, path, len);
-    strbuf_add_str(&lock, ".lock");
-    if (!strbuf_ok(&lock))
-        result = fail(error_out, "the path of the database is too long");
-    else if ((store->lock_fd = open(lock.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
-        result = fail(error_out, "can't open %s: %s", lock.data, strerror(errno));
-    else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        result = errno == EWOULDBLOCK
-                     ? fail(error_out, "%s is in use by another posternd (%s is locked)", path, lock.data)
-                     : fail(error_out, "can't lock %s: %s", lock.data, strerror(errno));
-    strbuf_free(&lock);
-    return result;
-}
-
 static int64_t read_be32(const uint8_t *bytes)
 {
     return (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
@@ -96,7 +70,7 @@ static int judge_file(int fd, const char *path, char **error_out)
         return fail(error_out, "%s is not a database", path);
     if (read_be32(header + APPLICATION_ID_OFFSET) == 0 && read_be32(header + USER_VERSION_OFFSET) == 0)
         return 1; /* perhaps its making was cut short: judged again by SQLite's eyes */
-    if (read_be32(header + APPLICATION_ID_OFFSET) != APPLICATION_ID)
+    if (read_be32(header + APPLICATION_ID_OFFSET) != STORE_APPLICATION_ID)
         return fail(error_out, "%s is a database, but not one of Postern", path);
     int64_t version = read_be32(header + USER_VERSION_OFFSET);
     return version > STORE_SCHEMA_VERSION ? fail_newer(path, version, error_out) : 1;
@@ -258,7 +232,7 @@ struct store *store_open(struct loop *loop, const char *path, char **error_out)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     store->lock_fd = -1;
     *error_out = NULL;
-    if (take_lock(store, path, error_out) < 0 || prepare_file(path, error_out) < 0 ||
+    if (store_lock_take(path, &store->lock_fd, error_out) < 0 || prepare_file(path, error_out) < 0 ||
         open_writer(&store->writer, path, error_out) < 0 || make_secret(store, path, error_out) < 0 ||
         open_reader(&store->reader, path, error_out) < 0 || open_content(store, path, error_out) < 0 ||
         start_checkpointer(store, path, error_out) < 0) {

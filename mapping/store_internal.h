@@ -16,8 +16,9 @@
 #include "mapping/store_file.h"
 #include "mapping/store_queue.h"
 
-enum { STORE_STATEMENTS_MAX = 1024 };  /* more than all store_*.c have together; asserted */
-enum { STORE_BUSY_TIMEOUT_MS = 5000 }; /* only somebody with a SQLite shell could make us wait */
+enum { STORE_STATEMENTS_MAX = 1024 };       /* more than all store_*.c have together; asserted */
+enum { STORE_APPLICATION_ID = 0x506f7374 }; /* "Post": tells our file from others', also for file(1) */
+enum { STORE_BUSY_TIMEOUT_MS = 5000 };      /* only somebody with a SQLite shell could make us wait */
 
 struct store_statement {
     const char *sql; /* NULL: a free slot */
@@ -139,6 +140,10 @@ void store_bucket_end(struct store_db *db); /* with the connection */
 
 /* The schema (store_schema.c): [n] makes version n + 1 of version n, and says so in user_version. */
 extern const char *const store_migrations[STORE_SCHEMA_VERSION];
+
+/* "postern.db" is locked by "postern.lock", by whoever is the only one that may write to it (store_lock.c). 1 with the descriptor,
+ * which holds the lock until it is closed; -1 with *error_out (caller frees). */
+int store_lock_take(const char *path, int *fd_out, char **error_out) __attribute__((warn_unused_result));
 
 /* The secret (store_secret.c), unless there is one. */
 int store_secret_make(struct store_db *db) __attribute__((warn_unused_result));
