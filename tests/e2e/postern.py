@@ -36,7 +36,7 @@ policy {{
 }}
 
 retry {{ first = "{retry_first}" longest = "{retry_longest}" give_up = "{give_up}" warn_after = "{warn_after}" }}
-admin {{ socket = "{state}/control" }}
+admin {{ socket = "{state}/control" {admin_extra} }}
 log {{ level = {log_level} }}
 {extra}
 """
@@ -106,6 +106,7 @@ class Gateway(Server):
         self.listen_extra = ""   # lines for the section of the listener `smtp`
         self.lmtp_extra = ""     # and of `lmtp`
         self.relay_extra = ""    # of the section `relay`
+        self.admin_extra = ""    # of the section `admin`
         self.extra = ""          # sections
         os.makedirs(self.state, mode=0o700, exist_ok=True)
 
@@ -127,6 +128,7 @@ class Gateway(Server):
                                             relay=self.relay, relay_extra=self.relay_extra, max_message=self.max_message,
                                             policy_extra=self.policy_extra, retry_first=self.retry_first, retry_longest=self.retry_longest,
                                             give_up=self.give_up, warn_after=self.warn_after, log_level=self.log_level,
+                                            admin_extra=self.admin_extra,
                                             extra=self.extra + nobody))
 
     def start(self):
