@@ -21,10 +21,12 @@ enum {
 };
 
 static const char *const level_names[] = { "debug", "info", "warning", "error" };
+enum { LEVEL_COUNT = sizeof level_names / sizeof level_names[0] };
 
 /* The process's one log (see log.h). */
 static struct {
     _Atomic int least;
+    _Atomic uint64_t lines[LEVEL_COUNT];
     log_sink *sink;
     void *ctx;
 } the_log = { .least = LOG_LEVEL_INFO };
@@ -43,6 +45,11 @@ void log_set_sink(log_sink *sink, void *ctx)
 enum log_level log_get_level(void)
 {
     return (enum log_level)atomic_load_explicit(&the_log.least, memory_order_relaxed);
+}
+
+uint64_t log_lines(enum log_level level)
+{
+    return atomic_load_explicit(&the_log.lines[level], memory_order_relaxed);
 }
 
 const char *log_level_name(enum log_level level)
@@ -317,6 +324,7 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 {
     if (!log_enabled(level))
         return;
+    atomic_fetch_add_explicit(&the_log.lines[level], 1, memory_order_relaxed);
     int callers_errno = errno; /* logging an error must not change it */
     bool wants_fields = the_log.sink == NULL && log_target_wants_fields();
     struct strbuf line, fields;

@@ -30,6 +30,8 @@ bool log_flush(void); /* what waits goes as far as it is taken, now; false: some
 uint64_t log_dropped(void);
 #define LOG_EVENT_DROPPED "log.dropped" /* key count: lines since the last such event */
 
+uint64_t log_lines(enum log_level level); /* that were written, or dropped, since the start */
+
 void log_set_level(enum log_level least);
 enum log_level log_get_level(void);
 void log_set_sink(log_sink *sink, void *ctx); /* instead of the target; NULL: no more */
