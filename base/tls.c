@@ -379,3 +379,9 @@ cleanup:
     EVP_PKEY_free(key);
     return result;
 }
+
+int64_t tls_context_expires(const struct tls_context *context)
+{
+    const X509 *certificate = SSL_CTX_get0_certificate(context->ssl);
+    return certificate ? tls_certificate_time(X509_get0_notAfter(certificate)) : 0;
+}

@@ -7,6 +7,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct tls_context;
 
@@ -34,6 +35,8 @@ enum { TLS_PEERS_MAX = 64, TLS_PEER_MAX = 255 };
 int tls_context_know_peers(struct tls_context *context, const char *const *peers, const char *ca_file, char **error_out)
     __attribute__((warn_unused_result));
 
+/* Until when the certificate that we show is valid, s since 1970; 0: there is none, or its date can't be read. */
+int64_t tls_context_expires(const struct tls_context *context);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_free(struct tls_context **context);
 

@@ -400,6 +400,11 @@ void smtp_listener_get_statistics(const struct smtp_listener *listener, struct s
     *out = listener->statistics;
 }
 
+int64_t smtp_listener_certificate_ends(const struct smtp_listener *listener)
+{
+    return listener->settings.tls ? tls_context_expires(listener->settings.tls) : 0;
+}
+
 void smtp_listener_count_reply(struct smtp_listener *listener, int code)
 {
     if (code >= 100 && code < 100 * SMTP_REPLY_CLASSES)

@@ -135,6 +135,8 @@ struct smtp_listener_statistics {
     uint64_t replies[SMTP_REPLY_CLASSES]; /* each once, however many lines it has; those to who is turned away too */
     struct histogram lasted_ms;           /* sessions that have ended */
 };
+/* Until when the certificate that it shows is valid, s since 1970; 0: it has none. */
+int64_t smtp_listener_certificate_ends(const struct smtp_listener *listener);
 void smtp_listener_get_statistics(const struct smtp_listener *listener, struct smtp_listener_statistics *out);
 /* Serves a connected fd, which it takes over, as if it had been accepted; peer as loop_listener_new gives it. */
 void smtp_listener_adopt_fd(struct smtp_listener *listener, int fd, const char *peer);
