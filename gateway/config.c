@@ -42,16 +42,6 @@ void config_problem(struct config_report *report, int line, const char *fmt, ...
     strbuf_free(&text);
 }
 
-/* Keys that the documentation of later versions has: somebody may have read it. */
-static bool is_of_later_version(const char *message)
-{
-    static const char *const keys[] = { "'hold_for'", "'admins'", "'metrics'" };
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (strstr(message, keys[i]))
-            return true;
-    return false;
-}
-
 static void on_confuse_error(cfg_t *cfg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 static void on_confuse_error(cfg_t *cfg, const char *fmt, va_list args)
 {
@@ -65,8 +55,7 @@ static void on_confuse_error(cfg_t *cfg, const char *fmt, va_list args)
     if (report->error_line > report->last_line_reported) { /* what earlier passes found is not said twice */
         report->last_line_reported = report->error_line;
         if (report->is_unknown_key)
-            config_problem(report, cfg->line, "%s%s; see postern.conf(5) for the keys of this section",
-                           is_of_later_version(text.data) ? "this version does not have" : "unknown key",
+            config_problem(report, cfg->line, "unknown key%s; see postern.conf(5) for the keys of this section",
                            text.data + sizeof unknown - 1);
         else
             config_problem(report, cfg->line, "%s", text.data);
@@ -346,6 +335,7 @@ void config_free(struct config **config_in)
     config_free_policy(config);
     config_free_verify(config);
     config_free_admin(config);
+    config_free_metrics(config);
     config_free_relays(config);
     free(config->listeners);
     free(config);

@@ -155,6 +155,10 @@ struct config {
         int64_t session_idle_ms, session_longest_ms;
     } admin;
     struct {
+        char *http;     /* where figures are told; NULL: nowhere */
+        char **clients; /* to whom, NULL-terminated; NULL: to whoever can connect */
+    } metrics;
+    struct {
         enum log_level level;
         enum log_target target;
         char *socket; /* of the journal or syslog; NULL: the usual one */

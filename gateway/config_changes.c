@@ -70,6 +70,7 @@ void config_find_restart_changes(const struct config *was, const struct config *
         { "admin.origin", same_text(was->admin.origin, is->admin.origin) },
         { "log.target", was->log.target == is->log.target },
         { "log.socket", same_text(was->log.socket, is->log.socket) },
+        { "metrics.http", same_text(was->metrics.http, is->metrics.http) },
         { "postfix.socketmap", same_text(was->postfix.socketmap, is->postfix.socketmap) },
         { "postfix.policy", same_text(was->postfix.policy, is->postfix.policy) },
         { "postfix.clients", same_list(was->postfix.clients, is->postfix.clients) },

@@ -89,6 +89,12 @@ int config_check_admin_session(cfg_t *cfg, cfg_opt_t *opt);
 void config_take_admin(cfg_t *cfg, struct config *config, struct config_report *report);
 void config_free_admin(struct config *config);
 
+/* config_metrics.c; after the listeners were taken */
+enum { CONFIG_METRICS_OPTIONS_MAX = 4 }; /* keys, and the end */
+void config_metrics_options(cfg_opt_t options_out[static CONFIG_METRICS_OPTIONS_MAX]);
+void config_take_metrics(cfg_t *cfg, struct config *config, struct config_report *report);
+void config_free_metrics(struct config *config);
+
 /* config_limits.c; after config_take_policy() */
 enum { CONFIG_LIMITS_OPTIONS_MAX = 16 }; /* keys, and the end */
 void config_limits_options(cfg_opt_t options_out[static CONFIG_LIMITS_OPTIONS_MAX]);

@@ -388,6 +388,8 @@ static const struct {
     { "postfix|socketmap", check_address },
     { "postfix|policy", check_address },
     { "postfix|clients", check_networks },
+    { "metrics|http", check_address },
+    { "metrics|clients", check_networks },
     { "postfix|recipients_db", check_absolute_path },
 };
 
@@ -434,6 +436,7 @@ cfg_t *config_schema_new(void)
         CFG_STR("recipients_db", NULL, CFGF_NODEFAULT), CFG_END()
     };
     cfg_opt_t admin[CONFIG_ADMIN_OPTIONS_MAX];
+    cfg_opt_t metrics[CONFIG_METRICS_OPTIONS_MAX];
     cfg_opt_t log[] = { CFG_STR("level", "info", CFGF_NONE), CFG_STR("target", "auto", CFGF_NONE),
                         CFG_STR("socket", NULL, CFGF_NODEFAULT), CFG_END() };
     cfg_opt_t top[] = { CFG_STR("state_dir", "/var/lib/postern", CFGF_NONE),
@@ -454,6 +457,7 @@ cfg_t *config_schema_new(void)
                         CFG_SEC("retry", retry, CFGF_NONE),
                         CFG_SEC("postfix", postfix, CFGF_NONE),
                         CFG_SEC("admin", admin, CFGF_NONE),
+                        CFG_SEC("metrics", metrics, CFGF_NONE),
                         CFG_SEC("log", log, CFGF_NONE),
                         CFG_END() };
     config_listen_options(listen);
@@ -461,6 +465,7 @@ cfg_t *config_schema_new(void)
     config_limits_options(limits);
     config_verify_options(verify);
     config_admin_options(admin);
+    config_metrics_options(metrics);
     cfg_t *cfg = cfg_init(top, CFGF_NONE); /* copies the tables */
     set_checks(cfg);
     return cfg;
@@ -592,6 +597,7 @@ struct config *config_from_parsed(cfg_t *cfg, const char *file, struct config_re
         config_problem(report, 0, "retry: first is longer than longest");
     take_postfix(cfg, config, report);
     config_take_admin(cfg, config, report);
+    config_take_metrics(cfg, config, report);
     cfg_t *log = cfg_getsec(cfg, "log");
     config->log.level = (enum log_level)config_word(log, log_levels, "level");
     config->log.target = (enum log_target)config_word(log, log_targets, "target");

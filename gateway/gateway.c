@@ -23,6 +23,7 @@
 #include "gateway/hold.h"
 #include "gateway/limits.h"
 #include "gateway/mapping_expiry.h"
+#include "gateway/metrics.h"
 #include "gateway/passwords.h"
 #include "gateway/poster.h"
 #include "gateway/postfix.h"
@@ -221,7 +222,8 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
         return NULL;
     }
     gateway->postfix = postfix_new(&gateway->parts, error_out);
-    if (!gateway->postfix)
+    gateway->metrics = gateway->postfix ? metrics_new(gateway, config, error_out) : NULL;
+    if (!gateway->metrics)
         gateway_free(&gateway);
     return gateway;
 }
@@ -396,6 +398,7 @@ void gateway_free(struct gateway **gateway_in)
     admin_socket_free(&gateway->admin);
     web_free(&gateway->web);
     passwords_free(&gateway->parts.passwords);
+    metrics_free(&gateway->metrics);
     postfix_free(&gateway->postfix);
     if (gateway->link)
         silo_link_quit(gateway->link);

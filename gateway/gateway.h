@@ -75,6 +75,12 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
 unsigned gateway_listener_count(const struct gateway *gateway);
 void gateway_get_listener(const struct gateway *gateway, unsigned index, const char **name_out,
                           const char **address_out, unsigned *sessions_out);
+struct smtp_listener_statistics;
+void gateway_get_listener_statistics(const struct gateway *gateway, unsigned index,
+                                     struct smtp_listener_statistics *out);
+/* s since 1970; 0: it shows none. */
+int64_t gateway_listener_certificate_ends(const struct gateway *gateway, unsigned index);
+bool gateway_is_stopping(const struct gateway *gateway);
 struct history *gateway_history(const struct gateway *gateway);
 struct silo_link *gateway_silo(const struct gateway *gateway);
 struct relay *gateway_relay(const struct gateway *gateway);

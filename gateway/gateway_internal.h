@@ -18,6 +18,7 @@ struct config_listener;
 struct history_figures;
 struct loop_signal;
 struct mapping_expiry;
+struct metrics;
 struct poster;
 struct returns;
 struct smtp_budget;
@@ -47,6 +48,7 @@ struct gateway {
     struct watchdog *watchdog; /* from READY=1 on */
     struct measures measures;
     struct history *history;
+    struct metrics *metrics;
     struct gateway_room room;
     int64_t head_due; /* monotonic: the head of the audit log goes into the log again */
     int64_t started_at;

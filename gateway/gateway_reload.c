@@ -12,6 +12,7 @@
 #include "gateway/config.h"
 #include "gateway/config_changes.h"
 #include "gateway/limits.h"
+#include "gateway/metrics.h"
 #include "gateway/report.h"
 #include "gateway/signer.h"
 #include "gateway/silo_link.h"
@@ -99,6 +100,7 @@ static int reload(struct gateway *gateway, const struct store_actor *by, struct 
     smtp_budget_set_max(gateway->budget, is->session_memory);
     smtp_guessing_set_free(gateway->guessing, is->limits.guesses);
     limits_warn(is, gateway->open_files);
+    metrics_reconfigure(gateway->metrics, is);
     gateway_use_log_level(gateway);
     gateway_warn_of_trust(is);
     signer_warn(gateway->parts.signer);

@@ -97,6 +97,22 @@ void gateway_read_history(struct history_figures *out, void *ctx)
     out->counts[STORE_HISTORY_FAILED] = (int64_t)measures->outcomes[MEASURES_FAILED];
 }
 
+void gateway_get_listener_statistics(const struct gateway *gateway, unsigned index,
+                                     struct smtp_listener_statistics *out)
+{
+    smtp_listener_get_statistics(gateway->listeners[index], out);
+}
+
+int64_t gateway_listener_certificate_ends(const struct gateway *gateway, unsigned index)
+{
+    return smtp_listener_certificate_ends(gateway->listeners[index]);
+}
+
+bool gateway_is_stopping(const struct gateway *gateway)
+{
+    return gateway->stopping;
+}
+
 struct history *gateway_history(const struct gateway *gateway)
 {
     return gateway->history;

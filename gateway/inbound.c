@@ -67,10 +67,10 @@ static void on_recipient(struct smtp_transaction *transaction, size_t index, voi
         snprintf(verdict.reason, sizeof verdict.reason, "the transaction has a return address and another recipient");
     }
     inbound_note_recipient(inbound, transaction, index, &verdict);
-    if (verdict.decision == POLICY_REJECT)
-        inbound->statistics.rejected++;
-    else if (verdict.decision == POLICY_DEFER)
-        inbound->statistics.deferred++;
+    inbound->statistics.rejected += verdict.decision == POLICY_REJECT;
+    inbound->statistics.recipients_rejected += verdict.decision == POLICY_REJECT;
+    inbound->statistics.deferred += verdict.decision == POLICY_DEFER;
+    inbound->statistics.recipients_deferred += verdict.decision == POLICY_DEFER;
     if (verdict.decision == POLICY_REJECT)
         smtp_transaction_note_guess(transaction);
     smtp_transaction_answer_recipient(transaction, index, &verdict.reply);

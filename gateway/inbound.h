@@ -10,7 +10,9 @@ struct inbound;
 struct parts;
 
 struct inbound_statistics {
-    uint64_t accepted, held, repeated, rejected, deferred;
+    uint64_t accepted, held, repeated, rejected,
+        deferred;                                      /* mail; of the last two also each recipient that was refused */
+    uint64_t recipients_rejected, recipients_deferred; /* these recipients, at RCPT */
 };
 
 /* on_accepted: something new is in the inbound queue. on_met: of somebody whom a pattern has let in, and who needs an alias. */

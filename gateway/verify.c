@@ -115,6 +115,8 @@ static void conclude(struct check *check, const struct sender_auth_result *resul
     void *ctx = check->ctx;
     check->verify->counts.checked++;
     check->verify->counts.failed += result == NULL;
+    if (result)
+        check->verify->counts.dmarc[result->dmarc]++;
     check_free(check);
     done(result, error, ctx);
 }

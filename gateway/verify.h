@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "smtp/auth_results.h"
+
 struct config;
 struct loop;
 struct resolver;
@@ -39,8 +41,9 @@ int verify_mail(struct verify *verify, const struct sender_auth_request *request
     __attribute__((warn_unused_result));
 
 struct verify_counts {
-    uint64_t checked, failed; /* since the start; failed: of these, those that nobody could check */
-    uint64_t crashes;         /* attempts that ended with their worker */
+    uint64_t checked, failed;              /* since the start; failed: of these, those that nobody could check */
+    uint64_t crashes;                      /* attempts that ended with their worker */
+    uint64_t dmarc[AUTH_RESULT_OTHER + 1]; /* of the others: by what was found of the author's domain */
     unsigned under_way;
 };
 struct verify_counts verify_counts(const struct verify *verify);
