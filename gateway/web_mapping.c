@@ -251,7 +251,7 @@ void web_mapping_post(struct web_visit *visit)
         web_redirect(visit, web_path(visit), false, "Not revoked: tick \"Yes, revoke\" too, since it can't be undone.");
         return;
     }
-    if (is_change || strcmp(verb, "approve") == 0)
+    if (is_change || strcmp(act->verb, "approve") == 0)
         count += web_mapping_limits_take(visit, words + count);
     if (is_change && count == 2) {
         web_redirect(visit, web_path(visit), false, "Nothing was changed: all limits are as they were.");

@@ -207,7 +207,7 @@ static void draw(struct web_html *html, const struct json_t *history, const stru
                                .count = count,
                                .series_count = drawing->count,
                                .show = drawing->show };
-    int64_t *values[WEB_CHART_SERIES_MAX];
+    int64_t *values[WEB_CHART_SERIES_MAX] = { NULL };
     if (count == 0 || count > STEPS_MAX || !from || clock_parse_rfc3339(from, &chart.from_ms) != 1)
         return;
     for (size_t s = 0; s < drawing->count; s++) {
