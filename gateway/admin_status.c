@@ -140,6 +140,7 @@ static void add_listeners(struct admin_request *request)
         admin_output_int(out, "sessions", sessions);
         admin_output_string(out, "believes", whom_it_believes(config, &config->listeners[i]));
         admin_output_int(out, "peers", (int64_t)config->listeners[i].peer_count);
+        admin_output_time(out, "certificate_ends", gateway_listener_certificate_ends(request->gateway, i) * 1000);
         admin_output_end(out);
     }
     admin_output_end(out);

@@ -10,6 +10,7 @@
 #include "gateway/web_json.h"
 
 enum { TEXT_MAX = 4000, DNS_FEW = 20 };
+static const int64_t day_ms = INT64_C(86400) * 1000;
 
 struct looking {
     const struct json_t *status, *silo;
@@ -130,6 +131,26 @@ static void look_at_listeners(struct looking *looking)
     }
 }
 
+static void look_at_certificates(struct looking *looking)
+{
+    for (size_t i = 0; i < web_json_count(looking->status, "listeners"); i++) {
+        const struct json_t *listener = web_json_row(looking->status, "listeners", i);
+        const char *name = or_empty(web_json_text(listener, "listener")),
+                   *ends = web_json_text(listener, "certificate_ends");
+        int64_t at;
+        if (!ends || clock_parse_rfc3339(ends, &at) != 1)
+            continue;
+        if (at <= looking->now)
+            tell(looking, WEB_BAD, "/#listeners", "See the listeners",
+                 "The certificate of the listener \"%s\" has ended at %s: mail servers that look at it do not deliver.",
+                 name, WEB_TIME(ends));
+        else if (at - looking->now < WEB_ATTENTION_CERTIFICATE_DAYS * day_ms)
+            tell(looking, WEB_WARNING, "/#listeners", "See the listeners",
+                 "The certificate of the listener \"%s\" ends at %s. Put a new one in its place, and reload.", name,
+                 WEB_TIME(ends));
+    }
+}
+
 static void look_at_workers(struct looking *looking)
 {
     const struct json_t *status = looking->status;
@@ -157,6 +178,7 @@ size_t web_attention_list(const struct json_t *status, const struct json_t *silo
         looking.tone = tones[i];
         look_at_silo(&looking);
         look_at_listeners(&looking);
+        look_at_certificates(&looking);
         look_at_holding(&looking);
         look_at_relays(&looking);
         for (size_t q = 0; q < web_json_count(status, "queues"); q++)

@@ -9,7 +9,10 @@
 
 struct json_t;
 
-enum { WEB_ATTENTION_OLD_MS = 3600 * 1000 }; /* what waits for longer is worth a look */
+enum {
+    WEB_ATTENTION_OLD_MS = 3600 * 1000,  /* what waits for longer is worth a look */
+    WEB_ATTENTION_CERTIFICATE_DAYS = 21, /* likewise, a certificate that ends within these */
+};
 
 /* url: of ours, and label: what is there; both NULL: nowhere in particular. The worst first. */
 typedef void web_attention_each(enum web_tone tone, const char *text, const char *url, const char *label, void *ctx);

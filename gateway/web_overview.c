@@ -391,11 +391,10 @@ static void add_queues(struct web_html *html, const struct facts *facts)
 
 static void add_listeners(struct web_html *html, const struct facts *facts)
 {
-    static const struct web_column columns[] = { { "Listener", WEB_COLUMN_HEAD },
-                                                 { "Address", WEB_COLUMN_LONG },
-                                                 { "Sessions", WEB_COLUMN_NUMBER },
-                                                 { "Believes", WEB_COLUMN_LONG },
-                                                 { "Peers", WEB_COLUMN_NUMBER } };
+    static const struct web_column columns[] = {
+        { "Listener", WEB_COLUMN_HEAD }, { "Address", WEB_COLUMN_LONG }, { "Sessions", WEB_COLUMN_NUMBER },
+        { "Believes", WEB_COLUMN_LONG }, { "Peers", WEB_COLUMN_NUMBER }, { "Certificate until", WEB_COLUMN_TIGHT }
+    };
     web_page_section(html, "listeners", "Listeners");
     web_page_live(html, "listeners-live");
     web_page_table(html, "listeners-table", "Where mail comes in, and whose word for its author counts there", columns,
@@ -414,6 +413,7 @@ static void add_listeners(struct web_html *html, const struct facts *facts)
             web_html_add(html, "%s", believes);
         web_page_cell_end(html, &columns[3]);
         web_page_number(html, &columns[4], web_json_number(listener, "peers"));
+        web_page_time(html, &columns[5], web_json_text(listener, "certificate_ends"));
         web_page_row_end(html);
     }
     web_page_table_end(html);

@@ -81,6 +81,14 @@ static const struct one {
       "{}",
       { "BAD /#listeners The listener \"smtp\" (127.0.0.1:25)" },
       1 },
+    { "certificates",
+      "{" WELL ",\"listeners\":[{\"listener\":\"a\",\"certificate_ends\":\"1970-01-20T00:00:00Z\"},"
+      "{\"listener\":\"b\",\"certificate_ends\":\"1970-02-20T00:00:00Z\"},"
+      "{\"listener\":\"c\",\"certificate_ends\":\"1970-01-01T03:00:00Z\"},{\"certificate_ends\":null}]}",
+      "{}",
+      { "BAD /#listeners The certificate of the listener \"c\" has ended",
+        "LOOK /#listeners The certificate of the listener \"a\" ends at 1970-01-20" },
+      2 },
     { "crashes", "{" WELL ",\"worker_crashes\":2,\"verify_crashes\":1}", "{}", { "since the start: 3." }, 1 },
     { "no DNS", "{" WELL ",\"dns_asked\":100,\"dns_unanswered\":51}", "{}", { "LOOK /#numbers Most questions" }, 1 },
     { "few questions say nothing", "{" WELL ",\"dns_asked\":3,\"dns_unanswered\":3}", "{}", { "" }, 0 },
