@@ -35,3 +35,9 @@ void measures_note_refused_post(struct measures *measures)
     if (measures)
         measures->posts_refused++;
 }
+
+void measures_note_sign_in(struct measures *measures, enum measures_sign_in result)
+{
+    if (measures)
+        measures->sign_ins[result]++;
+}

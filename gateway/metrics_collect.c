@@ -171,6 +171,16 @@ static void collect_health(struct metrics_text *text, struct gateway *gateway)
     free(facts.hold_problem);
 }
 
+static void collect_sign_ins(struct metrics_text *text, const struct measures *measures)
+{
+    const struct labelled sign_ins[] = { { "signed_in", measures->sign_ins[MEASURES_SIGNED_IN] },
+                                         { "wrong", measures->sign_ins[MEASURES_NOT_SIGNED_IN] },
+                                         { "limited", measures->sign_ins[MEASURES_SIGN_IN_LIMITED] } };
+    metrics_family(text, METRICS_COUNTER, "postern_web_sign_ins_total",
+                   "Attempts to sign in to the web page; limited: not looked at, after too many wrong ones.");
+    add_samples(text, "result", sign_ins, sizeof sign_ins / sizeof sign_ins[0]);
+}
+
 static void collect_log(struct metrics_text *text)
 {
     metrics_family(text, METRICS_COUNTER, "postern_log_lines_total", "Lines of the log, by level.");
@@ -213,6 +223,7 @@ void metrics_collect(struct gateway *gateway, struct strbuf *out)
     metrics_collect_store(&text, gateway);
     metrics_collect_workers(&text, gateway, &status);
     collect_postfix(&text, &status.postfix);
+    collect_sign_ins(&text, parts->measures);
     collect_log(&text);
     metrics_collect_process(&text, gateway);
     store_end_reading(store_reader(parts->store));

@@ -13,6 +13,7 @@
 #include "base/xmalloc.h"
 #include "gateway/admin_web.h"
 #include "gateway/gateway.h"
+#include "gateway/measures.h"
 #include "gateway/parts.h"
 #include "gateway/passwords.h"
 #include "gateway/recovery_code.h"
@@ -192,6 +193,7 @@ static void attempt_free(struct attempt *attempt)
 static void fail(struct attempt *attempt)
 {
     struct web_visit *visit = attempt->visit;
+    measures_note_sign_in(gateway_parts(visit->gateway)->measures, MEASURES_NOT_SIGNED_IN);
     if (visit->web) {
         web_limits_failed(visit->web->limits, attempt->name, attempt->network, web_monotonic(visit));
         web_strangers_add(visit->web->strangers, attempt->account.name, visit->client);
@@ -214,6 +216,7 @@ static void signed_in(struct web_visit *visit, int result, const char *cookie, v
     } else {
         if (visit->web)
             web_limits_succeeded(visit->web->limits, attempt->name, attempt->network);
+        measures_note_sign_in(gateway_parts(visit->gateway)->measures, MEASURES_SIGNED_IN);
         log_info("web.signed_in", "account=%s client=%s", attempt->account.name, visit->client);
         web_redirect_with(visit, is_place(to) ? to : "/", true, NULL, cookie);
     }
@@ -269,6 +272,7 @@ void web_login_post(struct web_visit *visit)
     web_network(visit, attempt->network);
     int64_t wait = web_limits_wait(visit->web->limits, attempt->name, attempt->network, web_monotonic(visit));
     if (wait > 0) {
+        measures_note_sign_in(parts->measures, MEASURES_SIGN_IN_LIMITED);
         struct strbuf text;
         strbuf_init(&text, 200);
         strbuf_add_fmt(&text, "Too many attempts have failed. Try again in %lld seconds.",

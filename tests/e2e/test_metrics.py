@@ -11,6 +11,7 @@ from documents import ROOT
 from figures import PROMTOOL, ask, figures, health, promtool
 from mail import ALICE, BOB, make_mail, send
 from procs import free_port, wait_until
+from web_visitor import Visitor
 
 RULES = os.path.join(ROOT, "packaging", "prometheus", "postern.rules.yml")
 DASHBOARD = os.path.join(ROOT, "packaging", "grafana", "postern.json")
@@ -52,6 +53,7 @@ def check_counts(gateway, port):
     assert sum(seen.by("state", "postern_silo_state").values()) == 1 and seen.get("postern_silo_state", state="online") == 1
     assert sum(seen.by("state", "postern_relay_state").values()) == 1
     assert seen.get("postern_silo_logins_total") == 1
+    assert seen.by("result", "postern_web_sign_ins_total") == {"signed_in": 0, "wrong": 1, "limited": 0}
     assert seen.get("postern_ready") == 1 and seen.get("postern_paused") == 0
     # Six sessions, of which one got no further than RCPT: who may not write to whom is known when the content is.
     replies = seen.by("class", "postern_smtp_replies_total", listener="smtp")
@@ -71,7 +73,8 @@ def check_counts(gateway, port):
 
 
 def test_figures_match_what_was_sent(stopped_gateway, silo, alice):
-    gateway, port = stopped_gateway, free_port()
+    gateway, port, web_port = stopped_gateway, free_port(), free_port()
+    gateway.admin_extra = f'http = "127.0.0.1:{web_port}"'
     gateway.extra = f'metrics {{ http = "127.0.0.1:{port}" }}\n'
     gateway.start()
     gateway.introduce(alice, "alice")
@@ -83,6 +86,8 @@ def test_figures_match_what_was_sent(stopped_gateway, silo, alice):
     assert refused(gateway.smtp_port, EVE, ALICE) == 550
     assert refused(gateway.smtp_port, BOB, ALICE, make_mail("Forged", proven=False)) == 550
     alice.post(BOB, "Hello Bob\n", subject="Out")
+    with pytest.raises(AssertionError, match="^401"):
+        Visitor(web_port).sign_in("mallory", "a wrong password")
     wait_until("all has left", lambda: figures(port).by("outcome", "postern_deliveries_total")["delivered"] == 1
                and figures(port).get("postern_posts_total", kind="mail") == 2)
     seen = check_counts(gateway, port)
