@@ -1,13 +1,16 @@
 /* web_audit.c - the audit log: who did what, the newest first; and whether anybody has changed it */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/xmalloc.h"
 #include "gateway/web.h"
 #include "gateway/web_json.h"
 #include "gateway/web_page.h"
 #include "gateway/web_words.h"
+#include "mapping/convert_utf8.h"
 
-enum { ADDRESS_MAX = 8000 };
+enum { ADDRESS_MAX = 8000, FOLDED_FROM = 300, FOLDED_SHOWN = 120 };
 #define PAGE "100"
 
 static const struct filter {
@@ -43,28 +46,59 @@ static void add_filters(struct web_html *html, const struct web_visit *visit)
 
 /* ---- the rows ---- */
 
-static const struct web_column columns[] = {
-    { "Row", WEB_COLUMN_NUMBER },  { "When", WEB_COLUMN_TIGHT }, { "Who", WEB_COLUMN_LONG },
-    { "By", WEB_COLUMN_TIGHT },    { "Act", WEB_COLUMN_TIGHT },  { "About", WEB_COLUMN_HEAD },
-    { "Before", WEB_COLUMN_LONG }, { "After", WEB_COLUMN_LONG }, { "Reason", WEB_COLUMN_LONG },
+enum { WHEN, WHO, ACT, ABOUT, CHANGE, COLUMN_COUNT };
+static const struct web_column columns[COLUMN_COUNT] = {
+    [WHEN] = { "When", WEB_COLUMN_TIGHT },
+    [WHO] = { "Who", WEB_COLUMN_LONG },
+    [ACT] = { "Act", WEB_COLUMN_TIGHT },
+    [ABOUT] = { "About", WEB_COLUMN_HEAD },
+    [CHANGE] = { "What changed", WEB_COLUMN_LONG },
 };
-enum { ROW, WHEN, WHO, BY, ACT, ABOUT, BEFORE, AFTER, REASON, COLUMN_COUNT };
+
+/* What is long is folded. id: of the fold, so that it stays open. */
+static void add_value(struct web_html *html, const char *row, const char *value)
+{
+    if (strlen(value) <= FOLDED_FROM) {
+        web_html_add(html, "%s", value);
+        return;
+    }
+    char *start = xstrndup(value, convert_utf8_cut(value, strlen(value), FOLDED_SHOWN));
+    web_html_add(html, "<details id=\"whole-%s\"><summary>%s...</summary>%s</details>", row, start, value);
+    free(start);
+}
+
+static void add_change(struct web_html *html, const struct json_t *row)
+{
+    const char *before = web_json_text(row, "before"), *after = web_json_text(row, "after");
+    const char *reason = web_json_text(row, "reason");
+    web_page_cell(html, &columns[CHANGE]);
+    if (after)
+        add_value(html, WEB_INT(web_json_number(row, "id")), after);
+    else if (!before && !reason)
+        web_html_add(html, "<span class=\"none\">\xE2\x80\x93</span>");
+    if (before)
+        web_html_add(html, "<small>before: %s</small>", before);
+    if (reason)
+        web_html_add(html, "<small>reason: %s</small>", reason);
+    web_page_cell_end(html, &columns[CHANGE]);
+}
 
 static void add_row(struct web_html *html, const struct json_t *row)
 {
     const char *object = web_json_text(row, "object");
     web_page_row(html);
-    web_page_number(html, &columns[ROW], web_json_number(row, "id"));
-    web_page_time(html, &columns[WHEN], web_json_text(row, "at"));
-    web_page_text(html, &columns[WHO], web_json_text(row, "actor"));
-    web_page_text(html, &columns[BY], web_json_text(row, "channel"));
+    web_page_cell(html, &columns[WHEN]);
+    web_page_when(html, web_json_text(row, "at"));
+    web_html_add(html, "<small>row %s</small>", WEB_INT(web_json_number(row, "id")));
+    web_page_cell_end(html, &columns[WHEN]);
+    web_page_cell(html, &columns[WHO]);
+    web_html_add(html, "%s<small>%s</small>", web_json_text(row, "actor"), web_json_text(row, "channel"));
+    web_page_cell_end(html, &columns[WHO]);
     web_page_text(html, &columns[ACT], web_json_text(row, "action"));
     web_page_cell(html, &columns[ABOUT]);
     web_words_object(html, object ? object : "");
     web_page_cell_end(html, &columns[ABOUT]);
-    web_page_text(html, &columns[BEFORE], web_json_text(row, "before"));
-    web_page_text(html, &columns[AFTER], web_json_text(row, "after"));
-    web_page_text(html, &columns[REASON], web_json_text(row, "reason"));
+    add_change(html, row);
     web_page_row_end(html);
 }
 

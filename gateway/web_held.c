@@ -16,11 +16,9 @@ enum { CHOSEN_MAX = WEB_ORDERS_MAX, ADDRESS_MAX = 1000, TITLE_MAX = 200, NUMBER_
 
 static void add_reason(struct web_html *html, const char *id)
 {
-    web_page_field(html, &(const struct web_field){ .id = id,
-                                                    .name = "reason",
-                                                    .label = "Reason (needed to drop)",
-                                                    .hint = "For the audit log; senders do not read it.",
-                                                    .longest = 1000 });
+    web_page_field(
+        html, &(const struct web_field){
+                  .id = id, .name = "reason", .label = "Reason, for the audit log (needed to drop)", .longest = 1000 });
 }
 
 /* ids: of the form. */
@@ -44,7 +42,7 @@ static const char *what_is_wrong(const struct web_visit *visit, size_t count)
     const char *act = web_words_given(visit, "act");
     bool is_drop = act && strcmp(act, "drop") == 0;
     if (!is_drop && (!act || strcmp(act, "release") != 0))
-        return "This button is not known here.";
+        return web_words_unknown_act(visit);
     if (count == 0)
         return "Nothing was chosen.";
     return is_drop && !web_words_given(visit, "reason") ? "Dropping mail needs a reason." : NULL;
@@ -58,13 +56,12 @@ static const char *done_words(const struct web_visit *visit)
 
 /* ---- all of it ---- */
 
-static const struct web_column columns[] = {
-    { "Choose", WEB_COLUMN_TIGHT },  { "Entry", WEB_COLUMN_HEAD },      { "From", WEB_COLUMN_LONG },
-    { "To", WEB_COLUMN_LONG },       { "Subject", WEB_COLUMN_LONG },    { "Size", WEB_COLUMN_NUMBER },
-    { "Came", WEB_COLUMN_TIGHT },    { "Goes back", WEB_COLUMN_TIGHT }, { "State", WEB_COLUMN_TIGHT },
-    { "Request", WEB_COLUMN_TIGHT },
+enum { CHOOSE, ENTRY, WHO, SUBJECT, CAME, STATE, COLUMN_COUNT };
+static const struct web_column columns[COLUMN_COUNT] = {
+    [CHOOSE] = { "Choose", WEB_COLUMN_TIGHT }, [ENTRY] = { "Entry", WEB_COLUMN_TIGHT },
+    [WHO] = { "From", WEB_COLUMN_HEAD },       [SUBJECT] = { "Subject", WEB_COLUMN_LONG },
+    [CAME] = { "Came", WEB_COLUMN_TIGHT },     [STATE] = { "State", WEB_COLUMN_TIGHT },
 };
-enum { CHOOSE, ENTRY, FROM, TO, SUBJECT, SIZE, CAME, EXPIRES, STATE, REQUEST, COLUMN_COUNT };
 
 static void add_request_link(struct web_html *html, int64_t request)
 {
@@ -83,9 +80,18 @@ static void add_subject(struct web_html *html, const struct json_t *held)
         web_html_add(html, "<bdi>%s</bdi>", subject && subject[0] ? subject : "(no subject)");
 }
 
+static void add_state(struct web_html *html, const struct json_t *held)
+{
+    int64_t request = web_json_number(held, "request");
+    web_page_state(html, web_json_text(held, "state"));
+    if (request)
+        web_html_add(html, "<small>request <a href=\"/mappings/%u\">%s</a></small>", WEB_INT(request),
+                     WEB_INT(request));
+}
+
 static void add_row(struct web_html *html, const struct json_t *held, int64_t now)
 {
-    const char *id = web_json_text(held, "id");
+    const char *id = web_json_text(held, "id"), *expires = web_json_text(held, "expires");
     char label[NUMBER_SIZE + 20];
     snprintf(label, sizeof label, "Choose %s", id ? id : "");
     web_page_row(html);
@@ -93,26 +99,23 @@ static void add_row(struct web_html *html, const struct json_t *held, int64_t no
     web_page_choose(html, "id", id, label);
     web_page_cell_end(html, &columns[CHOOSE]);
     web_page_cell(html, &columns[ENTRY]);
-    web_html_add(html, "<a href=\"/held/%u\">%s</a>", id, id);
+    web_html_add(html, "<a href=\"/held/%u\">%s</a><small>%s</small>", id, id,
+                 WEB_BYTES(web_json_number(held, "size")));
     web_page_cell_end(html, &columns[ENTRY]);
-    web_page_text(html, &columns[FROM], web_json_text(held, "from"));
-    web_page_text(html, &columns[TO], web_json_text(held, "to"));
+    web_page_cell(html, &columns[WHO]);
+    web_html_add(html, "%s<small>to %s</small>", web_json_text(held, "from"), web_json_text(held, "to"));
+    web_page_cell_end(html, &columns[WHO]);
     web_page_cell(html, &columns[SUBJECT]);
     add_subject(html, held);
     web_page_cell_end(html, &columns[SUBJECT]);
-    web_page_text(html, &columns[SIZE], WEB_BYTES(web_json_number(held, "size")));
     web_page_cell(html, &columns[CAME]);
     web_page_ago(html, web_json_text(held, "received"), now);
+    if (expires)
+        web_html_add(html, "<small>goes back %s</small>", WEB_AGO(expires, now));
     web_page_cell_end(html, &columns[CAME]);
-    web_page_cell(html, &columns[EXPIRES]);
-    web_page_ago(html, web_json_text(held, "expires"), now);
-    web_page_cell_end(html, &columns[EXPIRES]);
     web_page_cell(html, &columns[STATE]);
-    web_page_state(html, web_json_text(held, "state"));
+    add_state(html, held);
     web_page_cell_end(html, &columns[STATE]);
-    web_page_cell(html, &columns[REQUEST]);
-    add_request_link(html, web_json_number(held, "request"));
-    web_page_cell_end(html, &columns[REQUEST]);
     web_page_row_end(html);
 }
 
@@ -154,15 +157,16 @@ static void all_listed(struct web_visit *visit, const struct web_result *results
                  "released or dropped, and nothing is decided about who wrote them.</p>\n");
     web_html_add(html, "<section aria-label=\"Held mail\">\n");
     web_page_form(html, "held-form", web_csrf(visit), "/held", NULL);
-    add_list(html, visit, results[0].json);
+    web_words_no_default(html);
     if (web_json_count(results[0].json, "held") > 0) {
         web_html_add(html, "<div class=\"choosing\">\n");
         add_reason(html, "held-reason");
-        web_html_add(html, "<div class=\"buttons\"><span class=\"soft\" data-chosen=\"held-form\"></span>\n");
+        web_html_add(html, "<div class=\"buttons\">\n");
         web_page_button(html, WEB_BUTTON_PLAIN, "act", "release", "Release chosen", NULL);
         web_page_button(html, WEB_BUTTON_DANGER, "act", "drop", "Drop chosen", NULL);
-        web_html_add(html, "</div></div>\n");
+        web_html_add(html, "<span class=\"soft\" data-chosen=\"held-form\"></span></div></div>\n");
     }
+    add_list(html, visit, results[0].json);
     web_page_form_end(html);
     web_html_add(html, "</section>\n");
     web_page_end(visit, &html);
@@ -196,6 +200,30 @@ void web_held_all_post(struct web_visit *visit)
 
 /* ---- one mail ---- */
 
+/* "dmarc=pass dkim=no assumed=no peer=no": what is so, in words. */
+static void add_proof(struct web_html *html, const char *proof)
+{
+    static const struct {
+        const char *text, *words;
+    } proofs[] = {
+        { "dmarc=pass", "DMARC: an aligned DKIM signature or SPF" },
+        { "dkim=pass", "a DKIM signature of its domain" },
+        { "assumed=yes", "its network is trusted" },
+        { "peer=yes", "its server is known by a certificate" },
+    };
+    const char *separator = "";
+    web_page_fact(html, "How its author was proven");
+    for (size_t i = 0; proof && i < sizeof proofs / sizeof proofs[0]; i++) {
+        if (!strstr(proof, proofs[i].text))
+            continue;
+        web_html_add(html, "%s%s", separator, proofs[i].words);
+        separator = "; ";
+    }
+    if (!separator[0])
+        web_html_add(html, "by nothing");
+    web_page_fact_end(html);
+}
+
 static void add_facts(struct web_html *html, const struct json_t *held)
 {
     web_page_section(html, "facts", "Envelope");
@@ -207,7 +235,7 @@ static void add_facts(struct web_html *html, const struct json_t *held)
     web_page_fact(html, "Subject");
     add_subject(html, held);
     web_page_fact_end(html);
-    web_page_fact_text(html, "How its author was proven", web_json_text(held, "proof"));
+    add_proof(html, web_json_text(held, "proof"));
     web_page_fact_text(html, "Size", WEB_BYTES(web_json_number(held, "size")));
     web_page_fact_time(html, "Came", web_json_text(held, "received"));
     web_page_fact_time(html, "Goes back unless somebody decides by", web_json_text(held, "expires"));
@@ -276,6 +304,7 @@ static void add_decision(struct web_html *html, const struct web_visit *visit, c
                  "and the next mail is held again. Dropped, it is erased, and its sender is told that it was not "
                  "delivered.</p>\n");
     web_page_form(html, "decide-form", web_csrf(visit), address.data, NULL);
+    web_words_no_default(html);
     add_reason(html, "reason");
     web_html_add(html, "<div class=\"buttons\">\n");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "release", "Release", NULL);
@@ -453,10 +482,11 @@ static void content_shown(struct web_visit *visit, const struct web_result *resu
                  "<p class=\"crumbs\"><a href=\"/held\">Held mail</a> <span class=\"sep\">/</span> "
                  "<a href=\"/held/%u\">%s</a></p>\n",
                  id, id);
-    web_html_add(html,
-                 "<p class=\"note\">That you have looked is in the <a href=\"/audit?object=%u\">audit log</a>. "
-                 "Nothing of what it says is.</p>\n",
-                 id);
+    web_html_add(
+        html,
+        "<p class=\"note\" data-still>That you have looked is in the <a href=\"/audit?object=%u\">audit log</a>. "
+        "Nothing of what it says is.</p>\n",
+        id);
     add_words(html, read);
     add_attachments(html, read);
     if (!is_released(read))

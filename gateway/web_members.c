@@ -204,6 +204,7 @@ static void add_facts(struct web_html *html, const struct json_t *member)
     web_html_add(html, " <span class=\"soft\">%s</span>", consent->meaning);
     web_page_fact_end(html);
     web_page_fact_text(html, "Account in the silo", web_json_text(member, "uid"));
+    web_page_fact_text(html, "Delivery reports", web_json_is(member, "reports") ? "on" : "off");
     web_page_fact_time(html, "Member since", web_json_text(member, "since"));
     if (web_json_has(member, "seen_uid")) {
         web_page_fact_text(html, "The alias was last seen as that of", web_json_text(member, "seen_uid"));

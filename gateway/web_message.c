@@ -57,6 +57,12 @@ static void add_ids(struct web_html *html, const struct json_t *why)
     web_page_fact_end(html);
 }
 
+static bool is_tried(const struct json_t *why)
+{
+    const char *doing = web_json_text(why, "doing");
+    return doing && (strcmp(doing, "due") == 0 || strcmp(doing, "deferred") == 0);
+}
+
 static void add_facts(struct web_html *html, const struct json_t *why)
 {
     const char *error = web_json_text(why, "last_error");
@@ -72,7 +78,8 @@ static void add_facts(struct web_html *html, const struct json_t *why)
     if (web_json_has(why, "subject"))
         web_page_fact_text(html, "Subject", web_json_text(why, "subject"));
     web_page_fact_time(html, "Came", web_json_text(why, "received"));
-    web_page_fact_time(html, "Next attempt", web_json_text(why, "next_attempt"));
+    if (is_tried(why))
+        web_page_fact_time(html, "Next attempt", web_json_text(why, "next_attempt"));
     add_numbers(html, why);
     add_ids(html, why);
     web_page_facts_end(html);
@@ -165,12 +172,12 @@ static void add_acts(struct web_html *html, const struct web_visit *visit, const
     strbuf_add_str(&back, "/message");
     web_words_query(&back, "id", id);
     web_page_form(html, "acts-form", web_csrf(visit), "/queue", NULL);
+    web_words_no_default(html);
     web_page_hidden(html, "id", id);
     web_page_hidden(html, "back", back.data);
     web_page_field(html, &(const struct web_field){ .id = "reason",
                                                     .name = "reason",
-                                                    .label = "Reason (needed to drop)",
-                                                    .hint = "Authors in the silo read it.",
+                                                    .label = "Reason, which authors in the silo read (needed to drop)",
                                                     .longest = 1000 });
     web_html_add(html, "<div class=\"buttons\">\n");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "retry", "Try again now", NULL);

@@ -15,6 +15,7 @@
  *
  * postern.js brings up to date, every few seconds, what stands in web_page_live() (with an id, from the same address), asks before a form with
  * `confirm` is sent, and makes a checkbox "choose all" for tables with checkboxes. All works without it.
+ * A page that answers a POST has no address where it could be asked for again: an element with data-still says so.
  */
 #pragma once
 #include "gateway/web_format.h"

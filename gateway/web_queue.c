@@ -24,11 +24,16 @@ static const struct web_choice directions[] = {
     { "", "Both" }, { "in", "Towards the silo" }, { "out", "Towards email" }, { NULL, NULL }
 };
 static const struct web_choice states[] = {
-    { "", "All that is not settled" }, { "due", "Due" },
-    { "deferred", "Deferred" },        { "held", "Held" },
-    { "pending", "Awaits approval" },  { "waiting", "Waiting, not begun" },
-    { "routed", "Waiting, begun" },    { "settled", "Settled" },
-    { "dropped", "Dropped" },          { NULL, NULL },
+    { "", "Not ended" },
+    { "due", "Due" },
+    { "deferred", "Deferred" },
+    { "held", "Held" },
+    { "pending", "Awaits approval" },
+    { "waiting", "Waiting, not begun" },
+    { "routed", "Waiting, begun" },
+    { "settled", "Settled" },
+    { "dropped", "Dropped" },
+    { NULL, NULL },
 };
 
 static void add_filters(struct web_html *html, const struct web_visit *visit)
@@ -49,14 +54,14 @@ static void add_filters(struct web_html *html, const struct web_visit *visit)
                                                     .label = "From",
                                                     .value = web_query(visit, "from"),
                                                     .type = "search",
-                                                    .placeholder = "part of an address or alias",
+                                                    .placeholder = "part of a name",
                                                     .longest = 320 });
     web_page_field(html, &(const struct web_field){ .id = "filter-to",
                                                     .name = "to",
                                                     .label = "To",
                                                     .value = web_query(visit, "to"),
                                                     .type = "search",
-                                                    .placeholder = "part of an address or alias",
+                                                    .placeholder = "part of a name",
                                                     .longest = 320 });
     web_page_field(html, &(const struct web_field){ .id = "filter-older",
                                                     .name = "older",
@@ -78,13 +83,12 @@ static void add_address(struct strbuf *address, const struct web_visit *visit)
 
 /* ---- the list ---- */
 
-static const struct web_column columns[] = {
-    { "Choose", WEB_COLUMN_TIGHT },    { "Entry", WEB_COLUMN_HEAD },      { "State", WEB_COLUMN_TIGHT },
-    { "From", WEB_COLUMN_LONG },       { "To", WEB_COLUMN_LONG },         { "Came", WEB_COLUMN_TIGHT },
-    { "Size", WEB_COLUMN_NUMBER },     { "Attempts", WEB_COLUMN_NUMBER }, { "Next attempt", WEB_COLUMN_TIGHT },
-    { "Last error", WEB_COLUMN_LONG },
+enum { CHOOSE, ENTRY, WHO, STATE, CAME, ERROR, COLUMN_COUNT };
+static const struct web_column columns[COLUMN_COUNT] = {
+    [CHOOSE] = { "Choose", WEB_COLUMN_TIGHT }, [ENTRY] = { "Entry", WEB_COLUMN_TIGHT },
+    [WHO] = { "From", WEB_COLUMN_HEAD },       [STATE] = { "State", WEB_COLUMN_TIGHT },
+    [CAME] = { "Came", WEB_COLUMN_TIGHT },     [ERROR] = { "Last error", WEB_COLUMN_LONG },
 };
-enum { CHOOSE, ENTRY, STATE, FROM, TO, CAME, SIZE, ATTEMPTS, NEXT, ERROR, COLUMN_COUNT };
 
 static bool is_text(const struct json_t *row, const char *key, const char *text)
 {
@@ -103,28 +107,35 @@ static void add_choose(struct web_html *html, const struct json_t *row)
     web_page_cell_end(html, &columns[CHOOSE]);
 }
 
-static void add_row(struct web_html *html, const struct json_t *row, int64_t now)
+/* With when it is tried next, if that is to come. */
+static void add_state(struct web_html *html, const struct json_t *row, int64_t now)
 {
     const char *doing = web_json_text(row, "doing");
+    int64_t attempts = web_json_number(row, "attempts");
+    web_page_cell(html, &columns[STATE]);
+    web_page_state(html, doing ? doing : web_json_text(row, "state"));
+    if (doing && strcmp(doing, "deferred") == 0)
+        web_html_add(html, "<small>again %s</small>", WEB_AGO(web_json_text(row, "next_attempt"), now));
+    if (attempts > 0)
+        web_html_add(html, "<small>%s %s</small>", WEB_COUNT(attempts), attempts == 1 ? "attempt" : "attempts");
+    web_page_cell_end(html, &columns[STATE]);
+}
+
+static void add_row(struct web_html *html, const struct json_t *row, int64_t now)
+{
     web_page_row(html);
     add_choose(html, row);
     web_page_cell(html, &columns[ENTRY]);
     web_words_entry(html, web_json_text(row, "id"));
-    web_html_add(html, " <small>%s</small>", web_json_text(row, "kind"));
+    web_html_add(html, "<small>%s, %s</small>", web_json_text(row, "kind"), WEB_BYTES(web_json_number(row, "size")));
     web_page_cell_end(html, &columns[ENTRY]);
-    web_page_cell(html, &columns[STATE]);
-    web_page_state(html, doing ? doing : web_json_text(row, "state"));
-    web_page_cell_end(html, &columns[STATE]);
-    web_page_text(html, &columns[FROM], web_json_text(row, "from"));
-    web_page_text(html, &columns[TO], web_json_text(row, "to"));
+    web_page_cell(html, &columns[WHO]);
+    web_html_add(html, "%s<small>to %s</small>", web_json_text(row, "from"), web_json_text(row, "to"));
+    web_page_cell_end(html, &columns[WHO]);
+    add_state(html, row, now);
     web_page_cell(html, &columns[CAME]);
     web_page_ago(html, web_json_text(row, "received"), now);
     web_page_cell_end(html, &columns[CAME]);
-    web_page_text(html, &columns[SIZE], WEB_BYTES(web_json_number(row, "size")));
-    web_page_number(html, &columns[ATTEMPTS], web_json_number(row, "attempts"));
-    web_page_cell(html, &columns[NEXT]);
-    web_page_ago(html, is_text(row, "state", "held") ? NULL : web_json_text(row, "next_attempt"), now);
-    web_page_cell_end(html, &columns[NEXT]);
     web_page_text(html, &columns[ERROR], web_json_text(row, "last_error"));
     web_page_row_end(html);
 }
@@ -165,14 +176,13 @@ static void add_acts(struct web_html *html)
     web_html_add(html, "<div class=\"choosing\">\n");
     web_page_field(html, &(const struct web_field){ .id = "reason",
                                                     .name = "reason",
-                                                    .label = "Reason (needed to drop)",
-                                                    .hint = "Authors in the silo read it.",
+                                                    .label = "Reason, which authors in the silo read (needed to drop)",
                                                     .longest = 1000 });
-    web_html_add(html, "<div class=\"buttons\"><span class=\"soft\" data-chosen=\"queue-form\"></span>\n");
+    web_html_add(html, "<div class=\"buttons\">\n");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "retry", "Try chosen again", NULL);
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "hold", "Hold chosen", NULL);
     web_page_button(html, WEB_BUTTON_DANGER, "act", "drop", "Drop chosen", NULL);
-    web_html_add(html, "</div></div>\n");
+    web_html_add(html, "<span class=\"soft\" data-chosen=\"queue-form\"></span></div></div>\n");
 }
 
 static void add_retry_all(struct web_html *html, const struct web_visit *visit)
@@ -207,10 +217,11 @@ static void listed(struct web_visit *visit, const struct web_result *results, si
     strbuf_init(&back, ADDRESS_MAX);
     add_address(&back, visit);
     web_page_form(html, "queue-form", web_csrf(visit), "/queue", NULL);
+    web_words_no_default(html);
     web_page_hidden(html, "back", back.data);
-    add_list(html, visit, results[0].json);
     if (web_json_count(results[0].json, "queue") > 0)
         add_acts(html);
+    add_list(html, visit, results[0].json);
     web_page_form_end(html);
     web_html_add(html, "</section>\n");
     add_retry_all(html, visit);
@@ -323,7 +334,7 @@ void web_queue_post(struct web_visit *visit)
     if (name && strcmp(name, "retry-all") == 0)
         retry_all(visit);
     else if (!act || is_any_all(ids, count))
-        web_redirect(visit, back_of(visit), false, "This button is not known here.");
+        web_redirect(visit, back_of(visit), false, web_words_unknown_act(visit));
     else if (count == 0)
         web_redirect(visit, back_of(visit), false, "Nothing was chosen.");
     else if (act->needs_reason && !web_words_given(visit, "reason"))

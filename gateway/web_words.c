@@ -153,7 +153,20 @@ void web_words_linked(struct web_html *html, const char *text)
     web_html_add(html, "%s", plain);
 }
 
-/* ---- after an act ---- */
+/* ---- acts ---- */
+
+void web_words_no_default(struct web_html *html)
+{
+    web_html_add(html, "<button class=\"unseen\" name=\"act\" value=\"none\" tabindex=\"-1\" "
+                       "aria-hidden=\"true\">Nothing</button>\n");
+}
+
+const char *web_words_unknown_act(const struct web_visit *visit)
+{
+    const char *act = web_words_given(visit, "act");
+    return act && strcmp(act, "none") == 0 ? "Nothing was done: press the button of what is to be done."
+                                           : "This button is not known here.";
+}
 
 void web_words_tell(struct web_visit *visit, const char *path, const char *done, const struct web_result *results,
                     size_t count)

@@ -32,6 +32,12 @@ void web_words_object(struct web_html *html, const char *object);
 /* A sentence, with links where it names a mapping or an entry. It may be of anybody: such a link goes to a page of ours. */
 void web_words_linked(struct web_html *html, const char *text);
 
+/* First in a form with several buttons and a field for text: Enter in that field presses the first button, and that is to do
+ * nothing. It is neither seen nor reached by Tab; its act is "none". */
+void web_words_no_default(struct web_html *html);
+/* What a POST with an act that is not known is answered. */
+const char *web_words_unknown_act(const struct web_visit *visit);
+
 /* Ends a POST that did the same to several: goes to `path`, and says how many were `done` ("released"), and what was refused. */
 void web_words_tell(struct web_visit *visit, const char *path, const char *done, const struct web_result *results,
                     size_t count);

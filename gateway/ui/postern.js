@@ -82,7 +82,7 @@
   }
 
   async function look() {
-    if (looking || document.hidden) return;
+    if (looking || document.hidden || document.querySelector("[data-still]")) return;
     looking = true;
     const stop = new AbortController();
     const late = setTimeout(() => stop.abort(), PATIENCE);
