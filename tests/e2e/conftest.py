@@ -35,6 +35,12 @@ def pytest_configure():
         signal.signal(number, interrupt)
 
 
+def pytest_collection_modifyitems(items):
+    """What is marked one_worker comes first: a parallel run gives each worker a good part of the list to begin with, so that they
+    stay together, and what they share (a browser) is started once."""
+    items.sort(key=lambda item: item.get_closest_marker("one_worker") is None)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
