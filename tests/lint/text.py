@@ -6,7 +6,8 @@ from lintlib import Lint
 
 SUFFIXES = (".c", ".h", ".py", ".sh", ".txt", ".cmake", ".md", ".json", ".conf", ".yml", ".service", ".dict",
             ".1", ".5", ".8", ".may_include", ".clang-tidy", ".clang-format", ".exceptions")
-PROGRAMS = ("check", "demo", ".ci/run", "tests/fuzz/run", "tests/bench/run", "scripts/install-packages")
+PROGRAMS = ("check", "demo", ".ci/run", "tests/fuzz/run", "tests/bench/run", "scripts/install-packages",
+            "scripts/build-deb", "scripts/sbom", "tests/packages/run")
 NOTE = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
 
