@@ -631,6 +631,11 @@ const char *http_request_field(const struct http_request *request, const char *n
     return http_head_field(request->head, name);
 }
 
+const char *http_request_host(const struct http_request *request)
+{
+    return http_head_host(request->head);
+}
+
 bool http_request_cookie(const struct http_request *request, const char *name, const char **value_out, size_t *len_out)
 {
     const char *field = http_head_field(request->head, "Cookie");

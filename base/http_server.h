@@ -77,6 +77,8 @@ bool http_request_form_at(const struct http_request *request, size_t index, cons
                           const char **value_out);
 /* Of the header; NULL: none, or more than one. No control but tabs, but any octet from 0x80 on. */
 const char *http_request_field(const struct http_request *request, const char *name);
+/* Whom it is for: the Host field, or what a whole URL in the first line says (RFC 9112 section 3.2.2). One of those that are answered. */
+const char *http_request_host(const struct http_request *request);
 /* A cookie's value; false: none, or more than one. */
 bool http_request_cookie(const struct http_request *request, const char *name, const char **value_out, size_t *len_out);
 const char *http_request_peer(const struct http_request *request);                  /* "ADDR:PORT" or "unix" */
