@@ -86,6 +86,11 @@ void config_take_admin(cfg_t *cfg, struct config *config, struct config_report *
     config->admin.session_longest_ms = config_duration(admin, "session_longest");
     if (config->admin.origin && !config->admin.http)
         config_problem(report, 0, "admin: origin is for the web page, which needs http");
+    for (size_t i = 0; config->admin.http && i < config->listener_count; i++)
+        if (config->listeners[i].address && strcmp(config->listeners[i].address, config->admin.http) == 0 &&
+            !config_is_port_0(config->admin.http))
+            config_problem(report, 0, "admin: listen %s has the address %s already", config->listeners[i].name,
+                           config->admin.http);
     if (config->admin.session_idle_ms > config->admin.session_longest_ms)
         config_problem(report, 0, "admin: session_idle is longer than session_longest");
 }

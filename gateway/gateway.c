@@ -380,6 +380,7 @@ void gateway_stop(struct gateway *gateway, const struct store_actor *by)
     gateway->draining = gateway->listener_count;
     for (unsigned i = 0; i < gateway->listener_count; i++)
         smtp_listener_drain(gateway->listeners[i], DRAIN_MS, listener_drained, gateway);
+    web_drain(gateway->web);
     timer_start(gateway->stop_timer, STOP_LOOK_MS);
 }
 

@@ -375,7 +375,7 @@ static bool is_from_here(const struct web_visit *visit)
     if (visit->by_origin)
         strbuf_add_str(&ours, gateway_parts(visit->gateway)->config->admin.origin);
     else
-        strbuf_add_fmt(&ours, "http://%s", http_request_field(visit->request, "Host"));
+        strbuf_add_fmt(&ours, "http://%s", http_request_host(visit->request));
     bool good = (!site || strcmp(site, "same-origin") == 0) && (!origin || strcmp(origin, ours.data) == 0);
     strbuf_free(&ours);
     return good;
@@ -432,14 +432,14 @@ static void on_request(struct http_request *request, void *ctx)
 {
     struct web *web = ctx;
     const char *origin = gateway_parts(web->gateway)->config->admin.origin;
-    const char *host = http_request_field(request, "Host"), *first = http_request_segment(request, 0);
+    const char *first = http_request_segment(request, 0);
     struct web_visit *visit = xcalloc(1, sizeof *visit);
     visit->web = web;
     visit->gateway = web->gateway;
     visit->request = request;
     visit->next = web->visits;
     web->visits = visit;
-    visit->by_origin = origin && host && strcasecmp(strstr(origin, "://") + 3, host) == 0;
+    visit->by_origin = origin && strcasecmp(strstr(origin, "://") + 3, http_request_host(request)) == 0;
     visit->is_secure = visit->by_origin && strncmp(origin, "https:", 6) == 0;
     visit->client = client_of(visit);
     if (strcmp(first, "static") == 0 && !web_is_post(visit)) {
@@ -504,6 +504,12 @@ struct web *web_new(struct gateway *gateway, char **error_out)
     sweep(web);
     log_info("web.open", "address=%s origin=%s", web_address(web), config->admin.origin);
     return web;
+}
+
+void web_drain(struct web *web)
+{
+    if (web)
+        http_server_drain(web->server);
 }
 
 void web_free(struct web **web_in)

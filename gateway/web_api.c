@@ -28,7 +28,6 @@ struct call {
     const char *input;
     json_t *body;
     struct store_web_token token;
-    char *actor;
 };
 
 static void call_free(struct call *call)
@@ -204,13 +203,17 @@ static void answered(enum admin_exit exit, const char *out, const char *err, voi
 
 static void run(struct call *call)
 {
-    const struct store_actor actor = { .channel = "web", .name = call->token.name };
+    struct strbuf name; /* nobody takes it for an account of that name */
+    strbuf_init(&name, STORE_WEB_NAME_MAX + 20);
+    strbuf_add_fmt(&name, "%s (token)", call->token.name);
+    const struct store_actor actor = { .channel = "web", .name = name.data };
     const struct admin_order order = {
         .actor = &actor, .json = true, .argc = call->count, .argv = call->words, .input = call->input
     };
     log_debug("web.api", "token=%s verb=%s sub=%s", call->token.name, call->words[0],
               call->name_count > 1 ? call->words[1] : NULL);
     admin_run(call->visit->gateway, &order, answered, call);
+    strbuf_free(&name);
 }
 
 void web_api(struct web_visit *visit)

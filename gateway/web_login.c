@@ -31,6 +31,7 @@ struct sign_in {
     struct web_visit *visit;
     char *name, *password_was, *rehash, *recovery, *client, *agent;
     int64_t totp_step, now;
+    int64_t account_was, session_was; /* which the browser had, and forgets; 0: none */
     char secret[WEB_SECRET_SIZE];
     uint8_t digest[DIGEST_SIZE];
     web_signed_in *done;
@@ -76,6 +77,9 @@ static int commit_for(struct store_db *db, const struct sign_in *sign_in, const 
         .actor = &actor, .action = "web.sign-in", .object = "web page", .after = text.data, .now = sign_in->now
     };
     int result = use_code(db, sign_in, account);
+    if (result == 1 && sign_in->session_was &&
+        store_web_session_end(db, sign_in->account_was, sign_in->session_was) < 0)
+        result = -1;
     if (result == 1 && sign_in->rehash &&
         store_web_account_rehash(db, account->id, sign_in->password_was, sign_in->rehash) < 0)
         result = -1;
@@ -119,6 +123,8 @@ void web_sign_in(struct web_visit *visit, const struct web_sign_in *what, web_si
                                  .agent = web_session_agent(visit),
                                  .totp_step = what->totp_step,
                                  .now = web_now(visit),
+                                 .account_was = visit->session.account_id,
+                                 .session_was = visit->has_session ? visit->session.id : 0,
                                  .done = done,
                                  .ctx = ctx };
     web_session_secret(sign_in->secret, sign_in->digest);
