@@ -9,6 +9,7 @@
 #include "gateway/ctl_admin.h"
 #include "gateway/ctl_client.h"
 #include "gateway/ctl_doctor.h"
+#include "gateway/ctl_setup.h"
 #include "gateway/ctl_state.h"
 
 static void print_usage(FILE *to)
@@ -17,8 +18,8 @@ static void print_usage(FILE *to)
           "  -c FILE    configuration that names the control socket (default " CTL_DEFAULT_CONFIG ")\n"
           "  -s SOCKET  the control socket itself\n"
           "  --json     one JSON document instead of tables\n"
-          "The verbs: status, member, group, mapping, silo, queue, why, backup, restore, doctor, reload, stop, "
-          "version. A verb alone "
+          "The verbs: status, member, group, mapping, silo, queue, why, setup, doctor, backup, restore, reload, "
+          "stop, version. A verb alone "
           "shows how "
           "it is\n"
           "used.\n",
@@ -30,6 +31,7 @@ static const struct ctl_local locals[] = {
     { "admin", "add", "admin add NAME", ctl_admin_password },
     { "admin", "passwd", "admin passwd NAME", ctl_admin_password },
     { "doctor", NULL, "doctor [--only TOPIC]", ctl_doctor },
+    { "setup", NULL, "setup [OPTION VALUE ...] [--yes] [--dry-run]", ctl_setup },
     { "backup", NULL, CTL_BACKUP_USAGE, ctl_backup },
     { "restore", NULL, CTL_RESTORE_USAGE, ctl_restore },
     { NULL, NULL, NULL, NULL },

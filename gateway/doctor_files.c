@@ -51,6 +51,18 @@ void doctor_check_configuration(struct doctor *doctor)
     }
 }
 
+/* The folder that it is in lets the daemon through, too. */
+static bool may_read(const struct doctor *doctor, const char *file, const struct stat *st)
+{
+    struct stat folder;
+    const char *slash = strrchr(file, '/');
+    char *path = slash && slash > file ? xstrndup(file, (size_t)(slash - file)) : xstrdup(slash ? "/" : ".");
+    bool may =
+        stat(path, &folder) < 0 || doctor_user_may(&doctor->user, folder.st_mode, folder.st_uid, folder.st_gid, X_OK);
+    free(path);
+    return may && doctor_user_may(&doctor->user, st->st_mode, st->st_uid, st->st_gid, R_OK);
+}
+
 void doctor_check_configuration_mode(struct doctor *doctor)
 {
     struct stat st;
@@ -63,9 +75,10 @@ void doctor_check_configuration_mode(struct doctor *doctor)
         doctor_say(doctor, DOCTOR_FAILURE, "%s (mode %04o) can be changed by others, who could send mail anywhere",
                    file, (unsigned)st.st_mode & 07777);
         doctor_advise(doctor, "chown root:%s %s; chmod 0640 %s", group, file, file);
-    } else if (!doctor_user_may(&doctor->user, st.st_mode, st.st_uid, st.st_gid, R_OK)) {
-        doctor_say(doctor, DOCTOR_WARNING, "%s can't be read by %s, so a reload will fail", file, group);
-        doctor_advise(doctor, "chown root:%s %s; chmod 0640 %s", group, file, file);
+    } else if (!may_read(doctor, file, &st)) {
+        doctor_say(doctor, DOCTOR_WARNING,
+                   "%s, or the folder that it is in, can't be read by %s, so a reload will fail", file, group);
+        doctor_advise(doctor, "chown root:%s on both; chmod 0640 on the file, 0750 on the folder", group);
     } else {
         doctor_say(doctor, DOCTOR_OK, "mode %04o", (unsigned)st.st_mode & 07777);
     }
