@@ -115,27 +115,25 @@ static void add_bars(struct web_html *html, const struct web_chart *chart, int64
     }
 }
 
-/* A value between two gaps is a dot: a line of no length, with round ends. */
+/* From the i-th value, which is known, to the last one before a gap; one that stands alone is a dot. Where to go on. */
+static size_t add_stretch(struct web_html *html, const struct web_chart *chart, size_t series, size_t i, int64_t top)
+{
+    const char *x = NUMBER(x_of(chart, i)), *y = NUMBER(y_of(value_at(chart, series, i), top));
+    if (i + 1 >= chart->count || value_at(chart, series, i + 1) < 0) {
+        web_html_add(html, "<circle class=\"%s\" cx=\"%s\" cy=\"%s\" r=\"2\"/>", classes[series], x, y);
+        return i + 1;
+    }
+    web_html_add(html, "<path class=\"line %s\" d=\"M%s %s", classes[series], x, y);
+    for (i++; i < chart->count && value_at(chart, series, i) >= 0; i++)
+        web_html_add(html, "L%s %s", NUMBER(x_of(chart, i)), NUMBER(y_of(value_at(chart, series, i), top)));
+    web_html_add(html, "\"/>");
+    return i;
+}
+
 static void add_line(struct web_html *html, const struct web_chart *chart, size_t series, int64_t top)
 {
-    bool is_drawing = false;
-    for (size_t i = 0; i < chart->count; i++) {
-        int64_t value = value_at(chart, series, i);
-        if (value < 0) {
-            if (is_drawing)
-                web_html_add(html, "\"/>");
-            is_drawing = false;
-            continue;
-        }
-        if (!is_drawing)
-            web_html_add(html, "<path class=\"line %s\" d=\"M", classes[series]);
-        web_html_add(html, "%s %s %s", is_drawing ? "L" : "", NUMBER(x_of(chart, i)), NUMBER(y_of(value, top)));
-        if (!is_drawing)
-            web_html_add(html, "h0");
-        is_drawing = true;
-    }
-    if (is_drawing)
-        web_html_add(html, "\"/>");
+    for (size_t i = 0; i < chart->count;)
+        i = value_at(chart, series, i) < 0 ? i + 1 : add_stretch(html, chart, series, i, top);
 }
 
 static void add_legend(struct web_html *html, const struct web_chart *chart)

@@ -18,7 +18,7 @@ enum { WORDS_MAX = WEB_MAPPING_LIMITS_WORDS_MAX + 12, URL_MAX = 8192 };
 
 enum column { ID, OUTSIDE, INSIDE, DIRECTION, STATE, UNTIL, LIMITS, COLUMN_COUNT };
 static const struct web_column columns[COLUMN_COUNT] = {
-    [ID] = { "No.", WEB_COLUMN_TIGHT },       [OUTSIDE] = { "Outside", WEB_COLUMN_HEAD },
+    [ID] = { "No.", WEB_COLUMN_TIGHT },       [OUTSIDE] = { "Outside", WEB_COLUMN_ADDRESS },
     [INSIDE] = { "Inside", WEB_COLUMN_LONG }, [DIRECTION] = { "Direction", WEB_COLUMN_TIGHT },
     [STATE] = { "State", WEB_COLUMN_TIGHT },  [UNTIL] = { "Until", WEB_COLUMN_TIGHT },
     [LIMITS] = { "Limits", WEB_COLUMN_LONG },
@@ -190,7 +190,7 @@ static void add_test_form(struct web_html *html, const struct web_visit *visit)
 
 static void add_verdict(struct web_html *html, const struct json_t *answer)
 {
-    static const struct web_column looked[] = { { "No.", WEB_COLUMN_TIGHT },   { "Outside", WEB_COLUMN_HEAD },
+    static const struct web_column looked[] = { { "No.", WEB_COLUMN_TIGHT },   { "Outside", WEB_COLUMN_ADDRESS },
                                                 { "Inside", WEB_COLUMN_LONG }, { "Direction", WEB_COLUMN_TIGHT },
                                                 { "State", WEB_COLUMN_TIGHT }, { "Decides", WEB_COLUMN_TIGHT } };
     size_t count = web_json_count(answer, "looked_at");

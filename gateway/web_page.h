@@ -75,11 +75,12 @@ void web_page_fact_time(struct web_html *html, const char *term, const char *rfc
 
 enum web_column_kind {
     WEB_COLUMN_TEXT,
-    WEB_COLUMN_HEAD,   /* names the row: its cells are <th scope="row"> */
-    WEB_COLUMN_NUMBER, /* to the right */
-    WEB_COLUMN_LONG,   /* breaks where it must: addresses, ids, prose */
-    WEB_COLUMN_TIGHT,  /* never wider than what it holds: checkboxes, states, times */
-    WEB_COLUMN_ACTS,   /* buttons; the label is for those who do not see them */
+    WEB_COLUMN_HEAD,    /* names the row: its cells are <th scope="row"> */
+    WEB_COLUMN_ADDRESS, /* likewise, and is an email address: wider */
+    WEB_COLUMN_NUMBER,  /* to the right */
+    WEB_COLUMN_LONG,    /* breaks where it must: addresses, ids, prose */
+    WEB_COLUMN_TIGHT,   /* never wider than what it holds: checkboxes, states, times */
+    WEB_COLUMN_ACTS,    /* buttons; the label is for those who do not see them */
 };
 struct web_column {
     const char *label; /* ours */

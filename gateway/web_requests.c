@@ -29,9 +29,9 @@ enum {
 
 enum column { CHOOSE, ID, FROM, FOR, ASKED, MAIL, ACTS, COLUMN_COUNT };
 static const struct web_column columns[COLUMN_COUNT] = {
-    [CHOOSE] = { "Choose", WEB_COLUMN_TIGHT }, [ID] = { "No.", WEB_COLUMN_TIGHT },
-    [FROM] = { "Outside", WEB_COLUMN_HEAD },   [FOR] = { "Inside", WEB_COLUMN_LONG },
-    [ASKED] = { "Asked", WEB_COLUMN_LONG },    [MAIL] = { "Mail that waits", WEB_COLUMN_LONG },
+    [CHOOSE] = { "Choose", WEB_COLUMN_TIGHT },  [ID] = { "No.", WEB_COLUMN_TIGHT },
+    [FROM] = { "Outside", WEB_COLUMN_ADDRESS }, [FOR] = { "Inside", WEB_COLUMN_LONG },
+    [ASKED] = { "Asked", WEB_COLUMN_LONG },     [MAIL] = { "Mail that waits", WEB_COLUMN_LONG },
     [ACTS] = { "Decide", WEB_COLUMN_ACTS },
 };
 

@@ -7,9 +7,10 @@ static const struct {
     const char *name; /* of the class */
     bool is_head;
 } kinds[] = {
-    [WEB_COLUMN_TEXT] = { "text", false },     [WEB_COLUMN_HEAD] = { "head", true },
-    [WEB_COLUMN_NUMBER] = { "number", false }, [WEB_COLUMN_LONG] = { "long", false },
-    [WEB_COLUMN_TIGHT] = { "tight", false },   [WEB_COLUMN_ACTS] = { "acts", false },
+    [WEB_COLUMN_TEXT] = { "text", false },           [WEB_COLUMN_HEAD] = { "head", true },
+    [WEB_COLUMN_ADDRESS] = { "head address", true }, [WEB_COLUMN_NUMBER] = { "number", false },
+    [WEB_COLUMN_LONG] = { "long", false },           [WEB_COLUMN_TIGHT] = { "tight", false },
+    [WEB_COLUMN_ACTS] = { "acts", false },
 };
 
 void web_page_table(struct web_html *html, const char *id, const char *caption, const struct web_column *columns,
@@ -48,7 +49,8 @@ void web_page_row_end(struct web_html *html)
 void web_page_cell(struct web_html *html, const struct web_column *column)
 {
     if (kinds[column->kind].is_head)
-        web_html_add(html, "<th scope=\"row\" class=\"head\" data-label=\"%s\">", column->label);
+        web_html_add(html, "<th scope=\"row\" class=\"%s\" data-label=\"%s\">", kinds[column->kind].name,
+                     column->label);
     else
         web_html_add(html, "<td class=\"%s\" data-label=\"%s\">", kinds[column->kind].name, column->label);
 }
