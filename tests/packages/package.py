@@ -122,6 +122,8 @@ def check_contents(place):
         assert name.startswith(("./", "./etc/postern/", "./lib/systemd/system/", "./usr/")), line
     assert not re.search(r"\./(usr/local|var|run|opt)/.", listing)
     assert "./etc/postern/postern.conf" not in listing, "a configuration would be overwritten, or asked about, at upgrades"
+    stopped = " ".join(re.findall(r"deb-systemd-invoke stop (.*?) >", run(["dpkg-deb", "--info", place.package(), "prerm"])))
+    assert set(re.findall(r"postern[-a-z]*\.[a-z]+", stopped)) == {"postern-lmtp.socket", "postern-smtp.socket", "postern.service"}, stopped
     unpacked = place.folder("unpacked")
     run(["dpkg-deb", "-x", place.package(), unpacked])
     materials = os.path.join(unpacked, "usr/share/doc/postern/postern.spdx.json")
