@@ -51,7 +51,8 @@ def run(command, **more):
 
 
 def build(place, options, output):
-    run(["nice", os.path.join(place.tree, "scripts", "build-deb"), *options, output])
+    """Always in the same folder, so that ccache may help with the later version."""
+    run(["nice", os.path.join(place.tree, "scripts", "build-deb"), *options, "--folder", place.folder("building"), output])
 
 
 def check_build(place):
