@@ -67,7 +67,8 @@ enum {
     GATEWAY_QUEUE_LIMIT = 100000,    /* entries waiting in either queue before new mail gets 452 */
     GATEWAY_DISK_RESERVE = 256 << 20 /* free octets below which new mail gets 452 */
 };
-/* Looks again when what is known is older than that. */
+/* Looks again when what is known is older than that; 0: in any case. With 10,000 entries or more what the housekeeping has found will
+ * do, 10 s old at most. */
 const struct gateway_room *gateway_look_at_room(struct gateway *gateway, int64_t oldest_ms);
 /* Entries of a queue that count against the limit. */
 int64_t gateway_room_waiting(const struct gateway_room *room, enum store_queue queue);

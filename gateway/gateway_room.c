@@ -11,6 +11,8 @@
 #include "gateway/outbound.h"
 #include "mapping/store_queue.h"
 
+enum { MANY = 10000, MANY_OLDEST_MS = 15 * 1000 }; /* longer than the housekeeping rests */
+
 static void set_busy(struct gateway *gateway, const char *reason)
 {
     if (!reason && !gateway->busy_reason)
@@ -54,10 +56,18 @@ int64_t gateway_room_waiting(const struct gateway_room *room, enum store_queue q
     return counts[STORE_QUEUE_WAITING] + counts[STORE_QUEUE_ROUTED] + counts[STORE_QUEUE_HELD];
 }
 
+/* Counting many costs milliseconds in which nobody else is served: what the housekeeping has counted will do then. */
+static bool is_fresh(const struct gateway_room *room, int64_t age_ms, int64_t oldest_ms)
+{
+    int64_t in = gateway_room_waiting(room, STORE_QUEUE_IN), out = gateway_room_waiting(room, STORE_QUEUE_OUT);
+    bool are_many = in + out >= MANY;
+    return room->looked_at != 0 && oldest_ms > 0 && age_ms < (are_many ? MANY_OLDEST_MS : oldest_ms);
+}
+
 const struct gateway_room *gateway_look_at_room(struct gateway *gateway, int64_t oldest_ms)
 {
     int64_t now = clock_monotonic_ms(gateway->parts.clock);
-    if (gateway->room.looked_at != 0 && now - gateway->room.looked_at < oldest_ms)
+    if (is_fresh(&gateway->room, now - gateway->room.looked_at, oldest_ms))
         return &gateway->room;
     gateway->room.looked_at = now;
     look_at_disk(gateway);
