@@ -13,7 +13,7 @@
 enum {
     WIDTH = 400,
     HEIGHT = 130,
-    LEFT = 54, /* room for the figures of the scale */
+    LEFT = 56, /* room for the figures of the scale */
     RIGHT = 4,
     TOP = 10,
     BOTTOM = 20,

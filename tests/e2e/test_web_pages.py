@@ -111,7 +111,7 @@ def check_overview(anna):
     assert "not sent as the page has it" in refused.one("main").text
 
 
-def test_mappings_are_found_and_changed(anna):
+def test_mappings_are_found_and_changed(anna, silo):
     gateway = anna.gateway
     page = anna.get("/mappings")
     assert "There is no mapping yet" in page.one("main").text
@@ -164,6 +164,7 @@ def test_mappings_are_found_and_changed(anna):
     assert "there is no mapping 4711" in anna.get("/mappings/4711", status=404).one("main").text
     anna.get("/mappings/x", status=400)
     check_held_of_a_request(gateway)
+    check_pinning(anna, silo)
 
 
 def check_held_of_a_request(gateway):
@@ -175,3 +176,23 @@ def check_held_of_a_request(gateway):
     assert [row["request"] for row in gateway.ctl_json("held", "list", "--request", str(first), "--limit", "1")["held"]] == [first]
     assert len(gateway.ctl_json("held", "list")["held"]) == 2
     gateway.ctl("held", "list", "--request", "x", expect=2)
+
+
+def check_pinning(anna, silo):
+    """A silo with another certificate is told of first, and pinned by somebody who says that they have compared it."""
+    assert not list(anna.get("/").all("form", id="silo-form")), "nothing to do while it is online"
+    silo.stop()
+    for name in ("certificate.pem", "key.pem"):
+        os.unlink(os.path.join(silo.folder, "silo", name))
+    silo.start()
+    wait_until("it has stopped", lambda: anna.gateway.ctl_json("silo", "status")["state"] == "stopped")
+    page = anna.get("/")
+    refused = anna.gateway.ctl_json("silo", "status")["pin_refused"]
+    first = next(page.one("ul", cls="attention").all("li"))
+    assert "another certificate" in first.text and refused in first.text and next(first.all("a"))["href"] == "/#silo"
+    assert "Not pinned" in anna.send(page, "repin-form", [("act", "repin")]).flash()
+    stale = anna.send(page, "repin-form", [("act", "repin"), ("sure", "yes"), ("pin", "sha256:" + "0" * 64)])
+    assert "yet another certificate" in stale.flash() and anna.gateway.ctl_json("silo", "status")["pin"] != refused
+    assert "is pinned" in anna.send(page, "repin-form", [("act", "repin"), ("sure", "yes")]).flash()
+    anna.gateway.wait_online()
+    assert anna.gateway.ctl_json("silo", "status")["pin"] == refused

@@ -220,7 +220,8 @@ static void charts_have_gaps_where_nothing_is_known(void **state)
         assert_has(html, ">6</text>"); /* the scale's end */
         assert_has(html, ">00:00</text>");
         assert_has(html, "</svg>taken in</li>");
-        assert_has(html, bars ? "<rect class=\"first\"" : "<path class=\"line first\" d=\"M54.0 93.3L139.5 76.7\"/><circle class=\"first\"");
+        assert_has(html, bars ? "<rect class=\"first\""
+                              : "<path class=\"line first\" d=\"M56.0 93.3L141.0 76.7\"/><circle class=\"first\"");
         assert_has_not(html, "\"nan");
         web_html_free(&html);
     }
