@@ -223,7 +223,7 @@ static void changed(int result, void *arg)
     struct change *change = arg;
     struct admin_request *request = change->request;
     if (result == 1) {
-        log_info("held.changed", "entry=%s change=%s actor=%s reason=%s", request->argv[0],
+        log_info("held.changed", "message=%s change=%s actor=%s reason=%s", request->argv[0],
                  change->is_drop ? "dropped" : "released", request->actor, change->reason);
         admin_output_string(request->output, change->is_drop ? "dropped" : "released", request->argv[0]);
         if (change->is_drop)

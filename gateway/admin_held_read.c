@@ -57,7 +57,7 @@ static void noted(int result, void *arg)
     struct reading *reading = arg;
     struct admin_request *request = reading->request;
     if (result == 1) {
-        log_info("held.read", "entry=in%" PRId64 " actor=%s", reading->id, request->actor);
+        log_info("held.read", "message=in%" PRId64 " actor=%s", reading->id, request->actor);
         admin_held_add(request, &reading->held);
         admin_finish(request);
     } else if (result == 0) {

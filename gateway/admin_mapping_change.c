@@ -100,8 +100,8 @@ static void answer(int result, void *arg)
     struct admin_request *request = order->request;
     const struct store_mapping *mapping = &order->result.mapping;
     if (result == 1) {
-        log_info("mapping.changed", "id=%" PRId64 " address=%s member=%s was=%s is=%s actor=%s reason=%s", mapping->id,
-                 mapping->subject, mapping->target_name, store_mapping_state_name(order->result.was),
+        log_info("mapping.changed", "mapping=%" PRId64 " address=%s member=%s was=%s is=%s actor=%s reason=%s",
+                 mapping->id, mapping->subject, mapping->target_name, store_mapping_state_name(order->result.was),
                  store_mapping_state_name(mapping->state), request->actor, mapping->reason);
         gateway_poke_silo(request->gateway);
         gateway_poke_queues(request->gateway);

@@ -236,7 +236,7 @@ static void changed(int result, void *arg)
     struct change *change = arg;
     struct admin_request *request = change->request;
     if (result == 1) {
-        log_info("queue.changed", "entry=%s change=%s actor=%s reason=%s", request->argv[0], words[change->kind].done,
+        log_info("queue.changed", "message=%s change=%s actor=%s reason=%s", request->argv[0], words[change->kind].done,
                  request->actor, change->reason);
         if (change->kind == CHANGE_RETRY && change->which == STORE_QUEUE_OUT)
             relay_probe_now(gateway_relay(request->gateway)); /* else it would only wait for that */
@@ -314,7 +314,7 @@ static void swept(const struct sweep *sweep)
         admin_database_error(request);
         return;
     }
-    log_info("queue.changed", "entry=all change=retrying count=%" PRId64 " actor=%s", sweep->count, request->actor);
+    log_info("queue.changed", "message=all change=retrying count=%" PRId64 " actor=%s", sweep->count, request->actor);
     admin_output_string(request->output, "retrying", "all");
     admin_output_int(request->output, "entries", sweep->count); /* that waited for later */
     admin_output_int(request->output, "still_held", held);

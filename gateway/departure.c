@@ -226,7 +226,7 @@ static void committed(int result, void *arg)
 {
     struct note *note = arg;
     if (result != 1) /* whoever is written to next is refused again */
-        log_error("departure.not_noted", "name=%s", note->name);
+        log_error("departure.not_noted", "alias=%s", note->name);
     free(note->name);
     free(note);
 }

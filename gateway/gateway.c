@@ -177,9 +177,9 @@ static void on_hup(int signo, void *arg)
     (void)signo;
     strbuf_init(&message, 64 * 1024);
     if (gateway_reload(arg, &by_signal, &message) == 1)
-        log_info("config.reloaded", "message=%s", message.data);
+        log_info("config.reloaded", "result=%s", message.data);
     else
-        log_error("config.refused", "message=%s", message.data);
+        log_error("config.refused", "error=%s", message.data);
     strbuf_free(&message);
 }
 

@@ -30,7 +30,7 @@ void gateway_warn_of_trust(const struct config *config)
 {
     for (size_t i = 0; i < config->listener_count; i++)
         if (config->listeners[i].assume_authenticated)
-            log_warning("listener.trusting", "name=%s hint=%s", config->listeners[i].name,
+            log_warning("listener.trusting", "listener=%s hint=%s", config->listeners[i].name,
                         "assume_authenticated: whoever can connect here may claim to be any sender");
     if (config->policy.proof == CONFIG_PROOF_NONE)
         log_warning("policy.trusting", "hint=%s", "policy.proof = none: senders are believed without proof");

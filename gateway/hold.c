@@ -79,7 +79,7 @@ static void take_key(struct hold *hold, struct seal_key **key)
     if (hold_key(hold) || !*key)
         return;
     seal_key_id(*key, id);
-    log_info("hold.key", "id=%s", id);
+    log_info("hold.key", "key_id=%s", id);
     atomic_store(&hold->key, *key);
     *key = NULL;
 }
@@ -89,7 +89,7 @@ static void key_found(void *arg)
     struct key_job *job = arg;
     take_key(job->hold, &job->key);
     if (!hold_key(job->hold)) {
-        log_error("hold.no_key", "message=%s", job->problem);
+        log_error("hold.no_key", "error=%s", job->problem);
         hold_tell_admins(job->hold, job->problem);
     }
     job->done(hold_key(job->hold) ? NULL : job->problem, job->ctx);
@@ -234,9 +234,9 @@ static void expired(int result, void *arg)
     struct hold *hold = expiry->hold;
     hold->is_expiring = false;
     for (unsigned i = 0; i < expiry->count && result == 1; i++)
-        log_info("hold.expired", "id=in%" PRId64, expiry->ids[i]);
+        log_info("hold.expired", "message=in%" PRId64, expiry->ids[i]);
     for (unsigned i = 0; i < expiry->request_count && result == 1; i++)
-        log_info("mapping.lapsed", "id=%" PRId64, expiry->requests[i]);
+        log_info("mapping.lapsed", "mapping=%" PRId64, expiry->requests[i]);
     if (result == 1 && expiry->reported)
         reporter_poke(hold->parts->reporter);
     bool again = result == 1 && (expiry->count >= EXPIRED_BATCH || expiry->request_count == EXPIRED_BATCH);
@@ -362,7 +362,7 @@ void hold_start(struct hold *hold)
     struct seal_key *key = NULL;
     char *error = NULL;
     if (seal_key_load(hold->parts->config->hold_key, &key, &error) < 0)
-        log_error("hold.no_key", "message=%s", error);
+        log_error("hold.no_key", "error=%s", error);
     take_key(hold, &key);
     seal_key_free(&key);
     free(error);
@@ -371,7 +371,7 @@ void hold_start(struct hold *hold)
     hold->is_started = true;
     char *problem = hold_problem(hold);
     if (problem) {
-        log_error("hold.key_lost", "message=%s", problem);
+        log_error("hold.key_lost", "error=%s", problem);
         hold_tell_admins(hold, problem);
     }
     free(problem);

@@ -109,7 +109,7 @@ static void end(struct opening *opening)
 static void put_off(struct opening *opening, const char *why, bool passes)
 {
     struct hold_opener *opener = opening->opener;
-    log_error("hold.not_opened", "id=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
+    log_error("hold.not_opened", "message=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
     if (opener->skipped_count == 0)
         opener->skipped_until = clock_monotonic_ms(opener->hold->parts->clock) + SKIPPED_MS;
     if (opener->skipped_count < SKIPPED_MAX)
@@ -120,7 +120,7 @@ static void put_off(struct opening *opening, const char *why, bool passes)
 /* It is still the next: the schedule looks again. */
 static void try_again_soon(struct opening *opening, const char *why)
 {
-    log_debug("hold.not_opened_yet", "id=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
+    log_debug("hold.not_opened_yet", "message=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
     opening_free(opening);
 }
 
@@ -223,7 +223,7 @@ static void committed(int result, void *arg)
         put_off(opening, "a database error", false);
         return;
     }
-    log_info(events[opening->outcome], "id=in%" PRId64, opening->held.inbound_id);
+    log_info(events[opening->outcome], "message=in%" PRId64, opening->held.inbound_id);
     if (opening->reported)
         reporter_poke(hold->parts->reporter);
     if (opening->is_deferred) {
@@ -308,6 +308,7 @@ static void begin_looking(struct opening *opening)
 {
     const struct parts *parts = opening->opener->hold->parts;
     const struct convert_in_request request = {
+        .entry = opening->held.inbound_id,
         .mail_fd = opening->plain_fd,
         .mail_size = opening->size,
         .options = { .is_automatic = opening->row.is_generated,

@@ -96,6 +96,7 @@ static void begin_converting(struct look *look)
 {
     const struct parts *parts = look->reader->hold->parts;
     const struct convert_in_request request = {
+        .entry = look->held.inbound_id,
         .mail_fd = look->plain_fd,
         .mail_size = look->size,
         .in_memory = true,

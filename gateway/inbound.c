@@ -113,6 +113,13 @@ static const struct smtp_reply local_error = { .code = 451,
                                                .enhanced = "4.3.0",
                                                .text = "local error, please try again later" };
 
+/* Of what was taken: what it is in the queue, or was when it came before. */
+static int64_t entry_for(const struct mail *mail, const struct mail_recipient *recipient)
+{
+    int64_t own = recipient->hold ? recipient->held_id : mail->id;
+    return recipient->repeated ? recipient->repeated : own;
+}
+
 static struct smtp_reply reply_for(const struct mail *mail, const struct mail_recipient *recipient, int result)
 {
     if (!inbound_is_taken(recipient))
@@ -121,8 +128,7 @@ static struct smtp_reply reply_for(const struct mail *mail, const struct mail_re
         return local_error;
     char id[24];
     const char *part = mail->is_split ? ", but not for all recipients" : "";
-    int64_t own = recipient->hold ? recipient->held_id : mail->id;
-    queue_id_format(STORE_QUEUE_IN, recipient->repeated ? recipient->repeated : own, id);
+    queue_id_format(STORE_QUEUE_IN, entry_for(mail, recipient), id);
     const char *done = recipient->hold ? "held for approval" : "accepted";
     if (recipient->repeated)
         return smtp_reply_make(250, "2.6.0", "%s before as %s, not delivered again%s", done, id, part);
@@ -163,9 +169,13 @@ static void log_mail(const struct mail *mail, int result)
 {
     for (size_t i = 0; i < mail->count; i++) {
         struct smtp_reply reply = reply_for(mail, &mail->recipients[i], result);
-        int64_t id = mail->recipients[i].hold ? mail->recipients[i].held_id : mail->id;
+        char id[24] = "-"; /* nothing was taken */
+        if (reply.code < 400)
+            queue_id_format(STORE_QUEUE_IN, entry_for(mail, &mail->recipients[i]), id);
         log_info("mail.decided",
-                 "id=in%" PRId64 " from=%s to=%s message_id=%s size=%" PRId64 " code=%d reply=%s reason=%s", id,
+                 "message=%s session=%s transaction=%s from=%s to=%s message_id=%s size=%" PRId64
+                 " code=%d reply=%s reason=%s",
+                 id, smtp_transaction_session(mail->transaction)->session_id, smtp_transaction_id(mail->transaction),
                  mail->from, mail->recipients[i].address, mail->header.message_id, mail->size, reply.code, reply.text,
                  reply.code >= 400 ? mail->recipients[i].verdict.reason : ""); /* of others the trace says it */
     }
@@ -271,6 +281,7 @@ static void prepared(void *arg)
 
 void inbound_discard(struct mail *mail)
 {
+    log_mail(mail, -1);
     answer(mail, -1);
     mail_free(mail);
 }

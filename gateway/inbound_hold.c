@@ -97,7 +97,9 @@ static void discarded(void *arg)
 static void refuse(struct holding *holding, const char *why)
 {
     struct mail *mail = end(holding);
-    log_error("hold.not_kept", "from=%s reason=%s", mail->from, why);
+    log_error("hold.not_kept", "session=%s transaction=%s from=%s reason=%s",
+              smtp_transaction_session(mail->transaction)->session_id, smtp_transaction_id(mail->transaction),
+              mail->from, why);
     for (size_t i = 0; i < mail->count; i++) {
         struct mail_recipient *recipient = &mail->recipients[i];
         if (!recipient->hold)

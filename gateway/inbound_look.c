@@ -131,8 +131,9 @@ static void conclude(struct look *look, const struct attachment_look *found)
 static void conclude_failed(struct look *look, const char *reason)
 {
     const struct attachment_look failed = { .look = POLICY_LOOK_FAILED };
-    log_warning("mail.not_looked_at", "from=%s message_id=%s reason=%s", look->mail->from,
-                look->mail->header.message_id, reason);
+    log_warning("mail.not_looked_at", "session=%s transaction=%s from=%s message_id=%s reason=%s",
+                smtp_transaction_session(look->mail->transaction)->session_id,
+                smtp_transaction_id(look->mail->transaction), look->mail->from, look->mail->header.message_id, reason);
     conclude(look, &failed);
 }
 

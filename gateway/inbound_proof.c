@@ -123,7 +123,9 @@ static void conclude(struct proving *proving, const struct sender_auth_result *r
     timer_free(&proving->timeout);
     mail->checked = xcalloc(1, sizeof *mail->checked);
     *mail->checked = *result;
-    log_info("mail.checked", "from=%s message_id=%s results=%s", mail->from, mail->header.message_id, result->text);
+    log_info("mail.checked", "session=%s transaction=%s from=%s message_id=%s results=%s",
+             smtp_transaction_session(mail->transaction)->session_id, smtp_transaction_id(mail->transaction),
+             mail->from, mail->header.message_id, result->text);
     inbound_forget_verdicts(mail);
     inbound_judge(mail);
     inbound_look(mail);
@@ -134,7 +136,9 @@ static void conclude_failed(struct proving *proving, const char *reason)
     const struct mail *mail = proving->mail;
     struct sender_auth_result unknown = { .dmarc = AUTH_RESULT_TEMPERROR, .dkim = AUTH_RESULT_TEMPERROR };
     snprintf(unknown.story, sizeof unknown.story, "nobody could check who wrote it: %s", reason);
-    log_warning("mail.not_checked", "from=%s message_id=%s reason=%s", mail->from, mail->header.message_id, reason);
+    log_warning("mail.not_checked", "session=%s transaction=%s from=%s message_id=%s reason=%s",
+                smtp_transaction_session(mail->transaction)->session_id, smtp_transaction_id(mail->transaction),
+                mail->from, mail->header.message_id, reason);
     conclude(proving, &unknown);
 }
 

@@ -135,6 +135,8 @@ void inbound_log_quotas(const struct mail *mail)
 {
     for (size_t i = 0; i < mail->count; i++)
         if (mail->recipients[i].is_over_quota)
-            log_info("mail.limited", "from=%s to=%s size=%lld because=%s", mail->from, mail->recipients[i].address,
-                     (long long)mail->size, mail->recipients[i].verdict.reason);
+            log_info("mail.limited", "session=%s transaction=%s from=%s to=%s size=%lld because=%s",
+                     smtp_transaction_session(mail->transaction)->session_id, smtp_transaction_id(mail->transaction),
+                     mail->from, mail->recipients[i].address, (long long)mail->size,
+                     mail->recipients[i].verdict.reason);
 }

@@ -67,7 +67,7 @@ static void ended(int result, void *arg)
     struct mapping_expiry *expiry = sweep->expiry;
     expiry->is_under_way = false;
     for (size_t i = 0; result == 1 && i < sweep->count; i++)
-        log_info("mapping.expired", "id=%" PRId64, sweep->ids[i]);
+        log_info("mapping.expired", "mapping=%" PRId64, sweep->ids[i]);
     if (result == 1 && sweep->count > 0 && expiry->on_expired)
         expiry->on_expired(expiry->ctx);
     if (result == 1)

@@ -91,7 +91,7 @@ static void committed(int result, void *arg)
         timer_start(arrival->pause, RETRY_MS);
         return;
     }
-    log_info("message.decided", "id=out%" PRId64 " msgid=%s from=%s outcome=%s", arrival->id, arrival->msgid,
+    log_info("message.decided", "message=out%" PRId64 " msgid=%s from=%s outcome=%s", arrival->id, arrival->msgid,
              arrival->from_uid, arrival->outcome);
     tmtp_client_ack(outbound->client, arrival->msgid);
     if (arrival->greet)

@@ -49,7 +49,7 @@ static const unsigned job_successors[] = {
 void poster_set_state(struct poster_job *job, enum poster_job_state state)
 {
     assert(job_successors[job->state] & 1u << state);
-    log_debug("post.state", "id=in%" PRId64 " was=%s is=%s", job->row.id, job_state_names[job->state],
+    log_debug("post.state", "message=in%" PRId64 " was=%s is=%s", job->row.id, job_state_names[job->state],
               job_state_names[state]);
     job->state = state;
 }
@@ -121,14 +121,14 @@ static void settled(int result, void *arg)
     struct poster_job *job = arg;
     struct poster *poster = job->poster;
     if (result != 1) { /* it has been posted: until that is written down it must stay under way, not become due again */
-        log_error("post.not_settled", "id=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
+        log_error("post.not_settled", "message=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
         poster_after_pause(job, submit_settle);
         return;
     }
     poster->posted++;
     if (job->row.kind == STORE_INBOUND_MAIL)
         measures_note_posted(poster->parts->measures, job->fate.now - job->fate.received_at);
-    log_info("post.settled", "id=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
+    log_info("post.settled", "message=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
     if (job->echo_msgid)
         tmtp_client_ack(poster->client, job->echo_msgid);
     if (job->reported)
@@ -167,7 +167,7 @@ static void late_echo_done(int result, void *arg)
 {
     struct late_echo *echo = arg;
     if (result == 1) {
-        log_info("post.settled", "id=in%" PRId64 " msgid=%s", echo->fate.id, echo->fate.msgid);
+        log_info("post.settled", "message=in%" PRId64 " msgid=%s", echo->fate.id, echo->fate.msgid);
         tmtp_client_ack(echo->poster->client, echo->fate.msgid);
         if (echo->reported)
             reporter_poke(echo->poster->parts->reporter);
@@ -193,7 +193,7 @@ void poster_on_echo(struct poster *poster, const char *queue_key, const char *ms
     int64_t id, received_at;
     (void)threadid; /* decided when it was routed */
     if (poster_key_parse(queue_key, &id, &received_at) < 0) {
-        log_warning("post.strange_echo", "key=%s msgid=%s", queue_key, msgid);
+        log_warning("post.strange_echo", "message=%s msgid=%s", queue_key, msgid);
         tmtp_client_ack(poster->client, msgid);
         return;
     }

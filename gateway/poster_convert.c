@@ -77,6 +77,7 @@ static int submit(struct poster_job *job, int fd, int64_t size)
     if (poster_known_gather(job, &known) != 1)
         return -1;
     const struct convert_in_request request = {
+        .entry = job->row.id,
         .mail_fd = fd,
         .mail_size = size,
         .options = { .is_automatic = job->row.is_generated,

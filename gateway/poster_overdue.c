@@ -98,11 +98,11 @@ static void committed(int result, void *arg)
     struct op *op = arg;
     struct poster_overdue *overdue = op->overdue;
     if (result != 1)
-        log_error("post.not_noted", "id=in%" PRId64, op->end.id);
+        log_error("post.not_noted", "message=in%" PRId64, op->end.id);
     else if (op->is_delay && op->end.reported)
-        log_info("post.delay_reported", "id=in%" PRId64, op->end.id);
+        log_info("post.delay_reported", "message=in%" PRId64, op->end.id);
     else if (!op->is_delay && op->end.done <= POSTER_HELD)
-        log_warning(events[op->end.done], "id=in%" PRId64 " reason=%s", op->end.id, op->end.why);
+        log_warning(events[op->end.done], "message=in%" PRId64 " reason=%s", op->end.id, op->end.why);
     if (result == 1 && op->end.reported)
         reporter_poke(overdue->parts->reporter);
     overdue->has_failed = overdue->has_failed || result != 1;

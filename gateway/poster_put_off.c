@@ -60,7 +60,7 @@ static void put_off_done(int result, void *arg)
         poster_job_end(job);
         return;
     }
-    log_error("post.not_noted", "id=in%" PRId64, job->row.id);
+    log_error("post.not_noted", "message=in%" PRId64, job->row.id);
     poster_end_after_pause(job);
 }
 
@@ -112,7 +112,7 @@ void poster_refused(struct poster_job *job, const char *error, const char *words
     job->next_attempt_at = outcome.next_attempt_at;
     job->end.trouble = words ? TROUBLE_REFUSED : TROUBLE_OURS;
     job->end.words = words ? job->words = xstrdup(words) : NULL;
-    log_warning("post.refused", "id=in%" PRId64 " attempt=%u final=%d reason=%s", job->row.id, facts.attempts,
+    log_warning("post.refused", "message=in%" PRId64 " attempt=%u final=%d reason=%s", job->row.id, facts.attempts,
                 job->give_up, error);
     measures_note_refused_post(job->poster->parts->measures);
     poster_submit_put_off(job, error);

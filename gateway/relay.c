@@ -51,7 +51,7 @@ static const unsigned job_successors[] = {
 void relay_set_state(struct relay_job *job, enum relay_job_state state)
 {
     assert(job_successors[job->state] & 1u << state);
-    log_debug("relay.state", "id=out%" PRId64 " was=%s is=%s", job->row.id, job_state_names[job->state],
+    log_debug("relay.state", "message=out%" PRId64 " was=%s is=%s", job->row.id, job_state_names[job->state],
               job_state_names[state]);
     job->state = state;
 }

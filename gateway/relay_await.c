@@ -38,7 +38,7 @@ static void put_off_done(int result, void *arg)
 
 void relay_put_off(struct relay_job *job, const char *why)
 {
-    log_debug("relay.put_off", "id=out%" PRId64 " reason=%s", job->row.id, why);
+    log_debug("relay.put_off", "message=out%" PRId64 " reason=%s", job->row.id, why);
     job->next_attempt_at = clock_wall_ms(job->relay->parts->clock) + BUSY_RETRY_MS;
     relay_set_state(job, RELAY_JOB_PUTTING_OFF);
     store_submit(job->relay->parts->store, commit_put_off, put_off_done, job);

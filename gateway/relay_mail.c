@@ -308,6 +308,7 @@ struct relay_mail *relay_mail_new(const struct parts *parts, const struct store_
     }
     set_subject(mail, row);
     struct convert_out_request *request = &mail->request;
+    request->entry = row->id;
     request->message = &mail->message;
     request->content_fd = mail->content_fd;
     request->subject = mail->subject;

@@ -128,7 +128,7 @@ static void results_committed(int result, void *arg)
     struct relay_job *job = arg;
     struct relay *relay = job->relay;
     if (result != 1) { /* what was delivered must not become due again */
-        log_error("relay.not_noted", "id=out%" PRId64, job->row.id);
+        log_error("relay.not_noted", "message=out%" PRId64, job->row.id);
         relay_after_pause(job, submit_results);
         return;
     }
@@ -136,12 +136,12 @@ static void results_committed(int result, void *arg)
         const struct relay_result *noted = &job->results[i];
         relay->delivered += noted->outcome.action == OUTCOME_DELIVERED;
         measure(job, noted->outcome.action);
-        log_info("relay.result", "id=out%" PRId64 " to=%s message_id=%s outcome=%s relay=%s reply=%s", job->row.id,
+        log_info("relay.result", "message=out%" PRId64 " to=%s message_id=%s outcome=%s relay=%s reply=%s", job->row.id,
                  job->row.recipients[job->waiting[i]].address, job->row.message_id,
                  actions[noted->outcome.action].event, noted->relay, noted->reply);
     }
     if (find_action(job, OUTCOME_PARK))
-        log_error("relay.parked", "id=out%" PRId64 " reason=%s hint=%s", job->row.id,
+        log_error("relay.parked", "message=out%" PRId64 " reason=%s hint=%s", job->row.id,
                   find_action(job, OUTCOME_PARK)->reply, "posternctl queue retry releases it");
     if (awaits_relay(job))
         relay_probe_schedule(relay);

@@ -66,7 +66,7 @@ struct returns {
 static void set_state(struct job *job, enum job_state state)
 {
     assert(job_successors[job->state] & 1u << state);
-    log_debug("return.state", "id=in%" PRId64 " was=%s is=%s", job->returned.id, job_state_names[job->state],
+    log_debug("return.state", "message=in%" PRId64 " was=%s is=%s", job->returned.id, job_state_names[job->state],
               job_state_names[state]);
     job->state = state;
 }
@@ -129,7 +129,7 @@ static void put_off(struct job *job, const char *why, bool give_up)
     job->error = why;
     job->give_up = give_up || age >= parts->config->retry.give_up_ms;
     job->next_attempt_at = now + outcome_put_off_ms(age);
-    log_warning("return.put_off", "id=in%" PRId64 " final=%d reason=%s", job->returned.id, job->give_up, why);
+    log_warning("return.put_off", "message=in%" PRId64 " final=%d reason=%s", job->returned.id, job->give_up, why);
     set_state(job, JOB_PUTTING_OFF);
     store_submit(parts->store, commit_put_off, put_off_done, job);
 }
@@ -145,12 +145,12 @@ static void noted(int result, void *arg)
     struct job *job = arg;
     struct returns *returns = job->returns;
     if (result != 1) {
-        log_error("return.not_noted", "id=in%" PRId64, job->returned.id);
+        log_error("return.not_noted", "message=in%" PRId64, job->returned.id);
         end_after_pause(job);
         return;
     }
     bool has_added = job->returned.has_added;
-    log_info("return.noted", "id=in%" PRId64 " told=%d", job->returned.id, has_added);
+    log_info("return.noted", "message=in%" PRId64 " told=%d", job->returned.id, has_added);
     job_end(job);
     if (has_added)
         returns->on_added(returns->ctx);
@@ -182,7 +182,7 @@ static void read_content(struct job *job, int64_t content_id)
         put_off(job, found == 0 ? "its content is missing from state_dir" : "its content can't be read", found == 0);
         return;
     }
-    if (convert_report_in(parts->convert, fd, size, on_read, job) != 1)
+    if (convert_report_in(parts->convert, job->returned.id, fd, size, on_read, job) != 1)
         put_off(job, "the convert workers are busy", false);
     close(fd);
 }

@@ -47,6 +47,16 @@ enum chore_kind {
     CHORE_INVITE,         /* by email */
 };
 
+/* In the log. What row= numbers is by these a member, a group, a correspondent, a mapping, an entry, or nothing. */
+static const char *const chore_names[] = {
+    [CHORE_NONE] = "none",       [CHORE_OWN_ALIAS] = "own_alias",
+    [CHORE_GREET] = "greet",     [CHORE_GREET_ADMIN] = "greet_admin",
+    [CHORE_JOIN] = "join",       [CHORE_LEAVE] = "leave",
+    [CHORE_ALIAS] = "alias",     [CHORE_ANNOUNCE] = "announce",
+    [CHORE_CONTACT] = "contact", [CHORE_ANNOUNCE_GROUP] = "announce_group",
+    [CHORE_INVITE] = "invite",
+};
+
 struct chore {
     enum chore_kind kind;
     int64_t id;       /* of the member, group, correspondent or mapping */
@@ -105,8 +115,8 @@ static void put_aside(struct silo_chores *chores, const char *reason)
         free(chores->own_alias_error);
         chores->own_alias_error = strbuf_detach(&text);
     }
-    log_warning("silo.chore_refused", "id=%" PRId64 " from=%s to=%s reason=%s", chore->id, chore->from, chore->to,
-                reason);
+    log_warning("silo.chore_refused", "chore=%s row=%" PRId64 " from=%s to=%s reason=%s", chore_names[chore->kind],
+                chore->id, chore->from, chore->to, reason);
     if (chores->aside_count < PUT_ASIDE_MAX) {
         chores->aside[chores->aside_count].kind = chore->kind;
         chores->aside[chores->aside_count++].id = chore->id;
@@ -450,7 +460,8 @@ static void submit_done(struct silo_chores *chores)
         op->alias = xstrdup(chore->candidate);
     op->invitation = chore->invitation;
     chore->invitation = NULL;
-    log_info("silo.chore_done", "id=%" PRId64 " from=%s to=%s alias=%s", chore->id, chore->from, chore->to, op->alias);
+    log_info("silo.chore_done", "chore=%s row=%" PRId64 " from=%s to=%s alias=%s", chore_names[chore->kind], chore->id,
+             chore->from, chore->to, op->alias);
     store_submit(chores->parts->store, note_done, noted, op);
 }
 

@@ -173,11 +173,14 @@ static void on_state(struct tmtp_client *client, enum tmtp_client_state state, c
 {
     struct silo_link *link = ctx;
     (void)client;
-    if (state == TMTP_CLIENT_STOPPED)
-        log_error("silo.stopped", "detail=%s hint=%s", detail, stop_hint(link)); /* it takes a person to go on */
-    else
-        log_info("silo.state", "state=%s detail=%s", tmtp_client_state_name(state), detail);
     bool online = state == TMTP_CLIENT_ONLINE;
+    if (state == TMTP_CLIENT_STOPPED)
+        log_error("silo.stopped", "silo=%s detail=%s hint=%s", link->parts->config->silo.address, detail,
+                  stop_hint(link)); /* it takes a person to go on */
+    else                            /* what is tried in between, and in vain, has warnings of its own */
+        log_event(online != link->was_online ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "silo.state",
+                  "silo=%s state=%s detail=%s", link->parts->config->silo.address, tmtp_client_state_name(state),
+                  detail);
     if (online != link->was_online) {
         link->was_online = online;
         silo_chores_set_online(link->chores, online);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ struct job {
     struct convert *convert;
     struct job *previous, *next;
     enum convert_wire_kind kind;
+    int64_t entry;
     int input_fd;
     int64_t input_size;
     bool is_large;  /* the result goes to a file on disk, */
@@ -425,6 +427,7 @@ int convert_mail_in(struct convert *convert, const struct convert_in_request *re
     struct job *job = job_new(convert, CONVERT_WIRE_MAIL_IN, request->mail_fd, request->mail_size, ctx);
     if (!job)
         return 0; /* out of descriptors: busy, and over some day */
+    job->entry = request->entry;
     convert_wire_encode_request(
         &(struct convert_wire_request){ CONVERT_WIRE_MAIL_IN, request->mail_size, request->options }, &job->request);
     job->is_automatic = request->options.is_automatic;
@@ -453,11 +456,13 @@ static int finish_report_read(struct job *job, const char **error_out)
     return decoded;
 }
 
-int convert_report_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_report_done *done, void *ctx)
+int convert_report_in(struct convert *convert, int64_t entry, int mail_fd, int64_t mail_size, convert_report_done *done,
+                      void *ctx)
 {
     struct job *job = job_new(convert, CONVERT_WIRE_REPORT_IN, mail_fd, mail_size, ctx);
     if (!job)
         return 0;
+    job->entry = entry;
     job->report_done = done;
     return submit_first(job);
 }
@@ -629,6 +634,7 @@ int convert_mail_out(struct convert *convert, const struct convert_out_request *
     struct job *job = job_new(convert, CONVERT_WIRE_MAIL_OUT, request->content_fd, request->content_size, ctx);
     if (!job)
         return 0;
+    job->entry = request->entry;
     job->out_done = done;
     if (describe_mail(job, request) == 1)
         return submit_first(job);
@@ -641,7 +647,9 @@ int convert_mail_out(struct convert *convert, const struct convert_out_request *
 /* Again; or in a simpler form; or not at all. */
 static void after_failure(struct job *job, const char *why)
 {
-    log_warning("convert.attempt_failed", "attempt=%u reason=%s", job->attempts, why);
+    bool is_in = job->kind == CONVERT_WIRE_MAIL_IN || job->kind == CONVERT_WIRE_REPORT_IN;
+    log_warning("convert.attempt_failed", "message=%s%" PRId64 " attempt=%u reason=%s", is_in ? "in" : "out",
+                job->entry, job->attempts, why); /* in0: mail that is still being taken */
     if (job->attempts >= ATTEMPTS_MAX) {
         strbuf_clear(&job->detail);
         strbuf_add_fmt(&job->detail, "conversion failed %u times: %.200s", job->attempts, why);

@@ -65,7 +65,8 @@ struct convert_in_result {
     const char *excerpt; /* how the author's own words begin: CommonMark, whole lines, at most 2,000 octets; "" */
 };
 struct convert_in_request {
-    int mail_fd; /* the whole message as received, mapped from offset 0 (its file position is not used) */
+    int64_t entry; /* of the queue, for the log; 0: it is in none */
+    int mail_fd;   /* the whole message as received, mapped from offset 0 (its file position is not used) */
     int64_t mail_size;
     bool in_memory;                    /* the result must not touch a disk, however large it is */
     struct convert_in_options options; /* of the known addresses the first 2,000 and 48 KiB count */
@@ -80,8 +81,8 @@ int convert_mail_in(struct convert *convert, const struct convert_in_request *re
  * After the second crash the result is not ok, with permanent set: nobody can read it. Strings of the result are freed
  * after the callback. 1 taken, 0 too busy now. */
 typedef void convert_report_done(struct convert_report_result *result, void *ctx);
-int convert_report_in(struct convert *convert, int mail_fd, int64_t mail_size, convert_report_done *done, void *ctx)
-    __attribute__((warn_unused_result));
+int convert_report_in(struct convert *convert, int64_t entry, int mail_fd, int64_t mail_size, convert_report_done *done,
+                      void *ctx) __attribute__((warn_unused_result));
 
 /* Thread message -> mail. The mail is complete, 7-bit but for SMTPUTF8 addresses in its header, with CRLF line ends;
  * converting the same request again gives the same bytes. */
@@ -96,6 +97,7 @@ struct convert_quote {
     int64_t offset, size;      /* within the body, the part of the content before the attachments */
 };
 struct convert_out_request {
+    int64_t entry;                      /* of the queue, for the log; 0: it is in none */
     const struct tmtp_message *message; /* attachments */
     int content_fd;                     /* body and attachments; duplicated, for reading only */
     int64_t content_size;

@@ -40,7 +40,7 @@ static void move_log(sqlite3 *handle)
 {
     int result = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (result != SQLITE_OK && (result & 0xff) != SQLITE_BUSY)
-        log_error("store.error", "doing=%s code=%d message=%s", "checkpoint", result, sqlite3_errmsg(handle));
+        log_error("store.error", "doing=%s code=%d error=%s", "checkpoint", result, sqlite3_errmsg(handle));
 }
 
 static void *thread_main(void *arg)
@@ -96,7 +96,7 @@ static sqlite3 *open_again(struct store_db *writer)
         sqlite3_busy_timeout(handle, STORE_BUSY_TIMEOUT_MS);
         return handle;
     }
-    log_error("store.error", "doing=%s message=%s", "opening for checkpoints", sqlite3_errmsg(handle));
+    log_error("store.error", "doing=%s error=%s", "opening for checkpoints", sqlite3_errmsg(handle));
     sqlite3_close(handle);
     return NULL;
 }

@@ -50,7 +50,7 @@ static int copy_in(struct store_db *db, sqlite3_blob *blob, const struct source 
         size_t wanted = size - offset < PIECE_SIZE ? (size_t)(size - offset) : PIECE_SIZE;
         int64_t got = source->read(source, offset, piece, wanted);
         if (got <= 0) {
-            log_error("store.content_unreadable", "message=%s", got < 0 ? strerror(errno) : "it is too short");
+            log_error("store.content_unreadable", "error=%s", got < 0 ? strerror(errno) : "it is too short");
             result = -1;
         } else if (sqlite3_blob_write(blob, piece, (int)got, (int)offset) != SQLITE_OK) {
             result = store_db_failed(db, "writing content");
@@ -167,7 +167,7 @@ static int copy_out(struct store_db *db, sqlite3_blob *blob, int fd, int64_t siz
         if (sqlite3_blob_read(blob, piece, (int)len, (int)offset) != SQLITE_OK) {
             result = store_db_failed(db, "reading content");
         } else if (file_write_all(fd, piece, len) < 0) {
-            log_error("store.no_memory_file", "message=%s", strerror(errno));
+            log_error("store.no_memory_file", "error=%s", strerror(errno));
             result = -1;
         }
     }
@@ -183,7 +183,7 @@ static int open_copy(struct store_db *db, int64_t id, int64_t size, int *fd_out)
         return store_db_failed(db, "opening content");
     int result = -1, fd = memfd_create("content", MFD_CLOEXEC);
     if (fd < 0)
-        log_error("store.no_memory_file", "message=%s", strerror(errno));
+        log_error("store.no_memory_file", "error=%s", strerror(errno));
     else
         result = copy_out(db, blob, fd, size);
     sqlite3_blob_close(blob);
@@ -201,7 +201,7 @@ static void complain_if_missing(struct store_db *db, int64_t id, const char *nam
 {
     int64_t found;
     if (store_fetch_int(db, "SELECT id FROM content WHERE id = ?", STORE_VALUES(bind_int(id)), &found) == 1)
-        log_error("store.content_missing", "path=%s/%s message=%s", db->content_directory, name,
+        log_error("store.content_missing", "path=%s/%s error=%s", db->content_directory, name,
                   "the file is gone or cut short; what it held has to come from a backup");
 }
 

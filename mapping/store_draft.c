@@ -59,7 +59,7 @@ int store_draft_keep(struct store_draft *draft)
         return 1;
     int fd = draft->spool ? spool_dup_fd(draft->spool) : draft->fd;
     if (fd < 0) {
-        log_error("store.content_unreadable", "message=%s", strerror(errno));
+        log_error("store.content_unreadable", "error=%s", strerror(errno));
         return -1;
     }
     int result = store_file_keep(draft->directory, fd, draft->size, name);

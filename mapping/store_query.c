@@ -26,13 +26,13 @@ void store_db_close(struct store_db *db)
     }
     store_bucket_end(db);
     if (sqlite3_close(db->handle) != SQLITE_OK)
-        log_error("store.error", "doing=%s message=%s", "closing", sqlite3_errmsg(db->handle));
+        log_error("store.error", "doing=%s error=%s", "closing", sqlite3_errmsg(db->handle));
     *db = (struct store_db){ .handle = NULL };
 }
 
 int store_db_failed(struct store_db *db, const char *doing)
 {
-    log_error("store.error", "doing=%s code=%d message=%s", doing, sqlite3_extended_errcode(db->handle),
+    log_error("store.error", "doing=%s code=%d error=%s", doing, sqlite3_extended_errcode(db->handle),
               sqlite3_errmsg(db->handle));
     /* A full disk and the like end the whole transaction; what followed would be committed statement by statement. */
     if (db->in_transaction && sqlite3_get_autocommit(db->handle))

@@ -288,7 +288,7 @@ static void answer(void *arg)
     struct delivery *delivery = arg;
     bool is_delivered = smtp_reply_is_positive(&delivery->reply);
     if (is_delivered)
-        log_info("maildir.delivered", "directory=%s name=%s", delivery->directory, delivery->unique);
+        log_debug("maildir.delivered", "directory=%s file=%s", delivery->directory, delivery->unique);
     else
         log_warning("maildir.failed", "directory=%s reason=%s", delivery->directory, delivery->reply.text);
     struct smtp_recipient_result *results = xcalloc(delivery->recipient_count, sizeof *results);

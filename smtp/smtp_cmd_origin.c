@@ -95,8 +95,8 @@ bool smtp_cmd_xclient(struct smtp_session *session, const struct smtp_command *c
     if (!session->xclient)
         session->xclient = xmalloc(sizeof *session->xclient);
     *session->xclient = told;
-    log_info("smtp.xclient", "session=%s peer=%s client=%s name=%s helo=%s login=%s", session->id, session->peer,
-             session->client, told.name, told.helo, told.login);
+    log_debug("smtp.xclient", "session=%s peer=%s client=%s name=%s helo=%s login=%s", session->id, session->peer,
+              session->client, told.name, told.helo, told.login);
     smtp_session_restart(session);
     return true;
 }
@@ -115,9 +115,9 @@ bool smtp_cmd_xforward(struct smtp_session *session, const struct smtp_command *
         session->xforward = xmalloc(sizeof *session->xforward);
     *session->xforward = told;
     session->facts.origin = session->xforward;
-    log_info("smtp.xforward", "session=%s peer=%s client=%s name=%s address=%s port=%s helo=%s protocol=%s ident=%s",
-             session->id, session->peer, session->client, told.name, told.address, told.port, told.helo, told.protocol,
-             told.ident);
+    log_debug("smtp.xforward", "session=%s peer=%s client=%s name=%s address=%s port=%s helo=%s protocol=%s ident=%s",
+              session->id, session->peer, session->client, told.name, told.address, told.port, told.helo, told.protocol,
+              told.ident);
     smtp_session_reply(session, 250, "2.0.0", "Ok");
     return true;
 }

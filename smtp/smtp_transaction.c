@@ -128,30 +128,31 @@ void smtp_transaction_ask_recipient(struct smtp_transaction *transaction, const 
     session->callbacks->on_recipient(transaction, transaction->recipient_count, session->ctx);
 }
 
-static void log_refused(const struct smtp_transaction *transaction, const char *stage,
+static void log_refused(const struct smtp_transaction *transaction, enum log_level level, const char *stage,
                         const struct smtp_address *recipient, const struct smtp_reply *reply)
 {
-    if (!log_enabled(LOG_LEVEL_INFO))
+    if (!log_enabled(level))
         return;
     char sender[SMTP_ADDRESS_MAX + 2];
     char to[SMTP_ADDRESS_MAX + 2] = "";
     smtp_address_format(&transaction->sender, sender);
     if (recipient)
         smtp_address_format(recipient, to);
-    log_info("smtp.refused", "session=%s id=%s stage=%s from=%s to=%s code=%d enhanced=%s text=%s",
-             transaction->session->id, transaction->id, stage, sender, recipient ? to : "-", reply->code,
-             reply->enhanced, reply->text);
+    log_event(level, "smtp.refused", "session=%s transaction=%s stage=%s from=%s to=%s code=%d enhanced=%s text=%s",
+              transaction->session->id, transaction->id, stage, sender, recipient ? to : "-", reply->code,
+              reply->enhanced, reply->text);
 }
 
+/* As the owner has decided, who says more of it than is known here. */
 static void log_accepted(const struct smtp_transaction *transaction, size_t accepted)
 {
-    if (!log_enabled(LOG_LEVEL_INFO))
+    if (!log_enabled(LOG_LEVEL_DEBUG))
         return;
     char sender[SMTP_ADDRESS_MAX + 2];
     smtp_address_format(&transaction->sender, sender);
-    log_info("smtp.accepted", "session=%s id=%s from=%s recipients=%zu accepted=%zu size=%lld",
-             transaction->session->id, transaction->id, sender, transaction->recipient_count, accepted,
-             (long long)transaction->content_size);
+    log_debug("smtp.accepted", "session=%s transaction=%s from=%s recipients=%zu accepted=%zu size=%lld",
+              transaction->session->id, transaction->id, sender, transaction->recipient_count, accepted,
+              (long long)transaction->content_size);
 }
 
 /* The replies are queued here, in order, since nothing else is asked or replied meanwhile; what follows from the answer
@@ -177,7 +178,7 @@ void smtp_transaction_answer_mail(struct smtp_transaction *transaction, const st
     bool is_accepted = smtp_reply_is_positive(reply);
     settle(transaction, SMTP_QUESTION_MAIL, reply, 1, is_accepted);
     if (!is_accepted)
-        log_refused(transaction, "mail", NULL, reply);
+        log_refused(transaction, LOG_LEVEL_INFO, "mail", NULL, reply);
 }
 
 void smtp_transaction_note_guess(struct smtp_transaction *transaction)
@@ -223,7 +224,7 @@ void smtp_transaction_answer_recipient(struct smtp_transaction *transaction, siz
     else
         settle(transaction, SMTP_QUESTION_RECIPIENT, reply, 1, is_accepted);
     if (!is_accepted)
-        log_refused(transaction, "rcpt", &transaction->recipients[index].address, reply);
+        log_refused(transaction, LOG_LEVEL_INFO, "rcpt", &transaction->recipients[index].address, reply);
 }
 
 void smtp_transaction_answer_message(struct smtp_transaction *transaction, const struct smtp_reply *replies,
@@ -245,7 +246,7 @@ void smtp_transaction_answer_message(struct smtp_transaction *transaction, const
     if (accepted > 0)
         log_accepted(transaction, accepted);
     else
-        log_refused(transaction, "message", NULL, &replies[0]);
+        log_refused(transaction, LOG_LEVEL_DEBUG, "message", NULL, &replies[0]);
 }
 
 bool smtp_transaction_apply_answer(struct smtp_transaction *transaction)
@@ -375,7 +376,7 @@ void smtp_transaction_close_content(struct smtp_transaction *transaction)
     for (size_t i = 0; i < count; i++)
         smtp_session_write(session, &reply);
     smtp_session_note_refusal(session, &reply);
-    log_refused(transaction, "content", NULL, &reply);
+    log_refused(transaction, LOG_LEVEL_INFO, "content", NULL, &reply);
     smtp_session_set_state(session, SMTP_SESSION_READY);
     smtp_transaction_abandon(session);
 }

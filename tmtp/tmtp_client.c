@@ -190,8 +190,8 @@ void client_set_state(struct tmtp_client *client, enum tmtp_client_state state)
     const char *detail = ended ? client->last_error : "";
 
     assert(states[client->state].next & (1u << state));
-    log_info("tmtp.state", "silo=%s uid=%s from=%s to=%s detail=%s", client->address, client->uid,
-             states[client->state].name, states[state].name, detail);
+    log_debug("tmtp.state", "silo=%s uid=%s from=%s to=%s detail=%s", client->address, client->uid,
+              states[client->state].name, states[state].name, detail);
     client->state = state;
     client->state_since_ms = client_now_ms(client);
     client_note_progress(client);

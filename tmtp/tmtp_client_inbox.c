@@ -119,7 +119,7 @@ void tmtp_client_decline(struct tmtp_client *client, const char *msgid)
 
     if (!is_unanswered(inbox, msgid))
         return;
-    log_warning("tmtp.declined", "silo=%s id=%s", client->address, msgid);
+    log_warning("tmtp.declined", "silo=%s msgid=%s", client->address, msgid);
     loop_defer(client->loop, item_free, inbox->unanswered);
     inbox->unanswered = NULL;
     client_note_progress(client);
@@ -278,7 +278,7 @@ static const struct {
 static enum client_fate unknown_fate(struct tmtp_client *client, const struct tmtp_push *push)
 {
     client->statistics.unknown++;
-    log_warning("tmtp.unknown", "silo=%s op=%s id=%s", client->address, push->op_name, push->id);
+    log_warning("tmtp.unknown", "silo=%s op=%s msgid=%s", client->address, push->op_name, push->id);
     /* An ack before the login would end the connection. */
     bool can_ack = client->state >= TMTP_CLIENT_SYNCING && push->id && push->id_len <= UNKNOWN_ID_MAX;
     return can_ack ? CLIENT_FATE_ACK : CLIENT_FATE_IGNORE;
@@ -313,7 +313,7 @@ static enum client_fate choose_fate(struct tmtp_client *client, const struct tmt
         return CLIENT_FATE_ACK;
     if (inbox->unanswered) {
         /* Delivery is stop-and-wait. Whoever doesn't wait has to come again. */
-        log_warning("tmtp.unexpected", "silo=%s op=%s id=%s unanswered=%s", client->address, push->op_name, push->id,
+        log_warning("tmtp.unexpected", "silo=%s op=%s msgid=%s unanswered=%s", client->address, push->op_name, push->id,
                     inbox->unanswered->push.id);
         return CLIENT_FATE_IGNORE;
     }
@@ -352,7 +352,7 @@ static bool is_mail(const struct tmtp_client *client, const struct client_item *
     else if (message->nodesync)
         why_not = "nodesync";
     if (why_not)
-        log_debug("tmtp.skipped", "silo=%s id=%s from=%s why=%s", client->address, item->push.id, item->push.from,
+        log_debug("tmtp.skipped", "silo=%s msgid=%s from=%s why=%s", client->address, item->push.id, item->push.from,
                   why_not);
     return !why_not && client->callbacks->on_message;
 }

@@ -250,7 +250,7 @@ void client_outbox_answer(struct tmtp_client *client, const struct tmtp_push *ac
     struct client_request *request = ack->id ? find_unanswered(outbox, ack->id) : NULL;
 
     if (!request) {
-        log_warning("tmtp.stray_ack", "silo=%s id=%s", client->address, ack->id);
+        log_warning("tmtp.stray_ack", "silo=%s msgid=%s", client->address, ack->id);
         return;
     }
     take_unanswered(outbox, request);

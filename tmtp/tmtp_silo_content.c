@@ -159,7 +159,7 @@ void silo_content_sweep(const char *directory, bool (*is_known)(uint64_t id, voi
         uint64_t id = id_of(entry->d_name);
         bool ours = id != 0 || strncmp(entry->d_name, "new-", 4) == 0;
         if (ours && !is_known(id, ctx) && unlinkat(dirfd(dir), entry->d_name, 0) == 0)
-            log_info("silo.content_swept", "name=%s", entry->d_name);
+            log_info("silo.content_swept", "file=%s", entry->d_name);
     }
     closedir(dir);
 }

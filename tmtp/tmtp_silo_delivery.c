@@ -23,7 +23,7 @@ static const char *const state_names[] = {
 
 static void set_state(struct silo_session *session, enum silo_delivery_state state)
 {
-    log_debug("silo.delivery", "uid=%s id=%" PRIx64 " from=%s to=%s", session->uid, session->delivery.id,
+    log_debug("silo.delivery", "uid=%s msgid=%" PRIx64 " from=%s to=%s", session->uid, session->delivery.id,
               state_names[session->delivery.state], state_names[state]);
     session->delivery.state = state;
 }
@@ -35,7 +35,7 @@ static void on_resend(void *arg)
         timer_start(session->delivery.resend, SILO_RESEND_MS);
         return;
     }
-    log_info("silo.resend", "uid=%s id=%" PRIx64, session->uid, session->delivery.id);
+    log_info("silo.resend", "uid=%s msgid=%" PRIx64, session->uid, session->delivery.id);
     set_state(session, SILO_DELIVERY_IDLE);
     silo_touch(session);
 }
@@ -76,7 +76,7 @@ void silo_delivery_start(struct silo_session *session)
     if (first.file_size > 0) {
         delivery->fd = silo_content_open(silo_store_content_directory(session->silo->store), first.id);
         if (delivery->fd < 0) {
-            log_error("silo.content_missing", "id=%" PRIx64 " errno=%d", first.id, errno);
+            log_error("silo.content_missing", "msgid=%" PRIx64 " errno=%d", first.id, errno);
             silo_queued_free(&first);
             silo_session_end(session);
             return;
@@ -100,7 +100,7 @@ void silo_delivery_pump(struct silo_session *session)
         uint64_t left = delivery->size - delivery->offset;
         ssize_t got = pread(delivery->fd, piece, left < PIECE ? (size_t)left : PIECE, (off_t)delivery->offset);
         if (got <= 0) { /* the frame can't be finished, so nothing else can be said */
-            log_error("silo.content_short", "id=%" PRIx64 " errno=%d", delivery->id, errno);
+            log_error("silo.content_short", "msgid=%" PRIx64 " errno=%d", delivery->id, errno);
             silo_session_end(session);
             return;
         }
@@ -123,7 +123,7 @@ enum silo_verdict silo_command_ack(struct silo_session *session, const struct tm
     char awaited[SILO_ID_SIZE];
     snprintf(awaited, sizeof awaited, "%016" PRIx64, delivery->id);
     if (delivery->state != SILO_DELIVERY_UNACKED || strcmp(awaited, request->id) != 0) {
-        log_debug("silo.stray_ack", "uid=%s id=%s", session->uid,
+        log_debug("silo.stray_ack", "uid=%s msgid=%s", session->uid,
                   request->id); /* of a message sent twice, most likely */
         return SILO_SILENT;
     }

@@ -102,7 +102,7 @@ static int keep_content(const struct silo_mail *mail)
         return 1;
     int rc = silo_content_keep(mail->content, mail->id);
     if (rc != 1)
-        log_error("silo.content_not_kept", "id=%s errno=%d", mail->id_text, errno);
+        log_error("silo.content_not_kept", "msgid=%s errno=%d", mail->id_text, errno);
     return rc;
 }
 

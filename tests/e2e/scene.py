@@ -62,14 +62,14 @@ class Scene:
         return name
 
     def exists(self, name):
-        return f"id={name} " in self.gateway.read_log()
+        return f"message={name} " in self.gateway.read_log()
 
     def is_relaying(self, name):
-        return any("event=relay.state" in line and f"id={name} " in line and "is=relaying" in line for line in self.gateway.read_log().splitlines())
+        return any("event=relay.state" in line and f"message={name} " in line and "is=relaying" in line for line in self.gateway.read_log().splitlines())
 
     def results(self, name):
         """What the log says of each attempt, in order."""
-        return [line for line in self.gateway.read_log().splitlines() if "event=relay.result" in line and f"id={name} " in line]
+        return [line for line in self.gateway.read_log().splitlines() if "event=relay.result" in line and f"message={name} " in line]
 
     def wait_for(self, name, outcome, times=1):
         wait_until(f"{name} is {outcome}", lambda: sum(f"outcome={outcome} " in line for line in self.results(name)) >= times)

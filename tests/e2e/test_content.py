@@ -172,7 +172,7 @@ def test_a_hold_counts_while_a_routed_mail_is_converted_again(house):
         os.kill(pid, signal.SIGSTOP)
     try:
         silo.start()
-        word = f"event=post.state id={entry['id']} was=starting is=converting"
+        word = f"event=post.state message={entry['id']} was=starting is=converting"
         wait_until("it is converted again", lambda: gateway.read_log().count(word) == 2)
         gateway.ctl("queue", "hold", entry["id"])
     finally:

@@ -70,7 +70,7 @@ def test_the_client_of_postfix(front, stopped_gateway, alice):
     received = newest_received(alice)
     assert re.match(rf"Received: from far\.example \(.*\[{re.escape(CLIENT)}\]\) \(told by \[127\.0\.0\.1\]\) by \S+ \(Postern\) with E?[LS]MTP id ", received)
     identifier = re.search(r" id (\S+)", received).group(1)
-    assert f" id {identifier}" in why and f"id={identifier} " in stopped_gateway.read_log()
+    assert f" id {identifier}" in why and f"transaction={identifier} " in stopped_gateway.read_log()
 
 
 @pytest.mark.parametrize("address,client", [("203.0.113.9", "203.0.113.9"), ("IPV6:2001:db8::9", "[2001:db8::9]")])

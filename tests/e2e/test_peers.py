@@ -189,4 +189,4 @@ def test_open_listener_is_named(stopped_gateway):
     listeners = {each["listener"]: each for each in stopped_gateway.ctl_json("status")["listeners"]}
     assert listeners["open"]["believes"] == "everybody (assume_authenticated)"
     assert "everybody (assume_authenticated)" in stopped_gateway.ctl("status")
-    assert re.search(r"level=warning event=listener\.trusting name=open", stopped_gateway.read_log())
+    assert re.search(r"level=warning event=listener\.trusting listener=open", stopped_gateway.read_log())

@@ -118,7 +118,7 @@ def entry(gateway, name):
 def wait_for(gateway, name, **fields):
     """Until the entry has these values; returns it."""
     def look():
-        if f"id={name} " not in gateway.read_log():
+        if f"message={name} " not in gateway.read_log():
             return None
         shown = entry(gateway, name)
         return shown if all(shown[key] == value for key, value in fields.items()) else None

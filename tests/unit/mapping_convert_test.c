@@ -398,7 +398,7 @@ static void on_report(struct convert_report_result *result, void *ctx)
 static void report_in(struct fixture *fixture, int fd, int64_t size)
 {
     forget_results(fixture);
-    assert_int_equal(convert_report_in(fixture->convert, fd, size, on_report, fixture), 1);
+    assert_int_equal(convert_report_in(fixture->convert, 0, fd, size, on_report, fixture), 1);
     close(fd);
     assert_false(fixture->done);
     loop_run(fixture->loop);
