@@ -16,7 +16,7 @@ import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 LOGS = os.path.join(ROOT, "build", "check")
-LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "text", "format", "shell", "manpages", "cppcheck")
+LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "text", "format", "shell", "manpages", "events", "cppcheck")
 SANDBOX_TESTS = ("mapping_convert_test", "mapping_convert_corpus_test", "mapping_convert_large_test")
 FUZZ_SECONDS = 2
 FUZZ_SEED = 1   # the same inputs each time: what nobody has changed does not fail; tests/fuzz/run --minutes looks for more

@@ -20,6 +20,7 @@ CLEAN = {
     "base/good.h": HEADER,
     "base/good.c": SOURCE,
     "docs/good.1": MAN_PAGE,
+    "docs/EVENTS.md": "# Events\n",
     "run.sh": "#!/bin/sh\nexec true\n",
     "base/.may_include": "base/\n",
     "smtp/.may_include": "base/\nsmtp/\n",
@@ -29,6 +30,7 @@ CLEAN = {
     "smtp/smtp_address.h": HEADER.replace("good.h", "smtp_address.h"),
     "tmtp/tmtp_frame.h": HEADER.replace("good.h", "tmtp_frame.h"),
 }
+EVENT = "| `good.done` | info | `count` | it is done | nothing |\n"
 LONG_FUNCTION = "int good_value(void)\n{\n" + "    ;\n" * 79 + "}\n"
 NOTE = "TO" "DO"
 
@@ -63,6 +65,13 @@ CASES = [
     ("format", "badly formatted", {"base/good.c": "int  a ;\n"}, "base/good.c:1:"),
     ("shell", "unquoted variable", {"run.sh": "#!/bin/sh\nrm $1\n"}, "run.sh:2:"),
     ("manpages", "unknown macro", {"docs/good.1": MAN_PAGE + ".Xy wrong\n"}, "docs/good.1:7:"),
+    ("events", "an event that the document lacks", {"base/good.c": '\nlog_info("good.done", "count=%d", 1);\n'}, "base/good.c:2:"),
+    ("events", "an event that nothing logs", {"docs/EVENTS.md": EVENT}, "docs/EVENTS.md:1:"),
+    ("events", "a key that the document lacks",
+     {"docs/EVENTS.md": EVENT, "base/good.c": 'log_info("good.done", "count=%d peer=%s", 1, "x");\n'}, "docs/EVENTS.md:1:"),
+    ("events", "another level", {"docs/EVENTS.md": EVENT, "base/good.c": 'log_error("good.done", "count=%d", 1);\n'}, "docs/EVENTS.md:1:"),
+    ("events", "an entry's id under another key", {"docs/EVENTS.md": EVENT.replace("count", "id"), "base/good.c": 'log_info("good.done", "id=%d", 1);\n'},
+     "base/good.c:1:"),
     ("tidy", "result of a comparison of addresses",
      {"base/good.c": '#include <string.h>\nint cmp(const char *a);\nint cmp(const char *a)\n{\n    return strcmp(a, "x") == 2;\n}\n'},
      "base/good.c:5:"),
