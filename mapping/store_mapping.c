@@ -223,11 +223,13 @@ int store_mapping_find(struct store_db *db, int64_t id, struct store_mapping *ou
     return find(db, SELECT_MAPPING "WHERE mapping.id = ?", STORE_VALUES(bind_int(id)), out);
 }
 
+/* "+": else SQLite would put the parameter in the place of the subject everywhere, in lower(subject), too, and look through all mappings of the
+ * target instead of into the index. */
 int store_mapping_find_current(struct store_db *db, const char *subject, struct store_target target,
                                struct store_mapping *out)
 {
     return find(db,
-                SELECT_MAPPING "WHERE lower(mapping.subject) = lower(?1) AND mapping.subject = ?1"
+                SELECT_MAPPING "WHERE lower(mapping.subject) = lower(?1) AND +mapping.subject = ?1"
                                " AND coalesce(mapping.member_id, 0) = ? AND coalesce(mapping.group_id, 0) = ?"
                                " AND mapping.superseded = 0"
                                " ORDER BY mapping.state IN ('requested', 'approved', 'suspended') DESC LIMIT 1",

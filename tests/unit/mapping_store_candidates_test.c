@@ -314,14 +314,38 @@ static void look_ups_go_through_their_indexes(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+/* "lower(subject)" had no index while the subject itself was compared with the same parameter. */
+static void the_current_one_is_found_among_thousands(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    const struct store_target alice = { .member_id = add_member(db, "Alice") };
+    struct store_mapping mapping;
+    char subject[40];
+    int steps = 0;
+    for (int i = 0; i < 1000; i++) {
+        snprintf(subject, sizeof subject, "user%d@example.com", i);
+        add(db, subject, alice, STORE_MAPPING_APPROVED);
+    }
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt; stmt = sqlite3_next_stmt(db->handle, stmt))
+        sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+    assert_int_equal(store_mapping_find_current(db, "user500@example.com", alice, &mapping), 1);
+    store_mapping_free(&mapping);
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt; stmt = sqlite3_next_stmt(db->handle, stmt))
+        steps += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);
+    assert_in_range(steps, 1, 200);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_STORE(candidates_are_what_may_have_a_say),  WITH_STORE(what_was_decided_last_counts),
-        WITH_STORE(for_all_members_is_for_each_of_them), WITH_STORE(whom_a_pattern_lets_in_gets_an_alias),
-        WITH_STORE(what_has_ended_is_found_in_order),    WITH_STORE(look_ups_go_through_their_indexes),
+        WITH_STORE(candidates_are_what_may_have_a_say),       WITH_STORE(what_was_decided_last_counts),
+        WITH_STORE(for_all_members_is_for_each_of_them),      WITH_STORE(whom_a_pattern_lets_in_gets_an_alias),
+        WITH_STORE(what_has_ended_is_found_in_order),         WITH_STORE(look_ups_go_through_their_indexes),
+        WITH_STORE(the_current_one_is_found_among_thousands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
