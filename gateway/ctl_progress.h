@@ -27,4 +27,4 @@ struct ctl_progress_state {
     uint64_t done, total;
     int64_t elapsed_ms;
 };
-void ctl_progress_compose(const struct ctl_progress_state *state, unsigned width, struct strbuf *out);
+void ctl_progress_compose(const struct ctl_progress_state *given, unsigned width, struct strbuf *out);

@@ -295,7 +295,7 @@ int store_backup_verify(int fd, const struct store_backup_watch *watch, struct s
     struct verification verification = { .fd = fd, .watch = watch, .error_out = error_out };
     *about_out = (struct store_backup_about){ .schema = 0 };
     int result = store_backup_list_read(fd, &verification.list, error_out);
-    if (result < 0)
+    if (result != 1)
         return -1;
     for (size_t i = 0; i + 1 < verification.list.count; i++)
         verification.total += verification.list.members[i].head.size;
