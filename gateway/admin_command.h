@@ -77,7 +77,7 @@ admin_verb admin_member_list, admin_member_add, admin_member_show, admin_member_
 admin_verb admin_group_list, admin_group_show, admin_group_address, admin_group_join, admin_group_leave;
 admin_verb admin_mapping_list, admin_mapping_add, admin_mapping_show, admin_mapping_approve, admin_mapping_deny,
     admin_mapping_suspend, admin_mapping_resume, admin_mapping_revoke, admin_mapping_block, admin_mapping_change,
-    admin_mapping_test;
+    admin_mapping_test, admin_mapping_export, admin_mapping_import;
 admin_verb admin_held_list, admin_held_show, admin_held_read, admin_held_release, admin_held_drop;
 admin_verb admin_audit_list, admin_audit_verify, admin_audit_head;
 admin_verb admin_silo_status, admin_silo_accounts, admin_silo_repin, admin_silo_moved, admin_silo_connect;

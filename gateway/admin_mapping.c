@@ -123,8 +123,7 @@ static int take_number(struct admin_request *request, const char *name, int64_t 
     return -1;
 }
 
-/* 1; -1 after having answered. */
-static int take_filter(struct admin_request *request, struct store_mapping_filter *filter, struct subject *subject)
+int admin_mapping_filter(struct admin_request *request, struct store_mapping_filter *filter, struct subject *subject)
 {
     const char *state = admin_option(request, "--state"), *given = admin_option(request, "--address");
     const char *target = admin_option(request, "--member");
@@ -194,7 +193,7 @@ void admin_mapping_list(struct admin_request *request)
         free(listing);
         return;
     }
-    if (take_filter(request, filter, &listing->subject) < 0) {
+    if (admin_mapping_filter(request, filter, &listing->subject) < 0) {
         free(listing);
         return;
     }

@@ -18,7 +18,7 @@
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
 
-enum { REQUEST_MAX = 64 * 1024, WORDS_MAX = 64, CONNECTIONS_MAX = 16, IDLE_MS = 30 * 1000, ACTOR_SIZE = 80 };
+enum { REQUEST_MAX = 1024 * 1024, WORDS_MAX = 64, CONNECTIONS_MAX = 16, IDLE_MS = 30 * 1000, ACTOR_SIZE = 80 };
 
 /* Lives until its command has answered, even when the client has gone. */
 struct connection {

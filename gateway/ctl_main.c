@@ -9,6 +9,7 @@
 #include "gateway/ctl_admin.h"
 #include "gateway/ctl_client.h"
 #include "gateway/ctl_doctor.h"
+#include "gateway/ctl_mapping.h"
 #include "gateway/ctl_setup.h"
 #include "gateway/ctl_state.h"
 
@@ -34,6 +35,8 @@ static const struct ctl_local locals[] = {
     { "setup", NULL, "setup [OPTION VALUE ...] [--yes] [--dry-run]", ctl_setup },
     { "backup", NULL, CTL_BACKUP_USAGE, ctl_backup },
     { "restore", NULL, CTL_RESTORE_USAGE, ctl_restore },
+    { "mapping", "export", CTL_EXPORT_USAGE, ctl_mapping_export },
+    { "mapping", "import", CTL_IMPORT_USAGE, ctl_mapping_import },
     { NULL, NULL, NULL, NULL },
 };
 
