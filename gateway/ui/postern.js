@@ -88,7 +88,7 @@
     const late = setTimeout(() => stop.abort(), PATIENCE);
     try {
       const answer = await fetch(window.location.href, {
-        headers: { "X-Postern-Live": "1" }, cache: "no-store", credentials: "same-origin", redirect: "manual", signal: stop.signal,
+        cache: "no-store", credentials: "same-origin", redirect: "manual", signal: stop.signal,
       });
       if (answer.ok) {
         bringUpToDate(new DOMParser().parseFromString(await answer.text(), "text/html"));
