@@ -105,7 +105,7 @@ void web_words_object(struct web_html *html, const char *object)
 static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '@' ||
-           c == '.' || c == '-';
+           c == '.' || c == '-' || (unsigned char)c >= 0x80;
 }
 
 /* How much of text at this place is the name of something with a page; 0: nothing. id_out: where its number begins. */
