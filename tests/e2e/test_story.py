@@ -7,6 +7,7 @@ import pytest
 from dns_server import DnsServer
 from postern import Member
 from postfix import read_maildir
+from privacy import check_log
 from procs import RELEASE, free_port, wait_until
 from reports import story
 from senders import STRANGER, deliver, id_of, new_mail, publish, refusal, sign
@@ -129,6 +130,7 @@ def test_from_stranger_to_correspondent_and_back(house, ends):
     rows = gateway.ctl_json("audit", "list")["audit"]
     acts = [(row["channel"], row["action"]) for row in rows if row["object"] == f"mapping {number}"]
     assert acts == [("mail", "mapping.request"), ("silo", "mapping.approve"), ("silo", "mapping.revoke")]
+    check_log(gateway, ["An offer", "A second one", "Forged", "Too late", "How much?", "Are you there?", "Hello Alice"])
 
 
 
