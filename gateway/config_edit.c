@@ -120,7 +120,8 @@ static size_t read_statement(const char *text, struct token first, const struct 
     if (second.kind == TOKEN_EQUALS) {
         struct token value = next_token(text, second.end);
         size_t after = value.kind == TOKEN_OPEN ? skip_section(text, value.end, &close) : value.end;
-        if (is_in && is_word(text, first, place->key)) {
+        bool is_value = value.kind == TOKEN_WORD || value.kind == TOKEN_OPEN;
+        if (is_in && is_value && is_word(text, first, place->key)) {
             found->has_key = true;
             found->key = first.begin;
             found->value = value.begin;
@@ -221,12 +222,12 @@ bool config_edit_remove(struct strbuf *text, const struct config_place *place)
     const struct found found = find(text->data, place);
     if (!found.has_key)
         return false;
-    size_t begin = line_begin(text->data, found.key), end = found.after;
-    size_t line_end = end + strcspn(text->data + end, "\n");
-    if (is_blank(text->data, begin, found.key) && is_blank(text->data, end, line_end))
+    const size_t begin = line_begin(text->data, found.key);
+    const size_t line_end = found.after + strcspn(text->data + found.after, "\n");
+    if (is_blank(text->data, begin, found.key) && is_blank(text->data, found.after, line_end))
         replace(text, begin, line_end + (text->data[line_end] == '\n'), "");
     else
-        replace(text, found.key, end + strspn(text->data + end, " \t"), "");
+        replace(text, found.key, found.after + strspn(text->data + found.after, " \t"), "");
     return true;
 }
 

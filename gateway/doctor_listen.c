@@ -18,7 +18,16 @@
 #include "gateway/doctor_internal.h"
 
 enum { LISTEN_MS = 3000, GREET_DELAY_MOST_MS = 5000, LINE_MAX = 512, WARN_DAYS = 14, S_PER_DAY = 24 * 3600 };
-enum { NAME_SIZE = 64, PROC_PATH_SIZE = 300, HOST_SIZE = 256, PROC_LINE_SIZE = 512, STATE_LISTEN = 0x0A };
+enum {
+    NAME_SIZE = 64,
+    PROC_PATH_SIZE = 300,
+    HOST_SIZE = 256,
+    PROC_LINE_SIZE = 512,
+    PROC_WORDS = 10,
+    HEXADECIMAL = 16,
+    DECIMAL = 10,
+    STATE_LISTEN = 0x0A
+};
 
 /* ---- connecting ---- */
 
@@ -85,19 +94,29 @@ bool doctor_reach(struct doctor *doctor, const char *address, int64_t ms, bool w
 
 /* ---- who holds a port ---- */
 
+/* A line of /proc/net/tcp: number, address:port, address:port, state, and at the end of ten words the inode. 0: it is no socket that
+ * listens on this port. line is taken apart. */
+static unsigned long listening_inode(char *line, unsigned port)
+{
+    char *words[PROC_WORDS] = { NULL }, *word;
+    size_t count = 0;
+    while (count < PROC_WORDS && (word = strsep(&line, " \n")))
+        if (*word)
+            words[count++] = word;
+    const char *colon = count == PROC_WORDS ? strchr(words[1], ':') : NULL;
+    bool is_it =
+        colon && strtoul(colon + 1, NULL, HEXADECIMAL) == port && strtoul(words[3], NULL, HEXADECIMAL) == STATE_LISTEN;
+    return is_it ? strtoul(words[PROC_WORDS - 1], NULL, DECIMAL) : 0;
+}
+
 /* The inode of a socket that listens on this port; 0: none is seen. */
 static unsigned long find_listening(const char *table, unsigned port)
 {
     char line[PROC_LINE_SIZE];
     unsigned long found = 0;
     FILE *file = fopen(table, "re");
-    while (file && found == 0 && fgets(line, sizeof line, file)) {
-        unsigned local, state;
-        unsigned long inode;
-        if (sscanf(line, "%*s %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", &local, &state, &inode) == 3 &&
-            local == port && state == STATE_LISTEN)
-            found = inode;
-    }
+    while (file && found == 0 && fgets(line, sizeof line, file))
+        found = listening_inode(line, port);
     if (file)
         fclose(file);
     return found;
