@@ -315,6 +315,7 @@ void doctor_check_listeners(struct doctor *doctor)
     judge_plain(doctor, "postfix.socketmap", config->postfix.socketmap);
     judge_plain(doctor, "postfix.policy", config->postfix.policy);
     judge_plain(doctor, "admin.http", config->admin.http);
+    judge_plain(doctor, "metrics.http", config->metrics.http);
 }
 
 /* ---- certificates ---- */
