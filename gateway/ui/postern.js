@@ -173,7 +173,15 @@
     for (const form of forms) if (form) countChosen(form);
   }
 
+  /* On a phone the row of pages is longer than the screen. */
+  function showPlace() {
+    const here = document.querySelector(".places [aria-current]");
+    const row = here && here.closest(".places");
+    if (row) row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+  }
+
   function begin() {
+    showPlace();
     for (const part of document.querySelectorAll("[data-live], [data-follows]")) sources.set(part, part.innerHTML);
     prepare(document);
     watch();
