@@ -16,6 +16,7 @@
 
 enum { OUTPUT_MAX = 8 * 1024 * 1024, MESSAGE_MAX = 64 * 1024, PART_MAX = 320 };
 
+#define MAPPING_STATES "requested|approved|denied|suspended|revoked|expired"
 #define MAPPING_LIMITS " --direction --expires --daily --max-size --attachments --proof --subaddresses --invite --note "
 #define MAPPING_LIMITS_USAGE                                                                                           \
     "[--direction in|out|both] [--expires DATE] [--daily N] [--max-size S] [--attachments yes|no|TYPES] "              \
@@ -42,7 +43,8 @@ static const struct command {
     { "group", "join", 1, 1, "", "group join GID", admin_group_join },
     { "group", "leave", 1, 1, "", "group leave GID", admin_group_leave },
     { "mapping", "list", 0, 0, " --state --member --address --search --limit --after ",
-      "mapping list [--state S] [--member ALIAS|GID|all] [--address SUBJECT] [--search PART] [--limit N] [--after ID]",
+      "mapping list [--state " MAPPING_STATES
+      "] [--member ALIAS|GID|all] [--address SUBJECT] [--search PART] [--limit N] [--after ID]",
       admin_mapping_list, true },
     { "mapping", "add", 2, 2, MAPPING_LIMITS "--reason ",
       "mapping add SUBJECT MEMBER|GID|all " MAPPING_LIMITS_USAGE " [--reason T]", admin_mapping_add },
@@ -60,7 +62,8 @@ static const struct command {
     { "mapping", "resume", 1, 1, " --reason ", "mapping resume ID [--reason T]", admin_mapping_resume },
     { "mapping", "revoke", 1, 1, " --reason ", "mapping revoke ID [--reason T]", admin_mapping_revoke },
     { "mapping", "export", 0, 0, " --state --member --address --limit --after ",
-      "mapping export [--state S] [--member ALIAS|GID|all] [--address SUBJECT] [--limit N] [--after ID]",
+      "mapping export [--state " MAPPING_STATES
+      "] [--member ALIAS|GID|all] [--address SUBJECT] [--limit N] [--after ID]",
       admin_mapping_export, true },
     { "mapping", "import", 0, 0, " --dry-run --reopen --reason ",
       "mapping import [--dry-run yes|no] [--reopen yes|no] [--reason T]", admin_mapping_import },
@@ -147,6 +150,11 @@ bool admin_only_reads(size_t argc, const char *const *argv)
 {
     const struct command *command = find_command(argc, argv);
     return command && command->only_reads;
+}
+
+const char *admin_usage(size_t index)
+{
+    return index < COMMAND_COUNT ? commands[index].usage : NULL;
 }
 
 /* The usage lines of a verb, or of all when it is no verb. */

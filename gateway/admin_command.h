@@ -33,6 +33,9 @@ bool admin_only_reads(size_t argc, const char *const *argv);
 /* How many of the words name the command; 0: there is none of that name. */
 size_t admin_name_words(size_t argc, const char *const *argv);
 
+/* How the commands are used, one line each ("mapping show ID"), for completion; NULL behind the last. */
+const char *admin_usage(size_t index);
+
 /* For the verbs' functions. */
 struct admin_request {
     struct gateway *gateway;

@@ -8,6 +8,7 @@
 #include "gateway/ctl.h"
 #include "gateway/ctl_admin.h"
 #include "gateway/ctl_client.h"
+#include "gateway/ctl_completion.h"
 #include "gateway/ctl_doctor.h"
 #include "gateway/ctl_mapping.h"
 #include "gateway/ctl_setup.h"
@@ -37,6 +38,7 @@ static const struct ctl_local locals[] = {
     { "restore", NULL, CTL_RESTORE_USAGE, ctl_restore },
     { "mapping", "export", CTL_EXPORT_USAGE, ctl_mapping_export },
     { "mapping", "import", CTL_IMPORT_USAGE, ctl_mapping_import },
+    { "completion", NULL, CTL_COMPLETION_USAGE, ctl_completion },
     { NULL, NULL, NULL, NULL },
 };
 

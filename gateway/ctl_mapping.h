@@ -6,7 +6,9 @@
 #pragma once
 #include "gateway/ctl.h"
 
-#define CTL_EXPORT_USAGE "mapping export [--format csv|json] [--state S] [--member ALIAS|GID|all]"
+#define CTL_EXPORT_USAGE                                                                                               \
+    "mapping export [--format csv|json] [--state requested|approved|denied|suspended|revoked|expired] "                \
+    "[--member ALIAS|GID|all]"
 #define CTL_IMPORT_USAGE "mapping import FILE|- [--format csv|json] [--dry-run yes|no] [--reopen yes|no] [--reason T]"
 
 ctl_verb ctl_mapping_export, ctl_mapping_import;
