@@ -293,16 +293,20 @@ static void take_flash(struct web_visit *visit)
     }
 }
 
-void web_redirect_with(struct web_visit *visit, const char *path, bool good, const char *flash, const char *cookie)
+void web_redirect_with(struct web_visit *visit, const char *path, bool good, const char *flash,
+                       const struct web_cookies *cookies)
 {
     struct strbuf location;
     strbuf_init(&location, LOCATION_MAX);
     strbuf_add_str(&location, path[0] == '/' && path[1] != '/' ? path : "/");
     if (flash && visit->web)
         strbuf_add_fmt(&location, "%sflash=%s", strchr(path, '?') ? "&" : "?", keep_flash(visit, good, flash));
-    const struct http_field more[] = { { "Location", strbuf_ok(&location) ? location.data : "/" },
-                                       { cookie ? "Set-Cookie" : NULL, cookie },
-                                       { NULL, NULL } };
+    struct http_field more[4] = { { "Location", strbuf_ok(&location) ? location.data : "/" } };
+    size_t count = 1;
+    if (cookies && cookies->session)
+        more[count++] = (struct http_field){ "Set-Cookie", cookies->session };
+    if (cookies && cookies->known)
+        more[count] = (struct http_field){ "Set-Cookie", cookies->known };
     web_answer(visit, 303, NULL, "", 0, more);
     strbuf_free(&location);
 }

@@ -213,19 +213,19 @@ static void signed_out(struct web_visit *visit, const struct web_result *results
         back(visit, false, results[0].error);
         return;
     }
-    char *cookie = web_session_cookie(visit, NULL);
+    struct web_cookies cookies = { .session = web_session_cookie(visit, NULL) };
     visit->has_session = false;
-    web_redirect_with(visit, "/login", true, "You have signed out everywhere.", cookie);
-    free(cookie);
+    web_redirect_with(visit, "/login", true, "You have signed out everywhere.", &cookies);
+    free(cookies.session);
 }
 
 /* All sessions have ended with the password: this browser, which knows the new one, begins another. */
-static void signed_in_again(struct web_visit *visit, int result, const char *cookie, void *ctx)
+static void signed_in_again(struct web_visit *visit, int result, const struct web_cookies *cookies, void *ctx)
 {
     (void)ctx;
     visit->has_session = false; /* what the flash belongs to is gone */
     web_redirect_with(visit, result == 1 ? "/account" : "/login", true,
-                      "Your password is changed. All other browsers are signed out.", result == 1 ? cookie : NULL);
+                      "Your password is changed. All other browsers are signed out.", cookies);
 }
 
 static void password_changed(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)

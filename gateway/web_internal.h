@@ -57,9 +57,14 @@ int64_t web_monotonic(const struct web_visit *visit);
 void web_network(const struct web_visit *visit, char out[static WEB_NETWORK_SIZE]);
 /* As web_answer_html(), with more fields of the header, up to one whose name is NULL. */
 void web_answer(struct web_visit *visit, int status, const char *type, const char *body, size_t len,
-                const struct http_field *fields);
-/* As web_redirect(). cookie: NULL: none is set. */
-void web_redirect_with(struct web_visit *visit, const char *path, bool good, const char *flash, const char *cookie);
+                const struct http_field *more);
+/* Values of Set-Cookie fields; NULL: none. */
+struct web_cookies {
+    char *session, *known;
+};
+/* As web_redirect(), and sets cookies. */
+void web_redirect_with(struct web_visit *visit, const char *path, bool good, const char *flash,
+                       const struct web_cookies *cookies);
 const struct http_field *web_fields(void); /* of each answer of the server */
 
 /* web_session.c */
@@ -69,6 +74,14 @@ bool web_session_load(struct web_visit *visit) __attribute__((warn_unused_result
 void web_session_secret(char secret_out[static WEB_SECRET_SIZE], uint8_t digest_out[static DIGEST_SIZE]);
 /* The value of a Set-Cookie field for it; secret NULL: it is forgotten. Caller frees. */
 char *web_session_cookie(const struct web_visit *visit, const char *secret) __attribute__((warn_unused_result));
+/* A browser in which somebody has signed in keeps a proof of that, good until the password is another one: it has a count of
+ * its own of those who fail, so that strangers who try the name keep nobody out who was in before. For the account as it is stored;
+ * caller frees. NULL: the secret can't be read. */
+char *web_session_known_cookie(const struct web_visit *visit, const char *account, const char *password)
+    __attribute__((warn_unused_result));
+/* Has it one of this account? known_out: what its failures are counted under; "": no. */
+void web_session_find_known(const struct web_visit *visit, const struct store_web_account *account,
+                            char known_out[static WEB_SECRET_SIZE]);
 /* What a browser says it is, cut and clean; caller frees. */
 char *web_session_agent(const struct web_visit *visit) __attribute__((warn_unused_result));
 void web_session_sweep(struct web *web); /* those whose time is over */
@@ -81,7 +94,7 @@ struct web_sign_in {
     int64_t totp_step;        /* 0: no code was used */
     const char *recovery;     /* NULL: none was used */
 };
-typedef void web_signed_in(struct web_visit *visit, int result, const char *cookie, void *ctx);
+typedef void web_signed_in(struct web_visit *visit, int result, const struct web_cookies *cookies, void *ctx);
 void web_sign_in(struct web_visit *visit, const struct web_sign_in *what, web_signed_in *done, void *ctx);
 
 /* web_api.c: a request whose path begins with "/api/". */

@@ -105,9 +105,15 @@ static int commit_sign_in(struct store_db *db, void *arg)
 static void committed(int result, void *arg)
 {
     struct sign_in *sign_in = arg;
-    char *cookie = result == 1 ? web_session_cookie(sign_in->visit, sign_in->secret) : NULL;
-    sign_in->done(sign_in->visit, result, cookie, sign_in->ctx);
-    free(cookie);
+    struct web_cookies cookies = { NULL, NULL };
+    if (result == 1) {
+        cookies.session = web_session_cookie(sign_in->visit, sign_in->secret);
+        cookies.known = web_session_known_cookie(sign_in->visit, sign_in->name,
+                                                 sign_in->rehash ? sign_in->rehash : sign_in->password_was);
+    }
+    sign_in->done(sign_in->visit, result, &cookies, sign_in->ctx);
+    free(cookies.session);
+    free(cookies.known);
     sign_in_free(sign_in);
 }
 
@@ -187,7 +193,19 @@ struct attempt {
     struct store_web_account account; /* name NULL: there is none */
     char *name;                       /* as it was tried */
     char network[WEB_NETWORK_SIZE];
+    char known[WEB_SECRET_SIZE]; /* see web_session_find_known() */
 };
+
+/* What failures are counted under. */
+static const char *name_of(const struct attempt *attempt)
+{
+    return attempt->known[0] ? attempt->known : attempt->name;
+}
+
+static const char *network_of(const struct attempt *attempt)
+{
+    return attempt->known[0] ? attempt->known : attempt->network;
+}
 
 static void attempt_free(struct attempt *attempt)
 {
@@ -201,7 +219,7 @@ static void fail(struct attempt *attempt)
     struct web_visit *visit = attempt->visit;
     measures_note_sign_in(gateway_parts(visit->gateway)->measures, MEASURES_NOT_SIGNED_IN);
     if (visit->web) {
-        web_limits_failed(visit->web->limits, attempt->name, attempt->network, web_monotonic(visit));
+        web_limits_failed(visit->web->limits, name_of(attempt), network_of(attempt), web_monotonic(visit));
         web_strangers_add(visit->web->strangers, attempt->account.name, visit->client);
     }
     show_form(visit, 401, web_form(visit, "to"),
@@ -209,7 +227,7 @@ static void fail(struct attempt *attempt)
     attempt_free(attempt);
 }
 
-static void signed_in(struct web_visit *visit, int result, const char *cookie, void *ctx)
+static void signed_in(struct web_visit *visit, int result, const struct web_cookies *cookies, void *ctx)
 {
     struct attempt *attempt = ctx;
     const char *to = web_form(visit, "to");
@@ -221,10 +239,10 @@ static void signed_in(struct web_visit *visit, int result, const char *cookie, v
         show_form(visit, 503, to, "The database could not be used. Try again later.");
     } else {
         if (visit->web)
-            web_limits_succeeded(visit->web->limits, attempt->name, attempt->network);
+            web_limits_succeeded(visit->web->limits, name_of(attempt), network_of(attempt));
         measures_note_sign_in(gateway_parts(visit->gateway)->measures, MEASURES_SIGNED_IN);
         log_info("web.signed_in", "account=%s client=%s", attempt->account.name, visit->client);
-        web_redirect_with(visit, is_place(to) ? to : "/", true, NULL, cookie);
+        web_redirect_with(visit, is_place(to) ? to : "/", true, NULL, cookies);
     }
     attempt_free(attempt);
 }
@@ -264,6 +282,16 @@ static char *plain_name(const char *text)
     return name;
 }
 
+static void show_wait(struct web_visit *visit, const char *to, int64_t wait)
+{
+    struct strbuf text;
+    strbuf_init(&text, 200);
+    strbuf_add_fmt(&text, "Too many attempts have failed. Try again in %lld seconds.", (long long)(wait + 999) / 1000);
+    measures_note_sign_in(gateway_parts(visit->gateway)->measures, MEASURES_SIGN_IN_LIMITED);
+    show_form(visit, 429, to, text.data);
+    strbuf_free(&text);
+}
+
 void web_login_post(struct web_visit *visit)
 {
     const char *name = web_form(visit, "name"), *password = web_form(visit, "password"), *to = web_form(visit, "to");
@@ -276,20 +304,12 @@ void web_login_post(struct web_visit *visit)
     attempt->visit = visit;
     attempt->name = plain_name(name);
     web_network(visit, attempt->network);
-    int64_t wait = web_limits_wait(visit->web->limits, attempt->name, attempt->network, web_monotonic(visit));
-    if (wait > 0) {
-        measures_note_sign_in(parts->measures, MEASURES_SIGN_IN_LIMITED);
-        struct strbuf text;
-        strbuf_init(&text, 200);
-        strbuf_add_fmt(&text, "Too many attempts have failed. Try again in %lld seconds.",
-                       (long long)(wait + 999) / 1000);
-        show_form(visit, 429, to, text.data);
-        strbuf_free(&text);
-        attempt_free(attempt);
-        return;
-    }
     int found = store_web_account_find(store_reader(parts->store), attempt->name, &attempt->account);
-    if (found < 0)
+    web_session_find_known(visit, &attempt->account, attempt->known);
+    int64_t wait = web_limits_wait(visit->web->limits, name_of(attempt), network_of(attempt), web_monotonic(visit));
+    if (wait > 0)
+        show_wait(visit, to, wait);
+    else if (found < 0)
         show_form(visit, 503, to, "The database could not be read. Try again later.");
     else if (passwords_check(parts->passwords, attempt->account.password, password, checked, attempt) == 1)
         return;
@@ -319,10 +339,10 @@ static void left(int result, void *arg)
         return;
     }
     log_info("web.signed_out", "account=%s client=%s", web_account(visit), visit->client);
-    char *cookie = web_session_cookie(visit, NULL);
+    struct web_cookies cookies = { .session = web_session_cookie(visit, NULL) };
     visit->has_session = false; /* the message is nobody's: there is no session that could have it */
-    web_redirect_with(visit, "/login", true, "You have signed out.", cookie);
-    free(cookie);
+    web_redirect_with(visit, "/login", true, "You have signed out.", &cookies);
+    free(cookies.session);
 }
 
 void web_logout_post(struct web_visit *visit)

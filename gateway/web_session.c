@@ -12,8 +12,9 @@
 #include "gateway/gateway.h"
 #include "gateway/parts.h"
 #include "gateway/web_internal.h"
+#include "mapping/store_secret.h"
 
-enum { AGENT_MAX = 200, TOUCH_MS = 60 * 1000, TOUCH_SHARE = 10 };
+enum { AGENT_MAX = 200, TOUCH_MS = 60 * 1000, TOUCH_SHARE = 10, KNOWN_S = 90 * 24 * 3600 };
 
 void web_session_secret(char secret_out[static WEB_SECRET_SIZE], uint8_t digest_out[static DIGEST_SIZE])
 {
@@ -31,6 +32,55 @@ void web_session_secret(char secret_out[static WEB_SECRET_SIZE], uint8_t digest_
 static const char *cookie_name(const struct web_visit *visit)
 {
     return visit->is_secure ? "__Host-postern" : "postern";
+}
+
+static const char *known_name(const struct web_visit *visit)
+{
+    return visit->is_secure ? "__Host-postern-known" : "postern-known";
+}
+
+/* Of what is stored of the password, too: with another password it is another one. 1 or -1. */
+static int make_known(const struct web_visit *visit, const char *account, const char *password,
+                      char out[static WEB_SECRET_SIZE])
+{
+    uint8_t secret[STORE_SECRET_SIZE], mac[DIGEST_SIZE];
+    struct strbuf about;
+    strbuf_init(&about, 1000);
+    strbuf_add_fmt(&about, "known browser %s %s", account, password);
+    int result =
+        store_secret_get(store_reader(gateway_parts(visit->gateway)->store), secret) == 1 && strbuf_ok(&about) ? 1 : -1;
+    if (result == 1) {
+        digest_hmac(secret, sizeof secret, about.data, about.len, mac);
+        base32_encode(mac, sizeof mac, out);
+    }
+    explicit_bzero(secret, sizeof secret);
+    strbuf_free(&about);
+    return result;
+}
+
+char *web_session_known_cookie(const struct web_visit *visit, const char *account, const char *password)
+{
+    char known[WEB_SECRET_SIZE];
+    struct strbuf text;
+    if (make_known(visit, account, password, known) != 1)
+        return NULL;
+    strbuf_init(&text, 300);
+    strbuf_add_fmt(&text, "%s=%s; Path=/; HttpOnly; SameSite=Strict%s; Max-Age=%d", known_name(visit), known,
+                   visit->is_secure ? "; Secure" : "", KNOWN_S);
+    return strbuf_detach(&text);
+}
+
+void web_session_find_known(const struct web_visit *visit, const struct store_web_account *account,
+                            char known_out[static WEB_SECRET_SIZE])
+{
+    const char *value;
+    size_t len;
+    known_out[0] = '\0';
+    if (account->name && http_request_cookie(visit->request, known_name(visit), &value, &len) &&
+        len == WEB_SECRET_SIZE - 1 &&
+        (make_known(visit, account->name, account->password, known_out) != 1 ||
+         !digest_is_equal(value, known_out, len)))
+        known_out[0] = '\0';
 }
 
 char *web_session_cookie(const struct web_visit *visit, const char *secret)
