@@ -111,7 +111,15 @@ void poster_end_after_pause(struct poster_job *job)
 static int commit_settle(struct store_db *db, void *arg)
 {
     struct poster_job *job = arg;
-    return poster_settle(db, job->poster->parts->reporter, &job->fate, &job->reported);
+    return poster_settle(db, job->poster->parts->reporter, &job->fate, &job->settled);
+}
+
+/* Once, whichever comes first, ack or echo, and in whichever connection. */
+static void count_post(struct poster *poster, const struct poster_fate *fate, const struct poster_settled *how)
+{
+    poster->posted += how->is_new;
+    if (how->is_new && how->is_mail)
+        measures_note_posted(poster->parts->measures, fate->now - fate->received_at);
 }
 
 static void submit_settle(void *arg);
@@ -125,13 +133,11 @@ static void settled(int result, void *arg)
         poster_after_pause(job, submit_settle);
         return;
     }
-    poster->posted++;
-    if (job->row.kind == STORE_INBOUND_MAIL)
-        measures_note_posted(poster->parts->measures, job->fate.now - job->fate.received_at);
+    count_post(poster, &job->fate, &job->settled);
     log_info("post.settled", "message=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
     if (job->echo_msgid)
         tmtp_client_ack(poster->client, job->echo_msgid);
-    if (job->reported)
+    if (job->settled.reported)
         reporter_poke(poster->parts->reporter);
     poster_job_end(job);
 }
@@ -154,13 +160,13 @@ static void begin_settling(struct poster_job *job, const char *msgid, const char
 struct late_echo {
     struct poster *poster;
     struct poster_fate fate;
-    bool reported;
+    struct poster_settled settled;
 };
 
 static int commit_late_echo(struct store_db *db, void *arg)
 {
     struct late_echo *echo = arg;
-    return poster_settle(db, echo->poster->parts->reporter, &echo->fate, &echo->reported);
+    return poster_settle(db, echo->poster->parts->reporter, &echo->fate, &echo->settled);
 }
 
 static void late_echo_done(int result, void *arg)
@@ -168,8 +174,9 @@ static void late_echo_done(int result, void *arg)
     struct late_echo *echo = arg;
     if (result == 1) {
         log_info("post.settled", "message=in%" PRId64 " msgid=%s", echo->fate.id, echo->fate.msgid);
+        count_post(echo->poster, &echo->fate, &echo->settled);
         tmtp_client_ack(echo->poster->client, echo->fate.msgid);
-        if (echo->reported)
+        if (echo->settled.reported)
             reporter_poke(echo->poster->parts->reporter);
     } else {
         tmtp_client_decline(echo->poster->client,

@@ -55,10 +55,10 @@ struct poster_job {
     enum route_result routed;
     uint64_t request;
     struct poster_fate fate; /* what the silo said of the post */
-    bool reported;           /* settling it has put a report to its sender into the other queue */
-    char *echo_msgid;        /* to be acked when settled */
-    char *error;             /* why it is put off */
-    char *words;             /* of the silo, which has refused it; NULL */
+    struct poster_settled settled;
+    char *echo_msgid; /* to be acked when settled */
+    char *error;      /* why it is put off */
+    char *words;      /* of the silo, which has refused it; NULL */
     int64_t next_attempt_at;
     bool counts, give_up;     /* of putting off: was it an attempt, is it the last */
     bool is_for_a_person;     /* then: only they can do something */

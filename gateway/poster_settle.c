@@ -120,17 +120,19 @@ static int finish(struct store_db *db, const struct reporter *reporter, const st
 }
 
 int poster_settle(struct store_db *db, const struct reporter *reporter, const struct poster_fate *fate,
-                  bool *reported_out)
+                  struct poster_settled *settled_out)
 {
     struct store_inbound row;
-    *reported_out = false;
+    *settled_out = (struct poster_settled){ .reported = false };
     int found = store_inbound_find(db, fate->id, &row);
     if (found != 1)
         return found < 0 ? -1 : 1;
     int64_t thread_id = row.thread_id;
     bool same = row.received_at == fate->received_at, is_settled = row.state == STORE_QUEUE_SETTLED;
     bool is_ours = same && !is_settled; /* else another life's entry; or an echo after its ack */
-    int result = is_ours ? finish(db, reporter, &row, fate->now, reported_out) : 1;
+    settled_out->is_new = is_ours && row.state != STORE_QUEUE_DROPPED;
+    settled_out->is_mail = row.kind == STORE_INBOUND_MAIL;
+    int result = is_ours ? finish(db, reporter, &row, fate->now, &settled_out->reported) : 1;
     if (is_ours && result == 1)
         result = take_subject(db, &row);
     store_inbound_free(&row);

@@ -23,8 +23,13 @@ void poster_fate_set(struct poster_fate *fate, int64_t id, int64_t received_at, 
                      int64_t now);
 void poster_fate_free(struct poster_fate *fate);
 
+struct poster_settled {
+    bool reported; /* a report is in the outbound queue */
+    bool is_new;   /* it was not settled before, nor dropped; */
+    bool is_mail;  /* then: not a notice */
+};
 /* Writer only. Settles the entry: thread and message ids are kept, the sender gets the report that is due, the content is
  * erased, the story told. Doing it again, or for an entry that this database does not know, changes nothing. 1 done, -1
- * database error. *reported_out: a report is in the outbound queue. */
+ * database error. */
 int poster_settle(struct store_db *db, const struct reporter *reporter, const struct poster_fate *fate,
-                  bool *reported_out) __attribute__((warn_unused_result));
+                  struct poster_settled *settled_out) __attribute__((warn_unused_result));

@@ -68,6 +68,8 @@ def check_counts(gateway, port):
     [step] = gateway.ctl_json("history", "--hours", "1", "--step", "24h")["steps"]
     told = {key: step[key] for key in ("accepted", "repeated", "rejected", "posted", "messages", "delivered", "failed")}
     assert told == {"accepted": 2, "repeated": 1, "rejected": 3, "posted": 2, "messages": 1, "delivered": 1, "failed": 0}
+    gateway.ctl("history", "--hours", "169", expect=2)
+    gateway.ctl("history", "--step", "7m", expect=2)
     assert 0 < step["posted_median_ms"] <= step["posted_p95_ms"]
     return seen
 

@@ -69,9 +69,9 @@ static void settle(const struct people *people, int64_t id, const char *msgid)
 {
     struct poster_fate fate;
     poster_fate_set(&fate, id, now, msgid, "2026-11-23T07:38:26.959Z", now);
-    bool reported;
-    assert_int_equal(poster_settle(people->db, NULL, &fate, &reported), 1);
-    assert_false(reported);
+    struct poster_settled settled;
+    assert_int_equal(poster_settle(people->db, NULL, &fate, &settled), 1);
+    assert_false(settled.reported);
     poster_fate_free(&fate);
 }
 
@@ -252,8 +252,8 @@ static void test_echo_of_another_life_settles_nothing(void **state)
     struct store_inbound mail = accept_mail(&people, "one@example.com", "", people.alice, 0);
     struct poster_fate fate;
     poster_fate_set(&fate, mail.id, now - 1, "aaaa000000000001", NULL, now);
-    bool reported;
-    assert_int_equal(poster_settle(people.db, NULL, &fate, &reported), 1);
+    struct poster_settled settled;
+    assert_int_equal(poster_settle(people.db, NULL, &fate, &settled), 1);
     assert_int_equal(state_of(&people, mail.id), STORE_QUEUE_WAITING);
     poster_fate_free(&fate);
     store_inbound_free(&mail);
