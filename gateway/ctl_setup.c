@@ -5,6 +5,7 @@
  */
 #include "gateway/ctl_setup.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,10 @@ static char *beside(const struct ctl_setup *setup, const char *name)
     const char *file = setup->ctl->config_file, *slash = strrchr(file, '/');
     struct strbuf path;
     strbuf_init(&path, VALUE_MAX);
+    char *here = file[0] == '/' ? NULL : getcwd(NULL, 0); /* the daemon is elsewhere */
+    if (here)
+        strbuf_add_fmt(&path, "%s/", here);
+    free(here);
     strbuf_add(&path, file, slash ? (size_t)(slash - file) + 1 : 0);
     strbuf_add_str(&path, name);
     return strbuf_detach(&path);
@@ -229,6 +234,24 @@ static char *check_web_name(struct ctl_setup *setup, const char *answer)
     return admin_web_is_name(answer) ? NULL : complain("%s", admin_web_name_rule);
 }
 
+/* openssl(1) writes capitals, and colons between the octets. */
+static char *check_pin(struct ctl_setup *setup, const char *answer)
+{
+    const struct config_place place = { "silo", NULL, "pin" };
+    const size_t prefix = sizeof "sha256:" - 1;
+    struct strbuf value;
+    char *to = setup->pin;
+    for (const char *at = answer; *at; at++)
+        if (*at != ':' || (size_t)(at - answer) < prefix)
+            *to++ = (char)tolower((unsigned char)*at);
+    *to = 0;
+    strbuf_init(&value, VALUE_MAX);
+    config_edit_add_quoted(&value, setup->pin);
+    char *problem = setup_check_value(&place, value.data);
+    strbuf_free(&value);
+    return problem;
+}
+
 static bool is_known_silo(const struct ctl_setup *setup, const char *address)
 {
     return setup->before && strcmp(setup->before->silo.address, address) == 0;
@@ -237,9 +260,10 @@ static bool is_known_silo(const struct ctl_setup *setup, const char *address)
 /* With a pin on the command line nobody need compare. Whoever takes presets takes the certificate that is met, and is told. */
 static char *compare_pin(struct ctl_setup *setup, const char *seen)
 {
-    if (setup->pin && strcmp(setup->pin, seen) != 0)
+    const bool is_given = setup->pin && *setup->pin;
+    if (is_given && strcmp(setup->pin, seen) != 0)
         return complain("the silo's certificate is %s, and not the one that --silo-pin says", seen);
-    if (setup->pin)
+    if (is_given)
         return NULL;
     fprintf(stderr, "  Its certificate is signed by nobody we know. Its fingerprint:\n  %s\n", seen);
     if (setup->is_interactive) {
@@ -249,6 +273,7 @@ static char *compare_pin(struct ctl_setup *setup, const char *seen)
     } else {
         fputs("  It is taken for the silo's from now on. Compare it with what the silo's operator says.\n", stderr);
     }
+    free(setup->pin);
     setup->pin = xstrdup(seen);
     return NULL;
 }
@@ -257,7 +282,8 @@ static char *judge_silo(struct ctl_setup *setup, const char *address, const stru
 {
     if (probe->is_silo) {
         fprintf(stderr, "  A silo answers at %s.\n", address);
-        return address[0] == '=' && !is_known_silo(setup, address) ? compare_pin(setup, probe->pin) : NULL;
+        const bool is_to_compare = address[0] == '=' && (!is_known_silo(setup, address) || (setup->pin && *setup->pin));
+        return is_to_compare ? compare_pin(setup, probe->pin) : NULL;
     }
     fprintf(stderr, "  No silo answers there now: %s\n", probe->error);
     if (setup->is_interactive && ctl_ask_yes("  Use this address nevertheless? The daemon keeps trying.") != 1)
@@ -302,6 +328,15 @@ static const struct question questions[] = {
       false,
       guess_hostname,
       check_domain },
+    { "silo-pin",
+      NULL,
+      NULL,
+      offsetof(struct ctl_setup, pin),
+      { NULL, NULL, NULL },
+      true,
+      true,
+      guess_none,
+      check_pin },
     { "silo",
       "Silo",
       "As its operator names it: +HOST:PORT (certificate signed by an authority) or =HOST:PORT.",
@@ -517,16 +552,11 @@ struct flags {
 
 static char **find_option(struct ctl_setup *setup, const char *name)
 {
-    const struct {
-        const char *name;
-        char **into;
-    } others[] = { { "admin-password-file", &setup->password_file }, { "silo-pin", &setup->pin } };
     for (size_t i = 0; i < QUESTIONS; i++)
         if (strcmp(name, questions[i].option) == 0)
             return answer_of(setup, &questions[i]);
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        if (strcmp(name, others[i].name) == 0)
-            return others[i].into;
+    if (strcmp(name, "admin-password-file") == 0)
+        return &setup->password_file;
     return NULL;
 }
 

@@ -212,7 +212,7 @@ static int make_account(struct ctl_setup *setup, const struct config *config, bo
     int status = CTL_OK;
     strbuf_init(&words, TEXT_MAX);
     fflush(stdout); /* before there are two of us */
-    enum setup_result result = setup_register(config, setup->pin, &words);
+    enum setup_result result = setup_register(config, setup->pin && *setup->pin ? setup->pin : NULL, &words);
     switch (result) {
     case SETUP_MADE:
         printf("Registered with the silo as \"%s\" (%s).\n", config->silo.alias, words.data);

@@ -369,6 +369,21 @@ static void judge_certificate(struct doctor *doctor, const struct config_listene
     tls_certificate_clear(&certificate);
 }
 
+/* Of an authority, or of several in one file, of which the first is looked at. */
+static void judge_authority(struct doctor *doctor, const char *file)
+{
+    struct tls_certificate certificate;
+    char *error = NULL;
+    if (!file)
+        return;
+    if (tls_certificate_load(file, &certificate, &error) == 1)
+        judge_dates(doctor, file, &certificate);
+    else
+        doctor_say(doctor, DOCTOR_UNSEEN, "%s", error);
+    tls_certificate_clear(&certificate);
+    free(error);
+}
+
 void doctor_check_certificates(struct doctor *doctor)
 {
     const struct config *config = doctor->config;
@@ -382,6 +397,11 @@ void doctor_check_certificates(struct doctor *doctor)
         if (config->listeners[i].certificate && !was_judged)
             judge_certificate(doctor, &config->listeners[i]);
     }
+    for (size_t i = 0; i < config->listener_count; i++)
+        judge_authority(doctor, config->listeners[i].peer_ca);
+    for (size_t i = 0; i < config->relay_count; i++)
+        judge_authority(doctor, config->relays[i].ca_file);
+    judge_authority(doctor, config->silo.ca_file);
     if (doctor->count == before)
-        doctor_say(doctor, DOCTOR_OK, "no listener has a certificate");
+        doctor_say(doctor, DOCTOR_OK, "the configuration names no certificates");
 }

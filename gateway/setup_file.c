@@ -134,22 +134,31 @@ static int put_in_place(const char *file, const char *draft, const char *backup,
     return 1;
 }
 
-int setup_write_file(const char *file, const char *text, const struct setup_owner *owner, char **error_out)
+/* All but what a link leads to. */
+static int write_there(const char *file, const char *text, const struct setup_owner *owner, char **error_out)
 {
     struct strbuf draft, backup;
-    sigset_t all, before;
     strbuf_init(&draft, PATH_SIZE);
     strbuf_init(&backup, PATH_SIZE);
     strbuf_add_fmt(&draft, "%s.new", file);
     strbuf_add_fmt(&backup, "%s.bak", file);
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &before); /* nothing of it is left half done */
     int result =
         strbuf_ok(&draft) ? write_draft(draft.data, text, owner, error_out) : fail(error_out, "the path is too long");
     if (result == 1 && (result = put_in_place(file, draft.data, backup.data, error_out)) < 0)
         (void)unlink(draft.data);
-    sigprocmask(SIG_SETMASK, &before, NULL);
     strbuf_free(&draft);
     strbuf_free(&backup);
+    return result;
+}
+
+int setup_write_file(const char *file, const char *text, const struct setup_owner *owner, char **error_out)
+{
+    sigset_t all, before;
+    char *real = realpath(file, NULL); /* a link stays one */
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before); /* nothing of it is left half done */
+    int result = write_there(real ? real : file, text, owner, error_out);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    free(real);
     return result;
 }

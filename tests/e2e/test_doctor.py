@@ -316,6 +316,8 @@ def keys_and_certificates(scene):
         expect(scene.look("--only", "configuration", config=config),
                ("failure", "secrets", f"listen.key: {old.key_file} (mode 0644) is open to others", "chmod g-w,o="),
                ("failure", "certificates", "old.crt ended 2 days ago", "renew it"))
+    with scene.changed(("tls = none\n}\n\npolicy", f'tls = verify ca_file = "{old.file}"\n}}\n\npolicy')) as config:
+        expect(scene.look("--only", "configuration", config=config), ("failure", "certificates", "old.crt ended 2 days ago", "renew it"))
     with scene.changed((scene.certificate.file, old.file)) as config:
         expect(scene.look("--only", "configuration", config=config), ("failure", "file", "key values mismatch", "posternd -t"))
     os.chmod(soon.key_file, 0o600)

@@ -90,7 +90,7 @@ def test_what_is_missing_is_named(setup):
     for wrong, words in (({"domain": "no dots"}, "--domain: "), ({"silo": "127.0.0.1:1"}, "--silo: "), ({"relay": "ftp://x"}, "--relay: "),
                          ({"alias": "short"}, "--alias: "), ({"mail": "pigeon"}, "neither postfix nor direct"), ({"dkim": "a b"}, "no selector"),
                          ({"listen": setup.silo[1:]}, "is in use by another program"),
-                         ({"silo-pin": "sha256:" + "0" * 64}, "not the one that --silo-pin says")):
+                         ({"silo-pin": "sha256:" + "0" * 64}, "not the one that --silo-pin says"), ({"silo-pin": "12:34"}, "64 lower-case hexadecimal digits")):
         result = setup.run(expect=1, **wrong)
         assert words in result.stderr, result.stderr
     assert run(setup.command("--nonsense"), setup.folder).returncode == 2
@@ -156,9 +156,13 @@ def test_a_first_run_and_a_second(setup):
 
     # The same again changes nothing, with the pin or without.
     before = setup.text()
-    again = setup.run("--yes", user=user, dkim="postern", silo_pin=fingerprint)
+    octets = fingerprint[7:].upper()
+    as_openssl_writes_it = "sha256:" + ":".join(octets[at:at + 2] for at in range(0, len(octets), 2))
+    again = setup.run("--yes", user=user, dkim="postern", silo_pin=as_openssl_writes_it)
     assert "stays as it is" in again.stdout and f"has its account in the silo already ({uid})" in again.stdout
     assert setup.text() == before and not os.path.exists(setup.config + ".bak")
+    wrong = setup.run("--yes", user=user, dkim="postern", silo_pin="sha256:" + "0" * 64, expect=1)
+    assert "not the one that --silo-pin says" in wrong.stderr
     nothing = {name: None for name in setup.options}
     assert "stays as it is" in setup.run(**nothing).stdout and setup.text() == before
 

@@ -266,6 +266,17 @@ static void the_old_file_or_the_new_one(void **state)
     expect_content(backup, "one\n");
     expect_content(draft, NULL);
 
+    /* A link stays one. */
+    char link_path[120];
+    snprintf(link_path, sizeof link_path, "%s.link", file);
+    assert_int_equal(symlink(file, link_path), 0);
+    assert_int_equal(setup_write_file(link_path, "by link\n", &owner, &error), 1);
+    assert_int_equal(lstat(link_path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    expect_content(file, "by link\n");
+    unlink(link_path);
+    assert_int_equal(setup_write_file(file, "two\n", &owner, &error), 1);
+
     /* What an earlier run has left is no obstacle. */
     int fd = open(draft, O_WRONLY | O_CREAT, 0666);
     assert_true(fd >= 0);
