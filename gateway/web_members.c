@@ -227,7 +227,7 @@ static void add_groups(struct web_html *html, const struct json_t *member)
     if (count == 0)
         web_page_empty(html, "In no group that the gateway is in, as far as it knows.");
     else
-        web_html_add(html, "<ul>\n");
+        web_html_add(html, "<ul class=\"names\">\n");
     for (size_t i = 0; i < count; i++) {
         const char *gid = web_json_text(web_json_row(member, "groups", i), "gid");
         web_html_add(html, "<li><a href=\"/groups/%u\">%s</a></li>\n", gid, gid);
