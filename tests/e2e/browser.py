@@ -144,7 +144,7 @@ class Browser:
     def screenshot(self, name):
         """All of the page, for people to look at."""
         os.makedirs(SCREENSHOTS, exist_ok=True)
-        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True, "optimizeForSpeed": True})
         with open(os.path.join(SCREENSHOTS, f"{name}.png"), "wb") as file:
             file.write(base64.b64decode(shot["data"]))
 

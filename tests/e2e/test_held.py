@@ -249,7 +249,9 @@ def test_without_its_key_held_mail_stays(stopped_gateway, alice):
     holding.wait_online()
     assert "can't be opened" in holding.ctl_json("status")["held_error"]
     assert "hold.key" in alice.receive_mail("Held mail can't be opened")["body"]
-    assert holding.ctl_json("held", "list")["held"][0]["readable"] is False
+    first = holding.ctl_json("held", "list")["held"][0]
+    assert first["readable"] is False and "the key that it was sealed with" in holding.ctl("held", "read", first["id"], expect=1)
+    assert holding.ctl_json("audit", "list", "--object", first["id"])["audit"] == [], "nothing was seen"
     assert send_mail(holding, "Second", sender="eve@other.example").startswith("451 4.3.0")
     approve(holding)
     holding.stop()

@@ -72,6 +72,10 @@ class Scene:
         self.browser.fill("input[type=password]", PASSWORD)
         self.browser.click(self.browser.find("main form button"))
 
+    def look_again(self):
+        """As the page does by itself every few seconds, and when the network is back."""
+        self.browser.script("window.dispatchEvent(new Event('online'))")
+
     def stranger(self):
         """Somebody new."""
         self.strangers += 1
@@ -162,9 +166,14 @@ def test_several_are_denied_at_once_for_one_reason(scene):
     scene.open("/requests")
     for sender in senders[:2]:
         rows_with(browser, sender)[0].find_element("css selector", "input[type=checkbox]").click()
+    senders.append(scene.stranger())
+    scene.hold(senders[-1])
+    scene.look_again()   # what is chosen stays so, and nothing else is
+    wait_until("the new one shows", lambda: rows_with(browser, senders[-1]))
+    assert browser.script("return document.querySelectorAll('input.choose:checked').length") == 2
     browser.fill("#reason", "not a partner")
     browser.click(browser.button("Deny chosen"))
-    assert [scene.state(sender) for sender in senders] == ["denied", "denied", "requested"]
+    assert [scene.state(sender) for sender in senders] == ["denied", "denied", "requested", "requested"]
     for sender in senders[:2]:
         rows = scene.gateway.ctl_json("audit", "list", "--object", f"mapping {scene.mapping(sender)['id']}")["audit"]
         assert (rows[-1]["action"], rows[-1]["reason"]) == ("mapping.deny", "not a partner")
@@ -243,6 +252,36 @@ def test_the_keyboard_is_enough(scene):
     browser.wait_for_page(page)
     assert "approved" in browser.flash().lower()
     scene.alice.receive_mail("By keyboard")
+
+
+def test_what_can_not_be_undone_is_asked_first(scene):
+    browser, gateway = scene.browser, scene.gateway
+    gateway.ctl("member", "add", "Zoe Short", "--address", "zoe")
+    scene.open("/members/Zoe%20Short")
+    browser.find("#remove-sure").click()
+    browser.button("Remove this member").click()
+    question = browser.driver.switch_to.alert
+    assert "Remove Zoe Short?" in question.text
+    question.dismiss()
+    assert gateway.ctl_json("member", "show", "Zoe Short")["state"] == "new"
+    page = browser.find("html")
+    browser.button("Remove this member").click()
+    browser.driver.switch_to.alert.accept()
+    browser.wait_for_page(page)
+    assert "1 member was removed" in browser.flash()
+    scene.expect_clean()
+
+
+def test_who_is_signed_out_is_told_and_sees_no_page(scene):
+    browser = scene.browser
+    scene.open("/held")
+    browser.driver.delete_all_cookies()
+    scene.look_again()
+    wait_until("it says so", lambda: "You are signed out" in browser.text("#connection"))
+    scene.open("/audit")
+    assert browser.title() == "Sign in" and not browser.find_all("nav")
+    scene.sign_in()
+    assert browser.title() in ("Overview", "Audit")
 
 
 def hostile(scene):
