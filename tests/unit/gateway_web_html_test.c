@@ -56,8 +56,10 @@ static void what_is_hidden_is_seen(void **state)
         { "escape", "a\x1bz" },
         { "delete", "a\x7fz" },
         { "C1 control", "a\xc2\x85z" },
+        /* NOLINTBEGIN(misc-misleading-bidirectional): the overrides are what is tested */
         { "right-to-left override", "a\xe2\x80\xaez" },
         { "left-to-right isolate", "a\xe2\x81\xa6z" },
+        /* NOLINTEND(misc-misleading-bidirectional) */
         { "right-to-left mark", "a\xe2\x80\x8fz" },
         { "Arabic letter mark", "a\xd8\x9cz" },
         { "zero width space", "a\xe2\x80\x8bz" },
