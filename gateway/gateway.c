@@ -49,6 +49,7 @@ enum {
     STOP_LOOK_MS = 20,
     RELAY_PATIENCE_MS = 60 * 1000, /* for a relay that thinks after the final dot; below a service manager's patience */
     HOUSEKEEPING_MS = 10 * 1000,
+    LOG_AGAIN_MS = 20,
     HEAD_MS = 24 * 3600 * 1000,
 };
 
@@ -230,10 +231,19 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
 
 /* Starting and stopping. */
 
+/* What its reader did not take. A socket takes few lines at a time, so once it takes some there is more to come soon. */
+static void flush_log(void *arg)
+{
+    struct gateway *gateway = arg;
+    if (!log_flush())
+        timer_start(gateway->log_timer, LOG_AGAIN_MS);
+}
+
 static void housekeeping(void *arg)
 {
     struct gateway *gateway = arg;
-    (void)log_flush(); /* what its reader did not take */
+    if (!timer_is_running(gateway->log_timer))
+        flush_log(gateway);
     gateway_check_room(gateway);
     history_look(gateway->history);
     tidy_begin(&gateway->parts);
@@ -339,6 +349,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
 
     gateway->history = history_new(parts, gateway_read_history, gateway);
     gateway->stop_timer = timer_new(parts->loop, look_whether_done, gateway);
+    gateway->log_timer = timer_new(parts->loop, flush_log, gateway);
     gateway->housekeeping = timer_new(parts->loop, housekeeping, gateway);
     timer_start(gateway->housekeeping, 0);
     gateway_warn_of_trust(parts->config);
@@ -431,6 +442,7 @@ void gateway_free(struct gateway **gateway_in)
     loop_signal_free(&gateway->on_hup);
     loop_signal_free(&gateway->on_term);
     loop_signal_free(&gateway->on_int);
+    timer_free(&gateway->log_timer);
     timer_free(&gateway->housekeeping);
     timer_free(&gateway->stop_timer);
     loop_free(&gateway->parts.loop);

@@ -44,7 +44,7 @@ struct gateway {
     struct smtp_guessing *guessing;   /* likewise of all */
     unsigned listener_count, draining;
     struct loop_signal *on_hup, *on_term, *on_int;
-    struct timer *housekeeping;
+    struct timer *housekeeping, *log_timer;
     struct watchdog *watchdog; /* from READY=1 on */
     struct measures measures;
     struct history *history;
