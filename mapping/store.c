@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -20,6 +21,8 @@ enum {
     FILE_HEADER_SIZE = 100, /* https://www.sqlite.org/fileformat2.html section 1.3 */
     USER_VERSION_OFFSET = 60,
     APPLICATION_ID_OFFSET = 68,
+    MIGRATION_TOLD_S = 5,
+    MIGRATION_STEPS = 1000000, /* of the library's machine: some tenths of a second */
 };
 static const char file_magic[16] = "SQLite format 3";
 
@@ -134,12 +137,42 @@ static int judge_new(struct store_db *db, const char *path, char **error_out)
     return tables == 0 ? 1 : fail(error_out, "%s is a database, but not one of Postern", path);
 }
 
+/* A migration of a large database takes its time: whoever reads the log sees that it goes on. */
+struct migration {
+    const char *path;
+    int64_t version, began_s, told_s;
+};
+
+static int64_t now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec;
+}
+
+static int tell_migration(void *ctx)
+{
+    struct migration *migration = ctx;
+    int64_t now = now_s();
+    if (now - migration->told_s >= MIGRATION_TOLD_S) {
+        migration->told_s = now;
+        log_info("store.migrating", "path=%s to=%" PRId64 " seconds=%" PRId64, migration->path, migration->version,
+                 now - migration->began_s);
+    }
+    return 0; /* go on */
+}
+
 static int migrate(struct store_db *db, const char *path, int64_t from, char **error_out)
 {
     for (int64_t version = from; version < STORE_SCHEMA_VERSION; version++) {
+        struct migration migration = { .path = path, .version = version + 1, .began_s = now_s(), .told_s = now_s() };
+        sqlite3_progress_handler(db->handle, MIGRATION_STEPS, tell_migration, &migration);
         if (set_up(db, "BEGIN IMMEDIATE", path, error_out) < 0 ||
-            set_up(db, store_migrations[version], path, error_out) < 0 || set_up(db, "COMMIT", path, error_out) < 0)
+            set_up(db, store_migrations[version], path, error_out) < 0 || set_up(db, "COMMIT", path, error_out) < 0) {
+            sqlite3_progress_handler(db->handle, 0, NULL, NULL);
             return -1;
+        }
+        sqlite3_progress_handler(db->handle, 0, NULL, NULL);
         log_info("store.migrated", "path=%s from=%" PRId64 " to=%" PRId64, path, version, version + 1);
     }
     return 1;
