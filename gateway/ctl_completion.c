@@ -108,12 +108,12 @@ static void offer_value(struct completion *completion, const json_t *value)
 
 static void ask(struct completion *completion, const struct source *source)
 {
-    const char *words[8];
+    const char *words[8] = { "" };
     struct ctl_answer answer;
     int count = 0;
     size_t i;
     json_t *row;
-    for (; source->ask[count] && count < 4; count++)
+    for (; count < 4 && source->ask[count]; count++)
         words[count] = source->ask[count];
     count = add_state(completion, words, count);
     alarm(PATIENCE_S); /* nobody waits longer for a list that they may not want */
@@ -250,7 +250,7 @@ static int match(const struct completion *completion, const struct usage *usage)
 
 static bool consider(struct completion *completion, const char *line)
 {
-    struct usage usage;
+    struct usage usage = { .count = 0 };
     read_usage(line, &usage);
     int said = match(completion, &usage);
     if (said < 0)

@@ -1,7 +1,7 @@
 /* ctl_state.c - see ctl_state.h */
 #include "gateway/ctl_state.h"
 
-#include <string.h>
+#include <unistd.h>
 
 #include "base/strbuf.h"
 #include "gateway/admin_output.h"
@@ -52,7 +52,7 @@ void ctl_state_add_about(struct admin_output *output, const struct store_backup_
 
 static void add_file(struct admin_output *output, const char *what, const char *file)
 {
-    if (!file)
+    if (!file || access(file, F_OK) < 0)
         return;
     admin_output_row(output);
     admin_output_string(output, "file", file);

@@ -1,6 +1,7 @@
 /* store_backup_read.c - reading a backup: what is in it, and whether it is whole and right; see store_backup.h */
 #include "mapping/store_backup_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,12 +17,14 @@ enum { FOLDER_LENGTH = sizeof STORE_BACKUP_FOLDER - 1, MEMBERS_MAX = 4 * 1000 * 
 
 static int fail_damaged(char **error_out, const char *what)
 {
-    return store_backup_fail(error_out, "it is damaged, or no backup of Postern: %s", what);
+    store_backup_fail(error_out, "it is damaged, or no backup of Postern: %s", what);
+    return -1;
 }
 
 static int fail_reading(char **error_out)
 {
-    return store_backup_fail(error_out, "it can't be read: %s", strerror(errno));
+    store_backup_fail(error_out, "it can't be read: %s", strerror(errno));
+    return -1;
 }
 
 /* Its name inside the folder. */
@@ -82,6 +85,7 @@ static int read_about(int fd, struct store_backup_list *list, char **error_out)
 {
     char text[STORE_BACKUP_ABOUT_MAX];
     const struct store_backup_member *member = &list->members[0];
+    assert(list->members);
     if (member->head.size > (int64_t)sizeof text)
         return fail_damaged(error_out, "its text about itself is too long");
     if (store_backup_read_at(fd, text, (size_t)member->head.size, member->offset) < 0)
@@ -100,7 +104,7 @@ static int read_members(int fd, struct store_backup_list *list, char **error_out
     int64_t offset = 0;
     int result = fstat(fd, &info) < 0 ? fail_reading(error_out) : 1;
     while (result == 1) {
-        struct store_backup_member member;
+        struct store_backup_member member = { .offset = 0 };
         result = read_head(fd, offset, info.st_size, &member, error_out);
         if (result != 1)
             break;

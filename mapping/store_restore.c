@@ -43,7 +43,8 @@ struct restoring {
 
 static int fail(struct restoring *restoring, const char *doing, const char *what)
 {
-    return store_backup_fail(restoring->error_out, "%s %s: %s", doing, what, strerror(errno));
+    store_backup_fail(restoring->error_out, "%s %s: %s", doing, what, strerror(errno));
+    return -1;
 }
 
 /* Files and directories. */

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import pwd
 import shutil
 import sqlite3
 import stat
@@ -315,3 +316,21 @@ def test_killed_at_any_step_a_restore_leaves_the_old_or_the_new(folder):
             assert read_state(gateway) == new
             assert len(asides(gateway)) == (2 if state == new else 1)
     assert seen == sorted(seen) and step > 20 and not all(seen) and seen.count(True) > 1
+    if os.geteuid() == 0:
+        owned_by_its_user(gateway, path)
+
+
+def owned_by_its_user(gateway, path):
+    """What root backs up and restores stays the daemon's."""
+    nobody = pwd.getpwnam("nobody")
+    with open(gateway.config, "a", encoding="utf-8") as file:
+        file.write('user = "nobody"\n')
+    restore(gateway, path)
+    backup(gateway, path)
+    shutil.rmtree(gateway.state)
+    restore(gateway, path)
+    backup(gateway, path)
+    for folder, folders, files in os.walk(gateway.state):
+        for name in [folder, *(os.path.join(folder, name) for name in folders + files)]:
+            info = os.stat(name)
+            assert (info.st_uid, info.st_gid) == (nobody.pw_uid, nobody.pw_gid) and stat.S_IMODE(info.st_mode) & 0o077 == 0, name
