@@ -57,10 +57,14 @@ static void begin_sample(struct metrics_text *text, const char *suffix, const st
     strbuf_add_str(out, before == ',' ? "} " : " ");
 }
 
+struct number {
+    char text[NUMBER_SIZE];
+};
+
 /* Without zeros at the end: "0.25", "3". From behind. */
-static const char *format_scaled(char buffer[static NUMBER_SIZE], int64_t value, int64_t scale)
+static const char *format_scaled(struct number *number, int64_t value, int64_t scale)
 {
-    char *at = buffer + NUMBER_SIZE - 1;
+    char *at = &number->text[NUMBER_SIZE - 1];
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     bool is_shown = false;
     *at = 0;
@@ -88,25 +92,25 @@ void metrics_sample(struct metrics_text *text, const struct metrics_labels *labe
 
 void metrics_sample_scaled(struct metrics_text *text, const struct metrics_labels *labels, int64_t value, int64_t scale)
 {
-    char number[NUMBER_SIZE];
+    struct number number;
     begin_sample(text, "", labels, NULL);
-    strbuf_add_fmt(text->out, "%s\n", format_scaled(number, value, scale));
+    strbuf_add_fmt(text->out, "%s\n", format_scaled(&number, value, scale));
 }
 
 void metrics_sample_histogram(struct metrics_text *text, const struct metrics_labels *labels,
                               const struct histogram *histogram, int64_t scale)
 {
-    char number[NUMBER_SIZE];
+    struct number number;
     uint64_t below = 0;
     for (size_t i = 0; i < histogram->bound_count; i++) {
         below += histogram->buckets[i];
-        begin_sample(text, "_bucket", labels, format_scaled(number, histogram->bounds[i], scale));
+        begin_sample(text, "_bucket", labels, format_scaled(&number, histogram->bounds[i], scale));
         strbuf_add_fmt(text->out, "%" PRIu64 "\n", below);
     }
     begin_sample(text, "_bucket", labels, "+Inf");
     strbuf_add_fmt(text->out, "%" PRIu64 "\n", histogram->count);
     begin_sample(text, "_sum", labels, NULL);
-    strbuf_add_fmt(text->out, "%s\n", format_scaled(number, histogram->sum, scale));
+    strbuf_add_fmt(text->out, "%s\n", format_scaled(&number, histogram->sum, scale));
     begin_sample(text, "_count", labels, NULL);
     strbuf_add_fmt(text->out, "%" PRIu64 "\n", histogram->count);
 }
