@@ -36,7 +36,7 @@ class Figures:
         self.types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
         self.helps = dict(re.findall(r"^# HELP (\w+) (.+)$", text, re.MULTILINE))
         self.samples = {}
-        self.labels = {}   # of each family
+        self.labels = {}   # {label: values} of each family
         for line in text.splitlines():
             if line.startswith("#"):
                 continue
@@ -44,7 +44,8 @@ class Figures:
             labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or ""))
             self.samples[name, frozenset(labels.items())] = float(value)
             family = name if name in self.types else re.sub("_(bucket|sum|count)$", "", name)
-            self.labels.setdefault(family, set()).update(set(labels) - {"le"})
+            for label in set(labels) - {"le"}:
+                self.labels.setdefault(family, {}).setdefault(label, set()).add(labels[label])
 
     def get(self, name, **labels):
         return self.samples[name, frozenset(labels.items())]

@@ -19,15 +19,27 @@ EVE = "eve@example.net"
 
 
 def documented():
-    """{name: (type, labels)} of docs/METRICS.md."""
+    """{name: (type, {label: its values}, words)} of docs/METRICS.md; no values: those are of the configuration."""
     with open(os.path.join(ROOT, "docs", "METRICS.md"), encoding="utf-8") as file:
         rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| (.+) \|$", file.read(), re.MULTILINE)
-    return {name: (kind, set(re.findall(r"`(\w+)`", labels)), words) for name, kind, labels, words in rows}
+    return {name: (kind, {label: set(values.split(", ")) - {""} for label, values in re.findall(r"`(\w+)`(?: \(([^)]*)\))?", labels)}, words)
+            for name, kind, labels, words in rows}
 
 
 def names_in(expression):
     return {re.sub("_(bucket|sum|count)$", "", name) if not name.endswith("_total") else name
             for name in re.findall(r"\b(?:postern|process)_\w+", expression)}
+
+
+def wrong_values(expression, book):
+    """What an expression asks of labels that no figure has: it would never be true."""
+    wrong = []
+    for name, matchers in re.findall(r"\b(postern_\w+)\{([^}]*)\}", expression):
+        labels = book[name if name in book else re.sub("_(bucket|sum|count)$", "", name)][1]
+        for label, values in re.findall(r'(\w+)=~?"([^"]*)"', matchers):
+            if label not in ("instance", "job") and (label not in labels or labels[label] and not set(values.split("|")) <= labels[label]):
+                wrong.append((name, label, values))
+    return wrong
 
 
 def refused(port, sender, recipient, message=None):
@@ -101,7 +113,9 @@ def test_figures_match_what_was_sent(stopped_gateway, silo, alice):
     assert set(seen.types) == set(book)
     for name, (kind, labels, words) in book.items():
         assert (seen.types[name], seen.helps[name]) == (kind, words), name
-        assert seen.labels.get(name, labels) == labels, name
+        assert set(seen.labels.get(name, labels)) == set(labels), name
+        for label, values in labels.items():
+            assert not values or seen.labels[name][label] == values, (name, label)
     # Of nobody is anything in it.
     for secret in (BOB, EVE, "alice", "127.0.0.1", "One", "Out"):
         assert secret not in re.sub(r'relay="[^"]*"', "", seen.text), secret
@@ -144,17 +158,20 @@ def check_pages(gateway, port):
 
 
 def test_alerts_and_dashboard_are_about_figures_that_there_are():
-    known = set(documented())
+    book = documented()
+    known = set(book)
     with open(RULES, encoding="utf-8") as file:
         rules = file.read()
     used = set().union(*(names_in(line) for line in re.findall(r"^\s*expr: (.*)$", rules, re.MULTILINE)))
     assert len(used) > 20 and used <= known, used - known
+    assert not wrong_values(rules, book)
     with open(DASHBOARD, encoding="utf-8") as file:
         dashboard = json.load(file)
     shown = set()
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
             shown |= names_in(target["expr"])
+            assert not wrong_values(target["expr"], book)
     assert len(shown) > 20 and shown <= known, shown - known
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
