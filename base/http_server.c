@@ -513,6 +513,12 @@ static void add_hosts(struct http_server *server, const char *const *more)
     add_host(server, local.data);
     if (!is_unix)
         add_host(server, address);
+    if (!is_unix && strcmp(port, ":80") == 0) { /* browsers leave that out */
+        strbuf_clear(&local);
+        strbuf_add(&local, address, strlen(address) - strlen(port));
+        add_host(server, local.data);
+        add_host(server, "localhost");
+    }
     strbuf_free(&local);
     for (; more && *more; more++)
         add_host(server, *more);

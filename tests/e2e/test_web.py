@@ -12,6 +12,7 @@ import shlex
 import shutil
 import socket
 import sqlite3
+import ssl
 import struct
 import tempfile
 import time
@@ -20,8 +21,9 @@ import urllib.parse
 import pytest
 
 from conftest import show_logs
+from nginx import Nginx
 from postern import Gateway
-from procs import ROOT, free_port, run
+from procs import ROOT, free_port, run, sanitizer_reports
 
 PASSWORD = "correct horse battery"
 ORIGIN = "https://postern.example.org"
@@ -115,7 +117,9 @@ def door():
     finally:
         if server.process is not None:
             server.stop()
+        reports = sanitizer_reports(folder)
         shutil.rmtree(folder, ignore_errors=True)
+    assert not reports, "a sanitizer found something:\n" + "\n".join(reports)
 
 
 def test_signing_in_and_out(door):
@@ -261,6 +265,33 @@ def test_whom_it_answers(door):
     assert {session["from"] for session in door.ctl_json("admin", "sessions", "gina")["sessions"]} == {"198.51.100.7", "127.0.0.1"}
 
 
+def test_behind_nginx(door):
+    """As docs/WEB.md has it: what a browser sees there, and whom the gateway believes."""
+    rita = door.add("rita")
+    server = Nginx(door.folder, door.http_port)
+    context = ssl.create_default_context(cafile=server.certificate.file)
+    server.start()
+    try:
+        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=30)) as plain:
+            connection = http.client.HTTPSConnection("postern.example.org", timeout=30)
+            connection.sock = context.wrap_socket(plain, server_hostname="postern.example.org")
+            form = urllib.parse.urlencode({"name": "rita", "password": PASSWORD})
+            connection.request("POST", "/login", form, {"Content-Type": FORM, "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin",
+                                                        "X-Forwarded-For": "203.0.113.5"})
+            answer = connection.getresponse()
+            answer.read()
+            rita.cookie = answer.headers.get_all("Set-Cookie")[0].partition(";")[0]
+            assert answer.status == 303 and rita.cookie.startswith("__Host-postern=")
+            assert answer.getheader("Location") == "/" and answer.getheader("Strict-Transport-Security")
+            connection.request("GET", "/account", headers={"Cookie": rita.cookie})   # the same connection
+            answer = connection.getresponse()
+            assert answer.status == 200 and "Your account" in answer.read().decode()
+    finally:
+        server.stop()
+    session, = door.ctl_json("admin", "sessions", "rita")["sessions"]
+    assert session["from"] == "127.0.0.1"   # whom nginx has seen, not whom the client names
+
+
 def test_guessing_is_slowed_down(door):
     hana = door.add("hana")
     hana.sign_in()
@@ -305,7 +336,8 @@ def test_one_time_codes(door):
     jana.sign_in(code=totp(secret, step + 1), status=401)
     jana.sign_in(code=recovery[3].upper().replace("-", " "))
     jana.sign_in(code=recovery[3], status=401)
-    assert door.ctl_json("admin", "list")["accounts"][-1]["recovery_codes"] == 9
+    accounts = {account["name"]: account for account in door.ctl_json("admin", "list")["accounts"]}
+    assert (accounts["jana"]["totp"], accounts["jana"]["recovery_codes"]) == ("on", 9)
     door.ctl("admin", "totp", "off", "jana")
     jana.sign_in()
     assert [row["after"] for row in door.audit("admin.totp")] == ["on", "off"]
