@@ -3,6 +3,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import shutil
 import socket
 import socketserver
@@ -16,7 +17,8 @@ from dns_server import DnsServer
 from postern import DOMAIN, Gateway, Member, Silo
 from procs import DEV, PATIENCE, free_port, run, wait_until
 
-MX_ADDRESS = "127.0.9.25"   # where this test's MX listens on port 25
+LOOPBACK = f"127.{random.SystemRandom().randrange(1, 255)}.{random.SystemRandom().randrange(255)}"   # whoever else runs this test has others
+MX_ADDRESS = f"{LOOPBACK}.25"   # where this test's MX listens on port 25
 OUR_ADDRESS = "198.18.0.7"  # nothing is ever sent there. Resolvers know the names of 127.0.0.1 and of examples' addresses by themselves
 REVERSE = "7.0.18.198.in-addr.arpa"
 WHATEVER = ("clock", "user")   # a container's clock is whose? The tests run as root
@@ -194,7 +196,7 @@ def nothing_is_in_the_dns(scene):
 
 def the_dns_says_something_else(scene):
     scene.dns.clear()
-    scene.dns.add(f"{DOMAIN} MX 10 nowhere.example.org\n{DOMAIN} MX 20 refuses.example.org\nrefuses.example.org A 127.0.9.26\n"
+    scene.dns.add(f"{DOMAIN} MX 10 nowhere.example.org\n{DOMAIN} MX 20 refuses.example.org\nrefuses.example.org A {LOOPBACK}.26\n"
                   f"gw.example.org A {OUR_ADDRESS}\n{REVERSE} PTR localhost.example")
     scene.dns.add_txt(DOMAIN, "v=spf1 ip4:192.0.2.1 -all")
     scene.dns.add_txt(f"_dmarc.{DOMAIN}", "v=DMARC1; p=perhaps")
