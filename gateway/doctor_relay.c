@@ -45,8 +45,8 @@ static const char *advice_about(enum smtp_stage stage)
     static const char *const advice[] = {
         [SMTP_STAGE_CONNECT] = "see that relay.url is right, that the relay runs, and that no firewall stops us",
         [SMTP_STAGE_TLS] =
-            "with relay.tls = verify the certificate must be for the relay's name and signed by a known CA: "
-            "see relay.ca_file and relay.fingerprint",
+            ("with relay.tls = verify the certificate must be for the relay's name and signed by a known CA: "
+             "see relay.ca_file and relay.fingerprint"),
         [SMTP_STAGE_GREETING] = "the relay serves nobody now, or not us: see its log",
         [SMTP_STAGE_HELLO] = "the relay does not like our name: see relay.helo and hostname",
         [SMTP_STAGE_STARTTLS] = "the relay offers no TLS: switch it on there, or set relay.tls = may",
