@@ -164,7 +164,7 @@ static void sockets_are_found_by_their_address(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/s", folder);
     int fds[2] = { fcntl(listening(NULL, AF_INET), F_DUPFD, 50), fcntl(listening(path, AF_UNIX), F_DUPFD, 50) };
-    struct sockaddr_in bound;
+    struct sockaddr_in bound = { 0 };
     socklen_t len = sizeof bound;
     assert_int_equal(getsockname(fds[0], (struct sockaddr *)&bound, &len), 0);
     struct numbers numbers;
