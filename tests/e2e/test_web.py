@@ -15,6 +15,7 @@ import sqlite3
 import ssl
 import struct
 import tempfile
+import threading
 import time
 import urllib.parse
 
@@ -23,7 +24,7 @@ import pytest
 from conftest import show_logs
 from nginx import Nginx
 from postern import Gateway
-from procs import ROOT, free_port, run, sanitizer_reports
+from procs import ROOT, free_port, run, sanitizer_reports, wait_until
 
 PASSWORD = "correct horse battery"
 ORIGIN = "https://postern.example.org"
@@ -466,3 +467,24 @@ def test_the_examples_of_the_api(door):
         for line in lines:
             assert line in output, (command, output)
     assert shown >= 7
+
+
+def test_a_stop_while_somebody_signs_in(door):
+    """The last one: nobody waits for ever, and whoever is not answered is not signed in."""
+    seen = []
+
+    def sign_in():
+        try:
+            seen.append(door.ask("POST", "/login", {"name": "anna", "password": PASSWORD}).status)
+        except (http.client.HTTPException, OSError) as error:
+            seen.append(type(error).__name__)
+
+    threads = [threading.Thread(target=sign_in) for _ in range(6)]
+    before = door.read_log().count("event=web.signed_in")
+    for thread in threads:
+        thread.start()
+    wait_until("one has signed in", lambda: 303 in seen)
+    door.stop()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 6 and door.read_log().count("event=web.signed_in") - before >= seen.count(303)
