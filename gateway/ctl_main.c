@@ -20,11 +20,9 @@ static void print_usage(FILE *to)
           "  -c FILE    configuration that names the control socket (default " CTL_DEFAULT_CONFIG ")\n"
           "  -s SOCKET  the control socket itself\n"
           "  --json     one JSON document instead of tables\n"
-          "The verbs: status, member, group, mapping, silo, queue, why, setup, doctor, backup, restore, reload, "
-          "stop, version. A verb alone "
-          "shows how "
-          "it is\n"
-          "used.\n",
+          "The verbs: status, member, group, mapping, held, queue, silo, audit, why, admin, setup, doctor, backup, "
+          "restore, "
+          "reload, stop, version. A verb alone shows how it is used.\n",
           to);
 }
 
