@@ -108,13 +108,20 @@ static bool is_word(char c)
            c == '.' || c == '-' || (unsigned char)c >= 0x80;
 }
 
-/* How much of text at this place is the name of something with a page; 0: nothing. id_out: where its number begins. */
+/* How much of text at this place is the name of something with a page; 0: nothing. id_out: where its number begins. A request
+ * is a mapping. */
 static size_t name_length(const char *text, size_t *id_out)
 {
-    static const char mapping[] = "mapping ";
-    size_t lead = sizeof mapping - 1, digits = strncmp(text, mapping, lead) == 0 ? count_digits(text + lead) : 0;
-    size_t len = digits > 0 && digits < 19 ? lead + digits : entry_length(text);
-    *id_out = digits > 0 ? lead : 0;
+    static const char *const leads[] = { "mapping ", "request " };
+    size_t len = entry_length(text);
+    *id_out = 0;
+    for (size_t i = 0; i < sizeof leads / sizeof leads[0]; i++) {
+        size_t lead = strlen(leads[i]), digits = strncmp(text, leads[i], lead) == 0 ? count_digits(text + lead) : 0;
+        if (digits == 0 || digits >= 19)
+            continue;
+        len = lead + digits;
+        *id_out = lead;
+    }
     /* A full stop may end the sentence, or go on as a name. */
     bool ends = !is_word(text[len]) || (text[len] == '.' && !is_word(text[len + 1]));
     return len > 0 && ends ? len : 0;

@@ -37,6 +37,7 @@ static void sentences_have_links(void **state)
         { "It is about in17.", "It is about " IN17 "." },
         { "in17, then in17", IN17 ", then " IN17 },
         { "let in by mapping 3 (bob)", "let in by " MAPPING_3 " (bob)" },
+        { "for them; request 3; the member", "for them; <a href=\"/mappings/3\">request 3</a>; the member" },
         { "out5", "<a href=\"/message?id=out5\">out5</a>" },
         { "within17", "within17" },
         { "in17b", "in17b" },
