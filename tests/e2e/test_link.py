@@ -514,7 +514,8 @@ def test_all_forms_refused(folder, fake):
         gateway.ctl("mapping", "add", "dave@example.org", "Alice Member")
         gateway.ctl("mapping", "add", "carol@example.net", "Alice Member")
         fake.wait_for("the other one is announced", lambda: announced_from(fake))
-        assert len([alias for alias, said in fake.aliases if said.startswith("no space")]) == 20
+        tries = len([alias for alias, said in fake.aliases if said.startswith("no space")])
+        assert tries in (20, 40), "again when Carol's mapping is added, if it had ended by then"
         assert gateway.ctl_json("mapping", "show", "2")["state"] == "approved"
         tried = [alias for alias, said in fake.aliases if said.endswith("is taken")]
         assert tried[:3] == ["bob@example.com", "bob@example.com (email)", "bob@example.com (2)"]
