@@ -301,9 +301,11 @@ static int reopen_stderr(void)
     if (fstat(STDERR_FILENO, &status) < 0 || !(S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
         return 0;
     int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd > STDIN_FILENO)
+        return fd;
     if (fd == STDIN_FILENO) /* which was closed: that number means standard error here */
         close(fd);
-    return fd > STDIN_FILENO ? fd : 0;
+    return 0;
 }
 
 static int open_socket(const char *path)
