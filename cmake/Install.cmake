@@ -9,7 +9,7 @@ foreach(page IN LISTS man_pages)
 endforeach()
 
 install(FILES README.md CHANGES.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")   # in their folder: README.md links there
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.png")   # in their folder: README.md links there
 install(FILES packaging/postern.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples RENAME postern.conf)
 foreach(example prometheus grafana)
   if(EXISTS ${PROJECT_SOURCE_DIR}/packaging/${example})
