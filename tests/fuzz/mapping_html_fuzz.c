@@ -30,7 +30,7 @@ static const char *add_picture(const char *type, void *data, size_t len, void *c
 
 static void look_at_url(void *ctx, enum markdown_node node, const struct markdown_detail *detail)
 {
-    static const char *const schemes[] = { "https://", "http://", "mailto:", "tel:" };
+    static const char *const schemes[] = { "https://", "http://", "ftp://", "mailto:", "tel:" };
     (void)ctx;
     if (node == MARKDOWN_IMAGE && strncmp(detail->url, "this_u:", 7) != 0)
         abort();
