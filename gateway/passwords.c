@@ -76,7 +76,7 @@ static void discard(void *arg)
     done(job);
 }
 
-static int submit(struct passwords *passwords, struct job job, const char *password)
+static int submit(struct passwords *passwords, struct job job, const char *hash, const char *password)
 {
     if (passwords->waiting == PASSWORDS_WAITING_MAX)
         return 0;
@@ -85,18 +85,18 @@ static int submit(struct passwords *passwords, struct job job, const char *passw
     passwords->waiting++;
     job.owner = passwords;
     job.password = xstrdup(password);
+    job.hash = hash ? xstrdup(hash) : NULL;
     background_submit(passwords->thread, work, done, discard, xmemdup(&job, sizeof job));
     return 1;
 }
 
 int passwords_make(struct passwords *passwords, const char *password, passwords_done *on_done, void *ctx)
 {
-    return submit(passwords, (struct job){ .only_makes = true, .done = on_done, .ctx = ctx }, password);
+    return submit(passwords, (struct job){ .only_makes = true, .done = on_done, .ctx = ctx }, NULL, password);
 }
 
 int passwords_check(struct passwords *passwords, const char *hash, const char *password, passwords_done *on_done,
                     void *ctx)
 {
-    return submit(passwords, (struct job){ .hash = hash ? xstrdup(hash) : NULL, .done = on_done, .ctx = ctx },
-                  password);
+    return submit(passwords, (struct job){ .done = on_done, .ctx = ctx }, hash, password);
 }

@@ -106,6 +106,19 @@ static void only_a_few_wait(void **state)
     assert_int_equal(scene->failed, PASSWORDS_WAITING_MAX);
 }
 
+/* Of those who are sent away nothing is kept: strangers can be sent away for as long as they like (LeakSanitizer looks). */
+static void who_is_sent_away_leaves_nothing(void **state)
+{
+    struct scene *scene = *state;
+    static const char hash[] =
+        "$argon2id$v=19$m=8,t=1,p=1$S4yZO2MYkHjnU0Owmy5CBg$XjgCYUBtwIoImrvT//2hV4EC/uau3DaXJnj8D6vHm7k";
+    for (int i = 0; i < PASSWORDS_WAITING_MAX; i++)
+        assert_int_equal(passwords_check(scene->passwords, hash, "x", done, scene), 1);
+    assert_int_equal(passwords_check(scene->passwords, hash, "x", done, scene), 0);
+    wait_for(scene, PASSWORDS_WAITING_MAX);
+    assert_int_equal(scene->wrong, PASSWORDS_WAITING_MAX);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -113,6 +126,7 @@ int main(void)
         TEST(made_and_compared),
         TEST(an_outdated_one_is_made_anew),
         TEST(only_a_few_wait),
+        TEST(who_is_sent_away_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
