@@ -76,9 +76,9 @@ static void discard(void *arg)
     done(job);
 }
 
-static int submit(struct passwords *passwords, struct job job, const char *hash, const char *password)
+static int submit(struct passwords *passwords, struct job job, const char *hash, const char *password, unsigned most)
 {
-    if (passwords->waiting == PASSWORDS_WAITING_MAX)
+    if (passwords->waiting >= most)
         return 0;
     if (!passwords->thread)
         passwords->thread = background_new(passwords->loop);
@@ -92,11 +92,13 @@ static int submit(struct passwords *passwords, struct job job, const char *hash,
 
 int passwords_make(struct passwords *passwords, const char *password, passwords_done *on_done, void *ctx)
 {
-    return submit(passwords, (struct job){ .only_makes = true, .done = on_done, .ctx = ctx }, NULL, password);
+    return submit(passwords, (struct job){ .only_makes = true, .done = on_done, .ctx = ctx }, NULL, password,
+                  PASSWORDS_WAITING_MAX);
 }
 
-int passwords_check(struct passwords *passwords, const char *hash, const char *password, passwords_done *on_done,
-                    void *ctx)
+int passwords_check(struct passwords *passwords, enum passwords_of whose, const char *hash, const char *password,
+                    passwords_done *on_done, void *ctx)
 {
-    return submit(passwords, (struct job){ .done = on_done, .ctx = ctx }, hash, password);
+    return submit(passwords, (struct job){ .done = on_done, .ctx = ctx }, hash, password,
+                  whose == PASSWORDS_OF_STRANGER ? PASSWORDS_STRANGERS_MAX : PASSWORDS_WAITING_MAX);
 }

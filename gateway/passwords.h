@@ -8,7 +8,11 @@
 struct loop;
 struct passwords;
 
-enum { PASSWORDS_WAITING_MAX = 8 };
+enum {
+    PASSWORDS_WAITING_MAX = 8,
+    PASSWORDS_STRANGERS_MAX = 6, /* for strangers there is no room then: the other places are for who is known */
+};
+enum passwords_of { PASSWORDS_OF_STRANGER, PASSWORDS_OF_KNOWN };
 
 struct passwords *passwords_new(struct loop *loop);
 /* What is waiting is told -1. While there is still everybody who waits. */
@@ -21,5 +25,5 @@ typedef void passwords_done(int result, const char *hash, void *ctx);
 int passwords_make(struct passwords *passwords, const char *password, passwords_done *done, void *ctx)
     __attribute__((warn_unused_result));
 /* hash NULL: of nobody, which takes as long and is wrong. When it is right and was made in an older way, done has a new one. */
-int passwords_check(struct passwords *passwords, const char *hash, const char *password, passwords_done *done,
-                    void *ctx) __attribute__((warn_unused_result));
+int passwords_check(struct passwords *passwords, enum passwords_of whose, const char *hash, const char *password,
+                    passwords_done *done, void *ctx) __attribute__((warn_unused_result));

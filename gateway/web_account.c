@@ -337,7 +337,7 @@ static void ask_password(struct web_visit *visit, const struct act *act)
     }
     struct asked *asked = xcalloc(1, sizeof *asked);
     *asked = (struct asked){ .visit = visit, .act = act };
-    if (passwords_check(parts->passwords, account.password, password, checked, asked) != 1) {
+    if (passwords_check(parts->passwords, PASSWORDS_OF_KNOWN, account.password, password, checked, asked) != 1) {
         free(asked);
         web_answer_error(visit, 503, "Many passwords are being looked at just now. Try again in some seconds.");
     }

@@ -311,7 +311,8 @@ void web_login_post(struct web_visit *visit)
         show_wait(visit, to, wait);
     else if (found < 0)
         show_form(visit, 503, to, "The database could not be read. Try again later.");
-    else if (passwords_check(parts->passwords, attempt->account.password, password, checked, attempt) == 1)
+    else if (passwords_check(parts->passwords, attempt->known[0] ? PASSWORDS_OF_KNOWN : PASSWORDS_OF_STRANGER,
+                             attempt->account.password, password, checked, attempt) == 1)
         return;
     else
         show_form(visit, 503, to, "Many are signing in just now. Try again in some seconds.");

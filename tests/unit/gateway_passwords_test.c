@@ -68,11 +68,13 @@ static void made_and_compared(void **state)
     wait_for(scene, 1);
     assert_int_equal(scene->right, 1);
     memcpy(hash, scene->hash, sizeof hash);
-    assert_int_equal(passwords_check(scene->passwords, hash, "correct horse battery", done, scene), 1);
+    assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, hash, "correct horse battery", done, scene),
+                     1);
     wait_for(scene, 2);
     assert_int_equal(scene->right, 2);
     assert_string_equal(scene->hash, ""); /* it is as it should be */
-    assert_int_equal(passwords_check(scene->passwords, NULL, "correct horse battery", done, scene), 1); /* nobody's */
+    assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, NULL, "correct horse battery", done, scene),
+                     1); /* nobody's */
     wait_for(scene, 3);
     assert_int_equal(scene->wrong, 1);
     assert_string_equal(scene->hash, "");
@@ -84,11 +86,12 @@ static void an_outdated_one_is_made_anew(void **state)
     struct scene *scene = *state;
     static const char cheap[] =
         "$argon2id$v=19$m=8,t=1,p=1$S4yZO2MYkHjnU0Owmy5CBg$XjgCYUBtwIoImrvT//2hV4EC/uau3DaXJnj8D6vHm7k";
-    assert_int_equal(passwords_check(scene->passwords, cheap, "something else", done, scene), 1);
+    assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, cheap, "something else", done, scene), 1);
     wait_for(scene, 1);
     assert_int_equal(scene->wrong, 1);
     assert_string_equal(scene->hash, "");
-    assert_int_equal(passwords_check(scene->passwords, cheap, "correct horse battery", done, scene), 1);
+    assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, cheap, "correct horse battery", done, scene),
+                     1);
     wait_for(scene, 2);
     assert_int_equal(scene->right, 1);
     assert_false(password_is_outdated(scene->hash));
@@ -99,8 +102,8 @@ static void only_a_few_wait(void **state)
 {
     struct scene *scene = *state;
     for (int i = 0; i < PASSWORDS_WAITING_MAX; i++)
-        assert_int_equal(passwords_check(scene->passwords, NULL, "x", done, scene), 1);
-    assert_int_equal(passwords_check(scene->passwords, NULL, "x", done, scene), 0);
+        assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, NULL, "x", done, scene), 1);
+    assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, NULL, "x", done, scene), 0);
     assert_int_equal(passwords_make(scene->passwords, "x", done, scene), 0);
     passwords_free(&scene->passwords);
     assert_int_equal(scene->failed, PASSWORDS_WAITING_MAX);
@@ -113,10 +116,22 @@ static void who_is_sent_away_leaves_nothing(void **state)
     static const char hash[] =
         "$argon2id$v=19$m=8,t=1,p=1$S4yZO2MYkHjnU0Owmy5CBg$XjgCYUBtwIoImrvT//2hV4EC/uau3DaXJnj8D6vHm7k";
     for (int i = 0; i < PASSWORDS_WAITING_MAX; i++)
-        assert_int_equal(passwords_check(scene->passwords, hash, "x", done, scene), 1);
-    assert_int_equal(passwords_check(scene->passwords, hash, "x", done, scene), 0);
+        assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, hash, "x", done, scene), 1);
+    assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, hash, "x", done, scene), 0);
     wait_for(scene, PASSWORDS_WAITING_MAX);
     assert_int_equal(scene->wrong, PASSWORDS_WAITING_MAX);
+}
+
+/* However many strangers sign in, who is known finds a place. */
+static void strangers_leave_places_for_who_is_known(void **state)
+{
+    struct scene *scene = *state;
+    for (int i = 0; i < PASSWORDS_STRANGERS_MAX; i++)
+        assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_STRANGER, NULL, "x", done, scene), 1);
+    assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_STRANGER, NULL, "x", done, scene), 0);
+    assert_int_equal(passwords_check(scene->passwords, PASSWORDS_OF_KNOWN, NULL, "x", done, scene), 1);
+    assert_int_equal(passwords_make(scene->passwords, "x", done, scene), 1);
+    assert_int_equal(passwords_make(scene->passwords, "x", done, scene), 0);
 }
 
 int main(void)
@@ -127,6 +142,7 @@ int main(void)
         TEST(an_outdated_one_is_made_anew),
         TEST(only_a_few_wait),
         TEST(who_is_sent_away_leaves_nothing),
+        TEST(strangers_leave_places_for_who_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
