@@ -41,7 +41,7 @@ struct connection {
     struct strbuf body;
     struct http_request *request; /* the handler's; NULL: none */
     unsigned requests;
-    int64_t idle_since; /* monotonic */
+    int64_t since; /* monotonic: IDLE, or until then; HEAD and BODY: since the request began to come */
     char *peer;
 };
 
@@ -76,19 +76,26 @@ static int64_t now(const struct connection *connection)
     return clock_monotonic_ms(loop_clock(connection->loop));
 }
 
-static struct connection *longest_idle(const struct http_server *server)
+static struct connection *longest(const struct http_server *server, unsigned states)
 {
     struct connection *longest = NULL;
     for (struct connection *at = server->connections; at; at = at->next)
-        if (at->state == CONNECTION_IDLE && (!longest || at->idle_since <= longest->idle_since))
+        if (states & 1u << at->state && (!longest || at->since <= longest->since))
             longest = at;
     return longest;
 }
 
-/* One more can be accepted when there is room, or an idle one to be closed for it. */
+/* Which ends when there is no room for another one: the one idle longest, else the one whose request has been coming longest. Requests
+ * come in no time unless somebody lets them drip, and that must not keep others out. NULL: all are being answered. */
+static struct connection *least_missed(const struct http_server *server)
+{
+    struct connection *idle = longest(server, 1u << CONNECTION_IDLE);
+    return idle ? idle : longest(server, 1u << CONNECTION_HEAD | 1u << CONNECTION_BODY);
+}
+
 static void update_accepting(struct http_server *server)
 {
-    bool full = server->count >= server->connections_max && !longest_idle(server);
+    bool full = server->count >= server->connections_max && !least_missed(server);
     loop_listener_pause(server->listener, server->draining || full);
 }
 
@@ -368,6 +375,7 @@ static bool take_head_line(struct connection *connection)
         set_state(connection, CONNECTION_HEAD);
         connection->head = http_head_new();
         connection->head_octets = 0;
+        connection->since = now(connection);
         timer_start(connection->timer, connection->server->timeout_ms);
     }
     if (result < 0) {
@@ -425,7 +433,7 @@ static void on_input(struct stream *stream, void *ctx)
 
 static void begin_waiting(struct connection *connection)
 {
-    connection->idle_since = now(connection);
+    connection->since = now(connection);
     timer_start(connection->timer, connection->server->timeout_ms);
 }
 
@@ -468,11 +476,21 @@ static const struct stream_callbacks callbacks = { .on_input = on_input, .on_dra
 
 /* Connections. */
 
+/* There is one that can go, or nothing would be accepted. */
+static void make_room(struct http_server *server)
+{
+    struct connection *connection = least_missed(server);
+    if (connection->state == CONNECTION_IDLE)
+        end_connection(connection, true);
+    else
+        refuse(connection, 408);
+}
+
 static void on_accept(int fd, const char *peer, void *arg)
 {
     struct http_server *server = arg;
-    if (server->count >= server->connections_max) /* then one is idle, or nothing would be accepted */
-        end_connection(longest_idle(server), true);
+    if (server->count >= server->connections_max)
+        make_room(server);
     struct connection *connection = xcalloc(1, sizeof *connection);
     struct stream_settings settings = { .callbacks = &callbacks,
                                         .ctx = connection,

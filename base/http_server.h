@@ -37,7 +37,8 @@ struct http_server_settings {
     const char *const *hosts;
     size_t header_max, body_max; /* octets */
     unsigned
-        connections_max; /* the one that is idle longest is closed for another one; if none is, that waits to be accepted */
+        connections_max; /* the one that is idle longest is closed for another one; if none is, the one whose request has been
+                            coming longest (408); if all are being answered, another one waits to be accepted */
     int64_t
         timeout_ms; /* for a request to come whole, between two, and without the client reading anything; ten times as
                                     long for it to read an answer */

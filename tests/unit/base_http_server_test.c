@@ -29,7 +29,8 @@ struct scene {
     struct clock *clock;
     struct loop *loop;
     struct http_server *server;
-    struct http_request *kept; /* of /later */
+    struct http_request *kept;                        /* of /later, the last one */
+    struct http_request *others[CONNECTIONS_MAX - 1]; /* those before */
     unsigned handled;
 };
 
@@ -53,6 +54,9 @@ static void handler(struct http_request *request, void *ctx)
     struct strbuf text;
     scene->handled++;
     if (strcmp(http_request_path(request), "/later") == 0) {
+        for (int i = CONNECTIONS_MAX - 2; i > 0; i--)
+            scene->others[i] = scene->others[i - 1];
+        scene->others[0] = scene->kept;
         scene->kept = request;
         return;
     }
@@ -435,19 +439,55 @@ static void connections_are_counted(void **state)
     }
     expect(scene, idle, NULL);
     assert_int_equal(http_server_connections(scene->server), CONNECTIONS_MAX);
-    /* When none is idle, who comes waits until one has gone. */
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        client_free(&busy[i]);
+        turns(scene, 10);
+        busy[i] = client_new(scene);
+        say(busy[i], "GET /later HTTP/1.1\r\n" HOST "\r\n");
+        turns(scene, 10);
+    }
+    assert_int_equal(http_server_connections(scene->server), CONNECTIONS_MAX);
+    /* When all are being answered, who comes waits until one has gone. */
     more = client_new(scene);
     say(more, "GET /more HTTP/1.1\r\n" HOST "\r\n");
     turns(scene, 20);
     client_read(more);
     assert_int_equal(more->in.len, 0);
     assert_int_equal(http_server_connections(scene->server), CONNECTIONS_MAX);
-    client_free(&busy[0]);
+    http_answer(scene->kept, 200, "text/plain", "at last", 7, NULL);
     expect(scene, more, "GET /more");
-    for (int i = 1; i < CONNECTIONS_MAX; i++)
+    for (int i = 0; i < CONNECTIONS_MAX - 1; i++)
+        http_answer(scene->others[i], 200, "text/plain", "at last", 7, NULL);
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
         client_free(&busy[i]);
     client_free(&idle);
     client_free(&more);
+}
+
+/* Requests that drip, on all connections that there are, keep nobody out; the one that began first goes. */
+static void who_drips_keeps_nobody_out(void **state)
+{
+    struct scene *scene = *state;
+    struct client *dripping[CONNECTIONS_MAX], *quick;
+    static const char *const pieces[CONNECTIONS_MAX] = { "POST /slow HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nabc",
+                                                         "GET /slow HTTP/1.1\r\nA: b\r\n", "G" };
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        dripping[i] = client_new(scene);
+        say(dripping[i], pieces[i]);
+        turns(scene, 10);
+        clock_advance(scene->clock, 1000);
+    }
+    quick = client_new(scene);
+    say(quick, "GET /quick HTTP/1.1\r\n" HOST "\r\n");
+    expect(scene, quick, "GET /quick");
+    expect(scene, dripping[0], "HTTP/1.1 408 ");
+    expect(scene, dripping[0], NULL);
+    assert_int_equal(http_server_connections(scene->server), CONNECTIONS_MAX);
+    say(dripping[1], HOST "\r\n"); /* the others go on */
+    expect(scene, dripping[1], "GET /slow");
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        client_free(&dripping[i]);
+    client_free(&quick);
 }
 
 static void draining(void **state)
@@ -540,6 +580,7 @@ int main(void)
         TEST(a_client_that_goes_before_the_answer),
         TEST(a_client_that_has_said_all),
         TEST(connections_are_counted),
+        TEST(who_drips_keeps_nobody_out),
         TEST(draining),
         TEST(the_server_goes_before_the_answer),
         TEST(a_unix_socket),
