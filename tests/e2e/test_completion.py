@@ -54,21 +54,23 @@ def test_commands_options_and_words_are_offered(folder):
 
 def test_names_and_ids_are_asked_of_the_daemon(gateway: Gateway, folder):
     gateway.wait_online()
-    for alias in ("Alice Member", "Carol's \u00e9lan"):
+    for alias in ("Alice Member", "Carol's \u00e9lan", "Mal$(id);reboot"):
         gateway.ctl("member", "add", alias)
     gateway.ctl("mapping", "add", "bob@example.com", "Alice Member")
     gateway.ctl("mapping", "add", "carol@example.com", "Alice Member")
     gateway.ctl("mapping", "suspend", "2")
     config = ("-c", gateway.config)
-    assert offered(folder, *config, "member", "show", "") == ["Alice Member", "Carol's \u00e9lan"]
+    assert offered(folder, *config, "member", "show", "") == ["Alice Member", "Carol's \u00e9lan", "Mal$(id);reboot"]
     assert offered(folder, *config, "member", "show", "Alice\\ M") == ["Alice Member"]
     assert offered(folder, *config, "member", "show", "'Alice M") == ["Alice Member"]
-    assert offered(folder, *config, "mapping", "add", "x@example.com", "") == ["Alice Member", "Carol's \u00e9lan", "all"]
+    assert offered(folder, *config, "mapping", "add", "x@example.com", "") == ["Alice Member", "Carol's \u00e9lan", "Mal$(id);reboot", "all"]
     assert offered(folder, *config, "mapping", "show", "") == ["1", "2"]
     assert offered(folder, *config, "mapping", "resume", "") == ["2"]
     assert offered(folder, *config, "mapping", "suspend", "") == ["1"]
     assert offered(folder, *config, "queue", "retry", "") == ["all"]
     assert typed(folder, f"posternctl -c {gateway.config} member show Al\t", "Alice\\ Member")
+    # A name is no command: members choose theirs.
+    assert typed(folder, f"posternctl -c {gateway.config} member show Mal\t", "Mal$\\(id)\\;reboot")
 
 
 def typed(folder, keys, wanted):
