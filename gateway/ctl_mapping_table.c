@@ -10,6 +10,7 @@
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/admin_output.h"
 #include "gateway/csv.h"
 #include "gateway/ctl_mapping.h"
 
@@ -17,15 +18,18 @@ enum { TEXT_MAX = 8192, NUMBER_SIZE = 32 };
 
 void ctl_mapping_table_complain(struct ctl_mapping_table *table, unsigned line, const char *fmt, ...)
 {
-    struct strbuf text;
+    struct strbuf text, clean;
     va_list args;
     strbuf_init(&text, TEXT_MAX);
+    strbuf_init(&clean, TEXT_MAX);
     va_start(args, fmt);
     strbuf_add_vfmt(&text, fmt, args);
     va_end(args);
+    (void)admin_output_add_clean(&clean, text.data, text.len, false); /* words of a file, which may be a stranger's */
+    strbuf_free(&text);
     table->problems = xreallocarray(table->problems, table->problem_count + 1, sizeof *table->problems);
     table->problems[table->problem_count++] =
-        (struct ctl_mapping_problem){ .line = line, .text = strbuf_detach(&text) };
+        (struct ctl_mapping_problem){ .line = line, .text = strbuf_detach(&clean) };
 }
 
 bool ctl_mapping_table_has_problem(const struct ctl_mapping_table *table, unsigned line)

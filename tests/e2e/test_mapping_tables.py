@@ -85,6 +85,17 @@ def test_what_was_exported_is_imported_elsewhere(desk, folder, silo):
         close_quietly(other)
 
 
+def test_a_table_does_not_steer_the_terminal(desk):
+    """It may have come from anywhere."""
+    path = os.path.join(desk.state, "..", "evil.csv")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("address,member\r\nbob@example.com,\x1b]0;evil\x07Zoe\r\n")
+    assert "\x1b" not in (said := desk.ctl("mapping", "import", path, expect=1)) and "?]0;evil?Zoe" in said
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("address,member,\x1b[2J\r\n")
+    assert "\x1b" not in (said := desk.ctl("mapping", "import", path, expect=1)) and '"?[2J" is no column' in said
+
+
 def test_a_table_with_mistakes_changes_nothing_and_names_each(desk):
     text = ("address,member,state,daily,note\r\n"
             "bob@example.com,Alice Member,,20,fine\r\n"
