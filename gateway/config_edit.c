@@ -240,7 +240,7 @@ void config_edit_add_quoted(struct strbuf *out, const char *text)
 {
     strbuf_add_char(out, '"');
     for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
+        if (*text == '"' || *text == '\\' || *text == '$') /* "${HOME}" would be the environment's */
             strbuf_add_char(out, '\\');
         strbuf_add_char(out, *text);
     }

@@ -90,8 +90,8 @@ static void quotes(void **state)
     (void)state;
     struct strbuf text;
     strbuf_init(&text, 100);
-    config_edit_add_quoted(&text, "Bob \"the\" \\ Builder");
-    assert_string_equal(text.data, "\"Bob \\\"the\\\" \\\\ Builder\"");
+    config_edit_add_quoted(&text, "Bob \"the\" \\ Builder of ${HOME}");
+    assert_string_equal(text.data, "\"Bob \\\"the\\\" \\\\ Builder of \\${HOME}\"");
     strbuf_free(&text);
 }
 
