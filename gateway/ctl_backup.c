@@ -27,8 +27,9 @@
 #include "gateway/ctl_state.h"
 #include "gateway/ctl_terminal.h"
 #include "gateway/ctl_words.h"
+#include "gateway/service.h"
 
-enum { PATH_LENGTH_MAX = 4096, PIECE = 1024 * 1024, NICENESS = 10 };
+enum { PATH_LENGTH_MAX = 4096, PIECE = 1024 * 1024, NICENESS = 10, LEFT_FREE = 256 * 1024 * 1024 /* gateway_room.c */ };
 
 struct backup {
     const char *target; /* NULL: standard output */
@@ -82,24 +83,32 @@ static void name_temporary(struct backup *backup)
     backup->temporary = strbuf_detach(&name);
 }
 
-/* Before anything is written: a full disk would hurt others, too. */
-static int look_for_room(const struct backup *backup)
+/* Of the state's owner's files. -1 after having said why not. */
+static int measure(const struct backup *backup, int64_t *needed_out)
+{
+    char *error = NULL;
+    int result = store_backup_measure(backup->database, needed_out, &error);
+    if (result < 0)
+        fprintf(stderr, "posternctl: %s\n", error);
+    free(error);
+    return result;
+}
+
+/* Before anything is written: a full disk would hurt others, too, and first of all a daemon that takes no mail any more. */
+static int look_for_room(const struct backup *backup, const struct config *config, int64_t needed)
 {
     struct statvfs disk;
-    char *error = NULL;
-    int64_t needed = 0;
-    if (store_backup_measure(backup->database, &needed, &error) < 0) {
-        fprintf(stderr, "posternctl: %s\n", error);
-        free(error);
-        return -1;
-    }
-    if (statvfs(backup->directory, &disk) < 0)
+    struct stat here, state = { .st_dev = 0 };
+    if (statvfs(backup->directory, &disk) < 0 || stat(backup->directory, &here) < 0)
         return fail(backup->directory, strerror(errno));
+    if (stat(config->state_dir, &state) == 0 && state.st_dev == here.st_dev)
+        needed += LEFT_FREE;
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (room >= (uint64_t)needed)
         return 1;
-    fprintf(stderr, "posternctl: %s: there is room for %" PRIu64 " octets, and the backup needs some %" PRId64 "\n",
-            backup->directory, room, needed);
+    fprintf(stderr, "posternctl: %s: there is room for %" PRIu64 " octets, and the backup needs some %" PRId64 "%s\n",
+            backup->directory, room, needed,
+            state.st_dev == here.st_dev ? ", with what the daemon wants to be free on the disk of state_dir" : "");
     return -1;
 }
 
@@ -197,17 +206,45 @@ static void step_back(void)
         return; /* as well without */
 }
 
-static int make(struct backup *backup, const struct config *config, bool json)
+/* Root reads as whoever owns the folder, which may have links in it that lead elsewhere; service_return() ends that. */
+static int read_as_owner(const struct config *config)
+{
+    struct stat info;
+    char *error = NULL;
+    if (stat(config->state_dir, &info) < 0)
+        return fail(config->state_dir, strerror(errno));
+    if (service_act_as(info.st_uid, info.st_gid, false, &error) == 1)
+        return 1;
+    fprintf(stderr, "posternctl: %s\n", error);
+    free(error);
+    return -1;
+}
+
+static int write_as_owner(struct backup *backup, const struct config *config)
 {
     struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (read_as_owner(config) < 0)
+        return -1;
+    int result = write_and_verify(backup, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    service_return();
+    return result;
+}
+
+static int make(struct backup *backup, const struct config *config, bool json)
+{
+    int64_t needed = 0;
     backup->directory = backup->target ? directory_of(backup->target) : xstrdup(config->state_dir);
-    if (look_for_room(backup) < 0)
+    if (read_as_owner(config) < 0)
+        return -1;
+    int measured = measure(backup, &needed);
+    service_return();
+    if (measured < 0 || look_for_room(backup, config, needed) < 0)
         return -1;
     backup->fd = tmpfile_new(backup->directory);
     if (backup->fd < 0)
         return fail(backup->directory, strerror(errno));
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (write_and_verify(backup, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000) < 0)
+    if (write_as_owner(backup, config) < 0)
         return -1;
     if (!backup->target && copy_out(backup, STDOUT_FILENO) < 0)
         return fail("standard output", strerror(errno));

@@ -20,6 +20,7 @@
 #include "gateway/ctl_state.h"
 #include "gateway/ctl_terminal.h"
 #include "gateway/ctl_words.h"
+#include "gateway/service.h"
 #include "mapping/store.h"
 
 enum { DRY_RUN, SURE };
@@ -32,10 +33,12 @@ struct restoring {
     int fd, lock;
     int64_t now;
     bool is_dry, is_sure, json;
-    bool is_there; /* a state that will be set aside */
+    bool is_there;       /* a state that will be set aside */
+    bool is_handed_over; /* state_dir belongs to somebody else as yet */
     struct store_backup_about about;
     uid_t owner;
     gid_t group;
+    char actor[ACTOR_MAX]; /* who has started us */
 };
 
 static int fail(const char *what, const char *why)
@@ -180,16 +183,41 @@ static int ask(const struct restoring *restoring)
 
 /* The work. */
 
-static int take_lock(struct restoring *restoring)
+/* From here on we are whose the state is: in a folder of theirs there may be links that lead root astray. A folder that is not theirs
+ * yet is made so when all is done. */
+static int enter_directory(struct restoring *restoring)
 {
     const char *directory = restoring->config->state_dir;
     struct stat info;
     char *error = NULL;
-    if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+    bool is_new = mkdir(directory, 0700) == 0;
+    if (!is_new && errno != EEXIST)
         return fail(directory, strerror(errno));
-    if (stat(directory, &info) < 0 ||
-        (info.st_uid != restoring->owner && chown(directory, restoring->owner, restoring->group) < 0))
+    if (is_new && chown(directory, restoring->owner, restoring->group) < 0)
         return fail(directory, strerror(errno));
+    if (stat(directory, &info) < 0)
+        return fail(directory, strerror(errno));
+    restoring->is_handed_over = info.st_uid != restoring->owner;
+    if (restoring->is_handed_over && info.st_uid != 0 && chown(directory, 0, 0) < 0) /* nobody's meanwhile */
+        return fail(directory, strerror(errno));
+    if (restoring->is_handed_over || service_act_as(restoring->owner, restoring->group, true, &error) == 1)
+        return 1;
+    fprintf(stderr, "posternctl: %s\n", error);
+    free(error);
+    return -1;
+}
+
+static int hand_over(const struct restoring *restoring)
+{
+    const char *directory = restoring->config->state_dir;
+    return !restoring->is_handed_over || chown(directory, restoring->owner, restoring->group) == 0
+               ? 1
+               : fail(directory, strerror(errno));
+}
+
+static int take_lock(struct restoring *restoring)
+{
+    char *error = NULL;
     int result = store_restore_lock(restoring->database, &restoring->lock, &restoring->is_there, &error);
     if (result < 0)
         fprintf(stderr, "posternctl: %s; stop the daemon first\n", error);
@@ -209,13 +237,12 @@ static int put_back(struct restoring *restoring, char **aside_out)
 {
     struct ctl_state_bar bar = { NULL, NULL };
     const struct store_backup_watch watch = ctl_state_watch(&bar);
-    char actor[ACTOR_MAX], *error = NULL;
-    name_actor(actor);
+    char *error = NULL;
     const struct store_restore restore = { .path = restoring->database,
                                            .owner = restoring->owner,
                                            .group = restoring->group,
                                            .now = restoring->now,
-                                           .actor = actor,
+                                           .actor = restoring->actor,
                                            .source = restoring->file };
     int result = store_restore(restoring->fd, &restore, &watch, aside_out, &error);
     ctl_state_bar_clear(&bar);
@@ -269,7 +296,7 @@ static int restore(struct restoring *restoring)
     char *aside = NULL;
     if (open_backup(restoring) < 0 || find_owner(restoring) < 0)
         return -1;
-    if (!restoring->is_dry && take_lock(restoring) < 0)
+    if (!restoring->is_dry && (enter_directory(restoring) < 0 || take_lock(restoring) < 0))
         return -1;
     if (verify(restoring) < 0)
         return -1;
@@ -282,7 +309,7 @@ static int restore(struct restoring *restoring)
         return -1;
     show(restoring, aside);
     free(aside);
-    return 1;
+    return hand_over(restoring);
 }
 
 int ctl_restore(const struct ctl *ctl, int argc, char **argv)
@@ -306,6 +333,7 @@ int ctl_restore(const struct ctl *ctl, int argc, char **argv)
     restoring.json = words.json;
     ctl_state_database(config, &database);
     restoring.database = database.data;
+    name_actor(restoring.actor);
     umask(077);
     int result = restore(&restoring);
     if (restoring.fd >= 0)

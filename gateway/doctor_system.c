@@ -1,10 +1,12 @@
 /* doctor_system.c - what the machine gives us: disk, clock, open files, kernel; and whether the database is whole */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
@@ -13,6 +15,7 @@
 #include "base/strbuf.h"
 #include "gateway/doctor_internal.h"
 #include "gateway/limits.h"
+#include "gateway/service.h"
 #include "mapping/store_look.h"
 
 enum { DATABASE_MS = 6000, PATH_SIZE = 4096, LINE_SIZE = 200, INODES_LEAST = 10000, PERCENT = 100, INODES_PERCENT = 2 };
@@ -112,20 +115,40 @@ void doctor_check_kernel(struct doctor *doctor)
     }
 }
 
+/* Root looks as whoever owns the folder: what they have put there must not lead it elsewhere. 0 without problems: see errno. */
+static int look_as_owner(const struct doctor *doctor, const char *path, struct strbuf *problems)
+{
+    struct stat folder;
+    char *error = NULL;
+    if (stat(doctor->config->state_dir, &folder) < 0)
+        return 0;
+    if (service_act_as(folder.st_uid, folder.st_gid, false, &error) < 0) {
+        strbuf_add_str(problems, error);
+        free(error);
+        return 0;
+    }
+    int result = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0
+                     ? 0
+                     : store_look(path, doctor->daemon.is_there, doctor_time(doctor, DATABASE_MS), problems);
+    const int saved = errno;
+    service_return();
+    errno = saved;
+    return result;
+}
+
 void doctor_check_database(struct doctor *doctor)
 {
     struct strbuf path, problems;
     strbuf_init(&path, PATH_SIZE);
     strbuf_init(&problems, PATH_SIZE);
     strbuf_add_fmt(&path, "%s/postern.db", doctor->config->state_dir);
-    int result = access(path.data, R_OK) < 0
-                     ? 0
-                     : store_look(path.data, doctor->daemon.is_there, doctor_time(doctor, DATABASE_MS), &problems);
+    int result = look_as_owner(doctor, path.data, &problems);
+    const int error = errno;
     if (result == 1) {
         doctor_say(doctor, DOCTOR_OK, "whole");
     } else if (result == 0 && problems.len == 0) {
         doctor_say(doctor, DOCTOR_UNSEEN,
-                   errno == ENOENT ? "there is none yet" : "only its owner and root can read it");
+                   error == ENOENT ? "there is none yet" : "only its owner and root can read it");
     } else if (result == 0) {
         doctor_say(doctor, DOCTOR_UNSEEN, "%s", problems.data);
     } else {

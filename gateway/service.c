@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -32,6 +33,35 @@ int service_become(const char *user, char **error_out)
         return 1;
     *error_out = strbuf_detach(&text);
     return -1;
+}
+
+int service_act_as(uid_t uid, gid_t gid, bool for_good, char **error_out)
+{
+    struct strbuf text;
+    *error_out = NULL;
+    if (geteuid() != 0 || uid == 0)
+        return 1;
+    const struct passwd *entry = getpwuid(uid);
+    int result = entry ? initgroups(entry->pw_name, gid) : setgroups(0, NULL);
+    if (result == 0)
+        result = for_good ? setgid(gid) : setegid(gid);
+    if (result == 0)
+        result = for_good ? setuid(uid) : seteuid(uid);
+    if (result == 0)
+        return 1;
+    strbuf_init(&text, 500);
+    strbuf_add_fmt(&text, "can't become user %u: %s", (unsigned)uid, strerror(errno));
+    *error_out = strbuf_detach(&text);
+    return -1;
+}
+
+void service_return(void)
+{
+    if (getuid() != 0 || geteuid() == 0)
+        return;
+    const struct passwd *entry = getpwuid(0);
+    if (seteuid(0) < 0 || setegid(getgid()) < 0 || initgroups(entry ? entry->pw_name : "root", getgid()) < 0)
+        abort();
 }
 
 int service_lock(char **error_out)

@@ -3,10 +3,18 @@
  * What a service manager wants to hear is in base/systemd.h.
  */
 #pragma once
+#include <stdbool.h>
+#include <sys/types.h>
 
 /* Becomes user with its own groups, for good. 1 done (also when user is NULL or who we are), -1 with the reason in
  * *error_out (caller frees). */
 int service_become(const char *user, char **error_out) __attribute__((warn_unused_result));
+
+/* For root's programs in a folder of the daemon's user, who may have put links there that lead elsewhere: becomes whoever that is, for good
+ * or until service_return(). No change for others than root, and for uid 0. 1, or -1 with the reason in *error_out (caller frees). */
+int service_act_as(uid_t uid, gid_t gid, bool for_good, char **error_out) __attribute__((warn_unused_result));
+/* Root again. Ends the program if that can't be. */
+void service_return(void);
 
 /* Once everything is open that needs a privilege: no capabilities (a daemon that stays root keeps them), nothing that is executed gets
  * any, and the memory, which holds people's mail and keys, is not for core dumps or debuggers of the same user.

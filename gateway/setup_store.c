@@ -24,7 +24,11 @@ static enum setup_result open_and_work(const struct config *config, setup_work *
     enum setup_result result;
     char *error = NULL;
     umask(077);
-    if (service_become(config->user, &error) < 0) {
+    struct stat folder;
+    int became = config->user                           ? service_become(config->user, &error)
+                 : stat(config->state_dir, &folder) < 0 ? 1
+                                                        : service_act_as(folder.st_uid, folder.st_gid, true, &error);
+    if (became < 0) {
         strbuf_add_str(words, error);
         free(error);
         return SETUP_FAILED;

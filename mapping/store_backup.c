@@ -112,7 +112,7 @@ static int fail_database(struct backup *backup)
 static int open_source(struct backup *backup)
 {
     int64_t version = 0, application = 0;
-    if (access(backup->path, R_OK | W_OK) < 0)
+    if (faccessat(AT_FDCWD, backup->path, R_OK | W_OK, AT_EACCESS) < 0)
         return store_backup_fail(backup->error_out, "%s: %s%s", backup->path, strerror(errno),
                                  errno == EACCES ? "; run this as root, or as the user of posternd" : "");
     backup->is_open = true;

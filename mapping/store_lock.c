@@ -15,7 +15,7 @@
 
 static int lock(const char *path, const char *lock, int *fd_out, char **error_out)
 {
-    *fd_out = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    *fd_out = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*fd_out < 0)
         return store_backup_fail(error_out, "can't open %s: %s", lock, strerror(errno));
     if (flock(*fd_out, LOCK_EX | LOCK_NB) == 0)

@@ -320,9 +320,38 @@ def test_killed_at_any_step_a_restore_leaves_the_old_or_the_new(folder):
         owned_by_its_user(gateway, path)
 
 
+def test_root_is_not_led_astray_by_the_daemons_user(waiting, folder):
+    """What a daemon that was broken into could prepare in its own folder: links to what only root may read or own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be led to what others own")
+    nobody = pwd.getpwnam("nobody")
+    made = os.path.join(folder, "made")
+    backup(waiting, made)
+    os.chmod(folder, 0o755)
+    state, config, secret = (os.path.join(folder, name) for name in ("state", "postern.conf", "secret"))
+    with open(waiting.config, encoding="utf-8") as source, open(config, "w", encoding="utf-8") as copy:
+        copy.write(source.read().replace(waiting.state, state) + 'user = "nobody"\n')
+    ctl = [os.path.join(DEV, "posternctl"), "-c", config]
+    with contextlib.closing(sqlite3.connect(secret)) as database:   # the library would follow a link to it
+        database.execute("CREATE TABLE a (b)")
+    os.chmod(secret, 0o600)
+    before = os.stat(secret)
+    for name in ("postern.lock", "postern.db"):
+        os.mkdir(state, 0o700)
+        os.chown(state, nobody.pw_uid, nobody.pw_gid)
+        os.symlink(secret, os.path.join(state, name))
+        os.lchown(os.path.join(state, name), nobody.pw_uid, nobody.pw_gid)
+        for words in (("restore", made, "--sure", "yes"), ("backup", os.path.join(folder, "other")), ("doctor", "--only", "state")):
+            run([*ctl, *words], folder)
+            after = os.stat(secret)
+            assert (after.st_uid, after.st_mtime_ns, after.st_ino) == (0, before.st_mtime_ns, before.st_ino), (name, words)
+        shutil.rmtree(state)
+
+
 def owned_by_its_user(gateway, path):
     """What root backs up and restores stays the daemon's."""
     nobody = pwd.getpwnam("nobody")
+    os.chmod(os.path.dirname(path), 0o755)   # who runs the daemon gets to its folder
     with open(gateway.config, "a", encoding="utf-8") as file:
         file.write('user = "nobody"\n')
     restore(gateway, path)
