@@ -115,15 +115,21 @@ static char *guess_resolver(const struct ctl_setup *setup)
     return xstrdup("system");
 }
 
+/* Postfix has not stood in front until now. */
+static bool gets_postfix(const struct ctl_setup *setup)
+{
+    return strcmp(setup->answers.mail, "postfix") == 0 && (!setup->before || !setup->before->listeners[0].lmtp);
+}
+
 static char *guess_socketmap(const struct ctl_setup *setup)
 {
-    bool is_new = !setup->before && strcmp(setup->answers.mail, "postfix") == 0;
+    bool is_new = gets_postfix(setup);
     return is_new ? setup_free_address(SOCKETMAP_PORT, setup->answers.listen) : xstrdup("");
 }
 
 static char *guess_policy(const struct ctl_setup *setup)
 {
-    bool is_new = !setup->before && strcmp(setup->answers.mail, "postfix") == 0;
+    bool is_new = gets_postfix(setup);
     return is_new ? setup_free_address(SOCKETMAP_PORT + 1, setup->answers.socketmap) : xstrdup("");
 }
 
@@ -438,6 +444,13 @@ static char *check(struct ctl_setup *setup, const struct question *question, con
     return problem || !question->check ? problem : question->check(setup, answer);
 }
 
+/* Where mail came in another way there was nothing to listen on for this one: port 25 is not for LMTP. */
+static bool is_of_another_way(const struct ctl_setup *setup, const struct question *question,
+                              const struct setup_answers *before)
+{
+    return strcmp(question->option, "listen") == 0 && strcmp(before->mail, setup->answers.mail) != 0;
+}
+
 /* What is there already, else a guess. */
 static char *preset_of(struct ctl_setup *setup, const struct question *question, const struct setup_answers *before)
 {
@@ -445,7 +458,7 @@ static char *preset_of(struct ctl_setup *setup, const struct question *question,
     if (setup->before && question->offset >= begin && question->offset < begin + sizeof setup->answers) {
         const char *was = *(char *const *)(const void *)((const char *)before +
                                                          (question->offset - offsetof(struct ctl_setup, answers)));
-        if (was && *was)
+        if (was && *was && !is_of_another_way(setup, question, before))
             return xstrdup(was);
     }
     return question->guess ? question->guess(setup) : NULL;

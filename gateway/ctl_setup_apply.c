@@ -94,13 +94,14 @@ static int make_owner(struct ctl_setup *setup, struct setup_owner *owner)
 {
     const char *user = setup->answers.user;
     char *error = NULL;
-    if (setup_find_owner(user, owner) == 1)
+    if (setup_find_owner(user, setup->answers.state_dir, owner) == 1)
         return CTL_OK;
     if (geteuid() != 0) {
         fprintf(stderr, "posternctl: there is no user \"%s\", and only root can make one\n", user);
         return CTL_REFUSED;
     }
-    if (setup_make_user(user, setup->answers.state_dir, &error) < 0 || setup_find_owner(user, owner) < 0)
+    if (setup_make_user(user, setup->answers.state_dir, &error) < 0 ||
+        setup_find_owner(user, setup->answers.state_dir, owner) < 0)
         return fail(error ? error : xstrdup("the user that was made can't be found"));
     printf("Made the system user %s.\n", user);
     return CTL_OK;

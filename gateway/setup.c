@@ -194,7 +194,10 @@ static void change_listener(struct strbuf *text, const struct setup_answers *ans
     config_edit_set(text, &(struct config_place){ "listen", name, "protocol" }, is_postfix ? "lmtp" : "smtp");
     if (is_postfix) {
         config_edit_set(text, &(struct config_place){ "listen", name, "xforward" }, "{ \"127.0.0.1\" }");
-    } else if (is_given(answers->certificate)) {
+        return;
+    }
+    (void)config_edit_remove(text, &(struct config_place){ "listen", name, "xforward" }); /* strangers connect now */
+    if (is_given(answers->certificate)) {
         set_if_other(text, (struct config_place){ "listen", name, "certificate" }, NULL, answers->certificate);
         set_if_other(text, (struct config_place){ "listen", name, "key" }, NULL, answers->key);
         config_edit_set(text, &(struct config_place){ "listen", name, "tls" }, "may");

@@ -70,14 +70,16 @@ char *setup_free_address(unsigned port, const char *taken);
 
 /* ---- setup_file.c ---- */
 
-/* Who the files are for; -1: nobody of that name. user "" or NULL: who we are. */
+/* Who the files are for; -1: nobody of that name. user "" or NULL: who we are, or, of root, whose state_dir is. */
 struct setup_owner {
     bool is_root; /* we may give files away */
     unsigned uid, gid;
 };
-int setup_find_owner(const char *user, struct setup_owner *owner_out) __attribute__((warn_unused_result));
+int setup_find_owner(const char *user, const char *state_dir, struct setup_owner *owner_out)
+    __attribute__((warn_unused_result));
 int setup_make_user(const char *user, const char *home, char **error_out) __attribute__((warn_unused_result));
-/* A folder of the owner's, with those above it (root's); one that is there gets owner and mode if `ours`. -1 with the reason. */
+/* A folder of the owner's, with those above it (root's). One that is there gets owner and mode, unless there are files of others in it.
+ * -1 with the reason. */
 int setup_make_folder(const char *path, const struct setup_owner *owner, unsigned mode, char **error_out)
     __attribute__((warn_unused_result));
 /* Writes the configuration: root's, readable for the owner's group, mode 0640. What was there becomes FILE.bak. Whatever happens, the file is

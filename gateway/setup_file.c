@@ -1,4 +1,5 @@
 /* setup_file.c - files and folders of a first configuration; see setup.h */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -37,9 +38,14 @@ static int fail(char **error_out, const char *fmt, ...)
     return -1;
 }
 
-int setup_find_owner(const char *user, struct setup_owner *owner_out)
+int setup_find_owner(const char *user, const char *state_dir, struct setup_owner *owner_out)
 {
+    struct stat st;
     *owner_out = (struct setup_owner){ .is_root = geteuid() == 0, .uid = geteuid(), .gid = getegid() };
+    if ((!user || !*user) && owner_out->is_root && stat(state_dir, &st) == 0) {
+        owner_out->uid = st.st_uid;
+        owner_out->gid = st.st_gid;
+    }
     if (!user || !*user)
         return 1;
     const struct passwd *entry = getpwnam(user);
@@ -80,6 +86,28 @@ static int make_parents(const char *path, char **error_out)
     return result;
 }
 
+/* Is it of no use to anybody else? What has something in it and is neither the owner's nor a state of ours, such as /var/lib, must
+ * not be taken from those who need it. */
+static bool is_for_us(int fd, const struct stat *st, const struct setup_owner *owner)
+{
+    struct stat database;
+    if (st->st_uid == owner->uid && st->st_uid != 0)
+        return true;
+    if (fstatat(fd, "postern.db", &database, AT_SYMLINK_NOFOLLOW) == 0 ||
+        fstatat(fd, "postern.lock", &database, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
+    const struct dirent *entry = NULL;
+    if (!entries)
+        return false;
+    while ((entry = readdir(entries)) && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
+        ;
+    bool is_empty = !entry;
+    closedir(entries);
+    return is_empty;
+}
+
 int setup_make_folder(const char *path, const struct setup_owner *owner, unsigned mode, char **error_out)
 {
     struct stat st;
@@ -91,6 +119,11 @@ int setup_make_folder(const char *path, const struct setup_owner *owner, unsigne
     if (fd < 0)
         return fail(error_out, "%s can't be opened: %s", path, strerror(errno));
     bool ok = fstat(fd, &st) == 0;
+    if (ok && !is_for_us(fd, &st, owner)) {
+        close(fd);
+        return fail(error_out, "%s is there already, with files of others in it; name a folder of the gateway's own",
+                    path);
+    }
     if (ok && owner->is_root && (st.st_uid != owner->uid || st.st_gid != owner->gid))
         ok = fchown(fd, owner->uid, owner->gid) == 0;
     ok = ok && ((st.st_mode & 07777) == mode || fchmod(fd, mode) == 0);

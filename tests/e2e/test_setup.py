@@ -99,6 +99,19 @@ def test_what_is_missing_is_named(setup):
     assert not os.path.exists(setup.config) and not os.path.exists(setup.state)
 
 
+def test_another_way_in_is_another_listener(setup):
+    """LMTP does not stay on the port that the world knew, and Postfix gets somebody to ask."""
+    setup.run(mail="direct", socketmap=None, policy=None)
+    assert "protocol = smtp" in setup.text() and "socketmap" not in setup.text()
+    setup.run("--yes", mail="postfix", listen=None, socketmap=None, policy=None)
+    text = setup.text()
+    assert "protocol = lmtp" in text and f'"127.0.0.1:{setup.ports[0]}"' not in text
+    for key in ("address", "socketmap", "policy"):
+        assert re.search(rf'{key} = "127.0.0.1:2[45]\d\d"', text), text
+    setup.run("--yes", mail="direct", socketmap=None, policy=None)
+    assert "protocol = smtp" in setup.text() and "xforward" not in setup.text()
+
+
 def records_of(text):
     """What is to be published, as (name, type, data) with the pieces of a text joined."""
     text = re.sub(r"^;.*$", "", text, flags=re.M)

@@ -239,7 +239,7 @@ static void the_old_file_or_the_new_one(void **state)
     snprintf(file, sizeof file, "%s/postern.conf", folder);
     snprintf(draft, sizeof draft, "%s.new", file);
     snprintf(backup, sizeof backup, "%s.bak", file);
-    assert_int_equal(setup_find_owner("", &owner), 1);
+    assert_int_equal(setup_find_owner("", "/nowhere", &owner), 1);
     assert_int_equal(setup_write_file(file, "one\n", &owner, &error), 1);
     assert_int_equal(stat(file, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
@@ -292,18 +292,27 @@ static void the_old_file_or_the_new_one(void **state)
 static void folders_get_owner_and_mode(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/postern-setup-XXXXXX", path[100], link_path[100], *error = NULL;
+    char folder[] = "/tmp/postern-setup-XXXXXX", path[100], link_path[100], above[100], *error = NULL;
     struct setup_owner owner;
     struct stat st;
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/a/b", folder);
     snprintf(link_path, sizeof link_path, "%s/link", folder);
-    assert_int_equal(setup_find_owner(NULL, &owner), 1);
+    assert_int_equal(setup_find_owner(NULL, "/nowhere", &owner), 1);
     for (unsigned mode = 0700; mode >= 0500; mode -= 0200) { /* made, and changed */
         assert_int_equal(setup_make_folder(path, &owner, mode, &error), 1);
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_mode & 07777, mode);
     }
+    /* What is full of what others need, such as /var/lib, is not taken from them. */
+    const struct setup_owner other = { .is_root = owner.is_root, .uid = owner.uid + 1, .gid = owner.gid };
+    snprintf(above, sizeof above, "%s/a", folder);
+    assert_int_equal(setup_make_folder(above, &other, 0700, &error), -1);
+    assert_non_null(strstr(error, "files of others"));
+    free(error);
+    error = NULL;
+    assert_int_equal(stat(above, &st), 0);
+    assert_true(st.st_uid == owner.uid && (st.st_mode & 07777) == 0755);
     /* Nothing is done to what a link leads to. */
     assert_int_equal(symlink(path, link_path), 0);
     assert_int_equal(setup_make_folder(link_path, &owner, 0777, &error), -1);
@@ -312,7 +321,7 @@ static void folders_get_owner_and_mode(void **state)
     assert_int_equal(setup_make_folder("/dev/null/x", &owner, 0700, &error), -1);
     assert_non_null(strstr(error, "/dev/null"));
     free(error);
-    assert_int_equal(setup_find_owner("nobody-of-that-name", &owner), -1);
+    assert_int_equal(setup_find_owner("nobody-of-that-name", "/nowhere", &owner), -1);
     unlink(link_path);
     rmdir(path);
     snprintf(path, sizeof path, "%s/a", folder);
