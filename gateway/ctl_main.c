@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "base/resolver.h"
+#include "gateway/admin_command.h"
 #include "gateway/ctl.h"
 #include "gateway/ctl_admin.h"
 #include "gateway/ctl_client.h"
@@ -13,18 +14,6 @@
 #include "gateway/ctl_mapping.h"
 #include "gateway/ctl_setup.h"
 #include "gateway/ctl_state.h"
-
-static void print_usage(FILE *to)
-{
-    fputs("usage: posternctl [-c FILE | -s SOCKET] [--json] VERB ...\n"
-          "  -c FILE    configuration that names the control socket (default " CTL_DEFAULT_CONFIG ")\n"
-          "  -s SOCKET  the control socket itself\n"
-          "  --json     one JSON document instead of tables\n"
-          "The verbs: status, member, group, mapping, held, queue, silo, audit, why, admin, setup, doctor, backup, "
-          "restore, "
-          "reload, stop, version. A verb alone shows how it is used.\n",
-          to);
-}
 
 /* What is not the daemon's. */
 static const struct ctl_local locals[] = {
@@ -39,6 +28,36 @@ static const struct ctl_local locals[] = {
     { "completion", NULL, CTL_COMPLETION_USAGE, ctl_completion },
     { NULL, NULL, NULL, NULL },
 };
+
+/* Each once, in the order in which the daemon has them; then ours. */
+static void print_verbs(FILE *to)
+{
+    const char *last = "";
+    size_t last_len = 0;
+    const char *usage;
+    for (size_t i = 0; (usage = admin_usage(i)) != NULL; i++) {
+        size_t len = strcspn(usage, " ");
+        if (len != last_len || strncmp(usage, last, len) != 0)
+            fprintf(to, "%s%.*s", i ? ", " : "", (int)len, usage);
+        last = usage;
+        last_len = len;
+    }
+    for (const struct ctl_local *local = locals; local->verb; local++)
+        if (!local->sub)
+            fprintf(to, ", %s", local->verb);
+}
+
+static void print_usage(FILE *to)
+{
+    fputs("usage: posternctl [-c FILE | -s SOCKET] [--json] VERB ...\n"
+          "  -c FILE    configuration that names the control socket (default " CTL_DEFAULT_CONFIG ")\n"
+          "  -s SOCKET  the control socket itself\n"
+          "  --json     one JSON document instead of tables\n"
+          "The verbs: ",
+          to);
+    print_verbs(to);
+    fputs(".\nA verb alone shows how it is used; posternctl(1) says what it does.\n", to);
+}
 
 static bool is_it(const struct ctl_local *local, int argc, char **argv)
 {
