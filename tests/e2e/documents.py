@@ -5,11 +5,19 @@ import re
 from procs import ROOT
 
 
+FENCE = re.compile(r"^(?P<indent> *)```(?P<tag>[a-z]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(document):
+    """The fenced blocks of a document, as (tag, text), in their order. What is indented as part of a list is moved to the left."""
+    with open(os.path.join(ROOT, document), encoding="utf-8") as file:
+        found = list(FENCE.finditer(file.read()))
+    return [(match["tag"], re.sub(f"^{match['indent']}", "", match["text"], flags=re.MULTILINE)) for match in found]
+
+
 def block(document, first_line):
     """The fenced block of a document that begins with this line."""
-    with open(os.path.join(ROOT, document), encoding="utf-8") as file:
-        blocks = re.findall(r"^```\n(.*?)^```\n", file.read(), re.MULTILINE | re.DOTALL)
-    found = [text for text in blocks if text.startswith(first_line + "\n")]
+    found = [text for _, text in blocks(document) if text.startswith(first_line + "\n")]
     assert len(found) == 1, f"{document} has {len(found)} blocks that begin with {first_line!r}"
     return found[0]
 

@@ -172,12 +172,12 @@ def test_stopped_gateway_is_no_refusal_for_good(way, front, stopped_gateway, sil
     wait_for(front.port, ALICE, 250)
 
 
-def test_proof_and_pairs_are_those_of_the_readme():
-    """What test_readme.py tests is what docs/postfix.md explains."""
-    readme = block("README.md", "# main.cf (Postfix 3.7 or later)")
+def test_proof_and_pairs_are_those_of_the_whole():
+    """What test_postfix_whole.py tests is what docs/postfix.md explains."""
+    whole = block("docs/postfix.md", "# main.cf (Postfix 3.7 or later)")
     for first in (LMTP_TCP, "# main.cf: pairs are judged by Postern", "# main.cf: a milter says what is proven"):
         for line in block("docs/postfix.md", first).splitlines()[1:]:
-            assert line in readme.splitlines(), line
+            assert line in whole.splitlines(), line
 
 
 # The file itself.
