@@ -60,7 +60,8 @@ def files_below(folder):
 def test_the_list(installed, tmp_path):
     """Everything that is meant to be there, and nothing else; under every prefix."""
     wanted = FIXED + [place for source, place in OPTIONAL.items() if os.path.exists(os.path.join(ROOT, source))]
-    wanted += ["share/doc/postern/" + os.path.relpath(path, ROOT) for path in glob.glob(f"{ROOT}/docs/**/*.md", recursive=True)]
+    wanted += ["share/doc/postern/" + os.path.relpath(path, ROOT) for pattern in ("*.md", "*.png")
+               for path in glob.glob(f"{ROOT}/docs/**/{pattern}", recursive=True)]
     for example in ("prometheus", "grafana"):
         wanted += ["share/doc/postern/examples/" + os.path.relpath(path, f"{ROOT}/packaging")
                    for path in glob.glob(f"{ROOT}/packaging/{example}/**", recursive=True) if os.path.isfile(path) and ".test." not in path]
