@@ -40,6 +40,12 @@ void doctor_check_configuration(struct doctor *doctor)
         return;
     }
     unsigned shown = 0;
+    if (access(doctor->settings.config_file, R_OK) < 0 && errno == EACCES) {
+        doctor_say(doctor, DOCTOR_FAILURE, "%s: %s may not read it", doctor->settings.config_file,
+                   doctor->user.name ? doctor->user.name : "this user");
+        doctor_advise(doctor, "run this as root: it is nothing for others to see");
+        return;
+    }
     for (const char *line = doctor->problems; *line && shown < PROBLEMS_SHOWN; shown++) {
         size_t len = strcspn(line, "\n");
         doctor_say(doctor, DOCTOR_FAILURE, "%.*s", (int)len, line);
@@ -67,7 +73,7 @@ void doctor_check_configuration_mode(struct doctor *doctor)
 {
     struct stat st;
     const char *file = doctor->settings.config_file;
-    if (stat(file, &st) < 0)
+    if (stat(file, &st) < 0 || access(file, R_OK) < 0)
         return; /* was said */
     const char *group = doctor->user.is_known && doctor->user.uid != 0 ? doctor->user.name : "root";
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) ||

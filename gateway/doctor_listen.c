@@ -214,6 +214,13 @@ static void judge_free(struct doctor *doctor, const char *name, const char *addr
     strbuf_init(&holder, PROC_PATH_SIZE);
     if (!split(address, host, &port)) {
         doctor_say(doctor, DOCTOR_UNSEEN, "%s: %s is the daemon's to make", name, address);
+        strbuf_free(&holder);
+        return;
+    }
+    if (doctor->daemon.pid != 0) { /* it is there, and holds the port */
+        doctor_say(doctor, DOCTOR_UNSEEN, "%s: %s: a daemon that does not answer can't be told from another program",
+                   name, address);
+        strbuf_free(&holder);
         return;
     }
     int error = try_bind(host, port);

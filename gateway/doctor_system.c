@@ -129,7 +129,7 @@ static int look_as_owner(const struct doctor *doctor, const char *path, struct s
     }
     int result = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0
                      ? 0
-                     : store_look(path, doctor->daemon.is_there, doctor_time(doctor, DATABASE_MS), problems);
+                     : store_look(path, store_look_is_in_use(path), doctor_time(doctor, DATABASE_MS), problems);
     const int saved = errno;
     service_return();
     errno = saved;

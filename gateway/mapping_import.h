@@ -1,6 +1,6 @@
 /* mapping_import.h - mappings as lines of a table: what a line asks for, and doing it
  *
- * The columns (docs/BACKUP.md has them all) are `address` and `member`, as `mapping add` takes them; `state`; and the limits by the names that the command line's
+ * The columns (posternctl(1) has them) are `address` and `member`, as `mapping add` takes them; `state`; and the limits by the names that the command line's
  * options have, with '_' for '-', and their words. A limit that is empty is not said: as it is, or, of a new mapping, the
  * standard. But an empty `note` is an empty note.
  *

@@ -12,6 +12,7 @@
 #include "base/strbuf.h"
 #include "mapping/store_backup_internal.h"
 #include "mapping/store_internal.h"
+#include "mapping/store_look.h"
 
 static int lock(const char *path, const char *lock, int *fd_out, char **error_out)
 {
@@ -29,17 +30,35 @@ static int lock(const char *path, const char *lock, int *fd_out, char **error_ou
     return -1;
 }
 
+static void name_lock(const char *path, struct strbuf *name)
+{
+    size_t len = strlen(path);
+    if (len > 3 && strcmp(path + len - 3, ".db") == 0)
+        len -= 3;
+    strbuf_init(name, STORE_BACKUP_PATH_MAX);
+    strbuf_add(name, path, len);
+    strbuf_add_str(name, ".lock");
+}
+
+/* The lock is asked for and given back at once: a daemon that starts in that moment ends, and is started again. */
+bool store_look_is_in_use(const char *path)
+{
+    struct strbuf name;
+    name_lock(path, &name);
+    int fd = strbuf_ok(&name) ? open(name.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+    bool is_locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    strbuf_free(&name);
+    return is_locked;
+}
+
 int store_lock_take(const char *path, int *fd_out, char **error_out)
 {
     struct strbuf name;
-    size_t len = strlen(path);
     *fd_out = -1;
     *error_out = NULL;
-    if (len > 3 && strcmp(path + len - 3, ".db") == 0)
-        len -= 3;
-    strbuf_init(&name, STORE_BACKUP_PATH_MAX);
-    strbuf_add(&name, path, len);
-    strbuf_add_str(&name, ".lock");
+    name_lock(path, &name);
     int result = strbuf_ok(&name) ? lock(path, name.data, fd_out, error_out)
                                   : store_backup_fail(error_out, "the path of the database is too long");
     strbuf_free(&name);

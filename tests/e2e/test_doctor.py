@@ -389,6 +389,20 @@ def a_daemon_that_hangs(scene):
         server.bind(path)
         server.listen()
         expect(scene.look("--only", "daemon"), ("failure", "daemon", "no answer in time", "systemctl restart postern"))
+        with socket.create_server(("127.0.0.1", scene.gateway.smtp_port)):   # its own, which nobody should be told to stop
+            rows = [row for row in scene.look("--only", "mail") if row["check"] == "listeners"]
+        assert {row["level"] for row in rows} == {"unseen"} and "a daemon that does not answer" in rows[0]["what"], rows
+
+
+def who_may_not_read_the_configuration(scene):
+    """Is told that, and not to write a new one."""
+    for path in (scene.folder, os.path.dirname(scene.gateway.config)):
+        os.chmod(path, 0o755)
+    command = [os.path.join(DEV, "posternctl"), "-c", scene.gateway.config, "--json", "doctor", "--only", "configuration"]
+    result = subprocess.run(command, user="nobody", group="nogroup", extra_groups=[], cwd="/", env={"ASAN_OPTIONS": "detect_leaks=0"},
+                            capture_output=True, check=False, text=True, timeout=PATIENCE)
+    assert result.returncode == 1
+    expect(json.loads(result.stdout)["checks"], ("failure", "file", "nobody may not read it", "run this as root"))
 
 
 def test_each_thing_that_can_be_wrong(scene):
@@ -396,7 +410,7 @@ def test_each_thing_that_can_be_wrong(scene):
     for step in (all_is_well, nothing_is_in_the_dns, the_dns_says_something_else, more_that_the_dns_may_say, a_domain_without_spf, the_dns_is_silent,
                  relays_that_refuse, a_relay_that_is_a_folder, listeners_that_are_others, postfix_in_front, files_that_are_open_to_others,
                  keys_and_certificates, a_configuration_with_mistakes, an_admin_whom_nobody_knows, the_silo_is_another_one, no_daemon,
-                 a_damaged_database, a_daemon_that_hangs):
+                 a_damaged_database, a_daemon_that_hangs, who_may_not_read_the_configuration):
         step(scene)
 
 

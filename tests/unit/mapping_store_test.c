@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "mapping/store_content.h"
+#include "mapping/store_look.h"
 #include "mapping/store_secret.h"
 #include "mapping/store_trace.h"
 
@@ -304,7 +305,9 @@ static void second_opener_is_refused(void **state)
     struct step step = { .number = 1, .returns = 1 }; /* the first one does not mind */
     submit_together(fixture, &step, 1);
     assert_int_equal(step.result, 1);
+    assert_true(store_look_is_in_use(fixture->path)); /* who looks from outside takes it for what it is */
     store_close(&fixture->store);
+    assert_false(store_look_is_in_use(fixture->path));
     store_fixture_open(fixture);
 }
 
