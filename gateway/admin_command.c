@@ -201,7 +201,7 @@ static bool takes_option(const struct command *command, const char *name)
     struct strbuf framed;
     strbuf_init(&framed, 100);
     strbuf_add_fmt(&framed, " %s ", name);
-    bool takes = strbuf_ok(&framed) && strstr(command->options, framed.data);
+    bool takes = strbuf_ok(&framed) && !strchr(name, ' ') && strstr(command->options, framed.data);
     strbuf_free(&framed);
     return takes;
 }

@@ -16,7 +16,7 @@
 #include "mapping/store_mapping.h"
 #include "mapping/subject.h"
 
-enum { LISTED = 1000, LISTED_MAX = 100000, SEARCH_SLICE = 5000 /* mappings looked at in one operation */ };
+enum { LISTED = 1000, LISTED_MAX = 5000, SEARCH_SLICE = 5000 /* mappings looked at in one operation */ };
 
 int admin_mapping_subject(struct admin_request *request, const char *text, struct subject *subject_out)
 {

@@ -384,7 +384,8 @@ def test_the_api(door):
     assert ask("GET", f"mapping/show?arg={added['id']}", reads)[1]["address"] == "kim@example.com"
     assert ask("GET", "mapping/list?state=requested")[1] == {"mappings": []}
     for path, body, wanted in (("nothing", None, 404), ("mapping", None, 404), ("mapping/list/more", None, 404), ("mapping/show", None, 400),
-                               ("mapping/show?arg=1&arg=2", None, 400), ("mapping/list?colour=red", None, 400), ("mapping/show?arg=77", None, 409),
+                               ("mapping/show?arg=1&arg=2", None, 400), ("mapping/list?colour=red", None, 400), ("mapping/list", {"options": {"state --member": "x"}}, 400),
+                               ("mapping/list?limit=5001", None, 400), ("mapping/show?arg=77", None, 409),
                                ("mapping/list", [], 400), ("mapping/list", {"argv": []}, 400), ("mapping/show", {"args": [1]}, 400),
                                ("admin/remove", {"args": ["--session"]}, 409), ("admin/add", {"args": ["x"]}, 400),
                                ("admin/add", {"args": ["x"], "input": "short"}, 409)):
