@@ -183,6 +183,13 @@ static char *client_of(const struct web_visit *visit)
     last = last ? last + strspn(last, " \t") : "";
     if (inet_pton(AF_INET, last, &address) == 1 || inet_pton(AF_INET6, last, &address) == 1)
         return xstrdup(last);
+    if (inet_pton(AF_INET6, last, &address) == 1) {
+        char text[INET6_ADDRSTRLEN];
+        /* Of a server in front that listens for both kinds on one socket. Else all of IPv4 were one network. */
+        bool is_mapped = IN6_IS_ADDR_V4MAPPED(&address);
+        inet_ntop(is_mapped ? AF_INET : AF_INET6, address.s6_addr + (is_mapped ? 12 : 0), text, sizeof text);
+        return xstrdup(text);
+    }
     return peer_host(http_request_peer(visit->request));
 }
 

@@ -261,9 +261,12 @@ def test_whom_it_answers(door):
     assert gina.get("/account").status == 303   # not by the other address
     session, = door.ctl_json("admin", "sessions", "gina")["sessions"]
     assert (session["from"], session["browser"]) == ("198.51.100.7", "Mozilla/5.0 (test)")
+    # One socket for both kinds, in front: else all of IPv4 were one network.
+    gina.sign_in(X_Forwarded_For="::ffff:198.51.100.8", **public)
+    assert "198.51.100.8" in {session["from"] for session in door.ctl_json("admin", "sessions", "gina")["sessions"]}
     # Who asks directly is not believed.
     gina.sign_in(X_Forwarded_For="198.51.100.7")
-    assert {session["from"] for session in door.ctl_json("admin", "sessions", "gina")["sessions"]} == {"198.51.100.7", "127.0.0.1"}
+    assert {session["from"] for session in door.ctl_json("admin", "sessions", "gina")["sessions"]} == {"198.51.100.7", "198.51.100.8", "127.0.0.1"}
 
 
 def test_behind_nginx(door):
