@@ -17,6 +17,7 @@
 #include "gateway/web_json.h"
 #include "gateway/web_limits.h"
 #include "gateway/web_page.h"
+#include "gateway/web_strangers.h"
 
 /* ---- what is shown ---- */
 
@@ -305,12 +306,12 @@ static void checked(int result, const char *rehash, void *ctx)
     struct asked *asked = ctx;
     struct web_visit *visit = asked->visit;
     const struct act *act = asked->act;
-    char network[WEB_NETWORK_SIZE];
     (void)rehash;
     free(asked);
-    web_network(visit, network);
-    if (result == 0 && visit->web)
-        web_limits_failed(visit->web->limits, web_account(visit), network, web_monotonic(visit));
+    if (result == 0 && visit->web) {
+        web_limits_failed(visit->web->limits, visit->csrf, visit->csrf, web_monotonic(visit));
+        web_strangers_add(visit->web->strangers, web_account(visit), visit->client);
+    }
     if (result == 1 && visit->web)
         act->run(visit);
     else if (result == 0)
@@ -319,15 +320,14 @@ static void checked(int result, const char *rehash, void *ctx)
         web_answer_error(visit, 503, "That could not be looked at now. Try again.");
 }
 
-/* Whoever sits at a browser that was left open may guess as slowly as everybody else. */
+/* Whoever sits at a browser that was left open may guess as slowly as everybody else. The session is counted by itself (by what
+ * nobody else knows of it): strangers who try the name at the door don't keep its owner from another password. */
 static void ask_password(struct web_visit *visit, const struct act *act)
 {
     const struct parts *parts = gateway_parts(visit->gateway);
     const char *password = web_form(visit, "current");
-    char network[WEB_NETWORK_SIZE];
     struct store_web_account account;
-    web_network(visit, network);
-    if (!password || web_limits_wait(visit->web->limits, web_account(visit), network, web_monotonic(visit)) > 0) {
+    if (!password || web_limits_wait(visit->web->limits, visit->csrf, visit->csrf, web_monotonic(visit)) > 0) {
         back(visit, false, password ? "Too many attempts have failed. Try again in a minute." : "Say your password.");
         return;
     }

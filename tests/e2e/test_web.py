@@ -301,7 +301,7 @@ def test_guessing_is_slowed_down(door):
     hana.sign_in()
     public = {"Host": "postern.example.org", "Origin": ORIGIN}
 
-    def guess(browser, first):
+    def guess(browser, first, free=5):
         """Fails until that takes a wait; each failure doubles it, so however slow this machine is it comes to that."""
         for number in range(12):
             answer = door.ask("POST", "/login", {"name": browser.name, "password": f"guess number {number}"},
@@ -320,6 +320,10 @@ def test_guessing_is_slowed_down(door):
     ivan = Browser(door, "no such name")   # there is no difference
     guess(ivan, 100)
     ivan.sign_in(status=429, Cookie=known)
+    # Nor does it keep who is in from another password.
+    csrf = hana.csrf()
+    guess(hana, 200, free=0)
+    assert "Set up one-time codes" in hana.post("/account", {"act": "totp-begin", "current": PASSWORD}, csrf=csrf).text
 
 
 def test_a_flood_keeps_nobody_out_who_was_in(door):
