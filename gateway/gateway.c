@@ -259,7 +259,7 @@ static void housekeeping(void *arg)
 static void look_whether_done(void *arg)
 {
     struct gateway *gateway = arg;
-    bool done = gateway->draining == 0 && relay_under_way(gateway->relay) == 0;
+    bool done = gateway->draining == 0 && relay_under_way(gateway->relay) == 0 && !web_is_busy(gateway->web);
     if (done || clock_monotonic_ms(gateway->parts.clock) >= gateway->stop_deadline)
         loop_stop(gateway->parts.loop);
     else

@@ -181,7 +181,7 @@ static char *client_of(const struct web_visit *visit)
     struct in6_addr address;
     last = last ? last + 1 : chain;
     last = last ? last + strspn(last, " \t") : "";
-    if (inet_pton(AF_INET, last, &address) == 1 || inet_pton(AF_INET6, last, &address) == 1)
+    if (inet_pton(AF_INET, last, &address) == 1)
         return xstrdup(last);
     if (inet_pton(AF_INET6, last, &address) == 1) {
         char text[INET6_ADDRSTRLEN];
@@ -521,6 +521,11 @@ void web_drain(struct web *web)
 {
     if (web)
         http_server_drain(web->server);
+}
+
+bool web_is_busy(const struct web *web)
+{
+    return web && web->visits;
 }
 
 void web_free(struct web **web_in)

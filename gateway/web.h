@@ -32,7 +32,8 @@ enum {
 
 /* NULL: no admin.http in the configuration (*error_out NULL), or it can't listen (*error_out, the caller frees). */
 struct web *web_new(struct gateway *gateway, char **error_out) __attribute__((warn_unused_result));
-void web_drain(struct web *web); /* nobody is let in any more, who is there is answered; NULL: nothing */
+void web_drain(struct web *web);         /* nobody is let in any more, who is there is answered; NULL: nothing */
+bool web_is_busy(const struct web *web); /* somebody who is there was not answered yet; NULL: nobody */
 /* Visits that wait for a verb stay until it has answered, and nobody hears it. */
 void web_free(struct web **web);
 const char *web_address(const struct web *web); /* with the port that was bound */

@@ -307,7 +307,7 @@ def test_guessing_is_slowed_down(door):
             answer = door.ask("POST", "/login", {"name": browser.name, "password": f"guess number {number}"},
                               X_Forwarded_For=f"198.51.{first + number}.1", **public)
             if answer.status == 429:
-                assert number >= 5 and re.search("Try again in [1-9][0-9]* seconds", answer.text)
+                assert number >= free and re.search("Try again in [1-9][0-9]* seconds", answer.text)
                 return
             assert answer.status == 401
         raise AssertionError("nothing was slowed down")
@@ -500,7 +500,7 @@ def test_the_examples_of_the_api(door):
 
 
 def test_a_stop_while_somebody_signs_in(door):
-    """The last one: nobody waits for ever, and whoever is not answered is not signed in."""
+    """The last one: whoever is there is answered, as what was done for them."""
     seen = []
 
     def sign_in():
@@ -517,4 +517,4 @@ def test_a_stop_while_somebody_signs_in(door):
     door.stop()
     for thread in threads:
         thread.join()
-    assert len(seen) == 6 and door.read_log().count("event=web.signed_in") - before >= seen.count(303)
+    assert seen == 6 * [303] and door.read_log().count("event=web.signed_in") - before == 6
