@@ -138,3 +138,29 @@ def test_the_package_agrees_with_the_tree():
     tools = {"debhelper-compat", "dh-sequence-installsysusers", "gcc", "libc6-dev", "publicsuffix"}   # build-essential has the compiler
     listed = words_of_list("packages-build.txt")
     assert declared - tools == listed - tools, "packaging/debian/control and scripts/packages-build.txt differ"
+
+
+PURGE = """
+for place in /run /var/lib; do mount -t tmpfs tmpfs $place; done
+[ ! -d /etc/postern ] || mount -t tmpfs tmpfs /etc/postern
+{prepare}
+echo mail >/var/lib/postern/postern.db
+sh -s purge <<'END'
+{script}
+END
+find /var/lib -mindepth 1 | sort
+"""
+
+
+@pytest.mark.parametrize("prepare, said, left", [
+    ("mkdir /var/lib/postern", "removing /var/lib/postern", []),
+    ("mkdir /var/lib/postern; mount -t tmpfs tmpfs /var/lib/postern", "left: the folder /var/lib/postern", ["/var/lib/postern"]),
+    ("mkdir /var/lib/other; ln -s other /var/lib/postern", "left: other, ", ["/var/lib/other", "/var/lib/other/postern.db"])])
+def test_a_purge_ends_whatever_the_state_is_on(prepare, said, left):
+    """A script that fails leaves dpkg in the middle. In mounts of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    script = read("packaging", "debian", "postern.postrm").replace("#DEBHELPER#", "")
+    done = subprocess.run(["unshare", "--mount", "sh", "-ec", PURGE.format(prepare=prepare, script=script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout and [line for line in done.stdout.splitlines() if line.startswith("/")] == left, done.stdout
