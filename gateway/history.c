@@ -136,7 +136,7 @@ static int write_row(struct store_db *db, void *arg)
     return result;
 }
 
-/* What could not be written is written a minute later, or is lost: there are worse things then. */
+/* What could not be written is written a minute later (history_look()), or is lost: there are worse things then. */
 static void row_written(int result, void *arg)
 {
     (void)result;
@@ -203,6 +203,15 @@ void history_free(struct history **history)
     *history = NULL;
 }
 
+/* Whether a database that could not be written can be written again is found out by writing: where no mail comes, since we have
+ * said that we are not ready, nobody else would. */
+static bool must_try(const struct history *history)
+{
+    struct store_statistics statistics;
+    store_get_statistics(history->parts->store, &statistics);
+    return statistics.has_failed;
+}
+
 void history_look(struct history *history)
 {
     int64_t slot = slot_of(clock_wall_ms(history->parts->clock), STORE_HISTORY_SLOT_MS);
@@ -214,7 +223,7 @@ void history_look(struct history *history)
     struct sum sum;
     sum_of_present(history, &sum);
     bool is_due = clock_monotonic_ms(history->parts->clock) >= history->write_at;
-    if (history->write_at == 0 || (is_due && !is_as_written(history, &sum)))
+    if (history->write_at == 0 || (is_due && (!is_as_written(history, &sum) || must_try(history))))
         write_present(history);
 }
 

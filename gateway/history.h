@@ -1,7 +1,7 @@
 /* history.h - what went through in the last days, in steps of ten minutes
  *
  * Kept in the database, a row for each ten minutes, so that charts survive a restart: written when the ten minutes are over,
- * at a stop, and once a minute when something has changed. A crash loses a minute of figures.
+ * at a stop, and once a minute when something has changed or the database could not be written. A crash loses a minute of figures.
  */
 #pragma once
 #include <stdbool.h>

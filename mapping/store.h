@@ -77,7 +77,7 @@ struct store_statistics {
     uint64_t failed_commits; /* transactions of which nothing was kept, for a database error */
     unsigned largest_batch;  /* operations in one transaction */
     int64_t longest_commit_us;
-    bool has_failed;            /* the last transaction did */
+    bool has_failed;            /* the last transaction that had something to write did */
     struct histogram batch;     /* operations in one transaction */
     struct histogram commit_us; /* of those that were kept: until they were on disk */
 };

@@ -83,6 +83,7 @@ static int note_length(void *ctx, sqlite3 *handle, const char *name, int pages)
     struct store_db *writer = ctx;
     (void)handle, (void)name;
     writer->log_pages = pages;
+    writer->has_written = true;
     return SQLITE_OK;
 }
 

@@ -186,7 +186,7 @@ static int end_transaction(struct store_db *db, unsigned kept)
 }
 
 struct batch_outcome {
-    bool failed;
+    bool failed, has_written;
     unsigned kept;
     int64_t commit_us;
 };
@@ -224,7 +224,9 @@ static void run_batch(struct store_db *db, struct operation_list *batch, struct 
     if (begin_and_run(db, batch, ran, &outcome->kept) == 1) {
         bool lost = db->lost_transaction;
         int64_t started = now_us();
+        db->has_written = false;
         outcome->failed = end_transaction(db, outcome->kept) < 0;
+        outcome->has_written = db->has_written;
         outcome->commit_us = now_us() - started;
         if (!lost)
             return; /* what is left of the batch, if anything, is for the next */
@@ -247,7 +249,8 @@ static unsigned settle_results(struct operation_list *list, bool failed)
 static void count_batch(struct store_statistics *statistics, unsigned length, const struct batch_outcome *outcome)
 {
     statistics->operations += length;
-    statistics->has_failed = outcome->failed;
+    /* One that had nothing to write succeeds on any disk. */
+    statistics->has_failed = outcome->failed || (statistics->has_failed && !outcome->has_written);
     histogram_note(&statistics->batch, length);
     if (outcome->failed)
         statistics->failed_commits++;

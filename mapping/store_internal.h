@@ -46,6 +46,7 @@ struct store_db {
     bool lost_transaction;   /* SQLite has rolled it back by itself: nothing more may be written until the batch ends */
     int64_t last_content_id; /* the writer's: the highest that was given, also to content that is erased */
     int log_pages;           /* the writer's: of the write-ahead log, after its last commit */
+    bool has_written;        /* the committer's: something of this transaction is in the log */
     int64_t content_bytes;   /* written in this transaction */
     bool has_erased;         /* content was erased since the log was last emptied: it may still be read there */
     struct store_statement statements[STORE_STATEMENTS_MAX];

@@ -1,6 +1,10 @@
 /* Tests of the history on a fake clock, with a database that is opened again. */
 #include "tests/unit/mapping_store_fixture.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 #include "gateway/history.h"
 #include "gateway/parts.h"
 
@@ -212,6 +216,58 @@ static void test_a_clock_that_is_set_back(void **state)
     finish(&scene);
 }
 
+/* No file can grow: what is committed can't be kept. */
+static void fill_disk(const struct store_fixture *fixture, bool is_full)
+{
+    char log[128];
+    struct stat info;
+    struct rlimit limit;
+    snprintf(log, sizeof log, "%s-wal", fixture->path);
+    assert_int_equal(stat(log, &info), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = is_full ? (rlim_t)info.st_size : limit.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static bool has_failed(const struct scene *scene)
+{
+    struct store_statistics statistics;
+    store_get_statistics(scene->fixture->store, &statistics);
+    return statistics.has_failed;
+}
+
+static int change_nothing(struct store_db *db, void *arg)
+{
+    (void)db, (void)arg;
+    return 1;
+}
+
+/* Chores that mostly find nothing to do run every few seconds: that they go well does not say that mail can be kept. And a gateway
+ * that is not ready gets no mail, so nobody else would find out that the disk has room again. */
+static void test_what_could_not_be_written_is_tried_again(void **state)
+{
+    struct scene scene;
+    prepare(&scene, state);
+    look(&scene);
+    scene.accepted = 3;
+    fill_disk(scene.fixture, true);
+    pass(&scene, MINUTE);
+    assert_true(has_failed(&scene));
+    store_submit(scene.fixture->store, change_nothing, NULL, NULL);
+    store_fixture_wait_for_all(scene.fixture);
+    assert_true(has_failed(&scene));
+    fill_disk(scene.fixture, false);
+    scene.fixture->errors = 0;
+    pass(&scene, MINUTE); /* in which nothing has happened */
+    assert_false(has_failed(&scene));
+    history_free(&scene.history);
+    prepare(&scene, state);
+    look(&scene);
+    assert_int_equal(list(&scene, 1, SLOT)->counts[STORE_HISTORY_ACCEPTED], 3);
+    finish(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hours_are_sums, setup, store_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_old_goes, setup, store_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_clock_that_is_set_back, setup, store_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_what_could_not_be_written_is_tried_again, setup, store_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
