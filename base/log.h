@@ -23,8 +23,8 @@ enum log_target {
 
 /* The daemon at its start; other programs write to standard error without. socket: of the journal or of syslog; NULL: the usual
  * one. What a socket does not take for another reason than being full goes to standard error.
- * Whoever reads the log may stall, and nothing here waits for that: up to 1 MiB of lines waits in memory, more is dropped, and
- * event log.dropped says how many lines were. */
+ * Whoever reads the log may stall, and nothing here waits for that: up to 1 MiB of lines waits in memory, more is dropped, as is
+ * what can't be written (a full disk), and event log.dropped says how many lines were. */
 void log_open(enum log_target target, const char *socket);
 bool log_flush(void); /* what waits goes as far as it is taken, now; false: some still waits. Never blocks */
 uint64_t log_dropped(void);

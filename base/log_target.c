@@ -207,16 +207,17 @@ static void keep_or_drop(struct message *message)
     out.last = &message->next;
 }
 
-/* Standard error hears what the journal or syslog can't be told; nobody is left to be told when that fails. */
-static void say_elsewhere(const struct log_record *record)
+/* Standard error hears what the journal or syslog can't be told. */
+static enum sent say_elsewhere(const struct log_record *record)
 {
     struct strbuf text;
     strbuf_init(&text, MESSAGE_MAX);
     add_stamped(&text, record);
     struct message *message = message_new(record->level, &text);
-    out.dropped += write_stream(message) != SENT;
+    enum sent sent = write_stream(message);
     free(message);
     strbuf_free(&text);
+    return sent;
 }
 
 static void write_record(const struct log_record *record)
@@ -232,7 +233,8 @@ static void write_record(const struct log_record *record)
         return;
     }
     if (sent == FAILED && out.target != LOG_TARGET_STDERR)
-        say_elsewhere(record);
+        sent = say_elsewhere(record);
+    out.dropped += sent != SENT; /* a disk that is full, a reader who has gone */
     free(message);
 }
 
@@ -246,12 +248,15 @@ static void tell_of_dropped(void)
     strbuf_init(&fields, 200);
     strbuf_add_fmt(&line, "level=warning event=" LOG_EVENT_DROPPED " count=%" PRIu64, count);
     strbuf_add_fmt(&fields, "POSTERN_EVENT=" LOG_EVENT_DROPPED "\nPOSTERN_COUNT=%" PRIu64 "\n", count);
-    out.told = out.dropped;
+    uint64_t dropped = out.dropped;
     write_record(&(struct log_record){ .level = LOG_LEVEL_WARNING,
                                        .line = line.data,
                                        .line_len = line.len,
                                        .fields = fields.data,
                                        .fields_len = fields.len });
+    if (out.dropped == dropped)
+        out.told = dropped;
+    out.dropped = dropped; /* this one is none of them */
     strbuf_free(&line);
     strbuf_free(&fields);
 }

@@ -257,6 +257,30 @@ static void a_full_stream_socket_stops_nobody(void **state)
     close(ends[1]);
 }
 
+/* A disk that is full, behind a redirection: nobody can be told there, so it is told when there is room again. */
+static void what_can_not_be_written_is_counted(void **state)
+{
+    (void)state;
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC), ends[2];
+    uint64_t before = log_dropped();
+    assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    dup2(full, STDERR_FILENO);
+    log_open(LOG_TARGET_STDERR, NULL);
+    for (int i = 0; i < 3; i++)
+        log_info("t", "v=%d", i);
+    assert_int_equal(log_dropped() - before, 3);
+    dup2(ends[1], STDERR_FILENO);
+    log_open(LOG_TARGET_STDERR, NULL);
+    log_info("t", "v=%d", 3);
+    const char *text = take(ends[0]);
+    assert_non_null(strstr(text, "event=log.dropped count=3\n"));
+    assert_non_null(strstr(text, "event=t v=3\n"));
+    assert_int_equal(log_dropped() - before, 3);
+    close(full);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +294,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_pipe_stops_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stopped_journal_stops_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_stream_socket_stops_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_can_not_be_written_is_counted, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
