@@ -206,6 +206,7 @@ struct gateway *gateway_new(struct config *config, bool debug, char **error_out)
     gateway->on_term = loop_signal_new(gateway->parts.loop, SIGTERM, on_stop_signal, gateway);
     gateway->on_int = loop_signal_new(gateway->parts.loop, SIGINT, on_stop_signal, gateway);
     gateway->started_at = clock_monotonic_ms(gateway->parts.clock);
+    gateway->started_wall = clock_wall_ms(gateway->parts.clock);
     gateway->open_files = limits_raise_open_files();
     limits_warn(config, gateway->open_files);
     gateway->parts.signer = signer_new(config, error_out);

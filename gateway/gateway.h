@@ -42,6 +42,7 @@ int gateway_reload(struct gateway *gateway, const struct store_actor *by, struct
 /* For the administrator's commands. */
 struct gateway_status {
     int64_t uptime_ms, silo_next_attempt_ms; /* 0: none is waiting */
+    int64_t started_at;                      /* by the wall clock of then: the same as long as the daemon runs */
     const char *silo_state, *silo_address, *silo_error, *relay_url, *relay_error;
     const char *silo_uid;                     /* NULL: none yet */
     const char *silo_hint, *silo_alias_error; /* NULL: nothing to do; our alias was not refused */

@@ -50,9 +50,9 @@ struct gateway {
     struct history *history;
     struct metrics *metrics;
     struct gateway_room room;
-    int64_t head_due; /* monotonic: the head of the audit log goes into the log again */
-    int64_t started_at;
-    int64_t open_files; /* how many descriptors we may have */
+    int64_t head_due;                 /* monotonic: the head of the audit log goes into the log again */
+    int64_t started_at, started_wall; /* monotonic, and by the wall clock */
+    int64_t open_files;               /* how many descriptors we may have */
     bool debug, stopping;
     struct timer *stop_timer;
     int64_t stop_deadline; /* monotonic */

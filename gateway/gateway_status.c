@@ -27,6 +27,7 @@ void gateway_get_status(const struct gateway *gateway, struct gateway_status *ou
     store_get_statistics(parts->store, &store);
     *out = (struct gateway_status){
         .uptime_ms = clock_monotonic_ms(parts->clock) - gateway->started_at,
+        .started_at = gateway->started_wall,
         .silo_state = silo.state,
         .silo_address = parts->config->silo.address,
         .silo_error = strcmp(silo.state, "online") == 0 ? "" : silo.error, /* what is over alarms nobody */

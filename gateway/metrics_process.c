@@ -9,10 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "gateway/gateway.h"
 #include "gateway/metrics_text.h"
-#include "gateway/parts.h"
 
 /* In octets; false: not known. */
 static bool read_memory(int64_t *virtual_out, int64_t *resident_out)
@@ -52,7 +50,6 @@ void metrics_collect_process(struct metrics_text *text, struct gateway *gateway)
     struct rusage used;
     struct rlimit files;
     int64_t virtual_octets, resident, open_files = count_open_files();
-    const struct clock *clock = gateway_parts(gateway)->clock;
     struct gateway_status status;
     gateway_get_status(gateway, &status);
     if (getrusage(RUSAGE_SELF, &used) == 0) {
@@ -77,5 +74,5 @@ void metrics_collect_process(struct metrics_text *text, struct gateway *gateway)
         metrics_sample(text, NULL, files.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)files.rlim_cur);
     }
     metrics_family(text, METRICS_GAUGE, "process_start_time_seconds", "When the daemon started, since 1970.");
-    metrics_sample_scaled(text, NULL, clock_wall_ms(clock) - status.uptime_ms, 1000);
+    metrics_sample_scaled(text, NULL, status.started_at, 1000);
 }

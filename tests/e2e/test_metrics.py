@@ -104,6 +104,7 @@ def test_figures_match_what_was_sent(stopped_gateway, silo, alice):
         Visitor(web_port).sign_in("mallory", "a wrong password")
     wait_until("all has left", lambda: figures(port).by("outcome", "postern_deliveries_total")["delivered"] == 1
                and figures(port).get("postern_posts_total", kind="mail") == 2)
+    started = figures(port).get("process_start_time_seconds")
     seen = check_counts(gateway, port)
 
     # The output is as Prometheus wants it, and the document has each family, with its type and labels.
@@ -126,6 +127,7 @@ def test_figures_match_what_was_sent(stopped_gateway, silo, alice):
     assert any("silo" in reason for reason in health(port, "/readyz")[2])
     assert health(port, "/healthz") == (200, "healthy", [])
     wait_until("the figures say so", lambda: figures(port).get("postern_silo_state", state="online") == 0)
+    assert figures(port).get("process_start_time_seconds") == started, "PosternRestarts counts how often that changes"
 
     # While it stops, it says so; and what it has counted is there after a restart.
     with smtplib.SMTP("127.0.0.1", gateway.smtp_port) as session:
