@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "base/systemd.h"
 #include "base/xmalloc.h"
 #include "mapping/store_checkpointer.h"
 #include "mapping/store_internal.h"
@@ -156,6 +157,7 @@ static int tell_migration(void *ctx)
     int64_t now = now_s();
     if (now - migration->told_s >= MIGRATION_TOLD_S) {
         migration->told_s = now;
+        systemd_notify("EXTEND_TIMEOUT_USEC=60000000"); /* or a slow disk would never come to the end of it */
         log_info("store.migrating", "path=%s to=%" PRId64 " seconds=%" PRId64, migration->path, migration->version,
                  now - migration->began_s);
     }
