@@ -311,6 +311,14 @@ void admin_refuse(struct admin_request *request, const char *fmt, ...)
     va_end(args);
 }
 
+void admin_refuse_now(struct admin_request *request, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    refuse_with(request, ADMIN_NOT_NOW, fmt, args);
+    va_end(args);
+}
+
 void admin_misused(struct admin_request *request, const char *fmt, ...)
 {
     va_list args;
@@ -321,7 +329,7 @@ void admin_misused(struct admin_request *request, const char *fmt, ...)
 
 void admin_database_error(struct admin_request *request)
 {
-    admin_refuse(request, "the database could not be used; the daemon's log says why");
+    admin_refuse_now(request, "the database could not be used; the daemon's log says why");
 }
 
 int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_out)

@@ -14,7 +14,13 @@ struct admin_output;
 struct gateway;
 struct strbuf;
 
-enum admin_exit { ADMIN_OK = 0, ADMIN_REFUSED = 1, ADMIN_USAGE = 2 };
+enum admin_exit {
+    ADMIN_OK = 0,
+    ADMIN_REFUSED = 1,
+    ADMIN_USAGE = 2,
+    ADMIN_NOT_NOW =
+        3, /* the same may be done later: the database could not be used, or there is no room. For programs that ask */
+};
 
 typedef void admin_answer(enum admin_exit exit, const char *out, const char *err, void *ctx);
 
@@ -54,6 +60,7 @@ struct admin_request {
 const char *admin_option(const struct admin_request *request, const char *name); /* its value, NULL when not given */
 void admin_finish(struct admin_request *request);                                /* done: shows the output */
 void admin_refuse(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void admin_refuse_now(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void admin_misused(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Argument as a positive number. -1 after having answered. */
 int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_out) __attribute__((warn_unused_result));

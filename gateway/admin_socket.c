@@ -62,7 +62,8 @@ static void answer(enum admin_exit exit, const char *out, const char *err, void 
 {
     struct connection *connection = ctx;
     if (connection->stream) {
-        json_t *reply = json_pack("{s:i, s:s, s:s}", "exit", (int)exit, "out", out, "err", err);
+        json_t *reply = json_pack("{s:i, s:s, s:s}", "exit", exit == ADMIN_NOT_NOW ? ADMIN_REFUSED : (int)exit, "out",
+                                  out, "err", err);
         char *line = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
         if (line) {
             stream_write(connection->stream, line, strlen(line));

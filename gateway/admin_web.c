@@ -143,7 +143,7 @@ static bool take_hash(struct change *change, int result, const char *hash)
         memcpy(change->hash, hash, strlen(hash) + 1);
         return true;
     }
-    admin_refuse(change->request, "the password could not be worked on: no memory, or the daemon stops; try again");
+    admin_refuse_now(change->request, "the password could not be worked on: no memory, or the daemon stops; try again");
     change_free(change);
     return false;
 }
@@ -174,7 +174,7 @@ static void make_hash(struct admin_request *request, passwords_done *done)
     } else {
         struct change *change = change_new(request);
         if (passwords_make(gateway_parts(request->gateway)->passwords, request->input, done, change) != 1) {
-            admin_refuse(request, "too many passwords are being worked on; try again");
+            admin_refuse_now(request, "too many passwords are being worked on; try again");
             change_free(change);
         }
     }

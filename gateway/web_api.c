@@ -197,7 +197,7 @@ static void answered(enum admin_exit exit, const char *out, const char *err, voi
     if (strncmp(err, prefix, sizeof prefix - 1) == 0)
         err += sizeof prefix - 1;
     char *line = xstrndup(err, strcspn(err, "\n"));
-    refuse(call, exit == ADMIN_USAGE ? 400 : 409, line);
+    refuse(call, exit == ADMIN_USAGE ? 400 : exit == ADMIN_NOT_NOW ? 503 : 409, line);
     free(line);
 }
 

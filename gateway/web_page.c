@@ -158,7 +158,12 @@ void web_page_end(struct web_visit *visit, struct web_html **html)
 void web_page_fail(struct web_visit *visit, const struct web_result *result)
 {
     bool is_unknown = strncmp(result->error, "there is no ", 12) == 0;
-    web_answer_error(visit, is_unknown ? 404 : result->exit == ADMIN_USAGE ? 400 : 409, result->error);
+    web_answer_error(visit,
+                     is_unknown                      ? 404
+                     : result->exit == ADMIN_USAGE   ? 400
+                     : result->exit == ADMIN_NOT_NOW ? 503
+                                                     : 409,
+                     result->error);
 }
 
 /* ---- parts ---- */

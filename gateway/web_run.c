@@ -103,7 +103,7 @@ static void go_on(struct run *run)
                                               .input = order->input };
             admin_run(run->visit->gateway, &said, answered, run);
         } else {
-            answered(ADMIN_REFUSED, "", "the gateway is stopping", run);
+            answered(ADMIN_NOT_NOW, "", "the gateway is stopping", run);
         }
     }
     run->is_looping = false;

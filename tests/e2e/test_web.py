@@ -499,6 +499,28 @@ def test_the_examples_of_the_api(door):
     assert shown >= 7
 
 
+def test_when_the_database_fails(door):
+    """Nobody is let in, nobody is told that something was refused for good, and then all is as before."""
+    full = door.ctl_json("admin", "token", "add", "patient")["token"]
+    tina = door.add("tina")
+    tina.sign_in()
+
+    def rename(was, now):
+        with contextlib.closing(sqlite3.connect(os.path.join(door.state, "postern.db"), timeout=30)) as database, database:
+            database.execute(f"ALTER TABLE {was} RENAME TO {now}")
+
+    rename("web_session", "away")
+    try:
+        assert tina.get("/account").status == 503
+        tina.sign_in(status=503)
+        answer = door.ask("POST", "/api/v1/admin/sign-out", json.dumps({"args": ["tina"]}), Authorization=f"Bearer {full}")
+        assert answer.status == 503 and "the database could not be used" in json.loads(answer.text)["error"]
+        assert "the database could not be used" in door.ctl("admin", "sign-out", "tina", expect=1)
+    finally:
+        rename("away", "web_session")
+    assert tina.is_in()
+
+
 def test_a_stop_while_somebody_signs_in(door):
     """The last one: whoever is there is answered, as what was done for them."""
     seen = []
