@@ -43,15 +43,7 @@ struct scene {
 
 static int setup(void **state)
 {
-    struct store_fixture *fixture = calloc(1, sizeof *fixture);
-    store_fixture_prepare(fixture);
-    loop_free(&fixture->loop);
-    clock_free(&fixture->clock);
-    fixture->clock = clock_new_fake(1000, start);
-    fixture->loop = loop_new(fixture->clock);
-    store_fixture_open(fixture);
-    *state = fixture;
-    return 0;
+    return store_fixture_setup_at(state, start);
 }
 
 static void ignore(void *ctx)

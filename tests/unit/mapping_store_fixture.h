@@ -75,6 +75,20 @@ static inline int store_fixture_setup(void **state)
     return 0;
 }
 
+/* For a setup function: on a fake clock, which shows this wall-clock time and goes on by clock_advance() only. */
+static inline int store_fixture_setup_at(void **state, int64_t wall_ms)
+{
+    struct store_fixture *fixture = calloc(1, sizeof *fixture);
+    store_fixture_prepare(fixture);
+    loop_free(&fixture->loop);
+    clock_free(&fixture->clock);
+    fixture->clock = clock_new_fake(1000, wall_ms);
+    fixture->loop = loop_new(fixture->clock);
+    store_fixture_open(fixture);
+    *state = fixture;
+    return 0;
+}
+
 static inline int store_fixture_remove_file(const char *path, const struct stat *info, int kind, struct FTW *at)
 {
     (void)info;
