@@ -26,18 +26,6 @@ struct labelled {
     uint64_t count;
 };
 
-static void add_counter(struct metrics_text *text, const char *name, const char *help, uint64_t value)
-{
-    metrics_family(text, METRICS_COUNTER, name, help);
-    metrics_sample(text, NULL, (int64_t)value);
-}
-
-static void add_gauge(struct metrics_text *text, const char *name, const char *help, int64_t value)
-{
-    metrics_family(text, METRICS_GAUGE, name, help);
-    metrics_sample(text, NULL, value);
-}
-
 static void add_samples(struct metrics_text *text, const char *label, const struct labelled *samples, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -74,12 +62,12 @@ static void collect_mail(struct metrics_text *text, const struct gateway_status 
     metrics_family(text, METRICS_COUNTER, "postern_recipients_refused_total",
                    "Recipients of mail that were refused before its content, for good or for now.");
     add_samples(text, "result", recipients, sizeof recipients / sizeof recipients[0]);
-    add_counter(text, "postern_refusals_unnoted_total", "Refusals that why does not know: too many came at once.",
-                status->refusals_left_out);
+    metrics_counter(text, "postern_refusals_unnoted_total", "Refusals that why does not know: too many came at once.",
+                    status->refusals_left_out);
     metrics_family(text, METRICS_COUNTER, "postern_posts_total", "Posts that the silo has, of mail and of notices.");
     add_samples(text, "kind", posted, sizeof posted / sizeof posted[0]);
-    add_counter(text, "postern_posts_refused_total", "Attempts to post that the silo refused, or that were impossible.",
-                measures->posts_refused);
+    metrics_counter(text, "postern_posts_refused_total",
+                    "Attempts to post that the silo refused, or that were impossible.", measures->posts_refused);
     metrics_family(text, METRICS_HISTOGRAM, "postern_post_latency_seconds",
                    "From the acceptance of a mail, or the approval it waited for, to its being in the silo.");
     metrics_sample_histogram(text, NULL, &measures->posted_ms, 1000);
@@ -144,12 +132,13 @@ static void collect_queues(struct metrics_text *text, struct gateway *gateway, c
     metrics_family(text, METRICS_GAUGE, "postern_queue_under_way", "Entries that are being posted or delivered now.");
     add_samples(text, "queue", under_way, sizeof under_way / sizeof under_way[0]);
     collect_age(text, gateway_parts(gateway));
-    add_gauge(text, "postern_queue_limit_entries", "Entries in a queue from which on no more mail is taken.",
-              GATEWAY_QUEUE_LIMIT);
-    add_gauge(text, "postern_paused", "1: no mail is taken, for want of room.", status->busy);
+    metrics_gauge(text, "postern_queue_limit_entries", "Entries in a queue from which on no more mail is taken.",
+                  GATEWAY_QUEUE_LIMIT);
+    metrics_gauge(text, "postern_paused", "1: no mail is taken, for want of room.", status->busy);
     if (room->disk_free >= 0)
-        add_gauge(text, "postern_disk_free_bytes", "Free in the file system of state_dir.", room->disk_free);
-    add_gauge(text, "postern_disk_reserve_bytes", "With less than that free no mail is taken.", GATEWAY_DISK_RESERVE);
+        metrics_gauge(text, "postern_disk_free_bytes", "Free in the file system of state_dir.", room->disk_free);
+    metrics_gauge(text, "postern_disk_reserve_bytes", "With less than that free no mail is taken.",
+                  GATEWAY_DISK_RESERVE);
 }
 
 static void collect_health(struct metrics_text *text, struct gateway *gateway)
@@ -160,14 +149,14 @@ static void collect_health(struct metrics_text *text, struct gateway *gateway)
     struct strbuf words;
     strbuf_init(&words, WORDS_MAX);
     health_find_facts(gateway, &facts);
-    add_gauge(text, "postern_ready", "1: /readyz says that mail is taken.",
-              health_judge_readiness(&facts, &words) != HEALTH_BAD);
+    metrics_gauge(text, "postern_ready", "1: /readyz says that mail is taken.",
+                  health_judge_readiness(&facts, &words) != HEALTH_BAD);
     strbuf_free(&words);
     if (store_mapping_count_requested(store_reader(parts->store), &requests) == 1)
-        add_gauge(text, "postern_requests_waiting", "Mappings that somebody has to approve or deny.", requests);
-    add_gauge(text, "postern_hold_broken",
-              "1: mail can't be held, or what is held can't be opened: the key is lost or another one.",
-              facts.hold_problem != NULL);
+        metrics_gauge(text, "postern_requests_waiting", "Mappings that somebody has to approve or deny.", requests);
+    metrics_gauge(text, "postern_hold_broken",
+                  "1: mail can't be held, or what is held can't be opened: the key is lost or another one.",
+                  facts.hold_problem != NULL);
     free(facts.hold_problem);
 }
 
@@ -187,7 +176,8 @@ static void collect_log(struct metrics_text *text)
     for (enum log_level level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++)
         metrics_sample(text, &(struct metrics_labels){ "level", log_level_name(level), NULL, NULL },
                        (int64_t)log_lines(level));
-    add_counter(text, "postern_log_lines_dropped_total", "Of these, lines that nobody took in time.", log_dropped());
+    metrics_counter(text, "postern_log_lines_dropped_total", "Of these, lines that nobody took in time.",
+                    log_dropped());
 }
 
 static void collect_postfix(struct metrics_text *text, const struct postfix_statistics *postfix)
@@ -201,8 +191,8 @@ static void collect_postfix(struct metrics_text *text, const struct postfix_stat
     add_samples(text, "result", lookups, sizeof lookups / sizeof lookups[0]);
     metrics_family(text, METRICS_COUNTER, "postern_postfix_policy_total", "Questions to the policy service.");
     add_samples(text, "result", asked, sizeof asked / sizeof asked[0]);
-    add_gauge(text, "postern_postfix_recipients_failed", "1: the file of recipients could not be written.",
-              postfix->error != NULL);
+    metrics_gauge(text, "postern_postfix_recipients_failed", "1: the file of recipients could not be written.",
+                  postfix->error != NULL);
 }
 
 void metrics_collect(struct gateway *gateway, struct strbuf *out)

@@ -17,18 +17,6 @@
 
 static const char listener_label[] = "listener", relay_label[] = "relay", state_label[] = "state";
 
-static void add_counter(struct metrics_text *text, const char *name, const char *help, uint64_t value)
-{
-    metrics_family(text, METRICS_COUNTER, name, help);
-    metrics_sample(text, NULL, (int64_t)value);
-}
-
-static void add_gauge(struct metrics_text *text, const char *name, const char *help, int64_t value)
-{
-    metrics_family(text, METRICS_GAUGE, name, help);
-    metrics_sample(text, NULL, value);
-}
-
 /* Listeners: families are about all of them, so they are gone through for each. */
 
 static void each_listener(struct metrics_text *text, const struct gateway *gateway,
@@ -130,14 +118,15 @@ void metrics_collect_smtp(struct metrics_text *text, const struct gateway *gatew
     metrics_family(text, METRICS_HISTOGRAM, "postern_smtp_session_duration_seconds", "Sessions that have ended.");
     each_listener(text, gateway, add_lasted);
     add_certificates(text, gateway);
-    add_gauge(text, "postern_smtp_session_memory_bytes", "Memory of all sessions together.", status->session_memory);
-    add_gauge(text, "postern_smtp_session_memory_limit_bytes", "How much that may be.", status->session_memory_max);
-    add_counter(text, "postern_smtp_guesses_total", "Recipients and senders that look like guesses.",
-                status->guessing.guesses);
-    add_gauge(text, "postern_smtp_networks_slowed", "Networks of clients that guess: their replies wait.",
-              status->guessing.slowed);
-    add_gauge(text, "postern_smtp_networks_paused", "Networks of clients that are not let in for a while.",
-              status->guessing.paused);
+    metrics_gauge(text, "postern_smtp_session_memory_bytes", "Memory of all sessions together.",
+                  status->session_memory);
+    metrics_gauge(text, "postern_smtp_session_memory_limit_bytes", "How much that may be.", status->session_memory_max);
+    metrics_counter(text, "postern_smtp_guesses_total", "Recipients and senders that look like guesses.",
+                    status->guessing.guesses);
+    metrics_gauge(text, "postern_smtp_networks_slowed", "Networks of clients that guess: their replies wait.",
+                  status->guessing.slowed);
+    metrics_gauge(text, "postern_smtp_networks_paused", "Networks of clients that are not let in for a while.",
+                  status->guessing.paused);
 }
 
 /* Relays. */
@@ -191,8 +180,9 @@ void metrics_collect_relays(struct metrics_text *text, const struct gateway *gat
     add_relay_numbers(text, relay, connections_of);
     metrics_family(text, METRICS_GAUGE, "postern_relay_connection_limit", "How many of them there may be now.");
     add_relay_numbers(text, relay, limit_of);
-    add_gauge(text, "postern_domains_set_aside",
-              "Domains outside that don't answer, and are left in peace for a while.", (int64_t)relay_set_aside(relay));
+    metrics_gauge(text, "postern_domains_set_aside",
+                  "Domains outside that don't answer, and are left in peace for a while.",
+                  (int64_t)relay_set_aside(relay));
 }
 
 /* The silo. */
@@ -211,17 +201,19 @@ void metrics_collect_silo(struct metrics_text *text, const struct gateway *gatew
         metrics_sample(text, &(struct metrics_labels){ state_label, name, NULL, NULL },
                        strcmp(name, status.state) == 0);
     }
-    add_counter(text, "postern_silo_logins_total", "Connections to the silo that were logged in.", counted->logins);
-    add_counter(text, "postern_silo_posts_total", "Posts that were sent, forwarded threads among them.",
-                counted->posts);
-    add_counter(text, "postern_silo_echoes_total", "Posts that the silo has brought back, as asked.", counted->echoes);
-    add_counter(text, "postern_silo_deliveries_total", "Thread messages that the silo has brought.",
-                counted->deliveries);
-    add_counter(text, "postern_silo_redeliveries_total", "What the silo has brought once more.", counted->redeliveries);
-    add_counter(text, "postern_silo_bad_sums_total", "Headers whose checksum was wrong; each ended its connection.",
-                counted->bad_sums);
-    add_gauge(text, "postern_silo_alias_refused", "1: the silo does not let the gateway have its alias.",
-              status.own_alias_error != NULL);
+    metrics_counter(text, "postern_silo_logins_total", "Connections to the silo that were logged in.", counted->logins);
+    metrics_counter(text, "postern_silo_posts_total", "Posts that were sent, forwarded threads among them.",
+                    counted->posts);
+    metrics_counter(text, "postern_silo_echoes_total", "Posts that the silo has brought back, as asked.",
+                    counted->echoes);
+    metrics_counter(text, "postern_silo_deliveries_total", "Thread messages that the silo has brought.",
+                    counted->deliveries);
+    metrics_counter(text, "postern_silo_redeliveries_total", "What the silo has brought once more.",
+                    counted->redeliveries);
+    metrics_counter(text, "postern_silo_bad_sums_total", "Headers whose checksum was wrong; each ended its connection.",
+                    counted->bad_sums);
+    metrics_gauge(text, "postern_silo_alias_refused", "1: the silo does not let the gateway have its alias.",
+                  status.own_alias_error != NULL);
 }
 
 /* The database. */
@@ -233,10 +225,10 @@ void metrics_collect_store(struct metrics_text *text, const struct gateway *gate
     int64_t database, log;
     store_get_statistics(store, &counted);
     store_get_size(store, &database, &log);
-    add_counter(text, "postern_store_operations_total", "Operations that were run by the committer.",
-                counted.operations);
-    add_counter(text, "postern_store_failed_commits_total", "Transactions of which nothing could be kept.",
-                counted.failed_commits);
+    metrics_counter(text, "postern_store_operations_total", "Operations that were run by the committer.",
+                    counted.operations);
+    metrics_counter(text, "postern_store_failed_commits_total", "Transactions of which nothing could be kept.",
+                    counted.failed_commits);
     metrics_family(text, METRICS_HISTOGRAM, "postern_store_batch_operations",
                    "Operations in one transaction, which share its wait for the disk.");
     metrics_sample_histogram(text, NULL, &counted.batch, 1);
@@ -246,8 +238,9 @@ void metrics_collect_store(struct metrics_text *text, const struct gateway *gate
                    "Since when something waits to be written and nothing was; 0: nothing waits.");
     metrics_sample_scaled(text, NULL, store_stalled_ms(store), 1000);
     if (database >= 0)
-        add_gauge(text, "postern_store_database_bytes", "Size of postern.db, without the files of content/.", database);
-    add_gauge(text, "postern_store_log_bytes", "Size of its write-ahead log.", log > 0 ? log : 0);
+        metrics_gauge(text, "postern_store_database_bytes", "Size of postern.db, without the files of content/.",
+                      database);
+    metrics_gauge(text, "postern_store_log_bytes", "Size of its write-ahead log.", log > 0 ? log : 0);
 }
 
 /* The workers, and DNS. */
@@ -260,7 +253,7 @@ static void add_checks(struct metrics_text *text, const struct verify_counts *co
         metrics_sample(text, &(struct metrics_labels){ "result", auth_result_name(result), NULL, NULL },
                        (int64_t)counts->dmarc[result]);
     metrics_sample(text, &(struct metrics_labels){ "result", "unable", NULL, NULL }, (int64_t)counts->failed);
-    add_gauge(text, "postern_verify_under_way", "Checks that are under way or wait.", counts->under_way);
+    metrics_gauge(text, "postern_verify_under_way", "Checks that are under way or wait.", counts->under_way);
 }
 
 static void add_dns(struct metrics_text *text, const struct resolver *resolver)
@@ -273,14 +266,15 @@ static void add_dns(struct metrics_text *text, const struct resolver *resolver)
                      { "left_out", counts.refused },
                      { "temporary", counts.temporary },
                      { "bogus", counts.bogus } };
-    add_counter(text, "postern_dns_questions_total", "Questions to the DNS, to prove who wrote a mail.", counts.asked);
+    metrics_counter(text, "postern_dns_questions_total", "Questions to the DNS, to prove who wrote a mail.",
+                    counts.asked);
     metrics_family(text, METRICS_COUNTER, "postern_dns_failures_total",
                    "Questions without an answer that can be used.");
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
         metrics_sample(text, &(struct metrics_labels){ "reason", failures[i].reason, NULL, NULL },
                        (int64_t)failures[i].count);
-    add_counter(text, "postern_dns_restarts_total", "Times that the resolver's process was lost and started again.",
-                counts.losses);
+    metrics_counter(text, "postern_dns_restarts_total", "Times that the resolver's process was lost and started again.",
+                    counts.losses);
 }
 
 void metrics_collect_workers(struct metrics_text *text, const struct gateway *gateway,
@@ -294,8 +288,8 @@ void metrics_collect_workers(struct metrics_text *text, const struct gateway *ga
                    "Jobs that ended with their worker: it crashed, took too long or too much memory.");
     metrics_sample(text, &(struct metrics_labels){ "pool", "convert", NULL, NULL }, (int64_t)status->worker_crashes);
     metrics_sample(text, &(struct metrics_labels){ "pool", "verify", NULL, NULL }, (int64_t)checks.crashes);
-    add_gauge(text, "postern_convert_waiting", "Contents that wait for a worker that reads or writes them.",
-              status->convert_waiting);
+    metrics_gauge(text, "postern_convert_waiting", "Contents that wait for a worker that reads or writes them.",
+                  status->convert_waiting);
     add_checks(text, &checks);
     add_dns(text, parts->resolver);
 }

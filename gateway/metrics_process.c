@@ -60,19 +60,14 @@ void metrics_collect_process(struct metrics_text *text, struct gateway *gateway)
         metrics_sample_scaled(text, NULL, us, 1000000);
     }
     if (read_memory(&virtual_octets, &resident)) {
-        metrics_family(text, METRICS_GAUGE, "process_resident_memory_bytes", "Memory of the daemon that is in RAM.");
-        metrics_sample(text, NULL, resident);
-        metrics_family(text, METRICS_GAUGE, "process_virtual_memory_bytes", "Address space of the daemon.");
-        metrics_sample(text, NULL, virtual_octets);
+        metrics_gauge(text, "process_resident_memory_bytes", "Memory of the daemon that is in RAM.", resident);
+        metrics_gauge(text, "process_virtual_memory_bytes", "Address space of the daemon.", virtual_octets);
     }
-    if (open_files >= 0) {
-        metrics_family(text, METRICS_GAUGE, "process_open_fds", "Open file descriptors.");
-        metrics_sample(text, NULL, open_files);
-    }
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        metrics_family(text, METRICS_GAUGE, "process_max_fds", "How many file descriptors may be open.");
-        metrics_sample(text, NULL, files.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)files.rlim_cur);
-    }
+    if (open_files >= 0)
+        metrics_gauge(text, "process_open_fds", "Open file descriptors.", open_files);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        metrics_gauge(text, "process_max_fds", "How many file descriptors may be open.",
+                      files.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)files.rlim_cur);
     metrics_family(text, METRICS_GAUGE, "process_start_time_seconds", "When the daemon started, since 1970.");
     metrics_sample_scaled(text, NULL, status.started_at, 1000);
 }

@@ -90,6 +90,18 @@ void metrics_sample(struct metrics_text *text, const struct metrics_labels *labe
     strbuf_add_fmt(text->out, "%" PRId64 "\n", value);
 }
 
+void metrics_counter(struct metrics_text *text, const char *name, const char *help, uint64_t value)
+{
+    metrics_family(text, METRICS_COUNTER, name, help);
+    metrics_sample(text, NULL, (int64_t)value);
+}
+
+void metrics_gauge(struct metrics_text *text, const char *name, const char *help, int64_t value)
+{
+    metrics_family(text, METRICS_GAUGE, name, help);
+    metrics_sample(text, NULL, value);
+}
+
 void metrics_sample_scaled(struct metrics_text *text, const struct metrics_labels *labels, int64_t value, int64_t scale)
 {
     struct number number;

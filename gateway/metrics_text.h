@@ -26,6 +26,9 @@ struct metrics_text {
 void metrics_family(struct metrics_text *text, enum metrics_type type, const char *name, const char *help);
 /* labels NULL: none. */
 void metrics_sample(struct metrics_text *text, const struct metrics_labels *labels, int64_t value);
+/* A family of one sample without labels. */
+void metrics_counter(struct metrics_text *text, const char *name, const char *help, uint64_t value);
+void metrics_gauge(struct metrics_text *text, const char *name, const char *help, int64_t value);
 /* value / scale, as a decimal number: scale is a power of ten up to 1,000,000. */
 void metrics_sample_scaled(struct metrics_text *text, const struct metrics_labels *labels, int64_t value,
                            int64_t scale);
