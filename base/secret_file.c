@@ -17,13 +17,11 @@ enum { EXPLANATION_MAX = 5000 }; /* a path and some words */
 
 char *secret_file_explain(const char *fmt, ...)
 {
-    struct strbuf text;
     va_list args;
-    strbuf_init(&text, EXPLANATION_MAX);
     va_start(args, fmt);
-    strbuf_add_vfmt(&text, fmt, args);
+    char *text = strbuf_vtext(EXPLANATION_MAX, fmt, args);
     va_end(args);
-    return strbuf_detach(&text);
+    return text;
 }
 
 /* Octets read, as many as there is room for at most; -1. */

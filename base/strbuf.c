@@ -129,3 +129,20 @@ char *strbuf_detach(struct strbuf *buf)
     strbuf_init(buf, buf->max);
     return text;
 }
+
+char *strbuf_text(size_t max, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    char *text = strbuf_vtext(max, fmt, args);
+    va_end(args);
+    return text;
+}
+
+char *strbuf_vtext(size_t max, const char *fmt, va_list args)
+{
+    struct strbuf buf;
+    strbuf_init(&buf, max);
+    strbuf_add_vfmt(&buf, fmt, args);
+    return strbuf_detach(&buf);
+}

@@ -33,3 +33,7 @@ void strbuf_add_vfmt(struct strbuf *buf, const char *fmt, va_list args) __attrib
 
 /* Hands the text over to the caller (free() it) and leaves the buffer empty. Never NULL. */
 char *strbuf_detach(struct strbuf *buf) __attribute__((warn_unused_result));
+
+/* A text for the caller to free(), composed at once; "" if it would be longer than max. Never NULL. */
+char *strbuf_text(size_t max, const char *fmt, ...) __attribute__((format(printf, 2, 3), warn_unused_result));
+char *strbuf_vtext(size_t max, const char *fmt, va_list args) __attribute__((format(printf, 2, 0), warn_unused_result));

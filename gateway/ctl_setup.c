@@ -183,23 +183,12 @@ static char *guess_admin_http(const struct ctl_setup *setup)
 
 /* ---- checks of their own ---- */
 
-static char *complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static char *complain(const char *fmt, ...)
-{
-    struct strbuf text;
-    va_list args;
-    strbuf_init(&text, VALUE_MAX);
-    va_start(args, fmt);
-    strbuf_add_vfmt(&text, fmt, args);
-    va_end(args);
-    return strbuf_detach(&text);
-}
-
 static char *check_domain(struct ctl_setup *setup, const char *answer)
 {
     (void)setup;
-    return strchr(answer, '.') ? NULL
-                               : complain("\"%s\" has no dot; expected a whole name such as silo.example.org", answer);
+    return strchr(answer, '.')
+               ? NULL
+               : strbuf_text(VALUE_MAX, "\"%s\" has no dot; expected a whole name such as silo.example.org", answer);
 }
 
 static char *check_mail(struct ctl_setup *setup, const char *answer)
@@ -207,13 +196,13 @@ static char *check_mail(struct ctl_setup *setup, const char *answer)
     (void)setup;
     return strcmp(answer, "postfix") == 0 || strcmp(answer, "direct") == 0
                ? NULL
-               : complain("\"%s\" is neither postfix nor direct", answer);
+               : strbuf_text(VALUE_MAX, "\"%s\" is neither postfix nor direct", answer);
 }
 
 static char *check_listen(struct ctl_setup *setup, const char *answer)
 {
     const bool is_ours = setup->before && strcmp(setup->before->listeners[0].address, answer) == 0;
-    return is_ours || setup_is_free(answer) ? NULL : complain("%s is in use by another program", answer);
+    return is_ours || setup_is_free(answer) ? NULL : strbuf_text(VALUE_MAX, "%s is in use by another program", answer);
 }
 
 static char *check_selector(struct ctl_setup *setup, const char *answer)
@@ -223,7 +212,7 @@ static char *check_selector(struct ctl_setup *setup, const char *answer)
     size_t len = strlen(answer);
     return len <= SELECTOR_MAX && strspn(answer, allowed) == len && (len == 0 || (answer[0] != '.' && answer[0] != '-'))
                ? NULL
-               : complain("\"%s\" is no selector; expected letters, digits and dashes", answer);
+               : strbuf_text(VALUE_MAX, "\"%s\" is no selector; expected letters, digits and dashes", answer);
 }
 
 static char *check_user_name(struct ctl_setup *setup, const char *answer)
@@ -231,13 +220,14 @@ static char *check_user_name(struct ctl_setup *setup, const char *answer)
     (void)setup;
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
     size_t len = strlen(answer);
-    return strspn(answer, allowed) == len && len <= 32 ? NULL : complain("\"%s\" is no name of a user", answer);
+    return strspn(answer, allowed) == len && len <= 32 ? NULL
+                                                       : strbuf_text(VALUE_MAX, "\"%s\" is no name of a user", answer);
 }
 
 static char *check_web_name(struct ctl_setup *setup, const char *answer)
 {
     (void)setup;
-    return admin_web_is_name(answer) ? NULL : complain("%s", admin_web_name_rule);
+    return admin_web_is_name(answer) ? NULL : strbuf_text(VALUE_MAX, "%s", admin_web_name_rule);
 }
 
 /* openssl(1) writes capitals, and colons between the octets. */
@@ -268,14 +258,14 @@ static char *compare_pin(struct ctl_setup *setup, const char *seen)
 {
     const bool is_given = setup->pin && *setup->pin;
     if (is_given && strcmp(setup->pin, seen) != 0)
-        return complain("the silo's certificate is %s, and not the one that --silo-pin says", seen);
+        return strbuf_text(VALUE_MAX, "the silo's certificate is %s, and not the one that --silo-pin says", seen);
     if (is_given)
         return NULL;
     fprintf(stderr, "  Its certificate is signed by nobody we know. Its fingerprint:\n  %s\n", seen);
     if (setup->is_interactive) {
         int answer = ctl_ask_yes("  Compare it with what the silo's operator says. Is it the same?");
         if (answer != 1)
-            return complain("then it may be somebody else who answers there; nobody is told anything");
+            return strbuf_text(VALUE_MAX, "then it may be somebody else who answers there; nobody is told anything");
     } else {
         fputs("  It is taken for the silo's from now on. Compare it with what the silo's operator says.\n", stderr);
     }
@@ -293,7 +283,7 @@ static char *judge_silo(struct ctl_setup *setup, const char *address, const stru
     }
     fprintf(stderr, "  No silo answers there now: %s\n", probe->error);
     if (setup->is_interactive && ctl_ask_yes("  Use this address nevertheless? The daemon keeps trying.") != 1)
-        return complain("then another one");
+        return strbuf_text(VALUE_MAX, "then another one");
     return NULL;
 }
 
@@ -434,7 +424,7 @@ static char *check(struct ctl_setup *setup, const struct question *question, con
     struct strbuf value;
     char *problem = NULL;
     if (!*answer)
-        return question->may_be_none ? NULL : complain("an answer is needed");
+        return question->may_be_none ? NULL : strbuf_text(VALUE_MAX, "an answer is needed");
     if (question->place.key) {
         strbuf_init(&value, VALUE_MAX);
         config_edit_add_quoted(&value, answer);

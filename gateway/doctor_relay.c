@@ -28,18 +28,6 @@ struct asked {
     enum doctor_level level;
 };
 
-static char *text_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static char *text_of(const char *fmt, ...)
-{
-    struct strbuf text;
-    va_list args;
-    strbuf_init(&text, REPLY_MAX);
-    va_start(args, fmt);
-    strbuf_add_vfmt(&text, fmt, args);
-    va_end(args);
-    return strbuf_detach(&text);
-}
-
 static const char *advice_about(enum smtp_stage stage)
 {
     static const char *const advice[] = {
@@ -69,8 +57,9 @@ static void on_done(const struct smtp_recipient_result *results, size_t count, v
         const bool is_about_us = result->stage < SMTP_STAGE_RCPT || strncmp(result->reply.enhanced, "5.7", 3) == 0;
         /* Somebody else's example may be refused for its own sake. */
         asked->level = is_about_us ? DOCTOR_FAILURE : DOCTOR_WARNING;
-        asked->failure = text_of("%s: at %s: %d %s %s", asked->relay->url, smtp_stage_name(result->stage),
-                                 result->reply.code, result->reply.enhanced, result->reply.text);
+        asked->failure =
+            strbuf_text(REPLY_MAX, "%s: at %s: %d %s %s", asked->relay->url, smtp_stage_name(result->stage),
+                        result->reply.code, result->reply.enhanced, result->reply.text);
         asked->advice = xstrdup(advice_about(result->stage));
     }
     if (--*asked->waiting == 0) {
@@ -85,7 +74,7 @@ static void begin(struct asked *asked)
     struct doctor *doctor = asked->doctor;
     char *error = NULL, *password = NULL;
     if (relay->password_file && relay_password_read(relay->password_file, &password, &error) < 0) {
-        asked->failure = text_of("%s: %s", relay->url, error);
+        asked->failure = strbuf_text(REPLY_MAX, "%s: %s", relay->url, error);
         asked->advice =
             xstrdup("put the password into that file, one line; chmod 0640, owned by root and the daemon's group");
         asked->level = doctor->is_root ? DOCTOR_FAILURE : DOCTOR_UNSEEN;
@@ -114,7 +103,7 @@ static void begin(struct asked *asked)
     strbuf_init(&from, SMTP_ADDRESS_MAX);
     strbuf_add_fmt(&from, "bounces@%s", doctor->config->domain);
     if (!asked->client) {
-        asked->failure = text_of("%s: %s", relay->url, error);
+        asked->failure = strbuf_text(REPLY_MAX, "%s: %s", relay->url, error);
         asked->level = DOCTOR_FAILURE;
     } else if (smtp_address_parse(from.data, from.len, &message.sender) == 1 &&
                smtp_address_parse(outside, sizeof outside - 1, &to.address) == 1) {

@@ -29,14 +29,12 @@ struct importing {
 static int refuse(struct importing *importing, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int refuse(struct importing *importing, const char *fmt, ...)
 {
-    struct strbuf text;
     va_list args;
-    strbuf_init(&text, PROBLEM_MAX);
     va_start(args, fmt);
-    strbuf_add_vfmt(&text, fmt, args);
+    char *text = strbuf_vtext(PROBLEM_MAX, fmt, args);
     va_end(args);
     free(importing->result->problem);
-    importing->result->problem = strbuf_detach(&text);
+    importing->result->problem = text;
     importing->result->act = "wrong";
     return 0;
 }

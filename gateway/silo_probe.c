@@ -28,13 +28,10 @@ static void finish(struct probe *probe, const char *fmt, ...)
     if (probe->is_done)
         return;
     if (fmt) {
-        struct strbuf text;
         va_list args;
-        strbuf_init(&text, ERROR_MAX);
         va_start(args, fmt);
-        strbuf_add_vfmt(&text, fmt, args);
+        probe->out->error = strbuf_vtext(ERROR_MAX, fmt, args);
         va_end(args);
-        probe->out->error = strbuf_detach(&text);
     }
     probe->is_done = true;
     loop_stop(probe->loop);

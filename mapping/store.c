@@ -39,13 +39,10 @@ struct store {
 static int fail(char **error_out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int fail(char **error_out, const char *fmt, ...)
 {
-    struct strbuf text;
     va_list args;
-    strbuf_init(&text, ERROR_TEXT_MAX);
     va_start(args, fmt);
-    strbuf_add_vfmt(&text, fmt, args);
+    *error_out = strbuf_vtext(ERROR_TEXT_MAX, fmt, args);
     va_end(args);
-    *error_out = strbuf_detach(&text);
     return -1;
 }
 

@@ -47,14 +47,12 @@ struct backup {
 
 int store_backup_fail(char **error_out, const char *fmt, ...)
 {
-    struct strbuf text;
     va_list args;
-    strbuf_init(&text, STORE_BACKUP_ERROR_MAX);
     va_start(args, fmt);
-    strbuf_add_vfmt(&text, fmt, args);
+    char *text = strbuf_vtext(STORE_BACKUP_ERROR_MAX, fmt, args); /* the error before may be in it */
     va_end(args);
     free(*error_out);
-    *error_out = strbuf_detach(&text);
+    *error_out = text;
     return -1;
 }
 

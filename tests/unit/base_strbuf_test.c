@@ -146,6 +146,17 @@ static void growing_keeps_the_content(void **state)
     free(text);
 }
 
+static void a_text_is_composed_at_once_if_it_fits(void **state)
+{
+    (void)state;
+    char *text = strbuf_text(7, "%d %s", 17, "mail");
+    assert_string_equal(text, "17 mail");
+    free(text);
+    text = strbuf_text(6, "%d %s", 17, "mail");
+    assert_string_equal(text, "");
+    free(text);
+}
+
 static void copies_are_bounded_and_terminated(void **state)
 {
     (void)state;
@@ -176,6 +187,7 @@ int main(void)
         cmocka_unit_test(formats_fill_the_room_to_the_last_byte),
         cmocka_unit_test(what_is_reserved_is_there_and_changes_nothing),
         cmocka_unit_test(growing_keeps_the_content),
+        cmocka_unit_test(a_text_is_composed_at_once_if_it_fits),
         cmocka_unit_test(copies_are_bounded_and_terminated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
