@@ -6,43 +6,28 @@
 #include "base/xmalloc.h"
 #include "gateway/web.h"
 #include "gateway/web_json.h"
+#include "gateway/web_list.h"
 #include "gateway/web_page.h"
 #include "gateway/web_words.h"
 #include "mapping/convert_utf8.h"
 
-enum { ADDRESS_MAX = 8000, FOLDED_FROM = 300, FOLDED_SHOWN = 120 };
+enum { FOLDED_FROM = 300, FOLDED_SHOWN = 120 };
 #define PAGE "100"
 
-static const struct filter {
-    const char *name, *option;
-} filters[] = { { "since", "--since" }, { "object", "--object" }, { "actor", "--actor" } };
-enum { FILTER_COUNT = sizeof filters / sizeof filters[0] };
-
-static void add_filters(struct web_html *html, const struct web_visit *visit)
-{
-    web_page_search(html, "filters", "/audit");
-    web_page_field(html, &(const struct web_field){ .id = "filter-since",
-                                                    .name = "since",
-                                                    .label = "Since",
-                                                    .value = web_query(visit, "since"),
-                                                    .placeholder = "7d, 2027-01-31",
-                                                    .longest = 40 });
-    web_page_field(html, &(const struct web_field){ .id = "filter-object",
-                                                    .name = "object",
-                                                    .label = "About exactly",
-                                                    .value = web_query(visit, "object"),
-                                                    .type = "search",
-                                                    .placeholder = "mapping 17, member Alice, in42",
-                                                    .longest = 1000 });
-    web_page_field(html, &(const struct web_field){ .id = "filter-actor",
-                                                    .name = "actor",
-                                                    .label = "By (part of a name)",
-                                                    .value = web_query(visit, "actor"),
-                                                    .type = "search",
-                                                    .longest = 320 });
-    web_page_button(html, WEB_BUTTON_PLAIN, NULL, NULL, "Show", NULL);
-    web_page_form_end(html);
-}
+static const struct web_filter filters[] = {
+    { "--since",
+      { .id = "filter-since", .name = "since", .label = "Since", .placeholder = "7d, 2027-01-31", .longest = 40 } },
+    { "--object",
+      { .id = "filter-object",
+        .name = "object",
+        .label = "About exactly",
+        .type = "search",
+        .placeholder = "mapping 17, member Alice, in42",
+        .longest = 1000 } },
+    { "--actor",
+      { .id = "filter-actor", .name = "actor", .label = "By (part of a name)", .type = "search", .longest = 320 } },
+};
+static const struct web_list list = { "/audit", filters, sizeof filters / sizeof filters[0] };
 
 /* ---- the rows ---- */
 
@@ -83,10 +68,10 @@ static void add_change(struct web_html *html, const struct json_t *row)
     web_page_cell_end(html, &columns[CHANGE]);
 }
 
-static void add_row(struct web_html *html, const struct json_t *row)
+static void add_row(struct web_html *html, const struct json_t *row, void *ctx)
 {
     const char *object = web_json_text(row, "object");
-    web_page_row(html);
+    (void)ctx;
     web_page_cell(html, &columns[WHEN]);
     web_page_when(html, web_json_text(row, "at"));
     web_html_add(html, "<small>row %s</small>", WEB_INT(web_json_number(row, "id")));
@@ -99,36 +84,20 @@ static void add_row(struct web_html *html, const struct json_t *row)
     web_words_object(html, object ? object : "");
     web_page_cell_end(html, &columns[ABOUT]);
     add_change(html, row);
-    web_page_row_end(html);
 }
 
-static void add_older(struct web_html *html, const struct web_visit *visit, const struct json_t *list)
+static void add_list(struct web_html *html, const struct web_visit *visit, const struct json_t *answer)
 {
-    struct strbuf address;
-    if (!web_json_has(list, "more_before"))
-        return;
-    strbuf_init(&address, ADDRESS_MAX);
-    strbuf_add_str(&address, "/audit");
-    for (size_t i = 0; i < FILTER_COUNT; i++)
-        web_words_query(&address, filters[i].name, web_query(visit, filters[i].name));
-    web_words_query(&address, "before", WEB_INT(web_json_number(list, "more_before")));
-    web_page_more(html, address.data, "Older rows");
-    strbuf_free(&address);
-}
-
-static void add_list(struct web_html *html, const struct web_visit *visit, const struct json_t *list)
-{
-    size_t count = web_json_count(list, "audit");
+    static const struct web_rows rows = { .id = "audit",
+                                          .caption = "Who did what, the newest first",
+                                          .columns = columns,
+                                          .column_count = COLUMN_COUNT,
+                                          .empty = "No rows of this kind.",
+                                          .add = add_row };
     web_page_live(html, "audit-live");
-    if (count == 0)
-        web_page_empty(html, "No rows of this kind.");
-    else
-        web_page_table(html, "audit", "Who did what, the newest first", columns, COLUMN_COUNT);
-    for (size_t i = 0; i < count; i++)
-        add_row(html, web_json_row(list, "audit", i));
-    if (count > 0)
-        web_page_table_end(html);
-    add_older(html, visit, list);
+    web_list_rows(html, &rows, answer, "audit", NULL);
+    if (web_json_has(answer, "more_before"))
+        web_list_more(html, visit, &list, "before", WEB_INT(web_json_number(answer, "more_before")), "Older rows");
     web_page_live_end(html);
 }
 
@@ -159,7 +128,7 @@ static void listed(struct web_visit *visit, const struct web_result *results, si
     struct web_html *html = web_page_begin(visit, "Audit");
     add_verify(html, visit);
     web_html_add(html, "<section aria-label=\"Audit log\">\n");
-    add_filters(html, visit);
+    web_list_form(html, visit, &list, "filters", "Show");
     if (is_good)
         add_list(html, visit, results[0].json);
     else
@@ -171,13 +140,11 @@ static void listed(struct web_visit *visit, const struct web_result *results, si
 void web_audit(struct web_visit *visit)
 {
     struct web_words words = web_words_of("audit", "list");
-    for (size_t i = 0; i < FILTER_COUNT; i++)
-        web_words_option(&words, filters[i].option, web_query(visit, filters[i].name));
+    web_list_options(visit, &list, &words);
     web_words_option(&words, "--order", "newest");
     web_words_option(&words, "--before", web_query(visit, "before"));
     web_words_option(&words, "--limit", PAGE);
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, listed, NULL);
+    web_words_run(visit, &words, listed, NULL);
 }
 
 /* ---- verify ---- */

@@ -83,6 +83,11 @@ void web_page_field(struct web_html *html, const struct web_field *field)
     web_html_add(html, "</div>\n");
 }
 
+void web_page_reason(struct web_html *html, const char *id, const char *label)
+{
+    web_page_field(html, &(const struct web_field){ .id = id, .name = "reason", .label = label, .longest = 1000 });
+}
+
 void web_page_check(struct web_html *html, const char *id, const char *name, const char *value, const char *label,
                     bool checked)
 {

@@ -1,39 +1,30 @@
 /* web_held.c - held mail: what waits for an approval, one of it, and, when somebody asks for that on purpose, what it says */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/strbuf.h"
 #include "gateway/web.h"
 #include "gateway/web_json.h"
+#include "gateway/web_list.h"
 #include "gateway/web_page.h"
 #include "gateway/web_timeline.h"
 #include "gateway/web_words.h"
 
 enum { CHOSEN_MAX = WEB_ORDERS_MAX, ADDRESS_MAX = 1000, TITLE_MAX = 200, NUMBER_SIZE = 24 };
 #define PAGE "100"
+static const char folder[] = "/held/";
+static const char reason_label[] = "Reason, for the audit log (needed to drop)";
 
 /* ---- deciding, here and on the page of one ---- */
-
-static void add_reason(struct web_html *html, const char *id)
-{
-    web_page_field(
-        html, &(const struct web_field){
-                  .id = id, .name = "reason", .label = "Reason, for the audit log (needed to drop)", .longest = 1000 });
-}
 
 /* ids: of the form. */
 static void decide(struct web_visit *visit, const char *const *ids, size_t count, web_done *done)
 {
-    struct web_words words[CHOSEN_MAX];
-    struct web_order orders[CHOSEN_MAX];
     const char *act = web_words_given(visit, "act");
-    for (size_t i = 0; i < count; i++) {
-        words[i] = web_words_of("held", act && strcmp(act, "drop") == 0 ? "drop" : "release");
-        web_words_option(&words[i], "--reason", web_form(visit, "reason"));
-        web_words_add(&words[i], ids[i]);
-        orders[i] = web_words_order(&words[i]);
-    }
-    web_run(visit, orders, count, done, NULL);
+    struct web_words words = web_words_of("held", act && strcmp(act, "drop") == 0 ? "drop" : "release");
+    web_words_option(&words, "--reason", web_form(visit, "reason"));
+    web_words_run_each(visit, &words, ids, count, done, NULL);
 }
 
 /* NULL: it can be done. */
@@ -63,14 +54,6 @@ static const struct web_column columns[COLUMN_COUNT] = {
     [CAME] = { "Came", WEB_COLUMN_TIGHT },     [STATE] = { "State", WEB_COLUMN_TIGHT },
 };
 
-static void add_request_link(struct web_html *html, int64_t request)
-{
-    if (request)
-        web_html_add(html, "<a href=\"/mappings/%u\">%s</a>", WEB_INT(request), WEB_INT(request));
-    else
-        web_html_add(html, "<span class=\"none\">none</span>");
-}
-
 static void add_subject(struct web_html *html, const struct json_t *held)
 {
     const char *subject = web_json_text(held, "subject");
@@ -84,17 +67,20 @@ static void add_state(struct web_html *html, const struct json_t *held)
 {
     int64_t request = web_json_number(held, "request");
     web_page_state(html, web_json_text(held, "state"));
-    if (request)
-        web_html_add(html, "<small>request <a href=\"/mappings/%u\">%s</a></small>", WEB_INT(request),
-                     WEB_INT(request));
+    if (!request)
+        return;
+    web_html_add(html, "<small>request ");
+    web_words_mapping(html, request);
+    web_html_add(html, "</small>");
 }
 
-static void add_row(struct web_html *html, const struct json_t *held, int64_t now)
+static void add_row(struct web_html *html, const struct json_t *held, void *ctx)
 {
+    const struct web_visit *visit = ctx;
+    int64_t now = web_now(visit);
     const char *id = web_json_text(held, "id"), *expires = web_json_text(held, "expires");
     char label[NUMBER_SIZE + 20];
     snprintf(label, sizeof label, "Choose %s", id ? id : "");
-    web_page_row(html);
     web_page_cell(html, &columns[CHOOSE]);
     web_page_choose(html, "id", id, label);
     web_page_cell_end(html, &columns[CHOOSE]);
@@ -116,29 +102,27 @@ static void add_row(struct web_html *html, const struct json_t *held, int64_t no
     web_page_cell(html, &columns[STATE]);
     add_state(html, held);
     web_page_cell_end(html, &columns[STATE]);
-    web_page_row_end(html);
 }
 
-static void add_list(struct web_html *html, const struct web_visit *visit, const struct json_t *list)
+static const struct web_list list = { .path = "/held" };
+
+static void add_list(struct web_html *html, struct web_visit *visit, const struct json_t *answer)
 {
-    size_t count = web_json_count(list, "held");
-    const char *problem = web_json_text(list, "problem"), *after = web_json_text(list, "more_after");
+    static const struct web_rows rows = { .id = "held",
+                                          .caption = "Mail that waits, the oldest first",
+                                          .columns = columns,
+                                          .column_count = COLUMN_COUNT,
+                                          .empty = "No mail waits for an approval.",
+                                          .add = add_row };
+    const char *problem = web_json_text(answer, "problem");
     web_page_live(html, "held-live");
     if (problem)
         web_page_note(html, WEB_BAD, problem);
-    if (count == 0) {
-        web_page_empty(html, "No mail waits for an approval.");
-    } else {
-        web_page_table(html, "held", "Mail that waits, the oldest first", columns, COLUMN_COUNT);
-        for (size_t i = 0; i < count; i++)
-            add_row(html, web_json_row(list, "held", i), web_now(visit));
-        web_page_table_end(html);
-        web_html_add(html, "<p class=\"soft\">%s in all, %s.</p>\n", WEB_COUNT(web_json_number(list, "total")),
-                     WEB_BYTES(web_json_number(list, "size")));
-    }
-    if (after)
-        web_html_add(html, "<p class=\"more\"><a rel=\"next\" href=\"/held?after=%u\">What came later</a></p>\n",
-                     after);
+    web_list_rows(html, &rows, answer, "held", visit);
+    if (web_json_count(answer, "held") > 0)
+        web_html_add(html, "<p class=\"soft\">%s in all, %s.</p>\n", WEB_COUNT(web_json_number(answer, "total")),
+                     WEB_BYTES(web_json_number(answer, "size")));
+    web_list_more(html, visit, &list, "after", web_json_text(answer, "more_after"), "What came later");
     web_page_live_end(html);
 }
 
@@ -160,7 +144,7 @@ static void all_listed(struct web_visit *visit, const struct web_result *results
     web_words_no_default(html);
     if (web_json_count(results[0].json, "held") > 0) {
         web_html_add(html, "<div class=\"choosing\">\n");
-        add_reason(html, "held-reason");
+        web_page_reason(html, "held-reason", reason_label);
         web_html_add(html, "<div class=\"buttons\">\n");
         web_page_button(html, WEB_BUTTON_PLAIN, "act", "release", "Release chosen", NULL);
         web_page_button(html, WEB_BUTTON_DANGER, "act", "drop", "Drop chosen", NULL);
@@ -177,8 +161,7 @@ void web_held_all(struct web_visit *visit)
     struct web_words words = web_words_of("held", "list");
     web_words_option(&words, "--limit", PAGE);
     web_words_option(&words, "--after", web_query(visit, "after"));
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, all_listed, NULL);
+    web_words_run(visit, &words, all_listed, NULL);
 }
 
 static void all_done(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
@@ -239,9 +222,7 @@ static void add_facts(struct web_html *html, const struct json_t *held)
     web_page_fact_text(html, "Size", WEB_BYTES(web_json_number(held, "size")));
     web_page_fact_time(html, "Came", web_json_text(held, "received"));
     web_page_fact_time(html, "Goes back unless somebody decides by", web_json_text(held, "expires"));
-    web_page_fact(html, "State");
-    web_page_state(html, web_json_text(held, "state"));
-    web_page_fact_end(html);
+    web_page_fact_state(html, "State", web_json_text(held, "state"));
     web_page_facts_end(html);
     web_page_section_end(html);
 }
@@ -257,7 +238,7 @@ static void add_request(struct web_html *html, const struct web_result *request)
     }
     web_page_facts(html);
     web_page_fact(html, "Request");
-    add_request_link(html, web_json_number(mapping, "id"));
+    web_words_mapping(html, web_json_number(mapping, "id"));
     web_html_add(html, " ");
     web_page_state(html, web_json_text(mapping, "state"));
     web_page_fact_end(html);
@@ -277,7 +258,7 @@ static void add_show_button(struct web_html *html, const struct web_visit *visit
 {
     struct strbuf address;
     strbuf_init(&address, ADDRESS_MAX);
-    strbuf_add_str(&address, "/held/");
+    strbuf_add_str(&address, folder);
     web_url_add(&address, web_json_text(held, "id"));
     strbuf_add_str(&address, "/content");
     web_page_section(html, "content", "What it says");
@@ -294,25 +275,22 @@ static void add_show_button(struct web_html *html, const struct web_visit *visit
 
 static void add_decision(struct web_html *html, const struct web_visit *visit, const char *id)
 {
-    struct strbuf address;
-    strbuf_init(&address, ADDRESS_MAX);
-    strbuf_add_str(&address, "/held/");
-    web_url_add(&address, id);
+    char *page = web_words_page(folder, id);
     web_page_section(html, "decide", "This mail alone");
     web_html_add(html,
                  "<p class=\"soft\">Released, it is delivered; no mapping is opened, so the member can't answer it, "
                  "and the next mail is held again. Dropped, it is erased, and its sender is told that it was not "
                  "delivered.</p>\n");
-    web_page_form(html, "decide-form", web_csrf(visit), address.data, NULL);
+    web_page_form(html, "decide-form", web_csrf(visit), page, NULL);
     web_words_no_default(html);
-    add_reason(html, "reason");
+    web_page_reason(html, "reason", reason_label);
     web_html_add(html, "<div class=\"buttons\">\n");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "release", "Release", NULL);
     web_page_button(html, WEB_BUTTON_DANGER, "act", "drop", "Drop", NULL);
     web_html_add(html, "</div>\n");
     web_page_form_end(html);
     web_page_section_end(html);
-    strbuf_free(&address);
+    free(page);
 }
 
 static bool is_released(const struct json_t *held)
@@ -361,16 +339,6 @@ static void go_to_story(struct web_visit *visit, const char *id, bool good, cons
     strbuf_free(&address);
 }
 
-static void go_to_mail(struct web_visit *visit, const char *id, const char *problem)
-{
-    struct strbuf address;
-    strbuf_init(&address, ADDRESS_MAX);
-    strbuf_add_str(&address, "/held/");
-    web_url_add(&address, id);
-    web_redirect(visit, address.data, false, problem);
-    strbuf_free(&address);
-}
-
 static void one_found(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
 {
     char request[NUMBER_SIZE];
@@ -396,8 +364,7 @@ void web_held(struct web_visit *visit)
 {
     struct web_words words = web_words_of("held", "show");
     web_words_add(&words, web_part(visit, 0));
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, one_found, NULL);
+    web_words_run(visit, &words, one_found, NULL);
 }
 
 static void one_done(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
@@ -414,31 +381,32 @@ void web_held_post(struct web_visit *visit)
 {
     const char *id = web_part(visit, 0), *wrong = what_is_wrong(visit, 1);
     if (wrong)
-        go_to_mail(visit, id, wrong);
+        web_words_go(visit, folder, id, false, wrong);
     else
         decide(visit, &id, 1, one_done);
 }
 
 /* ---- what it says ---- */
 
+static const struct web_column file_columns[] = { { "Name", WEB_COLUMN_HEAD }, { "Size", WEB_COLUMN_NUMBER } };
+
+static void add_file(struct web_html *html, const struct json_t *file, void *ctx)
+{
+    (void)ctx;
+    web_page_text(html, &file_columns[0], web_json_text(file, "name"));
+    web_page_text(html, &file_columns[1], WEB_BYTES(web_json_number(file, "size")));
+}
+
 static void add_attachments(struct web_html *html, const struct json_t *read)
 {
-    static const struct web_column files[] = { { "Name", WEB_COLUMN_HEAD }, { "Size", WEB_COLUMN_NUMBER } };
-    size_t count = web_json_count(read, "attachments");
+    static const struct web_rows rows = { .id = "files",
+                                          .caption = "Names and sizes; they can't be opened here",
+                                          .columns = file_columns,
+                                          .column_count = sizeof file_columns / sizeof file_columns[0],
+                                          .empty = "It brings no files.",
+                                          .add = add_file };
     web_page_section(html, "attachments", "Files");
-    if (count == 0)
-        web_page_empty(html, "It brings no files.");
-    else
-        web_page_table(html, "files", "Names and sizes; they can't be opened here", files, 2);
-    for (size_t i = 0; i < count; i++) {
-        const struct json_t *file = web_json_row(read, "attachments", i);
-        web_page_row(html);
-        web_page_text(html, &files[0], web_json_text(file, "name"));
-        web_page_text(html, &files[1], WEB_BYTES(web_json_number(file, "size")));
-        web_page_row_end(html);
-    }
-    if (count > 0)
-        web_page_table_end(html);
+    web_list_rows(html, &rows, read, "attachments", NULL);
     web_page_section_end(html);
 }
 
@@ -498,6 +466,5 @@ void web_held_content_post(struct web_visit *visit)
 {
     struct web_words words = web_words_of("held", "read");
     web_words_add(&words, web_part(visit, 0));
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, content_shown, NULL);
+    web_words_run(visit, &words, content_shown, NULL);
 }

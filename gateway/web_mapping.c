@@ -6,10 +6,11 @@
 #include "base/strbuf.h"
 #include "gateway/web.h"
 #include "gateway/web_json.h"
+#include "gateway/web_list.h"
 #include "gateway/web_mapping_limits.h"
 #include "gateway/web_page.h"
 
-enum { WORDS_MAX = WEB_MAPPING_LIMITS_WORDS_MAX + 8, URL_MAX = 4096, TITLE_MAX = 200, FLASH_MAX = 2000 };
+enum { URL_MAX = 4096, TITLE_MAX = 200, FLASH_MAX = 2000 };
 
 void web_mapping_redirect(struct web_visit *visit, const struct json_t *mapping)
 {
@@ -75,30 +76,33 @@ static void add_facts(struct web_html *html, const struct json_t *mapping)
     web_page_facts_end(html);
 }
 
+static const struct web_column history_columns[] = { { "When", WEB_COLUMN_TIGHT },
+                                                     { "Who", WEB_COLUMN_LONG },
+                                                     { "What", WEB_COLUMN_TIGHT },
+                                                     { "It became", WEB_COLUMN_LONG },
+                                                     { "Reason", WEB_COLUMN_LONG } };
+
+static void add_change_row(struct web_html *html, const struct json_t *row, void *ctx)
+{
+    (void)ctx;
+    web_page_time(html, &history_columns[0], web_json_text(row, "time"));
+    web_page_cell(html, &history_columns[1]);
+    web_html_add(html, "%s<small>%s</small>", web_json_text(row, "actor"), web_json_text(row, "channel"));
+    web_page_cell_end(html, &history_columns[1]);
+    web_page_text(html, &history_columns[2], web_json_text(row, "action"));
+    web_page_text(html, &history_columns[3], web_json_text(row, "became"));
+    web_page_text(html, &history_columns[4], web_json_text(row, "reason"));
+}
+
 static void add_history(struct web_html *html, const struct json_t *mapping)
 {
-    static const struct web_column columns[] = { { "When", WEB_COLUMN_TIGHT },
-                                                 { "Who", WEB_COLUMN_LONG },
-                                                 { "What", WEB_COLUMN_TIGHT },
-                                                 { "It became", WEB_COLUMN_LONG },
-                                                 { "Reason", WEB_COLUMN_LONG } };
-    size_t count = web_json_count(mapping, "history");
+    static const struct web_rows rows = { .id = "history-rows",
+                                          .caption = "From the audit log, the oldest first",
+                                          .columns = history_columns,
+                                          .column_count = sizeof history_columns / sizeof history_columns[0],
+                                          .add = add_change_row };
     web_page_section(html, "history", "History");
-    web_page_table(html, "history-rows", "From the audit log, the oldest first", columns,
-                   sizeof columns / sizeof columns[0]);
-    for (size_t i = 0; i < count; i++) {
-        const struct json_t *row = web_json_row(mapping, "history", i);
-        web_page_row(html);
-        web_page_time(html, &columns[0], web_json_text(row, "time"));
-        web_page_cell(html, &columns[1]);
-        web_html_add(html, "%s<small>%s</small>", web_json_text(row, "actor"), web_json_text(row, "channel"));
-        web_page_cell_end(html, &columns[1]);
-        web_page_text(html, &columns[2], web_json_text(row, "action"));
-        web_page_text(html, &columns[3], web_json_text(row, "became"));
-        web_page_text(html, &columns[4], web_json_text(row, "reason"));
-        web_page_row_end(html);
-    }
-    web_page_table_end(html);
+    web_list_rows(html, &rows, mapping, "history", NULL);
     web_html_add(html, "<p><a href=\"/audit?object=mapping%%20%u\">The same in the audit log</a></p>\n",
                  WEB_INT(web_json_number(mapping, "id")));
     web_page_section_end(html);
@@ -135,10 +139,7 @@ static void add_acts(struct web_html *html, const struct web_visit *visit, const
     const char *state = web_json_text(mapping, "state");
     web_page_section(html, "acts", "Decide");
     web_page_form(html, "act-form", web_csrf(visit), web_path(visit), NULL);
-    web_page_field(html, &(struct web_field){ .id = "act-reason",
-                                              .name = "reason",
-                                              .label = "Reason, for the audit log (optional)",
-                                              .longest = 1000 });
+    web_page_reason(html, "act-reason", "Reason, for the audit log (optional)");
     if (strcmp(state, "requested") == 0) {
         web_page_fold(html, "approve-limits", "Limits, if it is approved", false);
         web_mapping_limits_add(html, WEB_MAPPING_LIMITS_APPROVAL, "approve", NULL, NULL);
@@ -161,10 +162,7 @@ static void add_change(struct web_html *html, const struct web_visit *visit, con
     web_page_fold(html, "change", "Change limits", false);
     web_page_form(html, "change-form", web_csrf(visit), web_path(visit), NULL);
     web_mapping_limits_add(html, WEB_MAPPING_LIMITS_CHANGE, "change", mapping, NULL);
-    web_page_field(html, &(struct web_field){ .id = "change-reason",
-                                              .name = "reason",
-                                              .label = "Reason, for the audit log (optional)",
-                                              .longest = 1000 });
+    web_page_reason(html, "change-reason", "Reason, for the audit log (optional)");
     web_html_add(html, "<div class=\"buttons\">");
     web_page_button(html, WEB_BUTTON_MAIN, "act", "change", "Change", NULL);
     web_html_add(html, "</div>\n");
@@ -209,9 +207,9 @@ static void show(struct web_visit *visit, const struct web_result *results, size
 
 void web_mapping(struct web_visit *visit)
 {
-    const char *const words[] = { "mapping", "show", "--", web_part(visit, 0), NULL };
-    const struct web_order order = { .words = words };
-    web_run(visit, &order, 1, show, NULL);
+    struct web_words words = web_words_of("mapping", "show");
+    web_words_add(&words, web_part(visit, 0));
+    web_words_run(visit, &words, show, NULL);
 }
 
 static void changed(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
@@ -238,11 +236,11 @@ static const struct act *find_act(const char *verb)
 
 void web_mapping_post(struct web_visit *visit)
 {
-    const char *verb = web_form(visit, "act"), *reason = web_form(visit, "reason"),
-               *words[WORDS_MAX] = { "mapping", verb };
+    const char *verb = web_form(visit, "act");
+    struct web_words words = web_words_of("mapping", verb);
     const struct act *act = find_act(verb);
     bool is_change = verb && strcmp(verb, "change") == 0;
-    size_t count = 2;
+    size_t limits = 0;
     if (!act && !is_change) {
         web_answer_error(visit, 400, "This form was not sent as the page has it.");
         return;
@@ -252,17 +250,12 @@ void web_mapping_post(struct web_visit *visit)
         return;
     }
     if (is_change || strcmp(act->verb, "approve") == 0)
-        count += web_mapping_limits_take(visit, words + count);
-    if (is_change && count == 2) {
+        limits = web_mapping_limits_take(visit, &words);
+    if (is_change && limits == 0) {
         web_redirect(visit, web_path(visit), false, "Nothing was changed: all limits are as they were.");
         return;
     }
-    if (reason && reason[0]) {
-        words[count++] = "--reason";
-        words[count++] = reason;
-    }
-    words[count++] = "--";
-    words[count] = web_part(visit, 0);
-    const struct web_order order = { .words = words };
-    web_run(visit, &order, 1, changed, NULL);
+    web_words_option(&words, "--reason", web_form(visit, "reason"));
+    web_words_add(&words, web_part(visit, 0));
+    web_words_run(visit, &words, changed, NULL);
 }

@@ -8,6 +8,7 @@
 #include "gateway/web.h"
 #include "gateway/web_json.h"
 #include "gateway/web_page.h"
+#include "gateway/web_words.h"
 
 enum { NAME_SIZE = 40, VALUE_SIZE = 40, DATE_LEN = 10 };
 
@@ -52,7 +53,7 @@ static const struct limit {
     { "note", "--note", "note", "Note", "For administrators.", TEXT, "", false, NULL, NULL, 1000 },
 };
 enum { LIMIT_COUNT = sizeof limits / sizeof limits[0] };
-_Static_assert(WEB_MAPPING_LIMITS_WORDS_MAX == 2 * LIMIT_COUNT, "an option and its value for each");
+_Static_assert(2 * LIMIT_COUNT + 10 <= WEB_WORDS_MAX, "an option and its value for each, and what else a verb is told");
 
 /* As the field shows it, and as the verb takes it. */
 static const char *present_value(const struct limit *limit, const struct json_t *mapping, char buf[static VALUE_SIZE])
@@ -124,7 +125,7 @@ void web_mapping_limits_add(struct web_html *html, enum web_mapping_limits_use u
     web_html_add(html, "</div>\n");
 }
 
-size_t web_mapping_limits_take(const struct web_visit *visit, const char *words[static WEB_MAPPING_LIMITS_WORDS_MAX])
+size_t web_mapping_limits_take(const struct web_visit *visit, struct web_words *words)
 {
     size_t count = 0;
     for (size_t i = 0; i < LIMIT_COUNT; i++) {
@@ -132,8 +133,8 @@ size_t web_mapping_limits_take(const struct web_visit *visit, const char *words[
         const char *value = web_form(visit, limits[i].name), *was = web_form(visit, was_name(&limits[i], name));
         if (!value || strcmp(value, was ? was : "") == 0)
             continue;
-        words[count++] = limits[i].option;
-        words[count++] = value[0] ? value : limits[i].nothing;
+        web_words_set(words, limits[i].option, value[0] ? value : limits[i].nothing);
+        count++;
     }
     return count;
 }

@@ -9,6 +9,7 @@
 struct json_t;
 struct web_html;
 struct web_visit;
+struct web_words;
 
 enum web_mapping_limits_use {
     WEB_MAPPING_LIMITS_NEW, /* all, empty: what is not filled in is as usual */
@@ -20,6 +21,5 @@ enum web_mapping_limits_use {
 void web_mapping_limits_add(struct web_html *html, enum web_mapping_limits_use use, const char *id_prefix,
                             const struct json_t *mapping, const struct web_visit *visit);
 
-enum { WEB_MAPPING_LIMITS_WORDS_MAX = 18 };
-/* Appends the options that the visit's form asks for, borrowed from it; returns how many words. */
-size_t web_mapping_limits_take(const struct web_visit *visit, const char *words[static WEB_MAPPING_LIMITS_WORDS_MAX]);
+/* Appends the options that the visit's form asks for, borrowed from it; returns how many. */
+size_t web_mapping_limits_take(const struct web_visit *visit, struct web_words *words);

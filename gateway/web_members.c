@@ -1,16 +1,18 @@
 /* web_members.c - members: all of them, one, and what can be done; the list of groups is here too, one group in web_group.c */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/strbuf.h"
 #include "gateway/web.h"
 #include "gateway/web_group.h"
 #include "gateway/web_json.h"
+#include "gateway/web_list.h"
 #include "gateway/web_page.h"
 #include "gateway/web_words.h"
 
-enum { ADDRESS_MAX = 4000, QUESTION_MAX = 1000 };
+enum { QUESTION_MAX = 1000 };
 #define PAGE "100"
+static const char folder[] = "/members/";
 
 /* What the states of a member mean: they answer, and that is their consent. */
 static const struct consent {
@@ -39,11 +41,11 @@ static const struct web_column columns[] = {
 };
 enum { ALIAS, ADDRESS, CONSENT, REPORTS, SINCE, COLUMN_COUNT };
 
-static void add_row(struct web_html *html, const struct json_t *member)
+static void add_row(struct web_html *html, const struct json_t *member, void *ctx)
 {
+    (void)ctx;
     const struct consent *consent = consent_of(member);
     const char *alias = web_json_text(member, "alias");
-    web_page_row(html);
     web_page_cell(html, &columns[ALIAS]);
     web_html_add(html, "<a href=\"/members/%u\">%s</a>", alias, alias);
     web_page_cell_end(html, &columns[ALIAS]);
@@ -53,53 +55,35 @@ static void add_row(struct web_html *html, const struct json_t *member)
     web_page_cell_end(html, &columns[CONSENT]);
     web_page_text(html, &columns[REPORTS], web_json_is(member, "reports") ? "on" : "off");
     web_page_time(html, &columns[SINCE], web_json_text(member, "since"));
-    web_page_row_end(html);
 }
 
-static void add_search(struct web_html *html, const struct web_visit *visit)
-{
-    web_page_search(html, "find", "/members");
-    web_page_field(html, &(const struct web_field){ .id = "find-member",
-                                                    .name = "find",
-                                                    .label = "Part of an alias or address",
-                                                    .value = web_query(visit, "find"),
-                                                    .type = "search",
-                                                    .longest = 320 });
-    web_page_button(html, WEB_BUTTON_PLAIN, NULL, NULL, "Find", NULL);
-    web_page_form_end(html);
-}
-
-static void add_more(struct web_html *html, const struct web_visit *visit, const char *after)
-{
-    struct strbuf address;
-    if (!after)
-        return;
-    strbuf_init(&address, ADDRESS_MAX);
-    strbuf_add_str(&address, "/members");
-    web_words_query(&address, "find", web_query(visit, "find"));
-    web_words_query(&address, "after", after);
-    web_page_more(html, address.data, "More members");
-    strbuf_free(&address);
-}
+static const struct web_filter filters[] = {
+    { "--find",
+      { .id = "find-member",
+        .name = "find",
+        .label = "Part of an alias or address",
+        .type = "search",
+        .longest = 320 } },
+};
+static const struct web_list list = { "/members", filters, sizeof filters / sizeof filters[0] };
 
 static void add_members(struct web_html *html, const struct web_visit *visit, const struct web_result *result)
 {
-    const struct json_t *list = result->json;
-    size_t count = web_json_count(list, "members");
+    const struct web_rows rows = { .id = "members",
+                                   .caption = "Members of the silo who have an address here",
+                                   .columns = columns,
+                                   .column_count = COLUMN_COUNT,
+                                   .empty = web_query(visit, "find") ? "No member is called like that."
+                                                                     : "There are no members yet.",
+                                   .add = add_row };
     web_page_section(html, "members-section", "Members");
-    add_search(html, visit);
+    web_list_form(html, visit, &list, "find", "Find");
     web_page_live(html, "members-live");
     if (result->exit != ADMIN_OK)
         web_page_note(html, WEB_WARNING, result->error);
-    else if (count == 0)
-        web_page_empty(html, web_query(visit, "find") ? "No member is called like that." : "There are no members yet.");
     else
-        web_page_table(html, "members", "Members of the silo who have an address here", columns, COLUMN_COUNT);
-    for (size_t i = 0; i < count; i++)
-        add_row(html, web_json_row(list, "members", i));
-    if (count > 0)
-        web_page_table_end(html);
-    add_more(html, visit, web_json_text(list, "more_after"));
+        web_list_rows(html, &rows, result->json, "members", NULL);
+    web_list_more(html, visit, &list, "after", web_json_text(result->json, "more_after"), "More members");
     web_page_live_end(html);
     web_page_section_end(html);
 }
@@ -142,7 +126,7 @@ static void all_listed(struct web_visit *visit, const struct web_result *results
 void web_members(struct web_visit *visit)
 {
     struct web_words members = web_words_of("member", "list"), groups = web_words_of("group", "list");
-    web_words_option(&members, "--find", web_query(visit, "find"));
+    web_list_options(visit, &list, &members);
     web_words_option(&members, "--after", web_query(visit, "after"));
     web_words_option(&members, "--limit", PAGE);
     const struct web_order orders[] = { web_words_order(&members), web_words_order(&groups) };
@@ -151,27 +135,12 @@ void web_members(struct web_visit *visit)
 
 /* ---- adding ---- */
 
-static void add_address(struct strbuf *address, const char *alias)
-{
-    strbuf_init(address, ADDRESS_MAX);
-    strbuf_add_str(address, "/members/");
-    web_url_add(address, alias);
-}
-
-static void go_to_member(struct web_visit *visit, const char *alias, bool good, const char *flash)
-{
-    struct strbuf address;
-    add_address(&address, alias);
-    web_redirect(visit, address.data, good, flash);
-    strbuf_free(&address);
-}
-
 static void added(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
 {
     (void)count;
     (void)ctx;
     if (results[0].exit == ADMIN_OK)
-        go_to_member(visit, web_form(visit, "alias"), true, "Added. The gateway asks them whether they agree.");
+        web_words_go(visit, folder, web_form(visit, "alias"), true, "Added. The gateway asks them whether they agree.");
     else
         web_redirect(visit, "/members", false, results[0].error);
 }
@@ -186,8 +155,7 @@ void web_members_post(struct web_visit *visit)
     struct web_words words = web_words_of("member", "add");
     web_words_option(&words, "--address", web_form(visit, "local"));
     web_words_add(&words, alias);
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, added, NULL);
+    web_words_run(visit, &words, added, NULL);
 }
 
 /* ---- one ---- */
@@ -230,7 +198,9 @@ static void add_groups(struct web_html *html, const struct json_t *member)
         web_html_add(html, "<ul class=\"names\">\n");
     for (size_t i = 0; i < count; i++) {
         const char *gid = web_json_text(web_json_row(member, "groups", i), "gid");
-        web_html_add(html, "<li><a href=\"/groups/%u\">%s</a></li>\n", gid, gid);
+        web_html_add(html, "<li>");
+        web_words_group(html, gid);
+        web_html_add(html, "</li>\n");
     }
     if (count > 0)
         web_html_add(html, "</ul>\n");
@@ -241,13 +211,12 @@ static void add_acts(struct web_html *html, const struct web_visit *visit, const
 {
     bool has_reports = web_json_is(member, "reports");
     char question[QUESTION_MAX];
-    struct strbuf address;
-    add_address(&address, web_json_text(member, "alias"));
+    char *page = web_words_page(folder, web_json_text(member, "alias"));
     snprintf(question, sizeof question,
              "Remove %.255s? All mappings to them are revoked, and nobody outside can write to them.",
              web_json_text(member, "alias") ? web_json_text(member, "alias") : "");
     web_page_section(html, "acts", "What can be done");
-    web_page_form(html, "reports-form", web_csrf(visit), address.data, NULL);
+    web_page_form(html, "reports-form", web_csrf(visit), page, NULL);
     web_page_hidden(html, "reports", has_reports ? "off" : "on");
     web_html_add(html,
                  "<div class=\"buttons\"><span class=\"soft\">Delivery reports about every message that they write "
@@ -257,14 +226,14 @@ static void add_acts(struct web_html *html, const struct web_visit *visit, const
                     has_reports ? "Turn delivery reports off" : "Turn delivery reports on");
     web_html_add(html, "</div>\n");
     web_page_form_end(html);
-    web_page_form(html, "remove-form", web_csrf(visit), address.data, question);
+    web_page_form(html, "remove-form", web_csrf(visit), page, question);
     web_page_check(html, "remove-sure", "sure", "yes", "Yes, revoke all their mappings and remove them", false);
     web_html_add(html, "<div class=\"buttons\">\n");
     web_page_button(html, WEB_BUTTON_DANGER, "act", "remove", "Remove", "Remove this member");
     web_html_add(html, "</div>\n");
     web_page_form_end(html);
     web_page_section_end(html);
-    strbuf_free(&address);
+    free(page);
 }
 
 static void one_shown(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
@@ -289,8 +258,7 @@ void web_member(struct web_visit *visit)
 {
     struct web_words words = web_words_of("member", "show");
     web_words_add(&words, web_part(visit, 0));
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, one_shown, NULL);
+    web_words_run(visit, &words, one_shown, NULL);
 }
 
 static void reports_set(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
@@ -298,7 +266,7 @@ static void reports_set(struct web_visit *visit, const struct web_result *result
     (void)count;
     (void)ctx;
     bool is_good = results[0].exit == ADMIN_OK;
-    go_to_member(visit, web_part(visit, 0), is_good,
+    web_words_go(visit, folder, web_part(visit, 0), is_good,
                  !is_good                                  ? results[0].error
                  : web_json_is(results[0].json, "reports") ? "Delivery reports are on."
                                                            : "Delivery reports are off.");
@@ -313,13 +281,12 @@ static void removed(struct web_visit *visit, const struct web_result *results, s
 static void remove_member(struct web_visit *visit)
 {
     if (!web_words_given(visit, "sure")) {
-        go_to_member(visit, web_part(visit, 0), false, "Tick the box to confirm that they are to be removed.");
+        web_words_go(visit, folder, web_part(visit, 0), false, "Tick the box to confirm that they are to be removed.");
         return;
     }
     struct web_words words = web_words_of("member", "remove");
     web_words_add(&words, web_part(visit, 0));
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, removed, NULL);
+    web_words_run(visit, &words, removed, NULL);
 }
 
 void web_member_post(struct web_visit *visit)
@@ -331,9 +298,8 @@ void web_member_post(struct web_visit *visit)
         struct web_words words = web_words_of("member", "reports");
         web_words_add(&words, web_part(visit, 0));
         web_words_add(&words, reports);
-        const struct web_order order = web_words_order(&words);
-        web_run(visit, &order, 1, reports_set, NULL);
+        web_words_run(visit, &words, reports_set, NULL);
     } else {
-        go_to_member(visit, web_part(visit, 0), false, "This button is not known here.");
+        web_words_go(visit, folder, web_part(visit, 0), false, "This button is not known here.");
     }
 }

@@ -5,6 +5,7 @@
 #include "base/strbuf.h"
 #include "gateway/web.h"
 #include "gateway/web_json.h"
+#include "gateway/web_list.h"
 #include "gateway/web_page.h"
 #include "gateway/web_timeline.h"
 #include "gateway/web_words.h"
@@ -69,9 +70,8 @@ static void add_facts(struct web_html *html, const struct json_t *why)
     web_page_section(html, "facts", "What it is");
     web_page_live(html, "facts-live");
     web_page_facts(html);
-    web_page_fact(html, "State");
-    web_page_state(html, web_json_text(why, "doing") ? web_json_text(why, "doing") : web_json_text(why, "state"));
-    web_page_fact_end(html);
+    web_page_fact_state(html, "State",
+                        web_json_text(why, "doing") ? web_json_text(why, "doing") : web_json_text(why, "state"));
     web_page_fact_text(html, "Kind", web_json_text(why, "kind"));
     web_page_fact_text(html, "From", web_json_text(why, "from"));
     web_page_fact_text(html, "To", web_json_text(why, "to"));
@@ -91,60 +91,64 @@ static void add_facts(struct web_html *html, const struct json_t *why)
 
 /* ---- recipients, and what tells of it ---- */
 
+static const struct web_column recipient_columns[] = {
+    { "Recipient", WEB_COLUMN_HEAD }, { "Address", WEB_COLUMN_LONG }, { "State", WEB_COLUMN_TIGHT },
+    { "Relay", WEB_COLUMN_LONG },     { "Reply", WEB_COLUMN_LONG },
+};
+
+static void add_recipient(struct web_html *html, const struct json_t *row, void *ctx)
+{
+    const char *alias = web_json_text(row, "alias"), *address = web_json_text(row, "address");
+    (void)ctx;
+    web_page_text(html, &recipient_columns[0], alias ? alias : address);
+    web_page_text(html, &recipient_columns[1], address);
+    web_page_cell_state(html, &recipient_columns[2], web_json_text(row, "state"));
+    web_page_text(html, &recipient_columns[3], web_json_text(row, "relay"));
+    web_page_text(html, &recipient_columns[4], web_json_text(row, "reply"));
+}
+
 static void add_recipients(struct web_html *html, const struct json_t *why)
 {
-    static const struct web_column columns[] = {
-        { "Recipient", WEB_COLUMN_HEAD }, { "Address", WEB_COLUMN_LONG }, { "State", WEB_COLUMN_TIGHT },
-        { "Relay", WEB_COLUMN_LONG },     { "Reply", WEB_COLUMN_LONG },
-    };
-    size_t count = web_json_count(why, "recipients");
-    if (count == 0)
+    static const struct web_rows rows = { .id = "recipients-table",
+                                          .caption = "Who was to get it, and what became of that",
+                                          .columns = recipient_columns,
+                                          .column_count = sizeof recipient_columns / sizeof recipient_columns[0],
+                                          .add = add_recipient };
+    if (web_json_count(why, "recipients") == 0)
         return;
     web_page_section(html, "recipients", "Recipients");
-    web_page_table(html, "recipients-table", "Who was to get it, and what became of that", columns, 5);
-    for (size_t i = 0; i < count; i++) {
-        const struct json_t *row = web_json_row(why, "recipients", i);
-        const char *alias = web_json_text(row, "alias"), *address = web_json_text(row, "address");
-        web_page_row(html);
-        web_page_text(html, &columns[0], alias ? alias : address);
-        web_page_text(html, &columns[1], address);
-        web_page_cell(html, &columns[2]);
-        web_page_state(html, web_json_text(row, "state"));
-        web_page_cell_end(html, &columns[2]);
-        web_page_text(html, &columns[3], web_json_text(row, "relay"));
-        web_page_text(html, &columns[4], web_json_text(row, "reply"));
-        web_page_row_end(html);
-    }
-    web_page_table_end(html);
+    web_list_rows(html, &rows, why, "recipients", NULL);
     web_page_section_end(html);
+}
+
+static const struct web_column related_columns[] = {
+    { "Entry", WEB_COLUMN_HEAD }, { "Kind", WEB_COLUMN_TIGHT }, { "State", WEB_COLUMN_TIGHT },
+    { "To", WEB_COLUMN_LONG },    { "Made", WEB_COLUMN_TIGHT },
+};
+
+static void add_notice(struct web_html *html, const struct json_t *row, void *ctx)
+{
+    (void)ctx;
+    web_page_cell(html, &related_columns[0]);
+    web_words_entry(html, web_json_text(row, "id"));
+    web_page_cell_end(html, &related_columns[0]);
+    web_page_text(html, &related_columns[1], web_json_text(row, "kind"));
+    web_page_cell_state(html, &related_columns[2], web_json_text(row, "state"));
+    web_page_text(html, &related_columns[3], web_json_text(row, "to"));
+    web_page_time(html, &related_columns[4], web_json_text(row, "received"));
 }
 
 static void add_related(struct web_html *html, const struct json_t *why)
 {
-    static const struct web_column columns[] = {
-        { "Entry", WEB_COLUMN_HEAD }, { "Kind", WEB_COLUMN_TIGHT }, { "State", WEB_COLUMN_TIGHT },
-        { "To", WEB_COLUMN_LONG },    { "Made", WEB_COLUMN_TIGHT },
-    };
-    size_t count = web_json_count(why, "related");
-    if (count == 0)
+    static const struct web_rows rows = { .id = "related-table",
+                                          .caption = "Notices to its author, and reports to its sender",
+                                          .columns = related_columns,
+                                          .column_count = sizeof related_columns / sizeof related_columns[0],
+                                          .add = add_notice };
+    if (web_json_count(why, "related") == 0)
         return;
     web_page_section(html, "related", "What tells of it");
-    web_page_table(html, "related-table", "Notices to its author, and reports to its sender", columns, 5);
-    for (size_t i = 0; i < count; i++) {
-        const struct json_t *row = web_json_row(why, "related", i);
-        web_page_row(html);
-        web_page_cell(html, &columns[0]);
-        web_words_entry(html, web_json_text(row, "id"));
-        web_page_cell_end(html, &columns[0]);
-        web_page_text(html, &columns[1], web_json_text(row, "kind"));
-        web_page_cell(html, &columns[2]);
-        web_page_state(html, web_json_text(row, "state"));
-        web_page_cell_end(html, &columns[2]);
-        web_page_text(html, &columns[3], web_json_text(row, "to"));
-        web_page_time(html, &columns[4], web_json_text(row, "received"));
-        web_page_row_end(html);
-    }
-    web_page_table_end(html);
+    web_list_rows(html, &rows, why, "related", NULL);
     web_page_section_end(html);
 }
 
@@ -175,10 +179,7 @@ static void add_acts(struct web_html *html, const struct web_visit *visit, const
     web_words_no_default(html);
     web_page_hidden(html, "id", id);
     web_page_hidden(html, "back", back.data);
-    web_page_field(html, &(const struct web_field){ .id = "reason",
-                                                    .name = "reason",
-                                                    .label = "Reason, which authors in the silo read (needed to drop)",
-                                                    .longest = 1000 });
+    web_page_reason(html, "reason", "Reason, which authors in the silo read (needed to drop)");
     web_html_add(html, "<div class=\"buttons\">\n");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "retry", "Try again now", NULL);
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "hold", "Hold", NULL);
@@ -232,6 +233,5 @@ void web_message(struct web_visit *visit)
     }
     struct web_words words = web_words_of("why", NULL);
     web_words_add(&words, id);
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, told, NULL);
+    web_words_run(visit, &words, told, NULL);
 }

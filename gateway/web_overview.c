@@ -309,9 +309,7 @@ static void add_silo(struct web_html *html, const struct facts *facts)
     web_page_section(html, "silo", "Silo");
     web_page_live(html, "silo-live");
     web_page_facts(html);
-    web_page_fact(html, "State");
-    web_page_state(html, web_json_text(facts->status, "silo_state"));
-    web_page_fact_end(html);
+    web_page_fact_state(html, "State", web_json_text(facts->status, "silo_state"));
     web_page_fact_time(html, "Since", web_json_text(facts->silo, "since"));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (web_json_has(facts->silo, texts[i].key))
@@ -344,9 +342,7 @@ static void add_relays(struct web_html *html, const struct facts *facts)
         const struct json_t *relay = web_json_row(facts->status, "relays", i);
         web_page_row(html);
         web_page_text(html, &columns[0], web_json_text(relay, "relay"));
-        web_page_cell(html, &columns[1]);
-        web_page_state(html, web_json_text(relay, "state"));
-        web_page_cell_end(html, &columns[1]);
+        web_page_cell_state(html, &columns[1], web_json_text(relay, "state"));
         web_page_time(html, &columns[2], web_json_text(relay, "since"));
         web_page_number(html, &columns[3], web_json_number(relay, "connections"));
         web_page_number(html, &columns[4], web_json_number(relay, "delivered"));
@@ -379,9 +375,7 @@ static void add_queues(struct web_html *html, const struct facts *facts)
         web_page_cell_end(html, &columns[0]);
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
             web_page_number(html, &columns[k + 1], web_json_number(queue, keys[k]));
-        web_page_cell(html, &columns[6]);
-        web_page_ago(html, web_json_text(queue, "oldest"), facts->now);
-        web_page_cell_end(html, &columns[6]);
+        web_page_cell_ago(html, &columns[6], web_json_text(queue, "oldest"), facts->now);
         web_page_row_end(html);
     }
     web_page_table_end(html);

@@ -253,6 +253,13 @@ void web_page_fact_time(struct web_html *html, const char *term, const char *rfc
     web_page_fact_end(html);
 }
 
+void web_page_fact_state(struct web_html *html, const char *term, const char *state)
+{
+    web_page_fact(html, term);
+    web_page_state(html, state);
+    web_page_fact_end(html);
+}
+
 /* ---- words ---- */
 
 static const struct meaning {

@@ -70,6 +70,7 @@ void web_page_fact(struct web_html *html, const char *term); /* then the value; 
 void web_page_fact_end(struct web_html *html);
 void web_page_fact_text(struct web_html *html, const char *term, const char *text); /* NULL: a dash */
 void web_page_fact_time(struct web_html *html, const char *term, const char *rfc3339);
+void web_page_fact_state(struct web_html *html, const char *term, const char *state); /* web_page_state() */
 
 /* ---- tables ---- */
 
@@ -97,6 +98,8 @@ void web_page_cell_end(struct web_html *html, const struct web_column *column);
 void web_page_text(struct web_html *html, const struct web_column *column, const char *text); /* NULL or "": a dash */
 void web_page_number(struct web_html *html, const struct web_column *column, int64_t number);
 void web_page_time(struct web_html *html, const struct web_column *column, const char *rfc3339); /* NULL: a dash */
+void web_page_cell_state(struct web_html *html, const struct web_column *column, const char *state);
+void web_page_cell_ago(struct web_html *html, const struct web_column *column, const char *rfc3339, int64_t now);
 /* A link to the rest. url is of our own. */
 void web_page_more(struct web_html *html, const char *url, const char *label);
 
@@ -136,6 +139,8 @@ struct web_field {
     const struct web_choice *choices; /* a <select> of these, up to one whose value is NULL; value is the chosen one */
 };
 void web_page_field(struct web_html *html, const struct web_field *field);
+/* The field "reason". id, label: ours. */
+void web_page_reason(struct web_html *html, const char *id, const char *label);
 /* A checkbox with its label behind it. label may come from anywhere. */
 void web_page_check(struct web_html *html, const char *id, const char *name, const char *value, const char *label,
                     bool checked);

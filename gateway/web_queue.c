@@ -1,24 +1,17 @@
 /* web_queue.c - both queues: what waits, what is held, what has ended; trying again, holding, dropping */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/strbuf.h"
 #include "gateway/web.h"
 #include "gateway/web_json.h"
+#include "gateway/web_list.h"
 #include "gateway/web_page.h"
 #include "gateway/web_words.h"
 
-enum { CHOSEN_MAX = WEB_ORDERS_MAX, ADDRESS_MAX = 4000, LABEL_MAX = 60 };
+enum { CHOSEN_MAX = WEB_ORDERS_MAX, LABEL_MAX = 60 };
 #define PAGE "100"
-
-/* The filters; each is an option of `queue list`, too. */
-static const struct filter {
-    const char *name, *option;
-} filters[] = {
-    { "direction", "--direction" }, { "state", "--state" }, { "to", "--to" },
-    { "from", "--from" },           { "older", "--older" },
-};
-enum { FILTER_COUNT = sizeof filters / sizeof filters[0] };
 
 static const struct web_choice directions[] = {
     { "", "Both" }, { "in", "Towards the silo" }, { "out", "Towards email" }, { NULL, NULL }
@@ -36,50 +29,27 @@ static const struct web_choice states[] = {
     { NULL, NULL },
 };
 
-static void add_filters(struct web_html *html, const struct web_visit *visit)
-{
-    web_page_search(html, "filters", "/queue");
-    web_page_field(html, &(const struct web_field){ .id = "filter-direction",
-                                                    .name = "direction",
-                                                    .label = "Direction",
-                                                    .value = web_query(visit, "direction"),
-                                                    .choices = directions });
-    web_page_field(html, &(const struct web_field){ .id = "filter-state",
-                                                    .name = "state",
-                                                    .label = "State",
-                                                    .value = web_query(visit, "state"),
-                                                    .choices = states });
-    web_page_field(html, &(const struct web_field){ .id = "filter-from",
-                                                    .name = "from",
-                                                    .label = "From",
-                                                    .value = web_query(visit, "from"),
-                                                    .type = "search",
-                                                    .placeholder = "part of a name",
-                                                    .longest = 320 });
-    web_page_field(html, &(const struct web_field){ .id = "filter-to",
-                                                    .name = "to",
-                                                    .label = "To",
-                                                    .value = web_query(visit, "to"),
-                                                    .type = "search",
-                                                    .placeholder = "part of a name",
-                                                    .longest = 320 });
-    web_page_field(html, &(const struct web_field){ .id = "filter-older",
-                                                    .name = "older",
-                                                    .label = "Older than",
-                                                    .value = web_query(visit, "older"),
-                                                    .placeholder = "4h, 2d",
-                                                    .longest = 20 });
-    web_page_button(html, WEB_BUTTON_PLAIN, NULL, NULL, "Show", NULL);
-    web_page_form_end(html);
-}
-
-/* The page with its filters. */
-static void add_address(struct strbuf *address, const struct web_visit *visit)
-{
-    strbuf_add_str(address, "/queue");
-    for (size_t i = 0; i < FILTER_COUNT; i++)
-        web_words_query(address, filters[i].name, web_query(visit, filters[i].name));
-}
+static const struct web_filter filters[] = {
+    { "--direction", { .id = "filter-direction", .name = "direction", .label = "Direction", .choices = directions } },
+    { "--state", { .id = "filter-state", .name = "state", .label = "State", .choices = states } },
+    { "--from",
+      { .id = "filter-from",
+        .name = "from",
+        .label = "From",
+        .type = "search",
+        .placeholder = "part of a name",
+        .longest = 320 } },
+    { "--to",
+      { .id = "filter-to",
+        .name = "to",
+        .label = "To",
+        .type = "search",
+        .placeholder = "part of a name",
+        .longest = 320 } },
+    { "--older",
+      { .id = "filter-older", .name = "older", .label = "Older than", .placeholder = "4h, 2d", .longest = 20 } },
+};
+static const struct web_list list = { "/queue", filters, sizeof filters / sizeof filters[0] };
 
 /* ---- the list ---- */
 
@@ -121,9 +91,10 @@ static void add_state(struct web_html *html, const struct json_t *row, int64_t n
     web_page_cell_end(html, &columns[STATE]);
 }
 
-static void add_row(struct web_html *html, const struct json_t *row, int64_t now)
+static void add_row(struct web_html *html, const struct json_t *row, void *ctx)
 {
-    web_page_row(html);
+    const struct web_visit *visit = ctx;
+    int64_t now = web_now(visit);
     add_choose(html, row);
     web_page_cell(html, &columns[ENTRY]);
     web_words_entry(html, web_json_text(row, "id"));
@@ -133,51 +104,31 @@ static void add_row(struct web_html *html, const struct json_t *row, int64_t now
     web_html_add(html, "%s<small>to %s</small>", web_json_text(row, "from"), web_json_text(row, "to"));
     web_page_cell_end(html, &columns[WHO]);
     add_state(html, row, now);
-    web_page_cell(html, &columns[CAME]);
-    web_page_ago(html, web_json_text(row, "received"), now);
-    web_page_cell_end(html, &columns[CAME]);
+    web_page_cell_ago(html, &columns[CAME], web_json_text(row, "received"), now);
     web_page_text(html, &columns[ERROR], web_json_text(row, "last_error"));
-    web_page_row_end(html);
 }
 
-static void add_count(struct web_html *html, const struct json_t *list)
+static void add_entries(struct web_html *html, struct web_visit *visit, const struct json_t *answer)
 {
-    if (web_json_has(list, "total"))
-        web_html_add(html, "<p class=\"soft\">%s in all.</p>\n", WEB_COUNT(web_json_number(list, "total")));
-}
-
-static void add_list(struct web_html *html, const struct web_visit *visit, const struct json_t *list)
-{
-    size_t count = web_json_count(list, "queue");
-    struct strbuf address;
+    static const struct web_rows rows = { .id = "queue",
+                                          .caption = "Entries, the oldest first; of what has ended, the newest first",
+                                          .columns = columns,
+                                          .column_count = COLUMN_COUNT,
+                                          .empty = "Nothing of this kind is in the queues.",
+                                          .add = add_row };
     web_page_live(html, "queue-live");
-    if (count == 0)
-        web_page_empty(html, "Nothing of this kind is in the queues.");
-    else
-        web_page_table(html, "queue", "Entries, the oldest first; of what has ended, the newest first", columns,
-                       COLUMN_COUNT);
-    for (size_t i = 0; i < count; i++)
-        add_row(html, web_json_row(list, "queue", i), web_now(visit));
-    if (count > 0)
-        web_page_table_end(html);
-    add_count(html, list);
-    if (web_json_is(list, "more") && web_json_has(list, "more_after")) {
-        strbuf_init(&address, ADDRESS_MAX);
-        add_address(&address, visit);
-        web_words_query(&address, "after", web_json_text(list, "more_after"));
-        web_page_more(html, address.data, "More");
-        strbuf_free(&address);
-    }
+    web_list_rows(html, &rows, answer, "queue", visit);
+    if (web_json_has(answer, "total"))
+        web_html_add(html, "<p class=\"soft\">%s in all.</p>\n", WEB_COUNT(web_json_number(answer, "total")));
+    if (web_json_is(answer, "more"))
+        web_list_more(html, visit, &list, "after", web_json_text(answer, "more_after"), "More");
     web_page_live_end(html);
 }
 
 static void add_acts(struct web_html *html)
 {
     web_html_add(html, "<div class=\"choosing\">\n");
-    web_page_field(html, &(const struct web_field){ .id = "reason",
-                                                    .name = "reason",
-                                                    .label = "Reason, which authors in the silo read (needed to drop)",
-                                                    .longest = 1000 });
+    web_page_reason(html, "reason", "Reason, which authors in the silo read (needed to drop)");
     web_html_add(html, "<div class=\"buttons\">\n");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "retry", "Try chosen again", NULL);
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "hold", "Hold chosen", NULL);
@@ -199,45 +150,41 @@ static void add_retry_all(struct web_html *html, const struct web_visit *visit)
     web_page_section_end(html);
 }
 
-/* Without a list something in the filters is wrong, which can be mended there. */
+/* Without an answer something in the filters is wrong, which can be mended there. */
 static void listed(struct web_visit *visit, const struct web_result *results, size_t count, void *ctx)
 {
-    struct strbuf back;
     (void)count;
     (void)ctx;
     struct web_html *html = web_page_begin(visit, "Queue");
     web_html_add(html, "<section aria-label=\"Queue\">\n");
-    add_filters(html, visit);
+    web_list_form(html, visit, &list, "filters", "Show");
     if (results[0].exit != ADMIN_OK) {
         web_page_note(html, WEB_WARNING, results[0].error);
         web_html_add(html, "</section>\n");
         web_page_end_status(visit, &html, results[0].exit == ADMIN_USAGE ? 400 : 409);
         return;
     }
-    strbuf_init(&back, ADDRESS_MAX);
-    add_address(&back, visit);
+    char *back = web_list_address(visit, &list);
     web_page_form(html, "queue-form", web_csrf(visit), "/queue", NULL);
     web_words_no_default(html);
-    web_page_hidden(html, "back", back.data);
+    web_page_hidden(html, "back", back);
     if (web_json_count(results[0].json, "queue") > 0)
         add_acts(html);
-    add_list(html, visit, results[0].json);
+    add_entries(html, visit, results[0].json);
     web_page_form_end(html);
     web_html_add(html, "</section>\n");
     add_retry_all(html, visit);
-    strbuf_free(&back);
+    free(back);
     web_page_end(visit, &html);
 }
 
 void web_queue(struct web_visit *visit)
 {
     struct web_words words = web_words_of("queue", "list");
-    for (size_t i = 0; i < FILTER_COUNT; i++)
-        web_words_option(&words, filters[i].option, web_query(visit, filters[i].name));
+    web_list_options(visit, &list, &words);
     web_words_option(&words, "--limit", PAGE);
     web_words_option(&words, "--after", web_query(visit, "after"));
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, listed, NULL);
+    web_words_run(visit, &words, listed, NULL);
 }
 
 /* ---- acts ---- */
@@ -299,22 +246,15 @@ static void retry_all(struct web_visit *visit)
 {
     struct web_words words = web_words_of("queue", "retry");
     web_words_add(&words, "all");
-    const struct web_order order = web_words_order(&words);
-    web_run(visit, &order, 1, all_retried, NULL);
+    web_words_run(visit, &words, all_retried, NULL);
 }
 
 static void act_on(struct web_visit *visit, const struct act *act, const char *const *ids, size_t count)
 {
-    struct web_words words[CHOSEN_MAX];
-    struct web_order orders[CHOSEN_MAX];
-    for (size_t i = 0; i < count; i++) {
-        words[i] = web_words_of("queue", act->sub);
-        if (act->takes_reason)
-            web_words_option(&words[i], "--reason", web_form(visit, "reason"));
-        web_words_add(&words[i], ids[i]);
-        orders[i] = web_words_order(&words[i]);
-    }
-    web_run(visit, orders, count, done, NULL);
+    struct web_words words = web_words_of("queue", act->sub);
+    if (act->takes_reason)
+        web_words_option(&words, "--reason", web_form(visit, "reason"));
+    web_words_run_each(visit, &words, ids, count, done, NULL);
 }
 
 /* One of them is "all" for the verb: that has a button of its own. */

@@ -10,6 +10,7 @@
 #include "base/xmalloc.h"
 #include "gateway/web.h"
 #include "gateway/web_json.h"
+#include "gateway/web_list.h"
 #include "gateway/web_mapping_limits.h"
 #include "gateway/web_page.h"
 
@@ -18,9 +19,7 @@ enum {
     MAIL_SHOWN = 3, /* held mail of each */
     DECIDED_MAX = 100,
     NAMED_MAX = 5, /* decisions that the flash names */
-    WORDS_MAX = WEB_MAPPING_LIMITS_WORDS_MAX + 8,
     ID_SIZE = 24,
-    URL_SIZE = 100,
 };
 #define SHOWN_TEXT      "50"
 #define MAIL_SHOWN_TEXT "3"
@@ -117,14 +116,20 @@ static void add_mail(struct web_html *html, const struct web_result *held)
     web_page_cell_end(html, &columns[MAIL]);
 }
 
-static void add_row(struct web_html *html, const struct json_t *row, const struct web_result *held, int64_t now)
+/* What each row needs; they are added in the order of the mail that was asked for. */
+struct showing {
+    const struct web_result *held; /* of the next row; NULL: nothing was asked */
+    int64_t now;
+};
+
+static void add_row(struct web_html *html, const struct json_t *row, void *ctx)
 {
+    struct showing *showing = ctx;
     const char *address = web_json_text(row, "address"), *member = web_json_text(row, "member");
     const char *spelled = web_json_text(row, "spelled"), *id = WEB_INT(web_json_number(row, "id"));
-    web_page_row(html);
     add_choice(html, id, address, member);
     web_page_cell(html, &columns[ID]);
-    web_html_add(html, "<a href=\"/mappings/%u\">%s</a>", id, id);
+    web_words_mapping(html, web_json_number(row, "id"));
     web_page_cell_end(html, &columns[ID]);
     web_page_cell(html, &columns[FROM]);
     web_html_add(html, "%s", address);
@@ -132,10 +137,11 @@ static void add_row(struct web_html *html, const struct json_t *row, const struc
         web_html_add(html, "<small>%s</small>", spelled);
     web_page_cell_end(html, &columns[FROM]);
     web_page_text(html, &columns[FOR], member);
-    add_asked(html, row, now);
-    add_mail(html, held);
+    add_asked(html, row, showing->now);
+    add_mail(html, showing->held);
     add_decisions(html, id, address, member);
-    web_page_row_end(html);
+    if (showing->held)
+        showing->held++;
 }
 
 /* Reason, limits, and what is done with all that are chosen. It stands first: whoever presses Enter in a field presses the first
@@ -143,10 +149,7 @@ static void add_row(struct web_html *html, const struct json_t *row, const struc
 static void add_bar(struct web_html *html)
 {
     web_html_add(html, "<div class=\"choosing\">");
-    web_page_field(html, &(struct web_field){ .id = "reason",
-                                              .name = "reason",
-                                              .label = "Reason, for the audit log and whoever has asked (optional)",
-                                              .longest = 1000 });
+    web_page_reason(html, "reason", "Reason, for the audit log and whoever has asked (optional)");
     web_html_add(html, "<div class=\"buttons\">");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "approve", "Approve chosen", NULL);
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "deny", "Deny chosen", NULL);
@@ -156,10 +159,18 @@ static void add_bar(struct web_html *html)
     web_page_fold_end(html);
 }
 
-static void show(struct web_visit *visit, const struct json_t *list, const struct web_result *held)
+static void show(struct web_visit *visit, const struct json_t *waiting, const struct web_result *held)
 {
-    size_t count = web_json_count(list, "mappings");
-    int64_t more = web_json_number(list, "more_after");
+    static const struct web_list list = { .path = "/requests" };
+    const struct web_rows rows = { .id = "requests",
+                                   .caption = "Requests that wait, the oldest first",
+                                   .columns = columns,
+                                   .column_count = COLUMN_COUNT,
+                                   .empty = web_query(visit, "after") ? "No more requests wait."
+                                                                      : "No request waits for a decision.",
+                                   .add = add_row };
+    struct showing showing = { .held = held, .now = web_now(visit) };
+    int64_t more = web_json_number(waiting, "more_after");
     struct web_html *html = web_page_begin(visit, "Requests");
     web_html_add(html,
                  "<p class=\"lead\">Whoever is approved can write to the member named beside them, and be written to. "
@@ -168,17 +179,8 @@ static void show(struct web_visit *visit, const struct json_t *list, const struc
     web_page_form(html, "requests-form", web_csrf(visit), "/requests", NULL);
     add_bar(html);
     web_page_live(html, "requests-live");
-    if (count == 0)
-        web_page_empty(html, web_query(visit, "after") ? "No more requests wait." : "No request waits for a decision.");
-    else
-        web_page_table(html, "requests", "Requests that wait, the oldest first", columns, COLUMN_COUNT);
-    for (size_t i = 0; i < count; i++)
-        add_row(html, web_json_row(list, "mappings", i), held ? &held[i] : NULL, web_now(visit));
-    if (count > 0)
-        web_page_table_end(html);
-    if (more > 0)
-        web_html_add(html, "<p class=\"more\"><a rel=\"next\" href=\"/requests?after=%u\">Later requests</a></p>\n",
-                     WEB_INT(more));
+    web_list_rows(html, &rows, waiting, "mappings", &showing);
+    web_list_more(html, visit, &list, "after", more > 0 ? WEB_INT(more) : NULL, "Later requests");
     web_page_live_end(html);
     web_page_form_end(html);
     web_html_add(html, "</section>\n");
@@ -226,12 +228,11 @@ static void find_mail(struct web_visit *visit, const struct web_result *results,
 
 void web_requests(struct web_visit *visit)
 {
-    const char *after = web_query(visit, "after");
-    const char *const words[] = { "mapping", "list",     "--state", "requested",
-                                  "--limit", SHOWN_TEXT, "--after", after && after[0] ? after : "0",
-                                  NULL };
-    const struct web_order order = { .words = words };
-    web_run(visit, &order, 1, find_mail, NULL);
+    struct web_words words = web_words_of("mapping", "list");
+    web_words_option(&words, "--state", "requested");
+    web_words_option(&words, "--limit", SHOWN_TEXT);
+    web_words_option(&words, "--after", web_query(visit, "after"));
+    web_words_run(visit, &words, find_mail, NULL);
 }
 
 /* ---- decisions ---- */
@@ -307,35 +308,16 @@ static size_t take_chosen(const struct web_visit *visit, const char *ids[static 
 void web_requests_post(struct web_visit *visit)
 {
     static const bool yes = true, no = false;
-    const char *ids[DECIDED_MAX], *options[WORDS_MAX], *reason = web_form(visit, "reason");
-    size_t option_count = 0;
+    const char *ids[DECIDED_MAX];
     bool is_approval;
     size_t count = take_chosen(visit, ids, &is_approval);
     if (count == 0) {
         web_redirect(visit, "/requests", false, "Nothing was done: no request was chosen.");
         return;
     }
+    struct web_words words = web_words_of("mapping", is_approval ? "approve" : "deny");
     if (is_approval)
-        option_count = web_mapping_limits_take(visit, options);
-    if (reason && reason[0]) {
-        options[option_count++] = "--reason";
-        options[option_count++] = reason;
-    }
-    struct decision {
-        const char *words[WORDS_MAX];
-    } *decisions = xcalloc(count, sizeof *decisions);
-    struct web_order *orders = xcalloc(count, sizeof *orders);
-    for (size_t i = 0; i < count; i++) {
-        const char **words = decisions[i].words;
-        *words++ = "mapping";
-        *words++ = is_approval ? "approve" : "deny";
-        memcpy(words, options, option_count * sizeof *options);
-        words += option_count;
-        *words++ = "--";
-        *words = ids[i];
-        orders[i].words = decisions[i].words;
-    }
-    web_run(visit, orders, count, decided, (void *)(uintptr_t)(is_approval ? &yes : &no));
-    free(orders);
-    free(decisions);
+        (void)web_mapping_limits_take(visit, &words);
+    web_words_option(&words, "--reason", web_form(visit, "reason"));
+    web_words_run_each(visit, &words, ids, count, decided, (void *)(uintptr_t)(is_approval ? &yes : &no));
 }

@@ -84,3 +84,17 @@ void web_page_time(struct web_html *html, const struct web_column *column, const
     web_page_when(html, rfc3339);
     web_page_cell_end(html, column);
 }
+
+void web_page_cell_state(struct web_html *html, const struct web_column *column, const char *state)
+{
+    web_page_cell(html, column);
+    web_page_state(html, state);
+    web_page_cell_end(html, column);
+}
+
+void web_page_cell_ago(struct web_html *html, const struct web_column *column, const char *rfc3339, int64_t now)
+{
+    web_page_cell(html, column);
+    web_page_ago(html, rfc3339, now);
+    web_page_cell_end(html, column);
+}

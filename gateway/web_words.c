@@ -9,7 +9,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 
-enum { REFUSALS_TOLD = 5 };
+enum { REFUSALS_TOLD = 5, ADDRESS_MAX = 4000 };
 
 struct web_words web_words_of(const char *verb, const char *sub)
 {
@@ -25,8 +25,12 @@ static void add(struct web_words *words, const char *word)
 
 void web_words_option(struct web_words *words, const char *name, const char *value)
 {
-    if (!value || !value[0])
-        return;
+    if (value && value[0])
+        web_words_set(words, name, value);
+}
+
+void web_words_set(struct web_words *words, const char *name, const char *value)
+{
     add(words, name);
     add(words, value);
 }
@@ -46,6 +50,27 @@ struct web_order web_words_order(const struct web_words *words)
     return (struct web_order){ .words = words->words };
 }
 
+void web_words_run(struct web_visit *visit, const struct web_words *words, web_done *done, void *ctx)
+{
+    const struct web_order order = web_words_order(words);
+    web_run(visit, &order, 1, done, ctx);
+}
+
+void web_words_run_each(struct web_visit *visit, const struct web_words *words, const char *const *names, size_t count,
+                        web_done *done, void *ctx)
+{
+    struct web_words *each = xcalloc(count, sizeof *each);
+    struct web_order *orders = xcalloc(count, sizeof *orders);
+    for (size_t i = 0; i < count; i++) {
+        each[i] = *words;
+        web_words_add(&each[i], names[i]);
+        orders[i] = web_words_order(&each[i]);
+    }
+    web_run(visit, orders, count, done, ctx);
+    free(orders);
+    free(each);
+}
+
 void web_words_query(struct strbuf *address, const char *name, const char *value)
 {
     if (!value || !value[0])
@@ -53,6 +78,15 @@ void web_words_query(struct strbuf *address, const char *name, const char *value
     strbuf_add_char(address, strchr(address->data, '?') ? '&' : '?');
     strbuf_add_fmt(address, "%s=", name);
     web_url_add(address, value);
+}
+
+char *web_words_page(const char *folder, const char *name)
+{
+    struct strbuf address;
+    strbuf_init(&address, ADDRESS_MAX);
+    strbuf_add_str(&address, folder);
+    web_url_add(&address, name);
+    return strbuf_detach(&address);
 }
 
 const char *web_words_given(const struct web_visit *visit, const char *name)
@@ -67,6 +101,16 @@ void web_words_entry(struct web_html *html, const char *id)
 {
     if (id)
         web_html_add(html, "<a href=\"/message?id=%u\">%s</a>", id, id);
+}
+
+void web_words_mapping(struct web_html *html, int64_t id)
+{
+    web_html_add(html, "<a href=\"/mappings/%u\">%s</a>", WEB_INT(id), WEB_INT(id));
+}
+
+void web_words_group(struct web_html *html, const char *gid)
+{
+    web_html_add(html, "<a href=\"/groups/%u\">%s</a>", gid, gid);
 }
 
 static size_t count_digits(const char *text)
@@ -173,6 +217,13 @@ const char *web_words_unknown_act(const struct web_visit *visit)
     const char *act = web_words_given(visit, "act");
     return act && strcmp(act, "none") == 0 ? "Nothing was done: press the button of what is to be done."
                                            : "This button is not known here.";
+}
+
+void web_words_go(struct web_visit *visit, const char *folder, const char *name, bool good, const char *flash)
+{
+    char *page = web_words_page(folder, name);
+    web_redirect(visit, page, good, flash);
+    free(page);
 }
 
 void web_words_tell(struct web_visit *visit, const char *path, const char *done, const struct web_result *results,

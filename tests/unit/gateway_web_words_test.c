@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -91,6 +92,9 @@ static void addresses_have_queries(void **state)
     web_words_query(&address, "after", "in-held-17");
     assert_string_equal(address.data, "/queue?to=a%26b%3Dc%20d&after=in-held-17");
     strbuf_free(&address);
+    char *page = web_words_page("/members/", "Eve/../?a#b");
+    assert_string_equal(page, "/members/Eve%2F..%2F%3Fa%23b");
+    free(page);
 }
 
 static void words_from_outside_are_no_options(void **state)
