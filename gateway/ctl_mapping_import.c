@@ -35,6 +35,7 @@ enum { ACTS = sizeof acts / sizeof acts[0] };
 struct about {
     char *text;
     unsigned line;
+    bool is_wrong; /* that was said */
 };
 
 struct import {
@@ -112,7 +113,8 @@ static void note_about(struct import *import, const json_t *line)
     strbuf_add_fmt(&text, "%s for %s", address, member);
     import->abouts[import->about_count++] =
         (struct about){ .text = strbuf_detach(&text),
-                        .line = (unsigned)json_integer_value(json_object_get(line, "line")) };
+                        .line = (unsigned)json_integer_value(json_object_get(line, "line")),
+                        .is_wrong = json_is_string(json_object_get(line, "problem")) };
 }
 
 /* What the daemon has answered to a piece. */
@@ -192,8 +194,7 @@ static void find_doubles(struct import *import)
 {
     qsort(import->abouts, import->about_count, sizeof *import->abouts, compare_abouts);
     for (size_t i = 1; i < import->about_count; i++)
-        if (strcmp(import->abouts[i - 1].text, import->abouts[i].text) == 0 &&
-            !ctl_mapping_table_has_problem(&import->table, import->abouts[i].line))
+        if (strcmp(import->abouts[i - 1].text, import->abouts[i].text) == 0 && !import->abouts[i].is_wrong)
             ctl_mapping_table_complain(&import->table, import->abouts[i].line, "it is about the same as line %u",
                                        import->abouts[i - 1].line);
 }

@@ -32,14 +32,6 @@ void ctl_mapping_table_complain(struct ctl_mapping_table *table, unsigned line, 
         (struct ctl_mapping_problem){ .line = line, .text = strbuf_detach(&clean) };
 }
 
-bool ctl_mapping_table_has_problem(const struct ctl_mapping_table *table, unsigned line)
-{
-    for (size_t i = 0; i < table->problem_count; i++)
-        if (table->problems[i].line == line)
-            return true;
-    return false;
-}
-
 void ctl_mapping_table_clear(struct ctl_mapping_table *table)
 {
     for (size_t i = 0; i < table->problem_count; i++)

@@ -1,6 +1,5 @@
 /* ctl_mapping_table.h - a file of mappings as rows for the daemon; pure */
 #pragma once
-#include <stdbool.h>
 #include <stddef.h>
 
 struct json_t;
@@ -23,5 +22,4 @@ int ctl_mapping_table_read_json(struct ctl_mapping_table *table, const char *tex
     __attribute__((warn_unused_result));
 void ctl_mapping_table_complain(struct ctl_mapping_table *table, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-bool ctl_mapping_table_has_problem(const struct ctl_mapping_table *table, unsigned line);
 void ctl_mapping_table_clear(struct ctl_mapping_table *table);
