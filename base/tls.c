@@ -345,13 +345,30 @@ static int write_new_file(const char *path, mode_t mode, BIO *memory)
     return 1;
 }
 
+/* Nobody is there to be asked for one. */
+static int no_passphrase(char *out, int size, int is_writing, void *ctx)
+{
+    (void)out, (void)size, (void)is_writing, (void)ctx;
+    return -1;
+}
+
+/* The key of a file; NULL: there is no such file (errno ENOENT), or no key in it. */
+static EVP_PKEY *read_key(const char *path)
+{
+    BIO *file = BIO_new_file(path, "re");
+    EVP_PKEY *key = file ? PEM_read_bio_PrivateKey(file, NULL, no_passphrase, NULL) : NULL;
+    BIO_free(file);
+    return key;
+}
+
 int tls_make_self_signed(const char *name, const char *certificate_file, const char *key_file, char **error_out)
 {
     int result = -1;
     X509 *certificate = NULL;
     BIO *key_text = NULL, *certificate_text = NULL;
     ERR_clear_error();
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    const bool is_there = access(key_file, F_OK) == 0; /* of somebody who was cut off before the certificate */
+    EVP_PKEY *key = is_there ? read_key(key_file) : EVP_EC_gen("P-256");
     if (key != NULL)
         certificate = make_certificate(key, name);
     key_text = BIO_new(BIO_s_secmem());
@@ -359,16 +376,17 @@ int tls_make_self_signed(const char *name, const char *certificate_file, const c
     if (certificate == NULL || key_text == NULL || certificate_text == NULL ||
         PEM_write_bio_PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) != 1 ||
         PEM_write_bio_X509(certificate_text, certificate) != 1) {
-        *error_out = describe(name);
+        *error_out = describe(is_there ? key_file : name);
         goto cleanup;
     }
-    if (write_new_file(key_file, 0600, key_text) < 0) {
+    if (!is_there && write_new_file(key_file, 0600, key_text) < 0) {
         *error_out = describe_errno(key_file);
         goto cleanup;
     }
     if (write_new_file(certificate_file, 0644, certificate_text) < 0) {
         *error_out = describe_errno(certificate_file);
-        unlink(key_file); /* made a moment ago, of no use alone */
+        if (!is_there)
+            unlink(key_file); /* made a moment ago, of no use alone */
         goto cleanup;
     }
     result = 1;

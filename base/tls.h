@@ -40,7 +40,7 @@ int64_t tls_context_expires(const struct tls_context *context);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_free(struct tls_context **context);
 
-/* Makes a self-signed P-256 certificate for name, valid for ten years, in two PEM files (key 0600) that must
- * not exist. 1 done, -1 error with reason in error_out (caller frees). */
+/* Makes a self-signed P-256 certificate for name, valid for ten years, in two PEM files (key 0600). The certificate's must not exist; a
+ * key that is there is the one that is certified, and stays. 1 done, -1 error with reason in error_out (caller frees). */
 int tls_make_self_signed(const char *name, const char *certificate_file, const char *key_file, char **error_out)
     __attribute__((warn_unused_result));

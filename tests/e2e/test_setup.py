@@ -103,6 +103,9 @@ def test_another_way_in_is_another_listener(setup):
     """LMTP does not stay on the port that the world knew, and Postfix gets somebody to ask."""
     setup.run(mail="direct", socketmap=None, policy=None)
     assert "protocol = smtp" in setup.text() and "socketmap" not in setup.text()
+    key = setup.text("etc/tls.key")
+    os.unlink(os.path.join(setup.folder, "etc", "tls.crt"))   # as if killed before it was made
+    assert "Made the certificate" in setup.run(mail="direct", socketmap=None, policy=None).stdout and setup.text("etc/tls.key") == key
     setup.run("--yes", mail="postfix", listen=None, socketmap=None, policy=None)
     text = setup.text()
     assert "protocol = lmtp" in text and f'"127.0.0.1:{setup.ports[0]}"' not in text

@@ -537,8 +537,18 @@ static void existing_files_are_not_overwritten(void **state)
     (void)state;
     char other[100], *error = NULL;
     snprintf(other, sizeof other, "%s/new", directory);
-    assert_int_equal(tls_make_self_signed("x", other, files.key[0], &error), -1);
-    assert_non_null(strstr(error, files.key[0]));
+    struct stat before, after; /* of somebody who was killed between the two files */
+    assert_int_equal(stat(files.key[0], &before), 0);
+    assert_int_equal(tls_make_self_signed("x", other, files.key[0], &error), 1);
+    assert_int_equal(stat(files.key[0], &after), 0);
+    assert_true(before.st_ino == after.st_ino && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+    X509 *made = read_certificate(other), *first = read_certificate(files.certificate[0]);
+    assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(made), X509_get0_pubkey(first)), 1);
+    X509_free(made);
+    X509_free(first);
+    unlink(other);
+    assert_int_equal(tls_make_self_signed("x", other, files.certificate[0], &error), -1); /* no key in it */
+    assert_non_null(strstr(error, files.certificate[0]));
     free(error);
     assert_int_equal(access(other, F_OK), -1);
     assert_int_equal(tls_make_self_signed("x", files.certificate[0], other, &error), -1);
