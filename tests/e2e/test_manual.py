@@ -229,20 +229,24 @@ chmod 644 /etc/postern/invitation
 """
 
 
+def configurations():
+    for document in DOCUMENTS:
+        yield from ((document, text) for tag, text in blocks(document) if tag == "" and is_configuration(text))
+    for name in ("postern.conf.5", "posternd.8"):
+        yield from ((name, text) for text in examples_in(name) if re.match(r"(domain|\w+ \{)", text))
+
+
 def test_configuration_is_valid():
     """Each block of postern.conf, with what it lacks of a whole one. A line that belongs into a section of its own has a test elsewhere."""
     needs_root()
     seen = 0
     with Machine() as machine:
         machine.must(USER + FILES)
-        for document in DOCUMENTS:
-            for tag, text in blocks(document):
-                if tag != "" or not is_configuration(text):
-                    continue
-                whole = "\n".join([*(line for key, line in BASE.items() if not re.search(rf"^{key}\b", text, re.MULTILINE)), text])
-                result = machine.run(f"cat > /etc/postern/postern.conf <<'END'\n{whole}\nEND\nposternd -t")
-                assert result.returncode == 0, f"{document}:\n{text}\n{result.stdout}"
-                seen += 1
+        for document, text in configurations():
+            whole = "\n".join([*(line for key, line in BASE.items() if not re.search(rf"^{key}\b", text, re.MULTILINE)), text])
+            result = machine.run(f"cat > /etc/postern/postern.conf <<'END'\n{whole}\nEND\nposternd -t")
+            assert result.returncode == 0, f"{document}:\n{text}\n{result.stdout}"
+            seen += 1
     assert seen > 10
 
 
@@ -281,6 +285,20 @@ def words_of(text):
     except ValueError:
         return None
     return words
+
+
+def examples_in(name):
+    """The blocks of a manual page."""
+    return [text.replace("\\e\n", "\\\n") for text in re.findall(r"^\.Bd .*\n(.*?)^\.Ed$", page(name), re.MULTILINE | re.DOTALL)]
+
+
+def commands_of_page(name):
+    for example in examples_in(name):
+        for line in example.replace("\\\n", " ").splitlines():
+            if line.startswith("posternctl "):
+                yield words_of(line)
+    for line in re.findall(r"^\.(?:Dl|Ql|Dq|Ic) (posternctl [a-z-].*?)(?: [.,:;)]+)?$", page(name), re.MULTILINE):
+        yield words_of(line)
 
 
 def commands_in(document):
@@ -364,6 +382,8 @@ def test_the_daemon_understands_every_command():
                 continue
             if len(placed(words)) > 1:
                 found.setdefault(tuple(placed(words)), document)
+    for name in PAGES:
+        found.update({tuple(words): name for words in commands_of_page(os.path.basename(name))})
     assert len(found) > 80
     order = sorted(found, key=lambda words: next((1 + LAST.index(last) for last in LAST if " ".join(words[1:]).startswith(last)), 0))
     lines = []
@@ -439,3 +459,30 @@ def test_posternctl_help_has_every_verb(folder):
     said = run([os.path.join(RELEASE, "posternctl"), "--help"], folder).stdout
     for name in USAGES:
         assert re.search(rf"\b{name.split()[0]}\b", said), f"posternctl --help lacks {name.split()[0]}"
+
+
+def test_examples_of_tmtp_1():
+    """In their order; what a person would have to look up (a thread's id) is looked up."""
+    needs_root()
+    with Machine() as machine:
+        machine.must(quick_start(1, 2))
+        machine.must("echo report > report.pdf; echo Fine. > answer.md\ntmtp register --silo =127.0.0.1:4433 --alias 'Dave Member' --account dave.json")
+        thread = ""
+        for example in examples_in("tmtp.1"):
+            if "tmtp silo" in example:   # it runs already, as it stands there
+                example = "".join(example.splitlines(keepends=True)[1:])
+            if "Dave Member" in example:
+                machine.must("tmtp ping --account dave.json --to 'Alice Member' Hello; tmtp receive --account alice.json; tmtp receive --account carol.json\n"
+                             "(sleep 0.5; tmtp post --account carol.json --to 'Alice Member' --subject Other Yes.) > /dev/null 2>&1 &")
+                post, wait, forward = re.split(r"^(?=tmtp)", example, flags=re.MULTILINE)[1:]
+                machine.must(post)
+                thread = machine.must("sed -n 's/.*\"threadid\": *\"\\([0-9a-f]*\\)\".*/\\1/p' thread.jsonl | head -n 1").strip()
+                machine.must(wait + forward.replace("18ea9c9dd92d7f0a", thread))
+                continue
+            if "--wait 60" in example:
+                machine.must("tmtp post --account carol.json --to 'Alice Member' --subject More --json Yes.")
+            if "Email Gateway" in example and "Yes, please" in example:
+                machine.must("posternctl member add 'Alice Member'")
+            shown = machine.must(example.replace("18ea9c9dd92d7f0a", thread))
+            found = re.search(r"^posted (\w+)$", shown, re.MULTILINE)
+            thread = found[1] if found and "--subject" in example else thread
