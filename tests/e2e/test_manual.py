@@ -297,7 +297,7 @@ def commands_of_page(name):
         for line in example.replace("\\\n", " ").splitlines():
             if line.startswith("posternctl "):
                 yield words_of(line)
-    for line in re.findall(r"^\.(?:Dl|Ql|Dq|Ic) (posternctl [a-z-].*?)(?: [.,:;)]+)?$", page(name), re.MULTILINE):
+    for line in re.findall(r"^\.(?:Dl) (posternctl [a-z-].*?)(?: [.,:;)]+)?$", page(name), re.MULTILINE):
         yield words_of(line)
 
 
