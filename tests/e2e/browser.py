@@ -5,6 +5,7 @@ import json
 import os
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -25,6 +26,13 @@ ARGUMENTS = [
     # Whatever it wants to know from elsewhere it does not find.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--no-proxy-server",
 ]
+
+
+def steadily(look):
+    """Again when the page has put another live part into the place of the one that was looked at."""
+    while True:
+        with contextlib.suppress(StaleElementReferenceException):
+            return look()
 
 
 class Browser:
@@ -78,9 +86,9 @@ class Browser:
         field.send_keys(text)
 
     def click(self, element):
-        """Clicks, and waits for the page that comes of it."""
+        """Clicks, and waits for the page that comes of it. In a live part: a way to find the element."""
         page = self.find("html")
-        element.click()
+        steadily(lambda: (element() if callable(element) else element).click())
         self.wait_for_page(page)
 
     def wait_for_page(self, before):

@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from browser import DESKTOP, PHONE, Browser, as_json
+from browser import DESKTOP, PHONE, Browser, as_json, steadily
 from mail import ALICE, BOB, make_mail
 from postern import GATEWAY_ALIAS, Gateway, Member, Silo, close_quietly
 from procs import DEV, free_port, run, sanitizer_reports, wait_until
@@ -129,11 +129,12 @@ def scene(whole_scene, request):
 
 def approve_button(browser, address):
     """The button of a row, found as somebody does who does not see the page."""
-    return next(one for one in browser.find_all("button") if one.accessible_name.startswith("Approve request") and address in one.accessible_name)
+    return steadily(lambda: next(one for one in browser.find_all("button")
+                                 if one.accessible_name.startswith("Approve request") and address in one.accessible_name))
 
 
 def rows_with(browser, text):
-    return [row for row in browser.find_all("tbody tr") if text in row.text]
+    return steadily(lambda: [row for row in browser.find_all("tbody tr") if text in row.text])
 
 
 def test_requests_show_by_themselves_and_a_click_lets_the_mail_in(scene):
@@ -145,10 +146,10 @@ def test_requests_show_by_themselves_and_a_click_lets_the_mail_in(scene):
     scene.alice.ping(GATEWAY_ALIAS, f"invite {invited}")
     wait_until("the requests show without a new page", lambda: rows_with(browser, stranger) and rows_with(browser, invited))
     assert browser.find("html") == page and "Let me in please" in browser.text("main")
-    browser.click(approve_button(browser, stranger))
+    browser.click(lambda: approve_button(browser, stranger))
     assert "approved" in browser.flash().lower()
     scene.alice.receive_mail("Let me in please")
-    browser.click(approve_button(browser, invited))
+    browser.click(lambda: approve_button(browser, invited))
     assert [scene.state(sender) for sender in (stranger, invited)] == ["approved", "approved"]
     send(scene.gateway.smtp_port, make_mail("Thank you for asking me", sender=invited), sender=invited)
     scene.alice.receive_mail("Thank you for asking me")
@@ -165,7 +166,7 @@ def test_several_are_denied_at_once_for_one_reason(scene):
         scene.hold(sender)
     scene.open("/requests")
     for sender in senders[:2]:
-        rows_with(browser, sender)[0].find_element("css selector", "input[type=checkbox]").click()
+        steadily(lambda row=sender: rows_with(browser, row)[0].find_element("css selector", "input[type=checkbox]").click())
     senders.append(scene.stranger())
     scene.hold(senders[-1])
     scene.look_again()   # what is chosen stays so, and nothing else is
@@ -201,7 +202,7 @@ def test_held_mail_is_seen_only_on_purpose_then_dropped(scene):
     message.add_attachment(b"%PDF-1.4 " + bytes(2000), maintype="application", subtype="pdf", filename="plan.pdf")
     entry = scene.hold(sender, message=message)
     scene.open("/held")
-    assert "About the plan" in rows_with(browser, sender)[0].text
+    assert "About the plan" in steadily(lambda: rows_with(browser, sender)[0].text)
     browser.click(browser.find(f"a[href='/held/{entry}']"))
     assert "The secret is" not in browser.text() and sender in browser.text("#facts")
     browser.click(browser.button("Show the content"))
@@ -225,12 +226,12 @@ def test_without_scripts_reading_and_deciding_work(scene):
     entry = scene.hold(sender, "Without scripts")
     browser.scripts(False)
     scene.open("/requests")
-    assert "Without scripts" in rows_with(browser, sender)[0].text
+    assert "Without scripts" in steadily(lambda: rows_with(browser, sender)[0].text)
     assert not browser.find_all("input.choose-all"), "scripts are off"
     scene.open(f"/held/{entry}")
     assert "Without scripts" in browser.text("#facts")
     scene.open("/requests")
-    browser.click(approve_button(browser, sender))
+    browser.click(lambda: approve_button(browser, sender))
     assert "approved" in browser.flash().lower()
     scene.alice.receive_mail("Without scripts")
     scene.open("/queue")
