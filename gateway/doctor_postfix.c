@@ -58,10 +58,14 @@ static void judge_size(struct doctor *doctor, const char *text)
 
 void doctor_check_postfix(struct doctor *doctor)
 {
-    static const char *const question[] = {
-        "postconf", "message_size_limit", "relay_domains", "transport_maps", "mydestination", "virtual_alias_domains",
-        NULL
-    };
+    static const char *const question[] = { "postconf",
+                                            "-x" /* mydestination is $myhostname, and more, as it comes */,
+                                            "message_size_limit",
+                                            "relay_domains",
+                                            "transport_maps",
+                                            "mydestination",
+                                            "virtual_alias_domains",
+                                            NULL };
     const char *domain = doctor->config->domain;
     struct strbuf text;
     strbuf_init(&text, OUTPUT_MAX);

@@ -286,7 +286,7 @@ def postfix_in_front(scene):
     try:
         for text, wanted in rows:
             with open(program, "w", encoding="utf-8") as file:
-                file.write(f"#!/bin/sh\ncat << 'END'\n{text}\nEND\n")
+                file.write(f"#!/bin/sh\n[ \"$1\" = -x ] || exit 1   # values, not the names of others\ncat << 'END'\n{text}\nEND\n")
             os.chmod(program, 0o755)
             found = scene.look("--only", "mail")
             expect(found, *((level, "Postfix", words, advice) for level, words, advice in wanted))
