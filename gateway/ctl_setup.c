@@ -186,9 +186,10 @@ static char *guess_admin_http(const struct ctl_setup *setup)
 static char *check_domain(struct ctl_setup *setup, const char *answer)
 {
     (void)setup;
-    return strchr(answer, '.')
-               ? NULL
-               : strbuf_text(VALUE_MAX, "\"%s\" has no dot; expected a whole name such as silo.example.org", answer);
+    if (!strchr(answer, '.'))
+        return strbuf_text(VALUE_MAX, "\"%s\" has no dot; expected a whole name such as silo.example.org", answer);
+    return answer[strlen(answer) - 1] == '.' ? strbuf_text(VALUE_MAX, "leave out the dot at the end of \"%s\"", answer)
+                                             : NULL;
 }
 
 static char *check_mail(struct ctl_setup *setup, const char *answer)

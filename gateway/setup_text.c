@@ -7,6 +7,7 @@
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/setup.h"
+#include "smtp/dmarc.h"
 
 enum {
     TXT_STRING_MAX = 255 /* octets, RFC 1035 section 3.3.14 */,
@@ -102,21 +103,24 @@ static bool leaves_from_here(const char *relay)
 
 void setup_add_dns(struct strbuf *out, const struct setup_answers *answers, const char *dkim)
 {
+    char domain[SMTP_DOMAIN_MAX + 1], hostname[SMTP_DOMAIN_MAX + 1]; /* as zone files have them */
     struct strbuf name;
     strbuf_init(&name, RECORD_MAX);
-    strbuf_add_fmt(out, "%s. IN MX 10 %s.\n", answers->domain, answers->hostname);
-    strbuf_add_fmt(&name, "v=spf1 mx a:%s -all", answers->hostname);
+    dmarc_normalise_domain(answers->domain, domain);
+    dmarc_normalise_domain(answers->hostname, hostname);
+    strbuf_add_fmt(out, "%s. IN MX 10 %s.\n", domain, hostname);
+    strbuf_add_fmt(&name, "v=spf1 mx a:%s -all", hostname);
     if (!leaves_from_here(answers->relay))
         strbuf_add_str(out,
                        "; put what the relay's operator names for SPF, such as include:relay.example, before -all\n");
-    add_txt(out, answers->domain, name.data);
+    add_txt(out, domain, name.data);
     if (dkim) {
         strbuf_clear(&name);
-        strbuf_add_fmt(&name, "%s._domainkey.%s", answers->dkim, answers->domain);
+        strbuf_add_fmt(&name, "%s._domainkey.%s", answers->dkim, domain);
         add_txt(out, name.data, dkim);
     }
     strbuf_clear(&name);
-    strbuf_add_fmt(&name, "_dmarc.%s", answers->domain);
+    strbuf_add_fmt(&name, "_dmarc.%s", domain);
     add_txt(out, name.data, "v=DMARC1; p=none");
     strbuf_add_fmt(
         out,
@@ -124,7 +128,7 @@ void setup_add_dns(struct strbuf *out, const struct setup_answers *answers, cons
         "; %s needs an A or AAAA record with this machine's address, and whoever gave you that address sets its\n"
         "; PTR record to %s: many mail servers take nothing from addresses without a name.\n"
         "; When all is well for some days, ask for more: p=quarantine, later p=reject.\n",
-        answers->hostname, answers->hostname);
+        hostname, hostname);
     strbuf_free(&name);
 }
 

@@ -87,7 +87,7 @@ def mode_of(path):
 def test_what_is_missing_is_named(setup):
     result = setup.run(domain=None, silo=None, relay=None, expect=2)
     assert "these are not given: --domain --silo" in result.stderr and "Nothing was changed." in result.stderr
-    for wrong, words in (({"domain": "no dots"}, "--domain: "), ({"silo": "127.0.0.1:1"}, "--silo: "), ({"relay": "ftp://x"}, "--relay: "),
+    for wrong, words in (({"domain": "no dots"}, "--domain: "), ({"domain": f"{DOMAIN}."}, "leave out the dot"), ({"silo": "127.0.0.1:1"}, "--silo: "), ({"relay": "ftp://x"}, "--relay: "),
                          ({"alias": "short"}, "--alias: "), ({"mail": "pigeon"}, "neither postfix nor direct"), ({"dkim": "a b"}, "no selector"),
                          ({"listen": setup.silo[1:]}, "is in use by another program"),
                          ({"silo-pin": "sha256:" + "0" * 64}, "not the one that --silo-pin says"), ({"silo-pin": "12:34"}, "64 lower-case hexadecimal digits")):

@@ -200,6 +200,11 @@ static void a_long_record_comes_in_pieces(void **state)
     }
     assert_int_equal(pieces, 3);
     assert_int_equal(octets, strlen(key));
+    put(&answers.domain, "B\u00fccher.example"); /* zone files take ASCII */
+    strbuf_clear(&out);
+    setup_add_dns(&out, &answers, NULL);
+    assert_non_null(strstr(out.data, "xn--bcher-kva.example. IN MX 10 gw.example.org.\n"));
+    assert_non_null(strstr(out.data, "_dmarc.xn--bcher-kva.example. IN TXT"));
     setup_answers_clear(&answers);
     strbuf_free(&out);
 }
