@@ -332,6 +332,14 @@ void admin_database_error(struct admin_request *request)
     admin_refuse_now(request, "the database could not be used; the daemon's log says why");
 }
 
+void admin_finish_read(struct admin_request *request, int result)
+{
+    if (result < 0)
+        admin_database_error(request);
+    else
+        admin_finish(request);
+}
+
 int admin_id_argument(struct admin_request *request, size_t index, int64_t *id_out)
 {
     const char *text = request->argv[index];

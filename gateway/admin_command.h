@@ -59,6 +59,7 @@ struct admin_request {
 };
 const char *admin_option(const struct admin_request *request, const char *name); /* its value, NULL when not given */
 void admin_finish(struct admin_request *request);                                /* done: shows the output */
+void admin_finish_read(struct admin_request *request, int result); /* likewise; < 0: the database could not be read */
 void admin_refuse(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void admin_refuse_now(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void admin_misused(struct admin_request *request, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -43,10 +43,7 @@ void admin_group_list(struct admin_request *request)
     admin_output_list(request->output, "groups");
     int result = store_group_list(admin_reader(request), add_row, request);
     admin_output_end(request->output);
-    if (result < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    admin_finish_read(request, result);
 }
 
 static void add_member_row(const struct store_group_member *member, void *ctx)
@@ -98,10 +95,7 @@ void admin_group_show(struct admin_request *request)
         found = show(request, &group);
         store_group_free(&group);
     }
-    if (found < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    admin_finish_read(request, found);
 }
 
 /* Changes: an operation with the request as its argument. */

@@ -107,10 +107,7 @@ static void show_list(struct listing *listing)
     queue_id_format(STORE_QUEUE_IN, listing->last, last);
     if (listing->count > listing->limit)
         admin_output_string(out, "more_after", last);
-    if (result == 1)
-        admin_finish(request);
-    else
-        admin_database_error(request);
+    admin_finish_read(request, result);
 }
 
 void admin_held_list(struct admin_request *request)

@@ -1,6 +1,4 @@
 /* admin_history.c - what went through in the last days */
-#include <stdlib.h>
-
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
 #include "gateway/config.h"
@@ -42,24 +40,7 @@ static void add_step(const struct history_step *step, void *ctx)
     admin_output_end(out);
 }
 
-/* 1; -1 after having answered. */
-static int take_hours(struct admin_request *request, unsigned *hours_out)
-{
-    const char *text = admin_option(request, "--hours");
-    char *end;
-    *hours_out = HOURS_DEFAULT;
-    if (!text)
-        return 1;
-    long hours = strtol(text, &end, 10);
-    if (end != text && !*end && hours >= 1 && hours <= HISTORY_KEPT_HOURS) {
-        *hours_out = (unsigned)hours;
-        return 1;
-    }
-    admin_misused(request, "--hours is \"%s\"; expected a number from 1 to %d", text, HISTORY_KEPT_HOURS);
-    return -1;
-}
-
-/* People read hours, programs draw ten minutes. Likewise. */
+/* People read hours, programs draw ten minutes. 1; -1 after having answered. */
 static int take_step(struct admin_request *request, int64_t *step_out)
 {
     const char *text = admin_option(request, "--step");
@@ -76,17 +57,13 @@ static int take_step(struct admin_request *request, int64_t *step_out)
 void admin_history(struct admin_request *request)
 {
     struct admin_output *out = request->output;
-    unsigned hours;
-    int64_t step_ms;
-    if (take_hours(request, &hours) < 0 || take_step(request, &step_ms) < 0)
+    int64_t hours = HOURS_DEFAULT, step_ms;
+    if (admin_number_option(request, "--hours", HISTORY_KEPT_HOURS, &hours) < 0 || take_step(request, &step_ms) < 0)
         return;
     admin_output_int(out, "hours", hours);
     admin_output_int(out, "step_s", step_ms / 1000);
     admin_output_list(out, "steps");
-    int result = history_list(gateway_history(request->gateway), hours, step_ms, add_step, out);
+    int result = history_list(gateway_history(request->gateway), (unsigned)hours, step_ms, add_step, out);
     admin_output_end(out);
-    if (result == 1)
-        admin_finish(request);
-    else
-        admin_database_error(request);
+    admin_finish_read(request, result);
 }

@@ -157,10 +157,7 @@ static void answer_listing(struct listing *listing, int result)
     admin_output_end(request->output);
     if (listing->count > listing->limit)
         admin_output_int(request->output, "more_after", listing->last_id);
-    if (result < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    admin_finish_read(request, result);
     free(listing);
 }
 

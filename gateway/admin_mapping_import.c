@@ -271,8 +271,5 @@ void admin_mapping_export(struct admin_request *request)
     admin_output_end(request->output);
     if (exporting.count > exporting.limit)
         admin_output_int(request->output, "more_after", exporting.last_id);
-    if (result < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    admin_finish_read(request, result);
 }

@@ -70,10 +70,7 @@ void admin_member_list(struct admin_request *request)
         admin_output_string(request->output, "more_after", listing.last);
     free(listing.last);
     free(part);
-    if (result < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    admin_finish_read(request, result);
 }
 
 static void add_mapping_row(const struct store_mapping *mapping, void *ctx)

@@ -93,10 +93,7 @@ void admin_silo_accounts(struct admin_request *request)
     admin_output_list(request->output, "accounts");
     int result = store_account_list(admin_reader(request), add_account, request->output);
     admin_output_end(request->output);
-    if (result < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    admin_finish_read(request, result);
 }
 
 /* Exactly the certificate that was refused, and that the administrator was told of, becomes the pinned one: whatever is

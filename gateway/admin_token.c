@@ -132,10 +132,7 @@ void admin_token_list(struct admin_request *request)
     admin_output_list(request->output, "tokens");
     int result = store_web_token_list(admin_reader(request), add_token, request);
     admin_output_end(request->output);
-    if (result < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    admin_finish_read(request, result);
 }
 
 static int commit_remove(struct store_db *db, void *arg)

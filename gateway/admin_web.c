@@ -296,10 +296,7 @@ void admin_account_list(struct admin_request *request)
     admin_output_list(request->output, "accounts");
     int result = store_web_account_list(admin_reader(request), add_account, request->output);
     admin_output_end(request->output);
-    if (result < 0)
-        admin_database_error(request);
-    else
-        admin_finish(request);
+    admin_finish_read(request, result);
 }
 
 static void add_session(const struct store_web_session *session, void *ctx)

@@ -121,10 +121,7 @@ static void show_refusals(struct admin_request *request, list_refusals *list, co
     admin_output_end(showing.out);
     if (result == 1)
         result = add_refusals(request, list, key);
-    if (result == 1)
-        admin_finish(request);
-    else
-        admin_database_error(request);
+    admin_finish_read(request, result);
 }
 
 /* --- entries --- */
