@@ -604,6 +604,23 @@ static void approvals_are_announced_once(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+/* Of Alice, who is member 1, and Carol, who is member 2. */
+static void add_three_mappings(struct store_db *db)
+{
+    int64_t bob, eve, alice = add_member(db, "Alice Member", NULL), carol = add_member(db, "Carol Member", NULL);
+    assert_int_equal(alice, 1); /* as the tables of cases have it */
+    assert_int_equal(carol, 2);
+    assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
+    assert_int_equal(store_correspondent_ensure(db, "eve@example.com", NOW, &eve), 1);
+    struct store_mapping_new mapping = new_mapping(bob, alice);
+    add_mapping(db, &mapping);
+    mapping = new_mapping(bob, carol);
+    mapping.state = STORE_MAPPING_REQUESTED;
+    add_mapping(db, &mapping);
+    mapping = new_mapping(eve, alice);
+    add_mapping(db, &mapping);
+}
+
 static void mappings_are_listed_by_filter(void **state)
 {
     static const struct {
@@ -625,18 +642,7 @@ static void mappings_are_listed_by_filter(void **state)
     };
     struct store_fixture *fixture = *state;
     struct store_db *db = store_fixture_borrow(fixture);
-    int64_t bob, eve, alice = add_member(db, "Alice Member", NULL), carol = add_member(db, "Carol Member", NULL);
-    assert_int_equal(alice, 1); /* as the table has it */
-    assert_int_equal(carol, 2);
-    assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
-    assert_int_equal(store_correspondent_ensure(db, "eve@example.com", NOW, &eve), 1);
-    struct store_mapping_new mapping = new_mapping(bob, alice);
-    add_mapping(db, &mapping);
-    mapping = new_mapping(bob, carol);
-    mapping.state = STORE_MAPPING_REQUESTED;
-    add_mapping(db, &mapping);
-    mapping = new_mapping(eve, alice);
-    add_mapping(db, &mapping);
+    add_three_mappings(db);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct listed listed = { "" };
@@ -664,17 +670,8 @@ static void mappings_are_searched_in_slices(void **state)
     };
     struct store_fixture *fixture = *state;
     struct store_db *db = store_fixture_borrow(fixture);
-    int64_t bob, eve, requested, alice = add_member(db, "Alice Member", NULL),
-                                 carol = add_member(db, "Carol Member", NULL);
-    assert_int_equal(store_correspondent_ensure(db, "bob@example.com", NOW, &bob), 1);
-    assert_int_equal(store_correspondent_ensure(db, "eve@example.com", NOW, &eve), 1);
-    struct store_mapping_new mapping = new_mapping(bob, alice);
-    add_mapping(db, &mapping);
-    mapping = new_mapping(bob, carol);
-    mapping.state = STORE_MAPPING_REQUESTED;
-    add_mapping(db, &mapping);
-    mapping = new_mapping(eve, alice);
-    add_mapping(db, &mapping);
+    int64_t requested;
+    add_three_mappings(db);
     assert_int_equal(store_mapping_count_requested(db, &requested), 1);
     assert_int_equal(requested, 1);
     assert_int_equal(store_fixture_return(fixture, 1), 1);
