@@ -147,9 +147,9 @@ class Gateway(Server):
     def answers(self):
         return run([os.path.join(self.programs, "posternctl"), "-c", self.config, "version"], self.folder).returncode == 0
 
-    def ctl(self, *arguments, expect=0):
+    def ctl(self, *arguments, expect=0, stdin=""):
         """Runs posternctl; returns what it printed (on standard error too, when it was expected to refuse)."""
-        result = run([os.path.join(self.programs, "posternctl"), "-c", self.config, *arguments], self.folder)
+        result = run([os.path.join(self.programs, "posternctl"), "-c", self.config, *arguments], self.folder, stdin=stdin)
         assert result.returncode == expect, f"posternctl {arguments} exited {result.returncode}: {result.stdout}{result.stderr}"
         return result.stdout if expect == 0 else result.stdout + result.stderr
 

@@ -24,7 +24,7 @@ import pytest
 from conftest import show_logs
 from nginx import Nginx
 from postern import Gateway
-from procs import ROOT, free_port, run, sanitizer_reports, wait_until
+from procs import ROOT, free_port, sanitizer_reports, wait_until
 
 PASSWORD = "correct horse battery"
 ORIGIN = "https://postern.example.org"
@@ -40,8 +40,7 @@ class Door(Gateway):
         self.admin_extra = f'http = "127.0.0.1:{self.http_port}" origin = "{ORIGIN}"'
 
     def add(self, name, password=PASSWORD):
-        result = run([os.path.join(self.programs, "posternctl"), "-c", self.config, "admin", "add", name], self.folder, stdin=password + "\n")
-        assert result.returncode == 0, result.stderr
+        self.ctl("admin", "add", name, stdin=password + "\n")
         return Browser(self, name)
 
     def ask(self, method, path, body=None, **headers):

@@ -6,10 +6,10 @@ import pytest
 from mail import BOB, make_mail
 from postern import GATEWAY_ALIAS
 from postfix import read_maildir
-from procs import free_port, wait_until
+from procs import wait_until
 from reports import send
 from test_groups import GID, tmtp_group
-from test_web_pages import sign_in
+from web_visitor import start_with_page
 
 HOSTILE = "\"><script>alert(1)</script>"
 
@@ -17,15 +17,8 @@ HOSTILE = "\"><script>alert(1)</script>"
 @pytest.fixture
 def carol(stopped_gateway, alice):
     """Who looks; Bob may write to Alice, and she is in a group with the gateway."""
-    gateway = stopped_gateway
-    port = free_port()
-    gateway.policy_extra = "unknown_senders = hold"
-    gateway.admin_extra = f'http = "127.0.0.1:{port}"'
-    gateway.start()
-    gateway.introduce(alice, "alice")
-    gateway.ctl("mapping", "add", BOB, "Alice Member")
-    visitor = sign_in(gateway, port, "carol")
-    visitor.gateway, visitor.alice = gateway, alice
+    visitor = start_with_page(stopped_gateway, alice, "carol")
+    visitor.gateway.ctl("mapping", "add", BOB, "Alice Member")
     return visitor
 
 

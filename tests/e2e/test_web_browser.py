@@ -1,5 +1,4 @@
 """The web page as people see it: in a real browser, with one gateway for all of this file."""
-import os
 import shutil
 import tempfile
 
@@ -8,7 +7,7 @@ import pytest
 from browser import DESKTOP, PHONE, Browser, as_json, steadily
 from mail import ALICE, BOB, make_mail
 from postern import GATEWAY_ALIAS, Gateway, Member, Silo, close_quietly
-from procs import DEV, free_port, run, sanitizer_reports, wait_until
+from procs import DEV, free_port, sanitizer_reports, wait_until
 from reports import send
 
 pytestmark = pytest.mark.one_worker   # one browser is enough for two processors
@@ -44,8 +43,7 @@ class Scene:
         self.gateway.start()
         self.alice = Member(self.folder, self.silo, "Alice Member")
         self.gateway.introduce(self.alice, "alice")
-        added = run([os.path.join(DEV, "posternctl"), "-c", self.gateway.config, "admin", "add", ACCOUNT], self.folder, stdin=PASSWORD + "\n")
-        assert added.returncode == 0, added.stdout + added.stderr
+        self.gateway.ctl("admin", "add", ACCOUNT, stdin=PASSWORD + "\n")
         self.browser = Browser(self.folder)
         self.sign_in()
 

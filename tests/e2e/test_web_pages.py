@@ -1,39 +1,21 @@
 """What administrators see of requests and mappings on the web page, and what becomes of what they press: without a browser, one gateway."""
 import os
-import re
 
 import pytest
 
 from mail import make_mail
-from procs import free_port, run, wait_until
+from procs import free_port, wait_until
 from reports import send
-from web_visitor import Visitor
+from web_visitor import start_with_page
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>"
 SUBJECT = "<b>Offer</b> & \u202egnp.exe"
-PASSWORD = "a long and quiet password"
-
-
-def sign_in(gateway, port, name):
-    result = run([os.path.join(gateway.programs, "posternctl"), "-c", gateway.config, "admin", "add", name], gateway.folder, stdin=PASSWORD + "\n")
-    assert result.returncode == 0, result.stderr
-    visitor = Visitor(port)
-    visitor.sign_in(name, PASSWORD)
-    return visitor
 
 
 @pytest.fixture
 def anna(stopped_gateway, alice):
-    gateway = stopped_gateway
-    port = free_port()
-    gateway.policy_extra = "unknown_senders = hold"
-    gateway.admin_extra = f'http = "127.0.0.1:{port}"'
-    gateway.open_port = free_port()
-    gateway.start()
-    gateway.introduce(alice, "alice")
-    visitor = sign_in(gateway, port, "anna")
-    visitor.gateway = gateway
-    return visitor
+    stopped_gateway.open_port = free_port()
+    return start_with_page(stopped_gateway, alice, "anna")
 
 
 def ask_for(gateway, number):

@@ -3,6 +3,10 @@ import html.parser
 import http.client
 import urllib.parse
 
+from procs import free_port
+
+PASSWORD = "a long and quiet password"
+
 VOID = {"area", "br", "hr", "img", "input", "link", "meta", "path", "rect", "line"}
 
 
@@ -140,3 +144,23 @@ class Visitor:
         page = self.get("/login")
         form = next(form for form in page.all("form") if form["action"].startswith("/login"))
         return self.send(page, form["id"], [("name", name), ("password", password)])
+
+
+def sign_in(gateway, port, name):
+    """A new account."""
+    gateway.ctl("admin", "add", name, stdin=PASSWORD + "\n")
+    visitor = Visitor(port)
+    visitor.sign_in(name, PASSWORD)
+    return visitor
+
+
+def start_with_page(gateway, alice, name):
+    """A gateway that holds what strangers write to Alice, a member, and somebody who has signed in at its page."""
+    port = free_port()
+    gateway.policy_extra = "unknown_senders = hold"
+    gateway.admin_extra = f'http = "127.0.0.1:{port}"'
+    gateway.start()
+    gateway.introduce(alice, "alice")
+    visitor = sign_in(gateway, port, name)
+    visitor.gateway, visitor.alice = gateway, alice
+    return visitor

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import time
 
-from life import CONFIGURATION, PATIENCE, Root, accepts_connections, free_port, wait_until
+from life import CONFIGURATION, Root
 from package import note, run
+from procs import PATIENCE, accepts_connections, free_port, wait_until
 
 BASE = "localhost/postern-test-base"
 IMAGE = "localhost/postern-test"

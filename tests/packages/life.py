@@ -6,13 +6,11 @@ import os
 import re
 import shutil
 import smtplib
-import socket
 import subprocess
-import time
 
 from package import note, run
+from procs import PATIENCE, accepts_connections, free_port, wait_until
 
-PATIENCE = 60   # seconds until something that must happen counts as not happening
 BOB = "bob@example.com"
 ALICE = "Alice Member"
 CONFIGURATION = """\
@@ -31,27 +29,6 @@ relay  {{ url = "maildir:/var/lib/postern/out" }}
 retry  {{ first = "1s"  longest = "2s" }}
 admin  {{ socket = "/run/postern/control" }}
 """
-
-
-def wait_until(what, probe):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        result = probe()
-        if result:
-            return result
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
-        time.sleep(0.05)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def accepts_connections(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Root:
