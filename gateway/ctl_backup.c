@@ -40,23 +40,17 @@ struct backup {
     int64_t size;
 };
 
-static int fail(const char *what, const char *why)
-{
-    fprintf(stderr, "posternctl: %s: %s\n", what, why);
-    return -1;
-}
-
 /* A mistyped name must not cost somebody a file: only backups are replaced. */
 static int judge_target(const char *path)
 {
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return errno == ENOENT ? 1 : fail(path, strerror(errno));
+        return errno == ENOENT ? 1 : ctl_state_fail(path, strerror(errno));
     bool is_replaceable =
         fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (info.st_size == 0 || store_backup_is_one(fd));
     close(fd);
-    return is_replaceable ? 1 : fail(path, "there is something that is no backup of Postern, and stays");
+    return is_replaceable ? 1 : ctl_state_fail(path, "there is something that is no backup of Postern, and stays");
 }
 
 static char *directory_of(const char *path)
@@ -100,7 +94,7 @@ static int look_for_room(const struct backup *backup, const struct config *confi
     struct statvfs disk;
     struct stat here, state = { .st_dev = 0 };
     if (statvfs(backup->directory, &disk) < 0 || stat(backup->directory, &here) < 0)
-        return fail(backup->directory, strerror(errno));
+        return ctl_state_fail(backup->directory, strerror(errno));
     if (stat(config->state_dir, &state) == 0 && state.st_dev == here.st_dev)
         needed += LEFT_FREE;
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
@@ -177,8 +171,8 @@ static int give_name(struct backup *backup)
     if (named == 0)
         named = copy_to_temporary(backup);
     if (named == 1 && rename(backup->temporary, backup->target) == 0)
-        return sync_directory(backup->directory) == 1 ? 1 : fail(backup->directory, strerror(errno));
-    fail(backup->target, strerror(errno));
+        return sync_directory(backup->directory) == 1 ? 1 : ctl_state_fail(backup->directory, strerror(errno));
+    ctl_state_fail(backup->target, strerror(errno));
     unlink(backup->temporary);
     return -1;
 }
@@ -212,7 +206,7 @@ static int read_as_owner(const struct config *config)
     struct stat info;
     char *error = NULL;
     if (stat(config->state_dir, &info) < 0)
-        return fail(config->state_dir, strerror(errno));
+        return ctl_state_fail(config->state_dir, strerror(errno));
     if (service_act_as(info.st_uid, info.st_gid, false, &error) == 1)
         return 1;
     fprintf(stderr, "posternctl: %s\n", error);
@@ -243,11 +237,11 @@ static int make(struct backup *backup, const struct config *config, bool json)
         return -1;
     backup->fd = tmpfile_new(backup->directory);
     if (backup->fd < 0)
-        return fail(backup->directory, strerror(errno));
+        return ctl_state_fail(backup->directory, strerror(errno));
     if (write_as_owner(backup, config) < 0)
         return -1;
     if (!backup->target && copy_out(backup, STDOUT_FILENO) < 0)
-        return fail("standard output", strerror(errno));
+        return ctl_state_fail("standard output", strerror(errno));
     if (backup->target && give_name(backup) < 0)
         return -1;
     show(backup, config, json);

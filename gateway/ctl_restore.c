@@ -41,20 +41,14 @@ struct restoring {
     char actor[ACTOR_MAX]; /* who has started us */
 };
 
-static int fail(const char *what, const char *why)
-{
-    fprintf(stderr, "posternctl: %s: %s\n", what, why);
-    return -1;
-}
-
 static int open_backup(struct restoring *restoring)
 {
     struct stat info;
     restoring->fd = open(restoring->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (restoring->fd < 0 || fstat(restoring->fd, &info) < 0)
-        return fail(restoring->file, strerror(errno));
+        return ctl_state_fail(restoring->file, strerror(errno));
     if (!S_ISREG(info.st_mode))
-        return fail(restoring->file, "is no file; what comes from elsewhere has to be in one first");
+        return ctl_state_fail(restoring->file, "is no file; what comes from elsewhere has to be in one first");
     return 1;
 }
 
@@ -65,12 +59,12 @@ static int find_owner(struct restoring *restoring)
     const char *user = restoring->config->user;
     const struct passwd *entry = user ? getpwnam(user) : NULL;
     if (user && !entry)
-        return fail(user, "there is no such user, whom the configuration names");
+        return ctl_state_fail(user, "there is no such user, whom the configuration names");
     bool has_directory = stat(restoring->config->state_dir, &info) == 0;
     restoring->owner = entry ? entry->pw_uid : has_directory ? info.st_uid : geteuid();
     restoring->group = entry ? entry->pw_gid : has_directory ? info.st_gid : getegid();
     if (geteuid() != 0 && geteuid() != restoring->owner)
-        return fail(restoring->config->state_dir, "it belongs to somebody else; run this as root");
+        return ctl_state_fail(restoring->config->state_dir, "it belongs to somebody else; run this as root");
     return 1;
 }
 
@@ -92,7 +86,7 @@ static int look_for_room(const struct restoring *restoring)
     struct statvfs disk;
     uint64_t needed = (uint64_t)(restoring->about.database_size + restoring->about.content_size);
     if (statvfs(restoring->config->state_dir, &disk) < 0)
-        return errno == ENOENT ? 1 : fail(restoring->config->state_dir, strerror(errno));
+        return errno == ENOENT ? 1 : ctl_state_fail(restoring->config->state_dir, strerror(errno));
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (room >= needed)
         return 1;
@@ -192,14 +186,14 @@ static int enter_directory(struct restoring *restoring)
     char *error = NULL;
     bool is_new = mkdir(directory, 0700) == 0;
     if (!is_new && errno != EEXIST)
-        return fail(directory, strerror(errno));
+        return ctl_state_fail(directory, strerror(errno));
     if (is_new && chown(directory, restoring->owner, restoring->group) < 0)
-        return fail(directory, strerror(errno));
+        return ctl_state_fail(directory, strerror(errno));
     if (stat(directory, &info) < 0)
-        return fail(directory, strerror(errno));
+        return ctl_state_fail(directory, strerror(errno));
     restoring->is_handed_over = info.st_uid != restoring->owner;
     if (restoring->is_handed_over && info.st_uid != 0 && chown(directory, 0, 0) < 0) /* nobody's meanwhile */
-        return fail(directory, strerror(errno));
+        return ctl_state_fail(directory, strerror(errno));
     if (restoring->is_handed_over || service_act_as(restoring->owner, restoring->group, true, &error) == 1)
         return 1;
     fprintf(stderr, "posternctl: %s\n", error);
@@ -212,7 +206,7 @@ static int hand_over(const struct restoring *restoring)
     const char *directory = restoring->config->state_dir;
     return !restoring->is_handed_over || chown(directory, restoring->owner, restoring->group) == 0
                ? 1
-               : fail(directory, strerror(errno));
+               : ctl_state_fail(directory, strerror(errno));
 }
 
 static int take_lock(struct restoring *restoring)
@@ -222,7 +216,7 @@ static int take_lock(struct restoring *restoring)
     if (result < 0)
         fprintf(stderr, "posternctl: %s; stop the daemon first\n", error);
     else if (fchown(restoring->lock, restoring->owner, restoring->group) < 0)
-        result = fail("postern.lock", strerror(errno));
+        result = ctl_state_fail("postern.lock", strerror(errno));
     free(error);
     return result;
 }

@@ -10,6 +10,12 @@
 
 enum { SHOWN_MAX = 1024 * 1024 };
 
+int ctl_state_fail(const char *what, const char *why)
+{
+    fprintf(stderr, "posternctl: %s: %s\n", what, why);
+    return -1;
+}
+
 void ctl_state_database(const struct config *config, struct strbuf *out)
 {
     strbuf_init(out, 4096);

@@ -13,6 +13,8 @@ struct strbuf;
 
 ctl_verb ctl_backup, ctl_restore;
 
+/* Says it on standard error; -1. */
+int ctl_state_fail(const char *what, const char *why);
 /* The database's path. */
 void ctl_state_database(const struct config *config, struct strbuf *out);
 /* A bar of progress for work that store_backup.h tells of: begin with { 0 }, clear at the end. */
