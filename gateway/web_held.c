@@ -143,12 +143,10 @@ static void all_listed(struct web_visit *visit, const struct web_result *results
     web_page_form(html, "held-form", web_csrf(visit), "/held", NULL);
     web_words_no_default(html);
     if (web_json_count(results[0].json, "held") > 0) {
-        web_html_add(html, "<div class=\"choosing\">\n");
-        web_page_reason(html, "held-reason", reason_label);
-        web_html_add(html, "<div class=\"buttons\">\n");
+        web_list_bar(html, "held-reason", reason_label);
         web_page_button(html, WEB_BUTTON_PLAIN, "act", "release", "Release chosen", NULL);
         web_page_button(html, WEB_BUTTON_DANGER, "act", "drop", "Drop chosen", NULL);
-        web_html_add(html, "<span class=\"soft\" data-chosen=\"held-form\"></span></div></div>\n");
+        web_list_bar_end(html, "held-form");
     }
     add_list(html, visit, results[0].json);
     web_page_form_end(html);

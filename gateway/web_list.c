@@ -67,6 +67,18 @@ void web_list_more(struct web_html *html, const struct web_visit *visit, const s
     strbuf_free(&address);
 }
 
+void web_list_bar(struct web_html *html, const char *reason_id, const char *label)
+{
+    web_html_add(html, "<div class=\"choosing\">\n");
+    web_page_reason(html, reason_id, label);
+    web_html_add(html, "<div class=\"buttons\">\n");
+}
+
+void web_list_bar_end(struct web_html *html, const char *form)
+{
+    web_html_add(html, "<span class=\"soft\" data-chosen=\"%s\" aria-live=\"polite\"></span></div></div>\n", form);
+}
+
 void web_list_rows(struct web_html *html, const struct web_rows *rows, const struct json_t *answer, const char *key,
                    void *ctx)
 {

@@ -27,6 +27,11 @@ char *web_list_address(const struct web_visit *visit, const struct web_list *lis
 void web_list_more(struct web_html *html, const struct web_visit *visit, const struct web_list *list, const char *name,
                    const char *value, const char *label);
 
+/* A bar with the field "reason", and then buttons for what is done with all rows that are chosen; the end says how many these are.
+ * reason_id, label: ours; form: the id of the form that all of it stands in. */
+void web_list_bar(struct web_html *html, const char *reason_id, const char *label);
+void web_list_bar_end(struct web_html *html, const char *form);
+
 struct web_rows {
     const char *id, *caption; /* ours */
     const struct web_column *columns;

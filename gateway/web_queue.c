@@ -127,13 +127,11 @@ static void add_entries(struct web_html *html, struct web_visit *visit, const st
 
 static void add_acts(struct web_html *html)
 {
-    web_html_add(html, "<div class=\"choosing\">\n");
-    web_page_reason(html, "reason", "Reason, which authors in the silo read (needed to drop)");
-    web_html_add(html, "<div class=\"buttons\">\n");
+    web_list_bar(html, "reason", "Reason, which authors in the silo read (needed to drop)");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "retry", "Try chosen again", NULL);
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "hold", "Hold chosen", NULL);
     web_page_button(html, WEB_BUTTON_DANGER, "act", "drop", "Drop chosen", NULL);
-    web_html_add(html, "<span class=\"soft\" data-chosen=\"queue-form\"></span></div></div>\n");
+    web_list_bar_end(html, "queue-form");
 }
 
 static void add_retry_all(struct web_html *html, const struct web_visit *visit)

@@ -148,12 +148,10 @@ static void add_row(struct web_html *html, const struct json_t *row, void *ctx)
  * button, and that one does nothing unless something is chosen. */
 static void add_bar(struct web_html *html)
 {
-    web_html_add(html, "<div class=\"choosing\">");
-    web_page_reason(html, "reason", "Reason, for the audit log and whoever has asked (optional)");
-    web_html_add(html, "<div class=\"buttons\">");
+    web_list_bar(html, "reason", "Reason, for the audit log and whoever has asked (optional)");
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "approve", "Approve chosen", NULL);
     web_page_button(html, WEB_BUTTON_PLAIN, "act", "deny", "Deny chosen", NULL);
-    web_html_add(html, "<span class=\"soft\" data-chosen=\"requests-form\" aria-live=\"polite\"></span></div></div>\n");
+    web_list_bar_end(html, "requests-form");
     web_page_fold(html, "limits", "Limits for what is approved", false);
     web_mapping_limits_add(html, WEB_MAPPING_LIMITS_APPROVAL, "limit", NULL, NULL);
     web_page_fold_end(html);
