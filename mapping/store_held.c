@@ -95,8 +95,11 @@ int store_held_measure_domain(struct store_db *db, const char *domain, struct st
 
 int store_held_count_foreign(struct store_db *db, const char *key_id, int64_t *count_out)
 {
-    return store_fetch_int(db, "SELECT count(*) FROM held WHERE key_id <> ?", STORE_VALUES(bind_text(key_id)),
-                           count_out);
+    /* In two parts, for which the index is not walked through: it is asked each time whether the gateway is ready. */
+    return store_fetch_int(db,
+                           "SELECT (SELECT count(*) FROM held WHERE key_id < ?1)"
+                           " + (SELECT count(*) FROM held WHERE key_id > ?1)",
+                           STORE_VALUES(bind_text(key_id)), count_out);
 }
 
 int store_held_find_same(struct store_db *db, const uint8_t repetition[static STORE_REPETITION_SIZE],

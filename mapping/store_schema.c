@@ -371,6 +371,7 @@
     "CREATE INDEX held_author ON held (author);"                                                                       \
     "CREATE INDEX held_domain ON held (domain);"                                                                       \
     "CREATE INDEX held_request ON held (request_id);"                                                                  \
+    "CREATE INDEX held_key ON held (key_id);"                                                                          \
     "CREATE TABLE first_contact (" /* of an author's first held mail a member is told, once */                         \
     "  author TEXT NOT NULL,"                                                                                          \
     "  member_id INTEGER NOT NULL REFERENCES member (id),"                                                             \
