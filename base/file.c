@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 int file_write_all(int fd, const void *data, size_t len)
@@ -17,4 +18,13 @@ int file_write_all(int fd, const void *data, size_t len)
         len -= (size_t)written;
     }
     return 1;
+}
+
+void file_open_standard_streams(void)
+{
+    int fd = 0;
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDWR); /* the lowest number that is free */
+    if (fd >= 0)
+        close(fd);
 }

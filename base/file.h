@@ -5,3 +5,7 @@
 /* Writes all of it at the descriptor's offset, going on after signals and short writes. 1, or -1 with errno: then some
  * of it may have been written. Blocks as long as the file does. */
 int file_write_all(int fd, const void *data, size_t len) __attribute__((warn_unused_result));
+
+/* The first thing that a program does: standard streams that were closed lead to /dev/null. Or what is opened next would get such a
+ * number, and have our messages written into it. */
+void file_open_standard_streams(void);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/file.h"
 #include "base/resolver.h"
 #include "gateway/admin_command.h"
 #include "gateway/ctl.h"
@@ -76,6 +77,7 @@ int main(int argc, char **argv)
 {
     struct ctl ctl = { .config_file = CTL_DEFAULT_CONFIG, .locals = locals };
     int i = 1;
+    file_open_standard_streams();
     if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)
         resolver_main(); /* doctor asks the DNS */
     for (; i < argc && argv[i][0] == '-'; i++) {

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/resolver.h"
 #include "base/strbuf.h"
@@ -116,6 +117,7 @@ int main(int argc, char **argv)
 {
     struct options options = { .config_file = DEFAULT_CONFIG };
     struct strbuf problems;
+    file_open_standard_streams();
     if (argc == 2 && strcmp(argv[1], CONVERT_WORKER_ARGUMENT) == 0)
         convert_worker_main();
     if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)

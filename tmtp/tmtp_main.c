@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 enum option_id { /* values of getopt_long(), and bits of `known` and `needed` below */
@@ -215,6 +216,7 @@ static void drop_line(enum log_level level, const char *line, void *ctx)
 int main(int argc, char **argv)
 {
     const struct verb *verb = NULL;
+    file_open_standard_streams();
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, argv[1]) == 0)
             verb = &verbs[i];

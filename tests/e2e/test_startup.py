@@ -158,6 +158,18 @@ def test_database_that_can_not_be_opened(idle_gateway):
     assert database(idle_gateway) in result.stderr
 
 
+def test_standard_streams_that_were_closed(idle_gateway):
+    """What it opens next, a socket or a database, must not get their numbers: messages would be written into it."""
+    closed = idle_gateway.command()
+    idle_gateway.command = lambda *arguments: ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "start", *closed]
+    try:
+        idle_gateway.start()
+        assert [os.readlink(f"/proc/{idle_gateway.process.pid}/fd/{number}") for number in range(3)] == ["/dev/null"] * 3
+        idle_gateway.stop()
+    finally:
+        close_quietly(idle_gateway)
+
+
 def test_version(folder):
     result = run([os.path.join(DEV, "posternd"), "-V"], folder)
     assert result.returncode == 0
