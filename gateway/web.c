@@ -26,6 +26,7 @@ enum {
     TIMEOUT_MS = 30 * 1000,
     SWEEP_MS = 10 * 60 * 1000,
     FLASH_MS = 60 * 1000,
+    FOREIGN_MS = 10 * 1000,
     LOCATION_MAX = 8 * 1024,
 };
 
@@ -412,6 +413,20 @@ static void send_to_login(struct web_visit *visit)
     strbuf_free(&path);
 }
 
+/* Those who have not signed in must not fill the log. */
+static void note_foreign_form(const struct web_visit *visit)
+{
+    struct web *web = visit->web;
+    int64_t now = web_monotonic(visit);
+    if (!visit->has_session && web->stranger_noted && now - web->stranger_noted_at < FOREIGN_MS)
+        return;
+    if (!visit->has_session) {
+        web->stranger_noted = true;
+        web->stranger_noted_at = now;
+    }
+    log_warning("web.foreign_form", "path=%s account=%s client=%s", web_path(visit), web_account(visit), visit->client);
+}
+
 static void call_page(struct web_visit *visit, const struct route *route)
 {
     bool is_post = web_is_post(visit);
@@ -426,8 +441,7 @@ static void call_page(struct web_visit *visit, const struct route *route)
     } else if (!visit->has_session && !route->is_public) {
         send_to_login(visit);
     } else if (is_post && !is_from_here(visit)) {
-        log_warning("web.foreign_form", "path=%s account=%s client=%s", web_path(visit), web_account(visit),
-                    visit->client);
+        note_foreign_form(visit);
         web_answer_error(visit, 403, "This form was not on a page of this gateway. Nothing was changed.");
     } else if (is_post && !route->is_public && !has_token(visit)) {
         log_warning("web.wrong_token", "path=%s account=%s client=%s", web_path(visit), web_account(visit),

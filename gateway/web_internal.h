@@ -34,6 +34,8 @@ struct web {
     struct web_strangers *strangers; /* what is written down of those who fail to sign in */
     struct web_flash flashes[WEB_FLASHES_MAX];
     struct timer *sweeper;
+    bool stranger_noted; /* a form of another site, sent by somebody who has not signed in; monotonic */
+    int64_t stranger_noted_at;
 };
 
 struct web_visit {

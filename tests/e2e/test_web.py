@@ -209,6 +209,9 @@ def test_forms_of_others_change_nothing(door):
         assert answer.status == 403 and "Nothing was changed" in answer.text
     assert door.ask("POST", "/account", sign_out).status == 401   # nobody
     assert dora.is_in()
+    for _ in range(5):   # strangers don't fill the log
+        Browser(door, "x").sign_in(status=403, Origin="https://evil.example")
+    assert 1 <= len(re.findall("event=web.foreign_form path=/login", door.read_log())) <= 2
     # GET changes nothing, whatever it says.
     assert dora.get(f"/account?act=sign-out&csrf={dora.csrf()}").status == 200
     assert (dora.get("/logout").status, dora.get("/logout").getheader("Allow")) == (405, "POST")
