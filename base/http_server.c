@@ -50,7 +50,8 @@ struct http_request {
     struct http_head *head;
     struct strbuf body;
     struct http_pairs form;
-    int64_t came_at; /* monotonic */
+    bool is_malformed; /* the form */
+    int64_t came_at;   /* monotonic */
 };
 
 struct http_server {
@@ -334,12 +335,8 @@ static void hand_over(struct connection *connection)
     request->body = connection->body;
     connection->head = NULL;
     strbuf_init(&connection->body, server->body_max);
-    if (is_form(request->head) &&
-        http_pairs_parse(HTTP_PAIRS_FORM, request->body.data, request->body.len, &request->form) != 1) {
-        request_free(request);
-        refuse(connection, 400);
-        return;
-    }
+    request->is_malformed = is_form(request->head) && http_pairs_parse(HTTP_PAIRS_FORM, request->body.data,
+                                                                       request->body.len, &request->form) != 1;
     connection->request = request;
     set_state(connection, CONNECTION_HANDLED);
     stream_pause_input(connection->stream, true);
@@ -637,6 +634,11 @@ bool http_request_query_at(const struct http_request *request, size_t index, con
                            const char **value_out)
 {
     return pair_at(http_head_query(request->head), index, name_out, value_out);
+}
+
+bool http_request_form_is_malformed(const struct http_request *request)
+{
+    return request->is_malformed;
 }
 
 const char *http_request_form(const struct http_request *request, const char *name)

@@ -71,11 +71,12 @@ const char *http_request_query(const struct http_request *request, const char *n
 /* Each parameter of the query in order. false at the end. */
 bool http_request_query_at(const struct http_request *request, size_t index, const char **name_out,
                            const char **value_out);
-/* Of an application/x-www-form-urlencoded body, likewise; values may have newlines and tabs. A body that says it is one and is
- * malformed was answered 400. */
+/* Of an application/x-www-form-urlencoded body, likewise; values may have newlines and tabs. */
 const char *http_request_form(const struct http_request *request, const char *name);
 bool http_request_form_at(const struct http_request *request, size_t index, const char **name_out,
                           const char **value_out);
+/* The body says that it is a form, and is none; then there are no fields. Programs that send something else often say so all the same. */
+bool http_request_form_is_malformed(const struct http_request *request);
 /* Of the header; NULL: none, or more than one. No control but tabs, but any octet from 0x80 on. */
 const char *http_request_field(const struct http_request *request, const char *name);
 /* Whom it is for: the Host field, or what a whole URL in the first line says (RFC 9112 section 3.2.2). One of those that are answered. */

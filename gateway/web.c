@@ -471,6 +471,8 @@ static void on_request(struct http_request *request, void *ctx)
         answer_static(visit, http_request_segment(request, 2) ? NULL : http_request_segment(request, 1));
     } else if (strcmp(first, "api") == 0) {
         web_api(visit);
+    } else if (http_request_form_is_malformed(request)) {
+        web_answer_error(visit, 400, "This form was not sent as browsers send it.");
     } else if (!web_session_load(visit)) {
         web_answer_error(visit, 503, "The database could not be read. The log of the gateway says why.");
     } else {

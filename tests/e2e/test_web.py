@@ -400,6 +400,10 @@ def test_the_api(door):
                                ("admin/add", {"args": ["x"], "input": "short"}, 409)):
         status, answer = ask("POST" if body is not None else "GET", path, full, body)
         assert status == wanted and list(answer) == ["error"], (path, body, status, answer)
+    # What curl -d says of a body that is none.
+    answer = door.ask("POST", "/api/v1/mapping/change", json.dumps({"args": [str(added["id"])], "options": {"note": "100% sure & well"}}),
+                      Authorization=f"Bearer {full}", Content_Type=FORM)
+    assert answer.status == 200 and json.loads(answer.text)["note"] == "100% sure & well", answer.text
     assert door.ask("POST", "/api/v1/stop", "{", Authorization=f"Bearer {full}").status == 400
     assert door.ask("GET", "/api/v2/version", Authorization=f"Bearer {full}").status == 404
     # A browser's session is nothing here.
