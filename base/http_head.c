@@ -212,6 +212,14 @@ const char *http_head_field(const struct http_head *head, const char *name)
     return value;
 }
 
+const char *http_head_last_field(const struct http_head *head, const char *name)
+{
+    for (size_t i = head->field_count; i-- > 0;)
+        if (strcasecmp(head->fields[i].name, name) == 0)
+            return head->fields[i].value;
+    return NULL;
+}
+
 /* Where the request ends, and whom it is for, must be beyond doubt (RFC 9112 section 6.3). */
 int http_head_finish(struct http_head *head)
 {

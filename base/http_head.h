@@ -30,8 +30,9 @@ enum http_method http_head_method(const struct http_head *head);
 const char *http_head_path(const struct http_head *head);                  /* as http_request_path() */
 const char *http_head_segment(const struct http_head *head, size_t index); /* as http_request_segment() */
 const struct http_pairs *http_head_query(const struct http_head *head);
-const char *http_head_host(const struct http_head *head);                    /* "" when there is none (HTTP/1.0) */
-const char *http_head_field(const struct http_head *head, const char *name); /* NULL: none, or more than one */
-int64_t http_head_content_length(const struct http_head *head);              /* 0: none */
+const char *http_head_host(const struct http_head *head);                         /* "" when there is none (HTTP/1.0) */
+const char *http_head_field(const struct http_head *head, const char *name);      /* NULL: none, or more than one */
+const char *http_head_last_field(const struct http_head *head, const char *name); /* of several; NULL: none */
+int64_t http_head_content_length(const struct http_head *head);                   /* 0: none */
 bool http_head_keeps_alive(const struct http_head *head);
 bool http_head_expects_continue(const struct http_head *head);

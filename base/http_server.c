@@ -657,6 +657,11 @@ const char *http_request_field(const struct http_request *request, const char *n
     return http_head_field(request->head, name);
 }
 
+const char *http_request_last_field(const struct http_request *request, const char *name)
+{
+    return http_head_last_field(request->head, name);
+}
+
 const char *http_request_host(const struct http_request *request)
 {
     return http_head_host(request->head);

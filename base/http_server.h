@@ -79,6 +79,8 @@ bool http_request_form_at(const struct http_request *request, size_t index, cons
 bool http_request_form_is_malformed(const struct http_request *request);
 /* Of the header; NULL: none, or more than one. No control but tabs, but any octet from 0x80 on. */
 const char *http_request_field(const struct http_request *request, const char *name);
+/* The last of several, which a server in front has added to what clients write; NULL: none. */
+const char *http_request_last_field(const struct http_request *request, const char *name);
 /* Whom it is for: the Host field, or what a whole URL in the first line says (RFC 9112 section 3.2.2). One of those that are answered. */
 const char *http_request_host(const struct http_request *request);
 /* A cookie's value; false: none, or more than one. */

@@ -177,7 +177,7 @@ static char *peer_host(const char *peer)
  * the public address, or is on this machine anyway. */
 static char *client_of(const struct web_visit *visit)
 {
-    const char *chain = visit->by_origin ? http_request_field(visit->request, "X-Forwarded-For") : NULL;
+    const char *chain = visit->by_origin ? http_request_last_field(visit->request, "X-Forwarded-For") : NULL;
     const char *last = chain ? strrchr(chain, ',') : NULL;
     struct in6_addr address;
     last = last ? last + 1 : chain;

@@ -266,9 +266,15 @@ def test_whom_it_answers(door):
     # One socket for both kinds, in front: else all of IPv4 were one network.
     gina.sign_in(X_Forwarded_For="::ffff:198.51.100.8", **public)
     assert "198.51.100.8" in {session["from"] for session in door.ctl_json("admin", "sessions", "gina")["sessions"]}
+    # Some servers in front add a field of their own behind what the client has written.
+    form = urllib.parse.urlencode({"name": "gina", "password": PASSWORD}).encode()
+    assert door.raw(b"POST /login HTTP/1.1\r\nHost: postern.example.org\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 198.51.100.9\r\n"
+                    b"Content-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (FORM.encode(), len(form), form)).startswith("HTTP/1.1 303 ")
+    assert "198.51.100.9" in {session["from"] for session in door.ctl_json("admin", "sessions", "gina")["sessions"]}
     # Who asks directly is not believed.
     gina.sign_in(X_Forwarded_For="198.51.100.7")
-    assert {session["from"] for session in door.ctl_json("admin", "sessions", "gina")["sessions"]} == {"198.51.100.7", "198.51.100.8", "127.0.0.1"}
+    assert {session["from"] for session in door.ctl_json("admin", "sessions", "gina")["sessions"]} == {
+        "198.51.100.7", "198.51.100.8", "198.51.100.9", "127.0.0.1"}
 
 
 def test_behind_nginx(door):
