@@ -1,4 +1,4 @@
-/* config_internal.h - what config.c (parsing, reporting), config_schema.c (keys, values) and config_relay.c share */
+/* config_internal.h - what config.c (parsing, reporting), config_schema.c (keys, values) and the rooms of the sections share */
 #pragma once
 #include "gateway/config.h"
 #include <confuse.h>
