@@ -132,11 +132,13 @@ char *strbuf_detach(struct strbuf *buf)
 
 char *strbuf_text(size_t max, const char *fmt, ...)
 {
+    struct strbuf buf;
     va_list args;
+    strbuf_init(&buf, max);
     va_start(args, fmt);
-    char *text = strbuf_vtext(max, fmt, args);
+    strbuf_add_vfmt(&buf, fmt, args);
     va_end(args);
-    return text;
+    return strbuf_detach(&buf);
 }
 
 char *strbuf_vtext(size_t max, const char *fmt, va_list args)
