@@ -127,10 +127,12 @@ static bool has_mixed_label(const char *domain)
 
 void smtp_idn_to_unicode(const char *domain, char out[static SMTP_DOMAIN_SHOWN_SIZE])
 {
-    char *result = NULL;
+    char *result = NULL, back[SMTP_DOMAIN_MAX + 1];
     const char *shown = domain;
+    /* Of what no registry would give out libidn2 makes something as well: it is shown only if it means the same. */
     if (idn2_to_unicode_8z8z(domain, &result, IDN2_NONTRANSITIONAL) == IDN2_OK &&
-        strlen(result) < SMTP_DOMAIN_SHOWN_SIZE && !has_mixed_label(result))
+        strlen(result) < SMTP_DOMAIN_SHOWN_SIZE && !has_mixed_label(result) && smtp_idn_to_ascii(result, back) == 1 &&
+        strcasecmp(back, domain) == 0)
         shown = result;
     size_t len = strnlen(shown, SMTP_DOMAIN_SHOWN_SIZE - 1);
     memcpy(out, shown, len);
