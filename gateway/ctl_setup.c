@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/admin_output.h"
 #include "gateway/admin_web.h"
 #include "gateway/config.h"
 #include "gateway/config_edit.h"
@@ -282,7 +283,11 @@ static char *judge_silo(struct ctl_setup *setup, const char *address, const stru
         const bool is_to_compare = address[0] == '=' && (!is_known_silo(setup, address) || (setup->pin && *setup->pin));
         return is_to_compare ? compare_pin(setup, probe->pin) : NULL;
     }
-    fprintf(stderr, "  No silo answers there now: %s\n", probe->error);
+    struct strbuf why; /* perhaps in a stranger's words */
+    strbuf_init(&why, VALUE_MAX);
+    (void)admin_output_add_clean(&why, probe->error, strlen(probe->error), false);
+    fprintf(stderr, "  No silo answers there now: %s\n", why.data);
+    strbuf_free(&why);
     if (setup->is_interactive && ctl_ask_yes("  Use this address nevertheless? The daemon keeps trying.") != 1)
         return strbuf_text(VALUE_MAX, "then another one");
     return NULL;

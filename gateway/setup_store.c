@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
+#include "gateway/admin_output.h"
 #include "gateway/config.h"
 #include "gateway/service.h"
 #include "gateway/setup.h"
@@ -71,6 +72,7 @@ static _Noreturn void be_child(const struct config *config, setup_work *work, vo
 
 enum setup_result setup_in_store(const struct config *config, setup_work *work, void *ctx, struct strbuf *words_out)
 {
+    struct strbuf said;
     int ends[2], status;
     uint8_t result = SETUP_FAILED;
     char piece[PIECE_SIZE];
@@ -89,8 +91,11 @@ enum setup_result setup_in_store(const struct config *config, setup_work *work, 
         result = SETUP_FAILED;
         strbuf_add_str(words_out, pid < 0 ? strerror(errno) : "it ended without a word");
     }
+    strbuf_init(&said, WORDS_MAX);
     while (pid > 0 && (n = read(ends[0], piece, sizeof piece)) > 0)
-        strbuf_add(words_out, piece, (size_t)n);
+        strbuf_add(&said, piece, (size_t)n);
+    (void)admin_output_add_clean(words_out, said.data, said.len, false); /* a silo's words may be among them */
+    strbuf_free(&said);
     close(ends[0]);
     if (pid > 0)
         (void)waitpid(pid, &status, 0);

@@ -7,11 +7,14 @@ import pwd
 import re
 import shutil
 import socket
+import ssl
 import stat
 import subprocess
+import threading
 
 import pytest
 
+from certificates import Certificate
 from dns_server import DnsServer
 from postern import DOMAIN, Silo
 from procs import DEV, ROOT, Server, free_port, run, wait_until
@@ -113,6 +116,28 @@ def test_another_way_in_is_another_listener(setup):
         assert re.search(rf'{key} = "127.0.0.1:2[45]\d\d"', text), text
     setup.run("--yes", mail="direct", socketmap=None, policy=None)
     assert "protocol = smtp" in setup.text() and "xforward" not in setup.text()
+
+
+def test_who_is_no_silo_does_not_steer_the_terminal(setup):
+    certificate = Certificate(setup.folder, "evil.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.file, certificate.key_file)
+    quit_push = b'{"op":"quit","error":"\\u001b]0;evil\\u0007 go away"}'
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection = context.wrap_socket(server.accept()[0], server_side=True)
+                    connection.sendall(b"%04x" % len(quit_push) + quit_push)
+                    connection.recv(4096)
+                    connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        said = setup.run(silo=f"=127.0.0.1:{server.getsockname()[1]}")
+        server.shutdown(socket.SHUT_RDWR)
+    assert "go away" in said.stderr and "go away" in said.stdout + said.stderr.partition("go away")[2], said
+    assert "\x1b" not in said.stdout + said.stderr and "\x07" not in said.stdout + said.stderr
 
 
 def records_of(text):
