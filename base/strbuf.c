@@ -132,13 +132,11 @@ char *strbuf_detach(struct strbuf *buf)
 
 char *strbuf_text(size_t max, const char *fmt, ...)
 {
-    struct strbuf buf;
     va_list args;
-    strbuf_init(&buf, max);
     va_start(args, fmt);
-    strbuf_add_vfmt(&buf, fmt, args);
+    char *text = strbuf_vtext(max, fmt, args);
     va_end(args);
-    return strbuf_detach(&buf);
+    return text;
 }
 
 char *strbuf_vtext(size_t max, const char *fmt, va_list args)
