@@ -18,6 +18,7 @@
 enum {
     TEXT_MAX = 4 * 1024 * 1024, /* far above what a hundred listeners and relays come to */
     HEADER_MAX = 8 * 1024,
+    PROBLEM_MAX = 1000,
     CONNECTIONS_MAX = 16,
     TIMEOUT_MS = 10 * 1000,
     KEPT_MS = 1000, /* who asks more often than that gets the same figures */
@@ -116,9 +117,16 @@ static int open_server(struct metrics *metrics, const struct config *config, cha
                                              .timeout_ms = TIMEOUT_MS,
                                              .handler = on_request,
                                              .ctx = metrics };
-    metrics->server = http_server_new(&settings, error_out);
-    if (!metrics->server)
+    char *error = NULL;
+    metrics->server = http_server_new(&settings, &error);
+    if (!metrics->server) {
+        struct strbuf text;
+        strbuf_init(&text, PROBLEM_MAX);
+        strbuf_add_fmt(&text, "can't tell figures (metrics.http): %s", error);
+        *error_out = strbuf_detach(&text);
+        free(error);
         return -1;
+    }
     log_info("metrics.open", "address=%s", http_server_address(metrics->server));
     return 1;
 }

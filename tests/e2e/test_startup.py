@@ -121,6 +121,18 @@ def test_port_taken(idle_gateway):
     assert "in use" in result.stderr
 
 
+def test_port_of_the_figures_taken(idle_gateway):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        idle_gateway.extra = f'metrics {{ http = "{address}" }}'
+        idle_gateway.write_config()
+        result = run_gateway(idle_gateway)
+    assert result.returncode == 1
+    assert f"can't tell figures (metrics.http): {address}: Address already in use" in result.stderr
+
+
 def database(gateway):
     return os.path.join(gateway.state, "postern.db")
 
