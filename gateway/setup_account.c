@@ -25,6 +25,7 @@ struct registration {
     struct tmtp_client *client;
     uint64_t request; /* for the alias */
     char *uid, *node, *met_pin;
+    unsigned saving; /* operations under way, which read the texts above on another thread */
     bool is_done;
     enum setup_result result;
     struct strbuf *words;
@@ -68,8 +69,17 @@ static int save_alias(struct store_db *db, void *arg)
                                       config->silo.alias);
 }
 
+/* An operation is over. */
+static void settle(struct registration *registration)
+{
+    registration->saving--;
+    if (registration->is_done)
+        loop_stop(registration->loop);
+}
+
 static void saved_pin(int result, void *arg)
 {
+    settle(arg);
     if (result != 1)
         finish(arg, SETUP_FAILED, "the database can't be written");
 }
@@ -77,15 +87,17 @@ static void saved_pin(int result, void *arg)
 static void saved_identity(int result, void *arg)
 {
     struct registration *registration = arg;
-    if (result == 1)
+    settle(registration);
+    if (result == 1 && registration->client)
         tmtp_client_account_saved(registration->client);
-    else
+    else if (result != 1)
         finish(registration, SETUP_FAILED, "the database can't be written");
 }
 
 static void saved_alias(int result, void *arg)
 {
     struct registration *registration = arg;
+    settle(registration);
     finish(registration, result == 1 ? SETUP_MADE : SETUP_FAILED, "%s",
            result == 1 ? registration->uid : "the database can't be written");
 }
@@ -96,8 +108,10 @@ static void on_pin(struct tmtp_client *client, const char *pin, void *ctx)
 {
     struct registration *registration = ctx;
     (void)client;
-    free(registration->met_pin);
+    if (registration->met_pin) /* it is being written */
+        return;
     registration->met_pin = xstrdup(pin);
+    registration->saving++;
     store_submit(registration->store, save_pin, saved_pin, registration);
 }
 
@@ -117,6 +131,7 @@ static void on_registered(struct tmtp_client *client, const char *uid, const cha
     (void)alias_error; /* none was asked for */
     registration->uid = xstrdup(uid);
     registration->node = xstrdup(node);
+    registration->saving++;
     store_submit(registration->store, save_identity, saved_identity, registration);
 }
 
@@ -140,8 +155,10 @@ static void on_result(struct tmtp_client *client, const struct tmtp_client_resul
     if (result->error)
         finish(registration, SETUP_FAILED, "it has an account now, but the silo refuses the alias \"%s\": %s",
                registration->config->silo.alias, result->error);
-    else if (!result->lost)
+    else if (!result->lost) {
+        registration->saving++;
         store_submit(registration->store, save_alias, saved_alias, registration);
+    }
 }
 
 static void on_time(void *arg)
@@ -174,6 +191,7 @@ static void talk(struct registration *registration, const struct store_account *
     struct timer *timer = timer_new(registration->loop, on_time, registration);
     if (!account->pin && registration->pin) { /* somebody has compared it: only this one will do */
         registration->met_pin = xstrdup(registration->pin);
+        registration->saving++;
         store_submit(registration->store, save_pin, saved_pin, registration);
     }
     registration->client = tmtp_client_new(&settings);
@@ -183,6 +201,8 @@ static void talk(struct registration *registration, const struct store_account *
     tmtp_client_quit(registration->client);
     loop_turn(registration->loop);
     tmtp_client_free(&registration->client);
+    while (registration->saving > 0)
+        loop_run(registration->loop);
     timer_free(&timer);
 }
 
