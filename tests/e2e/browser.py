@@ -30,9 +30,10 @@ ARGUMENTS = [
 
 def steadily(look):
     """Again when the page has put another live part into the place of the one that was looked at."""
-    while True:
+    for _ in range(100):
         with contextlib.suppress(StaleElementReferenceException):
             return look()
+    return look()
 
 
 class Browser:
@@ -75,10 +76,9 @@ class Browser:
 
     def button(self, name, within="body"):
         """By its accessible name, as somebody hears it who does not see the page."""
-        for one in self.find(within).find_elements(By.CSS_SELECTOR, "button"):
-            if one.accessible_name == name:
-                return one
-        raise AssertionError(f"no button {name!r} on {self.driver.current_url}")
+        found = steadily(lambda: [one for one in self.find(within).find_elements(By.CSS_SELECTOR, "button") if one.accessible_name == name])
+        assert found, f"no button {name!r} on {self.driver.current_url}"
+        return found[0]
 
     def fill(self, selector, text):
         field = self.find(selector)
@@ -118,7 +118,7 @@ class Browser:
         return self.driver.execute_script(source, *arguments)
 
     def text(self, selector="body"):
-        return self.find(selector).text
+        return steadily(lambda: self.find(selector).text)
 
     def flash(self):
         return self.text("#flash")

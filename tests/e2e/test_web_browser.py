@@ -171,7 +171,7 @@ def test_several_are_denied_at_once_for_one_reason(scene):
     wait_until("the new one shows", lambda: rows_with(browser, senders[-1]))
     assert browser.script("return document.querySelectorAll('input.choose:checked').length") == 2
     browser.fill("#reason", "not a partner")
-    browser.click(browser.button("Deny chosen"))
+    browser.click(lambda: browser.button("Deny chosen"))
     assert [scene.state(sender) for sender in senders] == ["denied", "denied", "requested", "requested"]
     for sender in senders[:2]:
         rows = scene.gateway.ctl_json("audit", "list", "--object", f"mapping {scene.mapping(sender)['id']}")["audit"]
@@ -203,7 +203,7 @@ def test_held_mail_is_seen_only_on_purpose_then_dropped(scene):
     assert "About the plan" in steadily(lambda: rows_with(browser, sender)[0].text)
     browser.click(browser.find(f"a[href='/held/{entry}']"))
     assert "The secret is" not in browser.text() and sender in browser.text("#facts")
-    browser.click(browser.button("Show the content"))
+    browser.click(lambda: browser.button("Show the content"))
     assert SCRIPT in browser.text("#content-text").replace("\\", "") and "plan.pdf" in browser.text("#attachments")
     assert not browser.find_all("#content-text *")
     looks = scene.gateway.ctl_json("audit", "list", "--object", entry)["audit"]
@@ -212,7 +212,7 @@ def test_held_mail_is_seen_only_on_purpose_then_dropped(scene):
     wait_until("the next page", lambda: browser.find_all("#flash"))
     assert "Nothing was done" in browser.flash()
     browser.find("#reason").send_keys("not wanted")
-    browser.click(browser.button("Drop"))
+    browser.click(lambda: browser.button("Drop"))
     assert "1 dropped" in browser.flash() and not rows_with(browser, sender)
     scene.open(f"/message?id={entry}")
     assert "An administrator has looked at what it says" in browser.text("#story") and "not wanted" in browser.text("#story")
@@ -233,7 +233,7 @@ def test_without_scripts_reading_and_deciding_work(scene):
     assert "approved" in browser.flash().lower()
     scene.alice.receive_mail("Without scripts")
     scene.open("/queue")
-    browser.click(browser.button("Try all again now"))
+    browser.click(lambda: browser.button("Try all again now"))
     assert "are tried again now" in browser.flash()
 
 
@@ -258,13 +258,13 @@ def test_what_can_not_be_undone_is_asked_first(scene):
     gateway.ctl("member", "add", "Zoe Short", "--address", "zoe")
     scene.open("/members/Zoe%20Short")
     browser.find("#remove-sure").click()
-    browser.button("Remove this member").click()
+    steadily(lambda: browser.button("Remove this member").click())
     question = browser.driver.switch_to.alert
     assert "Remove Zoe Short?" in question.text
     question.dismiss()
     assert gateway.ctl_json("member", "show", "Zoe Short")["state"] == "new"
     page = browser.find("html")
-    browser.button("Remove this member").click()
+    steadily(lambda: browser.button("Remove this member").click())
     browser.driver.switch_to.alert.accept()
     browser.wait_for_page(page)
     assert "1 member was removed" in browser.flash()
@@ -308,7 +308,7 @@ def test_what_strangers_write_stays_text(scene):
         expect_inert(scene, path)
         shown += browser.script("return document.documentElement.textContent + Array.from(document.querySelectorAll('input'), (i) => i.value).join(' ')")
     scene.open(f"/held/{entry}")
-    browser.click(browser.button("Show the content"))
+    browser.click(lambda: browser.button("Show the content"))
     expect_inert(scene, "the content")
     assert "_script_window.canary" in browser.text("#attachments") and HOSTILE_ALIAS in shown and "onerror=" in shown
     assert "\u202e" not in shown and "\ufffdgnp.exe" in shown, "what turns the direction is seen"
@@ -371,13 +371,13 @@ def test_every_page_can_be_used_by_everybody(scene):
         scene.open(path)
         look_at(browser, name, faults)
     scene.open(f"/held/{held}")
-    browser.click(browser.button("Show the content"))
+    browser.click(lambda: browser.button("Show the content"))
     look_at(browser, "held-mail-content", faults)
     waiting = fill_queue(scene)
     for name, path in (("queue", "/queue"), ("message-held", f"/message?id={waiting}"), ("overview-silo-away", "/")):
         scene.open(path)
         look_at(browser, name, faults)
-    browser.click(browser.button("Sign out"))
+    browser.click(lambda: browser.button("Sign out"))
     scene.open("/login")
     look_at(browser, "sign-in", faults)
     scene.expect_clean()
