@@ -17,22 +17,33 @@
 
 enum { FIRST_FD = 3, FDS_MAX = 64, NAME_MAX_BYTES = 255, PATH_PREFIX_MAX = 128 };
 
-void systemd_notify(const char *state)
+int systemd_notify_open(void)
+{
+    return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+void systemd_notify_by(int fd, const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
+    if (fd < 0 || !path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
         return;
     memcpy(address.sun_path, path, strlen(path));
     if (path[0] == '@')
         address.sun_path[0] = 0; /* abstract */
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
     (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address,
                   len); /* nobody to tell of a failure */
-    close(fd);
+}
+
+void systemd_notify(const char *state)
+{
+    if (!getenv("NOTIFY_SOCKET"))
+        return;
+    int fd = systemd_notify_open();
+    systemd_notify_by(fd, state);
+    if (fd >= 0)
+        close(fd);
 }
 
 void systemd_notify_reloading(void)

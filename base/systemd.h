@@ -11,6 +11,10 @@
 /* One datagram to $NOTIFY_SOCKET: lines NAME=value. Nothing when that is not set. Never blocks; a manager that does not
  * read misses it. */
 void systemd_notify(const char *state);
+/* Likewise by a descriptor that was opened before, the caller's to close: a daemon that has run out of them still lives, and can say so.
+ * -1: none could be opened; systemd_notify_by() does nothing then. */
+int systemd_notify_open(void);
+void systemd_notify_by(int fd, const char *state);
 /* "RELOADING=1" with the time that Type=notify-reload wants to see; to be followed by systemd_notify("READY=1"). */
 void systemd_notify_reloading(void);
 /* How long it may hear nothing before it takes us for dead ($WATCHDOG_USEC); 0: it does not watch this process. */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -14,6 +15,7 @@
 struct watchdog {
     const struct parts *parts;
     struct timer *timer;
+    int fd;               /* to the manager, kept: see systemd_notify_open() */
     int64_t patience_ms;  /* what the manager grants us, and we the committer */
     uint64_t operations;  /* of the store, at the last look */
     int64_t last_sign_at; /* monotonic: when the committer had nothing to do, or had done something */
@@ -36,7 +38,7 @@ static void look(void *arg)
     look_at_committer(watchdog, now);
     bool is_stuck = now - watchdog->last_sign_at > watchdog->patience_ms;
     if (!is_stuck)
-        systemd_notify("WATCHDOG=1");
+        systemd_notify_by(watchdog->fd, "WATCHDOG=1");
     else if (!watchdog->is_stuck)
         log_error("daemon.stuck", "waiting=%u for_ms=%" PRId64 " hint=%s", store_pending(watchdog->parts->store),
                   now - watchdog->last_sign_at, "the database does not finish a write; look at the disk of state_dir");
@@ -51,6 +53,7 @@ struct watchdog *watchdog_new(const struct parts *parts)
         return NULL;
     struct watchdog *watchdog = xcalloc(1, sizeof *watchdog);
     watchdog->parts = parts;
+    watchdog->fd = systemd_notify_open();
     watchdog->patience_ms = patience_ms;
     watchdog->last_sign_at = clock_monotonic_ms(parts->clock);
     watchdog->timer = timer_new(parts->loop, look, watchdog);
@@ -63,6 +66,8 @@ void watchdog_free(struct watchdog **watchdog)
     if (!*watchdog)
         return;
     timer_free(&(*watchdog)->timer);
+    if ((*watchdog)->fd >= 0)
+        close((*watchdog)->fd);
     free(*watchdog);
     *watchdog = NULL;
 }

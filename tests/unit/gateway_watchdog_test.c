@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -128,6 +129,24 @@ static void a_write_that_never_ends_is_one(void **state)
     assert_true(signs_within(scene, PATIENCE_MS) > 0); /* nobody has ended us, so we live again */
 }
 
+/* Clients can take all descriptors for a while: that is no reason to be ended. */
+static void without_a_free_descriptor_it_lives_on(void **state)
+{
+    struct scene *scene = *state;
+    struct rlimit before, none;
+    int free_one = dup(scene->manager);
+    close(free_one);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)free_one;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int more = dup(scene->manager);
+    unsigned signs = signs_within(scene, 10 * PATIENCE_MS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(more, -1);
+    assert_in_range(signs, 38, 42);
+}
+
 static void nobody_watches(void **state)
 {
     struct scene *scene = *state;
@@ -141,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_idle_database_lives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_disk_that_hangs_for_a_while_is_no_death, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_write_that_never_ends_is_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_free_descriptor_it_lives_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_watches, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
