@@ -301,6 +301,14 @@ struct asked {
     const struct act *act;
 };
 
+/* The password was waited for: somebody may have ended the session meanwhile, or removed the account. */
+static bool is_still_in(struct web_visit *visit)
+{
+    store_web_session_free(&visit->session);
+    visit->has_session = false;
+    return web_session_load(visit) && visit->has_session;
+}
+
 static void checked(int result, const char *rehash, void *ctx)
 {
     struct asked *asked = ctx;
@@ -312,8 +320,10 @@ static void checked(int result, const char *rehash, void *ctx)
         web_limits_failed(visit->web->limits, visit->csrf, visit->csrf, web_monotonic(visit));
         web_strangers_add(visit->web->strangers, web_account(visit), visit->client);
     }
-    if (result == 1 && visit->web)
+    if (result == 1 && visit->web && is_still_in(visit))
         act->run(visit);
+    else if (result == 1 && visit->web)
+        web_answer_error(visit, 401, "Your session is over: nothing was changed. Sign in and try again.");
     else if (result == 0)
         back(visit, false, "That is not your password. Nothing was changed.");
     else

@@ -335,10 +335,12 @@ def test_guessing_is_slowed_down(door):
 
 
 def test_a_flood_keeps_nobody_out_who_was_in(door):
-    """More strangers than there are places, each of a network and a name of their own."""
-    sara = door.add("sara")
+    """More strangers than there are places, each of a network and a name of their own. Who waits among them, and is signed out meanwhile, changes nothing."""
+    sara, uma = door.add("sara"), door.add("uma")
     sara.sign_in()
-    statuses = []
+    uma.sign_in()
+    csrf = uma.csrf()
+    statuses, known, late = [], [], []
 
     def knock(number):
         while 503 not in statuses:
@@ -350,10 +352,14 @@ def test_a_flood_keeps_nobody_out_who_was_in(door):
         one.start()
     while 503 not in statuses:
         time.sleep(0.01)
-    sara.sign_in(Cookie=sara.known)
+    for target in (lambda: known.append(sara.sign_in(status=None, Cookie=sara.known).status),
+                   lambda: late.append(uma.post("/account", {"act": "totp-begin", "current": PASSWORD}, csrf=csrf).status)):
+        crowd.append(threading.Thread(target=target))
+        crowd[-1].start()
+    door.ctl("admin", "sign-out", "uma")
     for one in crowd:
         one.join()
-    assert set(statuses) == {401, 503}
+    assert set(statuses) == {401, 503} and known == [303] and late == [401]
 
 
 def test_one_time_codes(door):
