@@ -17,7 +17,7 @@ static void step(void)
 }
 
 /* What the next library calls so. */
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
 int renameat(int from, const char *name, int to, const char *new_name)
 {
@@ -25,16 +25,16 @@ int renameat(int from, const char *name, int to, const char *new_name)
     return NEXT(renameat)(from, name, to, new_name);
 }
 
-int linkat(int from, const char *name, int to, const char *new_name, int flags)
+int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
 {
     step();
-    return NEXT(linkat)(from, name, to, new_name, flags);
+    return NEXT(linkat)(fromfd, from, tofd, to, flags);
 }
 
-int unlinkat(int at, const char *name, int flags)
+int unlinkat(int fd, const char *name, int flag)
 {
     step();
-    return NEXT(unlinkat)(at, name, flags);
+    return NEXT(unlinkat)(fd, name, flag);
 }
 
 int unlink(const char *name)
@@ -43,10 +43,10 @@ int unlink(const char *name)
     return NEXT(unlink)(name);
 }
 
-int mkdirat(int at, const char *name, mode_t mode)
+int mkdirat(int fd, const char *path, mode_t mode)
 {
     step();
-    return NEXT(mkdirat)(at, name, mode);
+    return NEXT(mkdirat)(fd, path, mode);
 }
 
 int fsync(int fd)
@@ -55,10 +55,10 @@ int fsync(int fd)
     return NEXT(fsync)(fd);
 }
 
-int fdatasync(int fd)
+int fdatasync(int fildes)
 {
     step();
-    return NEXT(fdatasync)(fd);
+    return NEXT(fdatasync)(fildes);
 }
 
 int syncfs(int fd)

@@ -96,7 +96,8 @@ def test_hardening(installed, program):
     assert "RUNPATH" not in dynamic and "RPATH" not in dynamic
     assert "__stack_chk_fail" in symbols and "__snprintf_chk" in symbols
     with open(path, "rb") as file:
-        assert ROOT.encode() + b"/" not in file.read(), "where it was built is in it"
+        built_in = re.search(rb"(?<![\w./-])" + re.escape(ROOT.encode()) + rb"/", file.read())   # and not the end of another path
+        assert not built_in, "where it was built is in it"
 
 
 def test_bill_of_materials(installed, tmp_path):
@@ -158,8 +159,8 @@ find /var/lib -mindepth 1 | sort
     ("mkdir /var/lib/other; ln -s other /var/lib/postern", "left: other, ", ["/var/lib/other", "/var/lib/other/postern.db"])])
 def test_a_purge_ends_whatever_the_state_is_on(prepare, said, left):
     """A script that fails leaves dpkg in the middle. In mounts of its own."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount")
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can mount, and not everywhere")
     script = read("packaging", "debian", "postern.postrm").replace("#DEBHELPER#", "")
     done = subprocess.run(["unshare", "--mount", "sh", "-ec", PURGE.format(prepare=prepare, script=script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

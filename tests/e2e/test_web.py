@@ -542,10 +542,12 @@ def test_when_the_database_fails(door):
 def test_a_stop_while_somebody_signs_in(door):
     """The last one: whoever is there is answered, as what was done for them."""
     seen = []
+    door.add("zoe")
 
     def sign_in():
         try:
-            seen.append(door.ask("POST", "/login", {"name": "anna", "password": PASSWORD}).status)
+            seen.append(door.ask("POST", "/login", {"name": "zoe", "password": PASSWORD}, Host="postern.example.org", Origin=ORIGIN,
+                                 X_Forwarded_For="203.0.113.77").status)
         except (http.client.HTTPException, OSError) as error:
             seen.append(type(error).__name__)
 
