@@ -80,7 +80,7 @@ class Machine:
 
     def command(self, script):
         """For a shell in there, which stops at the first command that fails."""
-        inside = ["nsenter", "--target", self.init(), "--mount", "--net", "--pid", "chroot", os.path.join(self.folder, "root")]
+        inside = ["nsenter", "--target", self.init(), "--root", "--mount", "--net", "--pid", "chroot", os.path.join(self.folder, "root")]
         command = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
                    "bash", "-e", "-c", f"cd /home/operator\n{script}"]
         return inside + command
