@@ -47,7 +47,7 @@ static void add_password_form(struct web_html *html, const char *csrf)
 
 static void add_totp(struct web_html *html, const json_t *account, const char *csrf)
 {
-    bool is_on = strcmp(web_json_text(account, "totp"), "on") == 0;
+    bool is_on = web_json_says(account, "totp", "on");
     web_page_section(html, "codes", "One-time codes");
     if (is_on)
         web_html_add(html, "<p>Signing in asks for a code of your authenticator. Recovery codes left: %s.</p>",
@@ -108,7 +108,7 @@ static void show(struct web_visit *visit, const struct web_result *results, size
     }
     json_array_foreach(json_object_get(results[0].json, "accounts"), i, account)
     {
-        if (strcmp(web_json_text(account, "name"), web_account(visit)) == 0)
+        if (web_json_says(account, "name", web_account(visit)))
             own = account;
     }
     if (!own) {

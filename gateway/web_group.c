@@ -82,12 +82,6 @@ void web_group_mappings(struct web_html *html, const struct json_t *shown, const
 
 /* ---- one group ---- */
 
-static bool is_state(const struct json_t *group, const char *state)
-{
-    const char *is = web_json_text(group, "state");
-    return is && strcmp(is, state) == 0;
-}
-
 static void add_facts(struct web_html *html, const struct json_t *group)
 {
     web_page_section(html, "facts", "What it is");
@@ -137,7 +131,8 @@ static void add_people(struct web_html *html, const struct json_t *group)
 static void add_coming_and_going(struct web_html *html, const struct web_visit *visit, const struct json_t *group,
                                  const char *page)
 {
-    bool may_join = is_state(group, "invited"), has_gone = is_state(group, "left") || is_state(group, "dropped");
+    bool may_join = web_json_says(group, "state", "invited"),
+         has_gone = web_json_says(group, "state", "left") || web_json_says(group, "state", "dropped");
     if (may_join) {
         web_page_form(html, "join-form", web_csrf(visit), page, NULL);
         web_page_button(html, WEB_BUTTON_MAIN, "act", "join", "Join", "Join this group");

@@ -293,8 +293,7 @@ static void add_decision(struct web_html *html, const struct web_visit *visit, c
 
 static bool is_released(const struct json_t *held)
 {
-    const char *state = web_json_text(held, "state");
-    return state && strcmp(state, "released") == 0;
+    return web_json_says(held, "state", "released");
 }
 
 static void add_crumbs(struct web_html *html)

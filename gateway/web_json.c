@@ -1,11 +1,19 @@
 /* web_json.c - see web_json.h */
 #include "gateway/web_json.h"
 
+#include <string.h>
+
 #include <jansson.h>
 
 const char *web_json_text(const struct json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
+}
+
+bool web_json_says(const struct json_t *object, const char *key, const char *text)
+{
+    const char *value = web_json_text(object, key);
+    return value && strcmp(value, text) == 0;
 }
 
 int64_t web_json_number(const struct json_t *object, const char *key)

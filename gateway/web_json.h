@@ -10,7 +10,8 @@
 
 struct json_t;
 
-const char *web_json_text(const struct json_t *object, const char *key); /* NULL: none */
+const char *web_json_text(const struct json_t *object, const char *key);            /* NULL: none */
+bool web_json_says(const struct json_t *object, const char *key, const char *text); /* it is this text */
 int64_t web_json_number(const struct json_t *object, const char *key);
 double web_json_real(const struct json_t *object, const char *key);
 bool web_json_has(const struct json_t *object, const char *key);     /* and it is not null */

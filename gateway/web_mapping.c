@@ -136,11 +136,10 @@ static bool is_live(const char *state)
 /* What can't be undone is asked about with JavaScript, and needs a mark without. */
 static void add_acts(struct web_html *html, const struct web_visit *visit, const struct json_t *mapping)
 {
-    const char *state = web_json_text(mapping, "state");
     web_page_section(html, "acts", "Decide");
     web_page_form(html, "act-form", web_csrf(visit), web_path(visit), NULL);
     web_page_reason(html, "act-reason", "Reason, for the audit log (optional)");
-    if (strcmp(state, "requested") == 0) {
+    if (web_json_says(mapping, "state", "requested")) {
         web_page_fold(html, "approve-limits", "Limits, if it is approved", false);
         web_mapping_limits_add(html, WEB_MAPPING_LIMITS_APPROVAL, "approve", NULL, NULL);
         web_page_fold_end(html);
@@ -149,7 +148,7 @@ static void add_acts(struct web_html *html, const struct web_visit *visit, const
     }
     web_html_add(html, "<div class=\"buttons\">");
     for (size_t i = 0; i < ACT_COUNT; i++)
-        if (strcmp(acts[i].state, state) == 0)
+        if (web_json_says(mapping, "state", acts[i].state))
             web_page_button(html, acts[i].kind, "act", acts[i].verb, acts[i].label, NULL);
     web_html_add(html, "</div>\n");
     web_page_form_end(html);

@@ -73,8 +73,7 @@ static const struct json_t *queue_of(const struct facts *facts, const char *name
 {
     for (size_t i = 0; i < web_json_count(facts->status, "queues"); i++) {
         const struct json_t *queue = web_json_row(facts->status, "queues", i);
-        const char *is = web_json_text(queue, "queue");
-        if (is && strcmp(is, name) == 0)
+        if (web_json_says(queue, "queue", name))
             return queue;
     }
     return NULL;
@@ -276,9 +275,8 @@ static void add_day(struct web_html *html, const struct facts *facts)
 
 static void add_silo_acts(struct web_html *html, const struct facts *facts)
 {
-    const char *state = web_json_text(facts->status, "silo_state");
     bool is_refused = web_json_has(facts->silo, "pin_refused");
-    if (state && strcmp(state, "online") == 0)
+    if (web_json_says(facts->status, "silo_state", "online"))
         return;
     web_page_form(html, "silo-form", web_csrf(facts->visit), "/", NULL);
     web_html_add(html, "<div class=\"buttons\">");

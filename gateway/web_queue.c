@@ -60,19 +60,13 @@ static const struct web_column columns[COLUMN_COUNT] = {
     [CAME] = { "Came", WEB_COLUMN_TIGHT },     [ERROR] = { "Last error", WEB_COLUMN_LONG },
 };
 
-static bool is_text(const struct json_t *row, const char *key, const char *text)
-{
-    const char *value = web_json_text(row, key);
-    return value && strcmp(value, text) == 0;
-}
-
 static void add_choose(struct web_html *html, const struct json_t *row)
 {
     const char *id = web_json_text(row, "id");
     char label[LABEL_MAX];
     snprintf(label, sizeof label, "Choose %s", id ? id : "");
     web_page_cell(html, &columns[CHOOSE]);
-    if (web_json_has(row, "doing") && !is_text(row, "state", "pending"))
+    if (web_json_has(row, "doing") && !web_json_says(row, "state", "pending"))
         web_page_choose(html, "id", id, label);
     web_page_cell_end(html, &columns[CHOOSE]);
 }
