@@ -46,9 +46,9 @@ static int fail(char **error_out, const char *fmt, ...)
     return -1;
 }
 
-static int fail_newer(const char *path, int64_t version, char **error_out)
+int store_fail_newer(const char *what, int64_t version, char **error_out)
 {
-    return fail(error_out, "%s is from a newer version of Postern (schema %" PRId64 ", this one knows %d)", path,
+    return fail(error_out, "%s is from a newer version of Postern (schema %" PRId64 ", this one knows %d)", what,
                 version, STORE_SCHEMA_VERSION);
 }
 
@@ -74,7 +74,7 @@ static int judge_file(int fd, const char *path, char **error_out)
     if (read_be32(header + APPLICATION_ID_OFFSET) != STORE_APPLICATION_ID)
         return fail(error_out, "%s is a database, but not one of Postern", path);
     int64_t version = read_be32(header + USER_VERSION_OFFSET);
-    return version > STORE_SCHEMA_VERSION ? fail_newer(path, version, error_out) : 1;
+    return version > STORE_SCHEMA_VERSION ? store_fail_newer(path, version, error_out) : 1;
 }
 
 /* A new file's name must be as durable as what will be written to it. */
@@ -123,7 +123,7 @@ static int read_version(struct store_db *db, const char *path, int64_t *version_
 {
     if (store_fetch_int(db, "PRAGMA user_version", NULL, version_out) != 1)
         return fail(error_out, "can't read %s: %s", path, sqlite3_errmsg(db->handle));
-    return *version_out > STORE_SCHEMA_VERSION ? fail_newer(path, *version_out, error_out) : 1;
+    return *version_out > STORE_SCHEMA_VERSION ? store_fail_newer(path, *version_out, error_out) : 1;
 }
 
 /* What a crash left of a new database has no table yet. */

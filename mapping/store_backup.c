@@ -125,9 +125,7 @@ static int open_source(struct backup *backup)
     if (application != STORE_APPLICATION_ID || version < 1)
         return store_backup_fail(backup->error_out, "%s is no database of Postern", backup->path);
     if (version > STORE_SCHEMA_VERSION)
-        return store_backup_fail(backup->error_out,
-                                 "%s is from a newer version of Postern (schema %" PRId64 ", this one knows %d)",
-                                 backup->path, version, STORE_SCHEMA_VERSION);
+        return store_fail_newer(backup->path, version, backup->error_out);
     backup->about->schema = version;
     return 1;
 }

@@ -216,9 +216,7 @@ static int check_schema(struct verification *verification, struct store_db *db)
     if (application != STORE_APPLICATION_ID || version < 1 || version != verification->list.about.schema)
         return store_backup_fail(verification->error_out, "its database is not the one that it says it has");
     if (version > STORE_SCHEMA_VERSION)
-        return store_backup_fail(verification->error_out,
-                                 "it is from a newer version of Postern (schema %" PRId64 ", this one knows %d)",
-                                 version, STORE_SCHEMA_VERSION);
+        return store_fail_newer("it", version, verification->error_out);
     return 1;
 }
 

@@ -111,6 +111,8 @@ int store_fetch_int(struct store_db *db, const char *sql, const struct store_val
 
 /* For calls of the library outside these helpers: logs and notes a lost transaction. Returns -1. */
 int store_db_failed(struct store_db *db, const char *doing);
+/* -1, with the reason in *error_out: this schema (of a database, a backup) is one that this version does not know. */
+int store_fail_newer(const char *what, int64_t version, char **error_out);
 
 /* Connections (store_query.c). */
 int store_db_open(struct store_db *db, const char *path, bool is_writer) __attribute__((warn_unused_result));
