@@ -106,6 +106,8 @@ void subject_show(const char *text, char out[static SUBJECT_SHOWN_SIZE])
         return;
     }
     smtp_domain_show(text + kept, shown);
+    if (kept + strlen(shown) > SMTP_ADDRESS_MAX) /* what is shown can be typed */
+        memcpy(shown, text + kept, strlen(text + kept) + 1);
     memcpy(out, text, kept);
     memcpy(out + kept, shown, strlen(shown) + 1);
 }

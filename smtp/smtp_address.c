@@ -104,12 +104,19 @@ static void simplify_quoted(char *local)
     memcpy(local, quoted, at + 1);
 }
 
+/* The 63 octets of the DNS count for the form that it has: in UTF-8 a label can be longer (RFC 5890 section 4.2). */
+static bool fits_label(const char *label, size_t len)
+{
+    char encoded[SMTP_LABEL_MAX + 1];
+    return len > 0 && (len <= SMTP_LABEL_MAX || smtp_punycode_encode_label(label, len, encoded) == 1);
+}
+
 static bool is_domain_name(const char *text, size_t len)
 {
     size_t label_len = 0;
     for (size_t i = 0; i <= len; i++) {
         if (i == len || text[i] == '.') {
-            if (label_len == 0 || label_len > SMTP_LABEL_MAX || text[i - 1] == '-' || text[i - label_len] == '-')
+            if (!fits_label(text + i - label_len, label_len) || text[i - 1] == '-' || text[i - label_len] == '-')
                 return false;
             label_len = 0;
             continue;

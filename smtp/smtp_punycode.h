@@ -9,7 +9,7 @@
 
 enum { SMTP_LABEL_MAX = 63 };
 
-/* label: UTF-8, up to SMTP_LABEL_MAX octets; ASCII letters become small. An ASCII label stays what it is, else it becomes
+/* label: UTF-8, of any length; ASCII letters become small. An ASCII label stays what it is, else it becomes
  * "xn--...". 1 ok; -1 it is not UTF-8, or does not fit a label. */
 int smtp_punycode_encode_label(const char *label, size_t len, char out[static SMTP_LABEL_MAX + 1])
     __attribute__((warn_unused_result));

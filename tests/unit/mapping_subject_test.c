@@ -10,6 +10,8 @@
 #include "mapping/subject.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
+#define LONG_LABEL   "xn--bbbbbpbbolomhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh" /* 82 octets in its own script */
+#define LONG_NAME    LONG_LABEL "." LONG_LABEL "." LONG_LABEL "." LONG_LABEL
 
 static void subjects_are_normalised(void **state)
 {
@@ -288,6 +290,12 @@ static void people_are_shown_their_own_script(void **state)
         { "bob@xn--broken-.example", "bob@xn--broken-.example" },
         { "\"a@b\"@xn--bcher-kva.example", "\"a@b\"@b\u00fccher.example" },
         { "nothing", "nothing" },
+        /* what would be too long to be typed */
+        { "bob@" LONG_NAME, "bob@" LONG_NAME },
+        { "bob@" LONG_LABEL, "bob@"
+                             "\u0583\u0573\u0575\u057e\u0580\u057a\u0582\u057f\u0583\u0581\u0578\u056e\u057d\u057b"
+                             "\u057c\u0582\u0583\u0580\u056d\u0581\u057e\u057f\u0579\u0572\u0583\u0582\u0576\u056e"
+                             "\u0580\u0581\u057d\u057a\u0583\u0572\u0582\u057f\u057e\u057c\u057b\u0581\u0580" },
         { "bob@xn--80ak6aa92e.example", "bob@\u0430\u0440\u0440\u04cf\u0435.example" }, /* all of it is Cyrillic */
         { "bob@xn--prtner-3nf.example", "bob@xn--prtner-3nf.example" },                 /* one letter is */
         { "bob@xn--bcher-kva.xn--80ak6aa92e.example", "bob@b\u00fccher.\u0430\u0440\u0440\u04cf\u0435.example" },

@@ -13,6 +13,7 @@
 #define A10     "aaaaaaaaaa"
 #define A60     A10 A10 A10 A10 A10 A10
 #define LABEL63 A60 "aaa"
+#define OMEGA10 "\u03c9\u03c9\u03c9\u03c9\u03c9\u03c9\u03c9\u03c9\u03c9\u03c9"
 #define LOCAL64 A60 "aaaa"
 
 struct parse_case {
@@ -58,6 +59,11 @@ static const struct parse_case parse_cases[] = {
     { "bob@" LABEL63 ".example", "bob", LABEL63 ".example" },
     { "bob@" LABEL63 "." LABEL63 "." LABEL63 "." A10 A10 A10 A10 A10 "aaaaaaaa", "bob",
       LABEL63 "." LABEL63 "." LABEL63 "." A10 A10 A10 A10 A10 "aaaaaaaa" }, /* 254 octets */
+
+    /* A label in UTF-8 may be longer than 63 octets, if its form in the DNS is not. */
+    { "bob@" OMEGA10 OMEGA10 OMEGA10 OMEGA10 ".example", "bob", OMEGA10 OMEGA10 OMEGA10 OMEGA10 ".example" },
+    { "bob@" LABEL63 "\u03c9.example", NULL, NULL },
+    { "bob@" LABEL63 "a.example", NULL, NULL },
 
     { "", NULL, NULL },
     { "bob", NULL, NULL },
