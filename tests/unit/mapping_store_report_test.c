@@ -222,9 +222,7 @@ static void entries_lead_to_what_is_told_about_them(void **state)
                                            .message_id = "tmtp-m1@mail.example",
                                            .now = NOW };
     int64_t mail, sent, notices[2], report, none, found, about = 0;
-    struct store_inbound_new notice = {
-        .kind = STORE_INBOUND_NOTICE, .sender = "", .from_address = "", .about_outbound_id = sent, .now = NOW
-    };
+    struct store_inbound_new notice = { .kind = STORE_INBOUND_NOTICE, .sender = "", .from_address = "", .now = NOW };
     struct store_outbound_new row = { .kind = STORE_OUTBOUND_REPORT,
                                       .tmtp_msgid = "",
                                       .author_uid = "",
