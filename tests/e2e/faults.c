@@ -1,4 +1,6 @@
-/* faults.c - loaded into posternd before libc (LD_PRELOAD), to end or disturb it at one step of storing large content
+/* faults.c - loaded into posternd before libc (LD_PRELOAD), to end or disturb it at one step
+ *
+ * Either a numbered step of those that faults.h describes, which the test chooses while the daemon runs; or one by name:
  *
  * POSTERN_FAULT="STEP:N:WHAT": at the Nth time that it comes to STEP. What: "before" and "after" kill the process there
  * as kill -9 does; a number is the errno with which the step fails instead. Steps: sync (of a file without a name), name (it
@@ -15,15 +17,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include "faults.h"
+
+/* What the next library calls so. */
+#define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
 static atomic_int times_seen;
 static atomic_bool is_named;
 /* Of the committer: */
 static bool is_writing_log;
 static const char *log_fault;
+
+/* --- Steps by name --- */
 
 /* POSTERN_FAULT's what, when this is the step and the time that it names; else NULL. */
 static const char *fault_at(const char *step)
@@ -72,6 +83,26 @@ static const char *sync_step(int fd)
     return len > 4 && strcmp(target + len - 4, "-wal") == 0 ? "commit" : NULL;
 }
 
+/* --- Syncs and writes --- */
+
+/* As numbered steps. */
+static int sync_counted(int (*original)(int), int fd)
+{
+    struct fault_step step;
+    char path[FAULT_PATH_SIZE];
+    int64_t position = journal_position();
+    if (!fault_begin(&step, FAULT_SYNC, fault_place_of_fd(fd, path))) {
+        journal_sync(fd, position, false);
+        return -1;
+    }
+    if (step.action == FAULT_LIE)
+        return 0;
+    int result = original(fd);
+    journal_sync(fd, position, result == 0);
+    fault_end(&step);
+    return result;
+}
+
 static int sync_with(const char *name, int fd)
 {
     int (*original)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
@@ -80,7 +111,7 @@ static int sync_with(const char *name, int fd)
     const char *what = step && (!is_log || is_named) ? fault_at(step) : NULL;
     if (come_to(what))
         return -1;
-    int result = original(fd);
+    int result = sync_counted(original, fd);
     leave(what);
     if (is_log) {
         leave(log_fault);
@@ -100,12 +131,28 @@ int fdatasync(int fildes)
     return sync_with("fdatasync", fildes);
 }
 
+/* Before something is written. -1: nothing may be, errno is set; else how much of it. offset: -1 where the file is. */
+static ssize_t begin_write(struct fault_step *step, int fd, size_t n, off64_t offset)
+{
+    char path[FAULT_PATH_SIZE];
+    enum fault_place place = fault_place_of_fd(fd, path);
+    bool is_file = place != FAULT_NOWHERE;
+    if (!is_file)
+        place = fault_place_of_socket(fd);
+    if (!fault_begin(step, is_file ? FAULT_WRITE : FAULT_SEND, place))
+        return -1;
+    if (is_file)
+        journal_write(fd, path, offset < 0 ? lseek64(fd, 0, SEEK_CUR) : offset, n);
+    return (ssize_t)(step->action == FAULT_SHORT && n > 1 ? n / 2 : n);
+}
+
 /* A commit that was written is one when only the process ends: the system has it. So the step begins before that. */
 ssize_t pwrite64(int fd, const void *buf, size_t n, off64_t offset)
 {
     ssize_t (*original)(int, const void *, size_t, off64_t) =
         (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
     const char *fault = getenv("POSTERN_FAULT"), *step = NULL;
+    struct fault_step counted;
     if (fault && strncmp(fault, "log:", 4) == 0 && !is_writing_log)
         step = sync_step(fd);
     if (step && strcmp(step, "commit") == 0) {
@@ -114,7 +161,12 @@ ssize_t pwrite64(int fd, const void *buf, size_t n, off64_t offset)
         if (come_to(log_fault))
             return -1;
     }
-    return original(fd, buf, n, offset);
+    ssize_t most = begin_write(&counted, fd, n, offset);
+    if (most < 0)
+        return -1;
+    ssize_t result = original(fd, buf, (size_t)most, offset);
+    fault_end(&counted);
+    return result;
 }
 
 ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
@@ -122,29 +174,190 @@ ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
     return pwrite64(fd, buf, n, offset);
 }
 
+ssize_t write(int fd, const void *buf, size_t n)
+{
+    struct fault_step step;
+    ssize_t most = begin_write(&step, fd, n, -1);
+    if (most < 0)
+        return -1;
+    ssize_t result = NEXT(write)(fd, buf, (size_t)most);
+    fault_end(&step);
+    return result;
+}
+
+ssize_t writev(int fd, const struct iovec *iovec, int count)
+{
+    struct fault_step step;
+    size_t n = 0;
+    for (int i = 0; i < count; i++)
+        n += iovec[i].iov_len;
+    ssize_t most = begin_write(&step, fd, n, -1);
+    if (most < 0)
+        return -1;
+    bool is_short = (size_t)most < n && count > 0;
+    ssize_t result =
+        is_short ? NEXT(write)(fd, iovec[0].iov_base, (iovec[0].iov_len + 1) / 2) : NEXT(writev)(fd, iovec, count);
+    fault_end(&step);
+    return result;
+}
+
+ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+    struct fault_step step;
+    ssize_t most = begin_write(&step, fd, n, -1);
+    if (most < 0)
+        return -1;
+    ssize_t result = NEXT(send)(fd, buf, (size_t)most, flags);
+    fault_end(&step);
+    return result;
+}
+
+static int truncate_counted(int fd, off64_t length)
+{
+    char path[FAULT_PATH_SIZE];
+    struct fault_step step;
+    enum fault_place place = fault_place_of_fd(fd, path);
+    if (!fault_begin(&step, FAULT_TRUNCATE, place))
+        return -1;
+    if (place != FAULT_NOWHERE)
+        journal_truncate(fd, path, length);
+    int result = NEXT(ftruncate64)(fd, length);
+    fault_end(&step);
+    return result;
+}
+
+int ftruncate64(int fd, off64_t length)
+{
+    return truncate_counted(fd, length);
+}
+
+int ftruncate(int fd, off_t length)
+{
+    return truncate_counted(fd, length);
+}
+
+/* --- Names --- */
+
+/* Of a name in a directory that is open; names of more than fits are none of ours. */
+static void path_in(int directory, const char *name, char out[static FAULT_PATH_SIZE])
+{
+    char link[64];
+    ssize_t len = 0;
+    if (name[0] != '/') {
+        if (directory == AT_FDCWD)
+            snprintf(link, sizeof link, "/proc/self/cwd");
+        else
+            snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
+        len = readlink(link, out, FAULT_PATH_SIZE - 1);
+        if (len < 0 || len >= FAULT_PATH_SIZE - 1)
+            len = 0;
+        out[len++] = '/';
+    }
+    snprintf(out + len, (size_t)(FAULT_PATH_SIZE - len), "%s", name);
+}
+
+static int link_counted(int fromfd, const char *from, int tofd, const char *to, int flags)
+{
+    char path[FAULT_PATH_SIZE];
+    struct fault_step step;
+    path_in(tofd, to, path);
+    enum fault_place place = fault_place_of_path(path);
+    if (!fault_begin(&step, FAULT_LINK, place))
+        return -1;
+    int result = NEXT(linkat)(fromfd, from, tofd, to, flags);
+    if (result == 0 && place != FAULT_NOWHERE)
+        journal_name('L', path, "");
+    fault_end(&step);
+    return result;
+}
+
 int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
 {
-    int (*original)(int, const char *, int, const char *, int) =
-        (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
     const char *what = strstr(to, "/content/") ? fault_at("name") : NULL;
     if (come_to(what))
         return -1;
-    int result = original(fromfd, from, tofd, to, flags);
+    int result = link_counted(fromfd, from, tofd, to, flags);
     is_named = is_named || strstr(to, "/content/");
     leave(what);
     return result;
 }
 
+int link(const char *from, const char *to)
+{
+    return link_counted(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int unlinkat(int fd, const char *name, int flag)
+{
+    char path[FAULT_PATH_SIZE];
+    struct fault_step step;
+    path_in(fd, name, path);
+    enum fault_place place = fault_place_of_path(path);
+    if (place != FAULT_NOWHERE && access(path, F_OK) != 0)
+        place = FAULT_NOWHERE; /* nothing is removed */
+    if (!fault_begin(&step, FAULT_UNLINK, place))
+        return -1;
+    if (place != FAULT_NOWHERE && !(flag & AT_REMOVEDIR))
+        journal_unlink(path);
+    int result = NEXT(unlinkat)(fd, name, flag);
+    fault_end(&step);
+    return result;
+}
+
 int unlink(const char *name)
 {
-    int (*original)(const char *) = (int (*)(const char *))dlsym(RTLD_NEXT, "unlink");
     const char *what = strstr(name, "/content/") ? fault_at("remove") : NULL;
     if (come_to(what))
         return -1;
-    int result = original(name);
+    int result = unlinkat(AT_FDCWD, name, 0);
     leave(what);
     return result;
 }
+
+int mkdirat(int fd, const char *name, mode_t mode)
+{
+    char path[FAULT_PATH_SIZE];
+    struct fault_step step;
+    path_in(fd, name, path);
+    enum fault_place place = fault_place_of_path(path);
+    if (!fault_begin(&step, FAULT_MAKE_DIRECTORY, place))
+        return -1;
+    int result = NEXT(mkdirat)(fd, name, mode);
+    if (result == 0 && place != FAULT_NOWHERE)
+        journal_name('M', path, "");
+    fault_end(&step);
+    return result;
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    return mkdirat(AT_FDCWD, path, mode);
+}
+
+int renameat(int fromfd, const char *from, int tofd, const char *to)
+{
+    char old_path[FAULT_PATH_SIZE], path[FAULT_PATH_SIZE];
+    struct fault_step step;
+    path_in(fromfd, from, old_path);
+    path_in(tofd, to, path);
+    enum fault_place place = fault_place_of_path(path);
+    if (!fault_begin(&step, FAULT_RENAME, place))
+        return -1;
+    if (place != FAULT_NOWHERE)
+        journal_unlink(path); /* what was there has a second name from here on */
+    int result = NEXT(renameat)(fromfd, from, tofd, to);
+    if (result == 0 && place != FAULT_NOWHERE)
+        journal_name('R', path, old_path);
+    fault_end(&step);
+    return result;
+}
+
+int rename(const char *from, const char *to)
+{
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+/* --- Room --- */
 
 int statvfs(const char *file, struct statvfs *buf)
 {

@@ -1,0 +1,169 @@
+"""Ended or disturbed at each step that changes what stays or what others see: writes, syncs, names, octets sent.
+
+Four stories: mail to a group; a member starts threads; mail of a stranger is held, approved and released; a report comes back. Each is told
+for every N of its steps, in each way to go wrong at the Nth. Whatever happens, what was promised arrives, once, and the state is whole.
+
+Usually a sample of the steps; with POSTERN_LONG=1 all of them. POSTERN_STEPS=I/M takes the Ith of M parts of them, POSTERN_SEED repeats what is random.
+"""
+import collections
+import errno
+import os
+import random
+import time
+
+import pytest
+
+from durable import LATE, STORIES, House, Tale, count_steps
+from faulty import FAIL, KILL_BEFORE, LIE, SHORT
+from mail import ALICE, BOB, make_mail
+from procs import wait_until
+
+LONG = os.environ.get("POSTERN_LONG") == "1"
+SAMPLE = 3      # steps of each story, in the short form
+MORE = 5        # steps that a story may have when it is told again
+STUCK = 5       # seconds after which a gateway that was disturbed is started again: some things are tried again much later only
+TOLD_EACH = 50
+
+
+class Way:
+    """To go wrong at a step. ends: it is ended soon after an error; cuts: ends are power cuts."""
+
+    def __init__(self, name, action, argument=0, ends=False, cuts=False):
+        self.name, self.action, self.argument, self.ends, self.cuts = name, action, argument, ends, cuts
+
+
+WAYS = {way.name: way for way in [
+    Way("kill", KILL_BEFORE),
+    Way("power", KILL_BEFORE, cuts=True),
+    Way("error", FAIL, errno.EIO),
+    Way("error-kill", FAIL, errno.EIO, ends=True),
+    Way("error-power", FAIL, errno.EIO, ends=True, cuts=True),
+    Way("full", FAIL, errno.ENOSPC),
+    Way("short", SHORT),
+]}
+
+
+class Disturber:
+    """Tells stories with something that goes wrong in each, and counts."""
+
+    def __init__(self, house, rng):
+        self.house, self.rng = house, rng
+        self.told = collections.Counter()      # (story, kind, place) -> times that it went wrong there
+        self.restarted = collections.Counter() # likewise: where it did not go on by itself
+        self.messages = 0
+
+    def lose(self):
+        """How a power cut chooses: all that was not synced, or some of it."""
+        share = self.rng.choice([1, 1, 0.5, 0.1])
+        return lambda: self.rng.random() < share
+
+    def tell(self, story, way, number):
+        """Returns whether the story came to that step."""
+        house = self.house
+        house.loses = self.lose() if way.cuts else None
+        self.ends, self.due, self.is_stuck = house.ends, None, False
+        house.on_look = lambda: self.look(way)
+        tale = Tale(house, story, lambda: house.steps.arm(way.action, number, argument=way.argument))
+        house.on_look = lambda: None
+        deadline = time.monotonic() + LATE   # it may have some more steps when it is over
+        while not house.steps.hits() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        is_hit = house.steps.hits() > 0
+        if is_hit and house.ends == self.ends and (way.ends or way.action == KILL_BEFORE):
+            if way.action == KILL_BEFORE:
+                wait_until("it is killed", house.gateway.has_ended)
+            house.end()
+        house.steps.disarm()
+        if way.cuts and is_hit:   # what is over stays so
+            house.until("all is done", house.is_idle)
+            house.end()
+        house.until("all is done", house.is_idle)
+        tale.check()
+        if is_hit:
+            where = (story, *house.steps.step(number))
+            self.told[where] += 1
+            self.restarted[where] += self.is_stuck
+        return is_hit
+
+    def look(self, way):
+        """While something is waited for: ends what was to be ended, or is stuck."""
+        house = self.house
+        if not house.steps.hits() or house.ends > self.ends or way.action == KILL_BEFORE:
+            return
+        if self.due is None:
+            self.due = time.monotonic() + (self.rng.choice([0, 0, 0.02, 0.1]) if way.ends else STUCK)
+        if time.monotonic() >= self.due:
+            self.is_stuck = not way.ends
+            house.end()
+
+
+def make_disturber(house):
+    seed = int(os.environ.get("POSTERN_SEED", random.randrange(10**6)))
+    print(f"POSTERN_SEED={seed}")
+    return Disturber(house, random.Random(seed))
+
+
+@pytest.fixture(name="house")
+def house_with(request):
+    house = House(*getattr(request, "param", ("smtp", True)))
+    try:
+        house.start()
+        yield house
+        house.stop()
+    finally:
+        if getattr(request.node, "failed_in_call", True):
+            print(house.gateway.read_log()[-6000:])
+        house.close()
+
+
+@pytest.mark.skipif(LONG, reason="each step is tried")
+def test_some_steps(house):
+    disturber = make_disturber(house)
+    for story in STORIES:
+        steps = count_steps(house, story)
+        chosen = sorted(disturber.rng.sample(range(1, len(steps) + 1), SAMPLE))
+        for number in chosen:
+            way = disturber.rng.choice(list(WAYS.values()))
+            print(f"{story}: {way.name} at {number} of {len(steps)}, {steps[number - 1]}", flush=True)
+            disturber.tell(story, way, number)
+
+
+CASES = [("smtp", story, way) for way in WAYS for story in STORIES] + [("maildir", "thread", way) for way in WAYS]
+
+
+@pytest.mark.skipif(not LONG, reason="takes hours")
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("house, story, way", [((relay, WAYS[way].cuts), story, way) for relay, story, way in CASES], indirect=["house"],
+                         ids=[f"{way}-{story}-{relay}" for relay, story, way in CASES])
+def test_every_step(house, story, way, capsys):
+    disturber = make_disturber(house)
+    steps = count_steps(house, story)
+    part, parts = (int(text) for text in os.environ.get("POSTERN_STEPS", "1/1").split("/"))
+    started, misses = time.monotonic(), 0
+    for done, number in enumerate(range(part, len(steps) + MORE + 1, parts)):
+        try:
+            misses += not disturber.tell(story, WAYS[way], number)
+        except BaseException:
+            print(f"{way} at {number} of {story}, which usually is {(steps + [None] * MORE)[number - 1]}")
+            raise
+        if done % TOLD_EACH == 0:
+            with capsys.disabled():
+                print(f"  {way}, {story}: {number} of {len(steps)} steps, {time.monotonic() - started:.0f} s", flush=True)
+    with capsys.disabled():
+        print(f"\n  {way}, {story} ({house.gateway.relay.split(':')[0]}): {len(steps)} steps, {sum(disturber.told.values())} went wrong, {house.ends} ends, "
+              f"{house.cuts} power cuts that undid {house.undone[0]} pages and {house.undone[1]} names; "
+              f"{house.sent} messages, 0 lost, 0 twice, {house.duplicates} octets for octet twice at the relay; "
+              f"restarted to go on: {dict(+disturber.restarted)}", flush=True)
+    assert misses <= 2 * MORE + len(steps) // 10, "the steps are others each time"
+
+
+def test_a_disk_that_lies_loses_mail(house):
+    """Syncs that do nothing, then a power cut: what these tests look for can be seen by them."""
+    house.silo.kill()
+    house.steps.arm(LIE, 1, 10**9, kinds=("sync",))
+    house.send(make_mail("Lost"), BOB, ALICE)
+    assert house.gateway.queue("in")
+    house.loses = lambda: True
+    house.end()
+    assert not house.gateway.queue("in"), "the power cut has undone nothing"
+    house.silo.start()
