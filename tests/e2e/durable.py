@@ -25,7 +25,7 @@ BOB = "bob@example.com"
 GID, SALES = "Sales Team", f"sales.team@{DOMAIN}"
 LINE = "All work and no play makes Bob a dull boy.\n"
 LARGE = LINE * 7000          # more than is kept in the database
-LATE = 1.0                   # seconds until a step that belongs to a story has come
+LATE = 0.6                   # seconds until a step that belongs to a story has come
 
 
 class Relay(socketserver.ThreadingTCPServer):
@@ -72,11 +72,24 @@ class Relay(socketserver.ThreadingTCPServer):
             return [(sender, content) for sender, content in self.mails if token.encode() in content]
 
 
+class Person(BareMember):
+    """Who knows what groups they were invited to."""
+
+    def __init__(self, *arguments):
+        self.invitations = []
+        super().__init__(*arguments)
+
+    def take_push(self, operation, head, content):
+        if operation == "invite":
+            self.invitations.append(head["gid"])
+        super().take_push(operation, head, content)
+
+
 class House:
     """relay: "smtp", or "maildir"."""
 
-    def __init__(self, relay="smtp", journal=False):
-        self.folder = tempfile.mkdtemp(prefix="postern-e2e-")
+    def __init__(self, relay="smtp", journal=False, folder=None):
+        self.folder = folder or tempfile.mkdtemp(prefix="postern-e2e-")
         self.relay = Relay()
         self.silo = Silo(self.folder, RELEASE)
         self.gateway = NumberedGateway(self.folder, self.silo.port, RELEASE, journal)
@@ -96,14 +109,15 @@ class House:
     def start(self):
         self.silo.start()
         self.gateway.start()
-        self.alice = BareMember(self.silo.port, "Alice Member")
-        self.carol = BareMember(self.silo.port, "Carol Member")
+        self.alice = Person(self.silo.port, "Alice Member")
+        self.carol = Person(self.silo.port, "Carol Member")
         self.gateway.introduce(self.alice, "alice")
         self.gateway.ctl("mapping", "add", BOB, "Alice Member")
         self.alice.put({"Op": 5, "Id": "invite", "Gid": GID, "From": "Alice Member", "To": self.gateway.alias}, b"", None)
         wait_until("the gateway has joined", lambda: self.ask("group", "list")["groups"][0:1] and
                    self.ask("group", "list")["groups"][0]["state"] == "joined")
         self.alice.put({"Op": 5, "Id": "invite2", "Gid": GID, "From": "Alice Member", "To": "Carol Member"}, b"", None)
+        wait_until("she is invited", lambda: self.carol.invitations)
         self.carol.put({"Op": 6, "Id": "join", "Act": "join", "Gid": GID}, b"", None)
         wait_until("she has joined", lambda: ("Carol Member", "joined") in [(one["alias"], one["state"]) for one in self.ask("group", "show", GID)["members_seen"]])
         self.gateway.ctl("mapping", "add", BOB, GID)
@@ -213,6 +227,19 @@ class House:
         assert 1 <= len(copies) <= 2, f"{token}: relayed {len(copies)} times"
         assert len(set(copies)) == 1, f"{token}: an attempt had other octets"
         self.duplicates += len(copies) - 1
+
+
+def run_house(house, request):
+    """The body of a fixture."""
+    try:
+        house.start()
+        yield house
+        if getattr(request.node, "failed_in_call", True):
+            print(house.gateway.read_log()[-6000:])
+        else:
+            house.stop()
+    finally:
+        house.close()
 
 
 def mail_with_attachment(token, size, to, sender=BOB, text="Hello all\n"):

@@ -5,7 +5,7 @@
  * POSTERN_FAULT="STEP:N:WHAT": at the Nth time that it comes to STEP. What: "before" and "after" kill the process there
  * as kill -9 does; a number is the errno with which the step fails instead. Steps: sync (of a file without a name), name (it
  * gets one in content/), sync-directory (content/), commit (the first sync of the database's log after a name was given), log (a
- * commit: from its first write into the log to its sync), remove (a file in content/), room (asking how much of the disk is free). Only in a program called posternd, and
+ * commit: from its first write into the log to its sync), room (asking how much of the disk is free). Only in a program called posternd, and
  * not in its workers. With POSTERN_FAULT_FROM, a path, nothing counts before there is such a file.
  */
 #include <dlfcn.h>
@@ -23,7 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "faults.h"
+#include "tests/e2e/faults.h"
 
 /* What the next library calls so. */
 #define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
@@ -306,12 +306,7 @@ int unlinkat(int fd, const char *name, int flag)
 
 int unlink(const char *name)
 {
-    const char *what = strstr(name, "/content/") ? fault_at("remove") : NULL;
-    if (come_to(what))
-        return -1;
-    int result = unlinkat(AT_FDCWD, name, 0);
-    leave(what);
-    return result;
+    return unlinkat(AT_FDCWD, name, 0);
 }
 
 int mkdirat(int fd, const char *name, mode_t mode)

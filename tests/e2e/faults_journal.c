@@ -5,7 +5,7 @@
  * path of a second name), L linked, M directory made, R renamed (data: the old name; a U of
  * what was there comes before it).
  */
-#include "faults.h"
+#include "tests/e2e/faults.h"
 
 #include <errno.h>
 #include <fcntl.h>

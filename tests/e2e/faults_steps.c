@@ -1,5 +1,5 @@
 /* faults_steps.c - numbered steps: which there are, and what happens at the one that a test has chosen; see faults.h */
-#include "faults.h"
+#include "tests/e2e/faults.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-"""Large content on its way to the disk: ended with kill -9 at each step, and disturbed by a disk that fails.
+"""Large content on its way to a disk that fails, and files that are gone.
 
-Whatever the step, the mail or message arrives exactly once, and no file stays. tests/e2e/faults.c does it.
+The mail or message arrives exactly once, and no file stays. tests/e2e/faults.c does it; test_durable.py has every step.
 """
 import contextlib
 import errno
@@ -66,37 +66,6 @@ def expect_once_out(gateway, subject):
     assert len(mails) == 1, f"{subject}: relayed {len(mails)} times"
     count = mails[0].count(LINE)
     assert count >= LINES, f"{subject}: {count} lines of {LINES}"
-
-
-# The Nth time: one file comes and goes with a mail; with a message first its content, then the mail as written.
-STEPS_IN = ["sync:1:before", "sync:1:after", "name:1:before", "name:1:after", "sync-directory:1:before", "sync-directory:1:after",
-            "commit:1:before", "commit:1:after", "remove:1:before", "remove:1:after"]
-STEPS_OUT = STEPS_IN + ["sync:2:before", "sync:2:after", "name:2:before", "name:2:after", "sync-directory:2:after", "commit:2:before",
-                        "commit:2:after", "remove:2:before", "remove:2:after"]
-
-
-def test_kill_at_each_step_of_a_mail(house):
-    gateway, _, alice = house
-    for step in STEPS_IN:
-        gateway.restart(step)
-        mail = make_mail(step, TEXT)
-        try:
-            send(gateway.smtp_port, mail)
-        except (OSError, smtplib.SMTPException):
-            gateway.revive()
-            send(gateway.smtp_port, mail)   # the mail's sender still has it; perhaps so has the gateway
-        else:
-            gateway.revive()
-        expect_once_in(gateway, alice, step)
-
-
-def test_kill_at_each_step_of_a_message(house):
-    gateway, _, alice = house
-    for step in STEPS_OUT:
-        gateway.restart(step)
-        alice.post(BOB, TEXT, subject=step)
-        gateway.revive()
-        expect_once_out(gateway, step)
 
 
 @pytest.mark.parametrize("step, number", [("sync", errno.EIO), ("sync", errno.ENOSPC), ("name", errno.ENOSPC),

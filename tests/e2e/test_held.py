@@ -261,13 +261,6 @@ def test_without_its_key_held_mail_stays(stopped_gateway, alice):
     assert holding.ctl_json("status")["held_error"] is None
 
 
-# Killed between the steps of holding large mail, and of opening it: sealed and opened content each have a file. It is held, released
-# and opened by one commit each.
-STEPS = [f"{step}:{number}:{when}" for number in (1, 2)
-         for step, when in (("sync", "before"), ("name", "before"), ("sync-directory", "before"), ("remove", "after"))]
-STEPS += [f"commit:{number}:{when}" for number in (1, 2, 3) for when in ("before", "after")]
-
-
 @pytest.fixture
 def house(folder):
     """Whose gateway ends, or whose disk fails, at a step that is named."""
@@ -291,32 +284,6 @@ def expect_once(gateway, alice, subject):
     gateway.wait_clean()
     alice.receive(wait=0)
     assert [mail["subject"] for mail in alice.mails()].count(subject) == 1, subject
-
-
-def test_kill_at_each_step(house):
-    gateway, alice = house
-    for step in STEPS:
-        gateway.restart(step)
-        message = make_mail(step, LARGE)
-        try:
-            send(gateway.smtp_port, message)
-            is_killed = False
-        except (OSError, smtplib.SMTPException):
-            gateway.revive()
-            is_killed = True
-            send(gateway.smtp_port, message)   # its sender still has it; perhaps so has the gateway
-        gateway.wait_online()
-        [entry] = held(gateway)
-        try:
-            gateway.ctl("held", "release", entry)
-        except AssertionError:   # then nobody knows whether it was
-            gateway.revive()
-            is_killed = True
-            if any(mail["state"] == "awaits approval" for mail in gateway.ctl_json("held", "list")["held"]):
-                gateway.ctl("held", "release", entry)
-        if not is_killed:
-            gateway.revive()
-        expect_once(gateway, alice, step)
 
 
 def test_a_full_disk_loses_nothing(house):

@@ -1,7 +1,7 @@
 """kill -9 of the gateway or of the silo at moments spread over the whole conversation, and at random ones.
 
 Each time ten mails and ten messages of a member are under way. Every one must arrive exactly once (the relay is a maildir, which
-knows a repetition), and no content may stay; once with content that is large, and lies in files. POSTERN_SEED repeats the random moments. tests/e2e/test_crash.py does it between two mail servers.
+knows a repetition), and no content may stay; with POSTERN_LONG=1 once more with content that is large, and lies in files. POSTERN_SEED repeats the random moments. tests/e2e/test_crash.py does it between two mail servers.
 """
 import os
 import random
@@ -36,7 +36,7 @@ def kill_after(lane, server, number, seconds):
 
 
 @pytest.mark.timeout(0 if LONG else 300)
-@pytest.mark.parametrize("victim, padding", [("gateway", ""), ("silo", ""), ("gateway", LARGE)], ids=["gateway", "silo", "large"])
+@pytest.mark.parametrize("victim, padding", [("gateway", ""), ("silo", "")] + [("gateway", LARGE)] * LONG, ids=["gateway", "silo"] + ["large"] * LONG)
 def test_kill_at_any_moment(folder, victim, padding):
     seed = int(os.environ.get("POSTERN_SEED", random.randrange(10**6)))
     print(f"POSTERN_SEED={seed}")
