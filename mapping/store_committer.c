@@ -167,15 +167,26 @@ static bool run_operations(struct store_db *db, struct operation_list *batch, st
     return true;
 }
 
+/* A commit that was written and not synced has failed, and is in the log. */
+static int commit(struct store_db *db, bool *is_in_doubt_out)
+{
+    int result = control(db, "COMMIT");
+    *is_in_doubt_out = result < 0 && (sqlite3_errcode(db->handle) & 0xff) == SQLITE_IOERR;
+    return result;
+}
+
 /* 1 the transaction has ended as each operation was told, -1 nothing of it was kept. */
 static int end_transaction(struct store_db *db, unsigned kept)
 {
     int result = -1;
+    bool is_in_doubt = false;
     if (!db->lost_transaction && (kept == 0 || store_bucket_write(db) == 1))
-        result = control(db, kept > 0 ? "COMMIT" : "ROLLBACK");
+        result = kept > 0 ? commit(db, &is_in_doubt) : control(db, "ROLLBACK");
     store_bucket_settle(db, result == 1 && kept > 0);
     if (result == 1 && kept > 0)
         store_content_committed(db);
+    else if (is_in_doubt)
+        store_content_doubt(db);
     else
         store_content_undo(db, 0);
     db->lost_transaction = false;

@@ -94,23 +94,27 @@ int store_content_add_fd(struct store_db *db, int fd, int64_t size, int64_t *id_
     return add_value(db, &source, size, id_out);
 }
 
-static void note_change(struct store_db *db, struct store_draft *draft, const char *erased)
+static void note_change(struct store_file_changes *changes, struct store_draft *draft, const char *name)
 {
-    struct store_file_changes *changes = &db->changes;
     struct store_file_change change = { .draft = draft };
-    memcpy(change.name, erased, strlen(erased) + 1);
+    memcpy(change.name, name, strlen(name) + 1);
     changes->list = xreallocarray(changes->list, changes->count + 1, sizeof *changes->list);
     changes->list[changes->count++] = change;
 }
 
 static int add_file(struct store_db *db, struct store_draft *draft, int64_t *id_out)
 {
-    assert(draft->name[0] && !draft->is_added);
+    assert(!draft->is_added);
+    if (!draft->name[0]) {
+        log_error("store.content_file", "doing=adding path=%s error=%s", draft->directory,
+                  "it has to be kept again, after a commit that failed");
+        return -1;
+    }
     *id_out = ++db->last_content_id;
     if (store_execute(db, "INSERT INTO content (id, size, file) VALUES (?, ?, ?)",
                       STORE_VALUES(bind_int(*id_out), bind_int(draft->size), bind_text(draft->name))) != 1)
         return -1;
-    note_change(db, draft, "");
+    note_change(&db->changes, draft, "");
     draft->is_added = true;
     return 1;
 }
@@ -133,13 +137,31 @@ void store_content_undo(struct store_db *db, size_t count)
     }
 }
 
-void store_content_committed(struct store_db *db)
+static void remove_files(const struct store_db *db, struct store_file_changes *changes)
 {
-    struct store_file_changes *changes = &db->changes;
     for (size_t i = 0; i < changes->count; i++)
         if (!changes->list[i].draft)
             store_file_remove(db->content_directory, changes->list[i].name);
     changes->count = 0;
+}
+
+void store_content_committed(struct store_db *db)
+{
+    remove_files(db, &db->changes);
+    if (db->has_written)
+        remove_files(db, &db->doubted);
+}
+
+void store_content_doubt(struct store_db *db)
+{
+    for (size_t i = 0; i < db->changes.count; i++) {
+        struct store_draft *draft = db->changes.list[i].draft;
+        if (!draft)
+            continue;
+        note_change(&db->doubted, NULL, draft->name);
+        draft->name[0] = 0;
+    }
+    store_content_undo(db, 0);
 }
 
 int store_content_begin(struct store_db *db)
@@ -236,7 +258,7 @@ int store_content_erase(struct store_db *db, int64_t id)
         result = -1;
     store_query_end(&query);
     if (result == 1 && name && store_file_is_name(name))
-        note_change(db, NULL, name);
+        note_change(&db->changes, NULL, name);
     if (result == 1)
         db->has_erased = true;
     free(name);

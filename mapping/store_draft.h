@@ -8,6 +8,9 @@
  * A file that no row names goes away: with its draft, or, when a crash was faster, at the next store_open(). Files are
  * removed after the commit that erased their row, never before; their blocks are given back, not overwritten.
  *
+ * When a commit fails because the disk does, its files are left where they are: the commit may come to life after a crash. A
+ * draft that was in it has to be kept again before it can be added again.
+ *
  * A draft is used by one thread at a time, and by the committer alone while an operation with it is under way.
  */
 #pragma once

@@ -26,7 +26,7 @@ struct store_statement {
     bool in_use; /* stepped now: a query begun meanwhile with the same text gets a statement of its own */
 };
 
-/* A content file that hangs on how this transaction ends. */
+/* A content file that hangs on how this transaction ends, or one in doubt. */
 struct store_file_change {
     struct store_draft *draft;       /* added: kept with the commit, else still the draft's to remove */
     char name[STORE_FILE_NAME_SIZE]; /* erased, draft NULL: removed after the commit, else it stays */
@@ -40,6 +40,7 @@ struct store_db {
     sqlite3 *handle;
     const char *content_directory;     /* the store's */
     struct store_file_changes changes; /* the writer's, of this transaction */
+    struct store_file_changes doubted; /* the writer's, see store_content_doubt() */
     struct store_buckets *buckets;     /* the writer's; NULL: none yet */
     bool is_writer;
     bool in_transaction;     /* the committer's: all operations of a batch */
@@ -130,6 +131,9 @@ struct store_draft {
 /* What happened to files since `count` was changes.count did not happen; or all of it did, and is on disk. */
 void store_content_undo(struct store_db *db, size_t count);
 void store_content_committed(struct store_db *db);
+/* The commit has failed; but perhaps it is whole in the log, only not synced, and whoever opens the database after a crash would
+ * find it there. So its files stay, until the next commit has been written over it in the log; its drafts have none any more. */
+void store_content_doubt(struct store_db *db);
 /* Content that was erased may still be looked for by somebody who has read its id, who must not find other content
  * there: an id is given once in the life of a process. This one takes up where the last ended. */
 int store_content_begin(struct store_db *db) __attribute__((warn_unused_result));

@@ -1,7 +1,9 @@
 #include "tests/unit/mapping_store_fixture.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -366,6 +368,45 @@ static void a_failed_commit_changes_no_file(void **state)
     assert_int_equal(count_files(fixture, path), 1);
 }
 
+static atomic_bool syncs_fail;
+
+/* The library's, in the place of libc's: it syncs the log with this. */
+int fdatasync(int fildes)
+{
+    if (!syncs_fail)
+        return fsync(fildes);
+    errno = EIO;
+    return -1;
+}
+
+/* A commit that was only not synced comes to life when we crash, and then names its files: which stay until it can't. */
+static void files_of_a_commit_that_was_not_synced_stay_until_the_next_one(void **state)
+{
+    struct store_fixture *fixture = *state;
+    char path[512];
+    struct spool *spool = make_spool(fixture, MIB);
+    struct store_draft *draft = store_draft_new_spool(fixture->store, spool);
+    assert_int_equal(store_draft_keep(draft), 1);
+    int64_t id;
+    struct store_db *db = store_fixture_borrow(fixture);
+    assert_int_equal(store_content_add(db, draft, &id), 1);
+    syncs_fail = true;
+    assert_int_equal(store_fixture_return(fixture, 1), -1);
+    assert_int_equal(count_files(fixture, path), 1);
+    db = store_fixture_borrow(fixture);
+    assert_int_equal(store_content_add(db, draft, &id), -1); /* it has to be kept again */
+    store_fixture_return(fixture, -1);
+    assert_int_equal(store_draft_keep(draft), 1);
+    assert_int_equal(count_files(fixture, path), 2);
+    syncs_fail = false;
+    id = add_draft(fixture, draft, 1);
+    assert_int_equal(count_files(fixture, path), 1);
+    assert_stored(fixture, id, MIB);
+    store_draft_free(&draft);
+    spool_free(&spool);
+    assert_int_equal(count_files(fixture, path), 1);
+}
+
 static void missing_and_shortened_files_are_not_found(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -555,6 +596,7 @@ int main(void)
         WITH_STORE(an_erased_file_is_removed_with_the_commit),
         WITH_STORE(files_follow_the_operation_that_they_belong_to),
         WITH_STORE(a_failed_commit_changes_no_file),
+        WITH_STORE(files_of_a_commit_that_was_not_synced_stay_until_the_next_one),
         WITH_STORE(missing_and_shortened_files_are_not_found),
         WITH_STORE(names_from_the_database_lead_nowhere_else),
         WITH_STORE(a_link_among_the_files_is_not_followed),
