@@ -24,6 +24,7 @@ enum {
     APPLICATION_ID_OFFSET = 68,
     MIGRATION_TOLD_S = 5,
     MIGRATION_STEPS = 1000000, /* of the library's machine: some tenths of a second */
+    PIECE_SIZE = 256 * 1024,
 };
 static const char file_magic[16] = "SQLite format 3";
 
@@ -193,6 +194,39 @@ static const char reading[] = "PRAGMA query_only = ON;"
                               "PRAGMA temp_store = MEMORY;"
                               "PRAGMA trusted_schema = OFF;";
 
+static int write_again(int fd)
+{
+    uint8_t *piece = xmalloc(PIECE_SIZE);
+    int64_t offset = 0;
+    ssize_t got;
+    while ((got = pread(fd, piece, PIECE_SIZE, (off_t)offset)) > 0) {
+        if (pwrite(fd, piece, (size_t)got, (off_t)offset) != got)
+            break;
+        offset += got;
+    }
+    free(piece);
+    return got == 0 && fsync(fd) == 0 ? 1 : -1;
+}
+
+/* The log that a crash has left may be whole in memory only: when a sync has failed the system takes the pages that did not get to the
+ * disk for clean, so that another one says that all is well. What is committed after them would be lost with them, since the
+ * log is read up to the first gap. So all of it is written once more. Nobody else can write meanwhile. */
+static int renew_log(struct store_db *db, const char *path, char **error_out)
+{
+    const char *log = sqlite3_filename_wal(sqlite3_db_filename(db->handle, "main"));
+    if (set_up(db, "BEGIN IMMEDIATE", path, error_out) < 0)
+        return -1;
+    int fd = open(log, O_RDWR | O_CLOEXEC);
+    int result = fd < 0 && errno == ENOENT ? 1 : fd < 0 ? -1 : write_again(fd);
+    if (result < 0)
+        (void)fail(error_out, "can't write %s: %s", log, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (result == 1)
+        return set_up(db, "ROLLBACK", path, error_out);
+    return -1;
+}
+
 /* The file's first bytes may be older than the log that a crash left: so the version is judged again, by SQLite's
  * eyes, and until it has passed closing must not write the log into the file. */
 static int open_writer(struct store_db *db, const char *path, char **error_out)
@@ -204,6 +238,8 @@ static int open_writer(struct store_db *db, const char *path, char **error_out)
     if (read_version(db, path, &version, error_out) < 0 || (version == 0 && judge_new(db, path, error_out) < 0) ||
         set_up(db, durability, path, error_out) < 0 || (version == 0 && set_up(db, creation, path, error_out) < 0) ||
         migrate(db, path, version, error_out) < 0 || set_up(db, logging, path, error_out) < 0)
+        return -1;
+    if (renew_log(db, path, error_out) < 0)
         return -1;
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return 1;
@@ -247,6 +283,7 @@ static int start_checkpointer(struct store *store, const char *path, char **erro
 static void release(struct store *store)
 {
     free(store->writer.changes.list);
+    free(store->writer.doubted.list);
     store_checkpointer_free(&store->checkpointer);
     store_db_close(&store->reader);
     store_db_close(&store->writer);
