@@ -1,0 +1,240 @@
+"""A disk that fails, is full, slow or read-only: what was promised stays, nothing more is promised, and it goes on by itself."""
+import ctypes
+import errno
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+from conftest import needs_root
+from durable import LARGE, SALES, House, mail_with_attachment, run_house
+from faulty import DELAY, FAIL
+from figures import health
+from mail import ALICE, BOB, make_mail
+from postern import Conversation
+from procs import free_port, wait_until
+
+LONG = os.environ.get("POSTERN_LONG") == "1"
+EVERY = {"first": 1, "last": 10**9}
+ON_DISK = ("log", "database", "content", "state")
+CLONE_NEWNS = 0x20000
+SLOW = 1000   # ms
+
+
+def with_figures(house):
+    house.figures = free_port()
+    house.gateway.extra = f'metrics {{ http = "127.0.0.1:{house.figures}" }}\n'
+    return house
+
+
+@pytest.fixture(name="house")
+def house_with(request):
+    yield from run_house(with_figures(House(journal=True)), request)
+
+
+def is_ready(house):
+    """(whether /readyz says so, why not)"""
+    status, _, reasons = health(house.figures, "/readyz")
+    return status == 200, " ".join(reasons)
+
+
+def refusal(house, mail, to=ALICE):
+    """What it is put off with."""
+    with Conversation(house.gateway.smtp_port) as client:
+        client.greet()
+        for line, code in ((f"MAIL FROM:<{BOB}>", "250"), (f"RCPT TO:<{to}>", "250"), ("DATA", "354")):
+            reply = client.say(line)
+            if not reply.startswith(code):
+                break
+        else:
+            client.send(mail.as_bytes() + b".\r\n")   # it ends with a line's end
+            reply = client.reply()
+    assert reply[:2] in ("45", "42"), f"it was answered {reply!r}"
+    assert not house.gateway.has_ended()
+    return reply
+
+
+def expect_once(house, *words):
+    house.until("they have come", lambda: all(house.told(house.alice, word) for word in words) and house.is_idle())
+    assert [house.told(house.alice, word) for word in words] == [1] * len(words)
+    house.check()
+
+
+def test_a_large_mail_whose_commit_was_not_synced_is_not_known_without_its_file(house):
+    """The commit is in the log all the same, for whoever starts after a kill: with a row, and a file that it names."""
+    mail = mail_with_attachment("unsynced", 400000, ALICE)
+    house.steps.arm(FAIL, **EVERY, argument=errno.EIO, kinds=["sync"], places=["log"])
+    assert refusal(house, mail).startswith("451 4.3.0")
+    house.end()
+    house.send(mail, BOB, ALICE)
+    expect_once(house, "unsynced-attached-")
+
+
+def test_a_log_that_never_got_to_the_disk_is_written_again_at_the_start(house):
+    """What a sync that failed has lost looks whole in memory, after a restart too; what follows it would be lost with it."""
+    house.silo.kill()
+    house.steps.arm(FAIL, 1, argument=errno.EIO, kinds=["sync"], places=["log"])
+    first = make_mail("First", "The word is first-word.\n")
+    refusal(house, first)
+    house.end()
+    house.send(make_mail("Second", "The word is second-word.\n"), BOB, ALICE)
+    house.loses = lambda: True
+    house.end()
+    house.silo.start()
+    house.send(first, BOB, ALICE)
+    expect_once(house, "first-word", "second-word")
+
+
+def test_a_disk_that_fails_for_a_while(house):
+    """Nothing is promised meanwhile, which the log and /readyz tell; what was promised before and is after survives a power cut."""
+    house.silo.kill()
+    house.send(make_mail("Before", "The word is before-word.\n"), BOB, ALICE)
+    house.steps.arm(FAIL, **EVERY, argument=errno.EIO, kinds=["sync", "write"], places=ON_DISK)
+    meanwhile = [make_mail("Small", "The word is small-word.\n"), mail_with_attachment("large-word", 400000, ALICE)]
+    for mail, reply in zip(meanwhile, ("451 4.3.0", "452 4.3.1")):
+        assert refusal(house, mail).startswith(reply)
+    ready, why = is_ready(house)
+    assert not ready and "can't be written" in why
+    assert "event=store.error" in house.gateway.read_log()
+    house.steps.disarm()
+    house.send(make_mail("After", "The word is after-word.\n"), BOB, ALICE)
+    assert is_ready(house)[0] and not house.ends
+    house.loses = lambda: True
+    house.end()
+    for mail in meanwhile:
+        house.send(mail, BOB, ALICE)
+    house.silo.start()
+    expect_once(house, "before-word", "small-word", "large-word-attached-", "after-word")
+
+
+def test_a_slow_disk_lets_mail_wait_and_nobody_else(house):
+    house.steps.arm(DELAY, **EVERY, argument=SLOW, kinds=["sync"], places=ON_DISK)
+    accepted = threading.Event()
+
+    def send():
+        house.send(mail_with_attachment("slow", 400000, SALES), BOB, SALES)
+        accepted.set()
+
+    sender = threading.Thread(target=send, daemon=True)
+    started = time.monotonic()
+    sender.start()
+    greeted = 0
+    while not accepted.is_set():
+        with Conversation(house.gateway.smtp_port) as client:
+            client.greet()
+            client.envelope(BOB, ALICE)
+        greeted += not accepted.is_set()
+    took = time.monotonic() - started
+    sender.join()
+    house.steps.disarm()
+    print(f"{greeted} conversations in {took:.1f} s")
+    assert took > SLOW / 1000 and greeted >= 10, f"{greeted} conversations in {took:.1f} s"
+    house.until("it has come", lambda: house.told(house.carol, "slow-attached-") and house.is_idle())
+
+
+# With file systems of its own.
+
+@pytest.fixture(name="disk")
+def small_disk(request):
+    """A house whose state lies on a file system that `request.param` mounts; mounts are this process's alone."""
+    needs_root()
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    folder = tempfile.mkdtemp(prefix="postern-e2e-")
+    state = os.path.join(folder, "gateway")
+    os.mkdir(state, 0o700)
+    house = with_figures(House(folder=folder))
+    house.mount = lambda: request.param(folder, state)
+    house.mount()
+    try:
+        yield from run_house(house, request)
+    finally:
+        subprocess.run(["umount", "-l", state], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def mount_memory(folder, state):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=290m,mode=0700", "tmpfs", state], check=True)
+
+
+def mount_image(folder, state):
+    image = os.path.join(folder, "image")
+    if not os.path.exists(image):
+        with open(image, "wb") as file:
+            file.truncate(400 * 2**20)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, state], check=True)
+    os.chmod(state, 0o700)
+
+
+def fill(house, left):
+    """So many octets are left, or very few."""
+    with open(os.path.join(house.gateway.state, "ballast"), "ab") as file:
+        disk = os.statvfs(house.gateway.state)
+        os.posix_fallocate(file.fileno(), file.tell(), max(disk.f_bavail * disk.f_frsize - left, 1))
+
+
+@pytest.mark.parametrize("disk", [mount_memory], indirect=True, ids=["tmpfs"])
+def test_a_full_disk_loses_nothing_and_is_taken_again_when_there_is_room(disk):
+    house = disk
+    house.silo.kill()
+    house.send(make_mail("Before", "The word is before-word.\n"), BOB, ALICE)
+    house.send(mail_with_attachment("large-before", 400000, ALICE), BOB, ALICE)
+    fill(house, 0)
+    meanwhile = [mail_with_attachment("large-word", 400000, ALICE)]
+    refusal(house, meanwhile[0])
+    while house.try_to_send((mail := mail_with_attachment(f"small-word{len(meanwhile)}", 60000, ALICE)).as_bytes(), BOB, ALICE):
+        assert len(meanwhile) < 100, "the disk does not become full"
+        meanwhile.append(mail)   # the database had room left in its files
+    meanwhile.append(mail)
+    house.silo.start()
+    house.alice.post(BOB, "Hello", f"The word is out-word.\n{LARGE}")
+    if LONG:   # it is looked at every ten seconds
+        wait_until("mail is paused", lambda: house.ask("status")["paused"])
+        assert refusal(house, meanwhile[0]).startswith("452 4.3.1")
+        assert not is_ready(house)[0]
+    assert not house.ends and not house.relay.about("out-word")
+    os.remove(os.path.join(house.gateway.state, "ballast"))
+    house.silo.kill()   # what it could not deliver it brings again; to wait for that takes half a minute
+    house.silo.start()
+    for mail in meanwhile:
+        house.send(mail, BOB, ALICE)
+    expect_once(house, "before-word", "large-before-attached-", "large-word-attached-", *(f"small-word{number}-attached-" for number in range(1, len(meanwhile))))
+    house.until("it has left", lambda: house.relay.about("out-word") and house.is_idle())
+    house.check_relayed("out-word")
+    assert not house.ends and is_ready(house)[0]
+
+
+@pytest.mark.parametrize("disk", [mount_image], indirect=True, ids=["ext4"])
+def test_a_file_system_that_became_read_only(disk):
+    """As ext4 does after an error: until somebody has repaired it nothing is taken, and nothing is lost."""
+    house = disk
+    house.silo.kill()
+    house.send(make_mail("Before", "The word is before-word.\n"), BOB, ALICE)
+    house.send(mail_with_attachment("large-before", 400000, ALICE), BOB, ALICE)
+    device = os.path.basename(subprocess.run(["findmnt", "-no", "SOURCE", house.gateway.state], check=True, capture_output=True, text=True).stdout.strip())
+    with open(f"/sys/fs/ext4/{device}/trigger_fs_error", "w", encoding="ascii") as file:
+        file.write("1")
+    meanwhile = [make_mail("Small", "The word is small-word.\n"), mail_with_attachment("large-word", 400000, ALICE)]
+    for mail, reply in zip(meanwhile, ("451 4.3.0", "452 4.3.1")):
+        assert refusal(house, mail).startswith(reply)
+    ready, why = is_ready(house)
+    assert not ready and "can't be written" in why
+    assert "event=store.error" in house.gateway.read_log()
+    house.silo.start()
+    house.alice.post(BOB, "Hello", "The word is out-word.\n")
+    house.gateway.kill()
+    subprocess.run(["umount", house.gateway.state], check=True)
+    subprocess.run(["e2fsck", "-p", os.path.join(house.folder, "image")], check=False, capture_output=True)
+    house.mount()
+    house.gateway.start()
+    for mail in meanwhile:
+        house.send(mail, BOB, ALICE)
+    expect_once(house, "before-word", "large-before-attached-", "small-word", "large-word-attached-")
+    house.until("it has left", lambda: house.relay.about("out-word") and house.is_idle())
+    house.check_relayed("out-word")
