@@ -3,10 +3,12 @@
 Four stories: mail to a group; a member starts threads; mail of a stranger is held, approved and released; a report comes back. Each is told
 for every N of its steps, in each way to go wrong at the Nth. Whatever happens, what was promised arrives, once, and the state is whole.
 
-Usually a sample of the steps; with POSTERN_LONG=1 all of them. POSTERN_STEPS=I/M takes the Ith of M parts of them, POSTERN_SEED repeats what is random.
+Usually a sample of the steps; with POSTERN_LONG=1 all of them. POSTERN_STEPS=I/M takes the Ith of M parts of them, POSTERN_STEPS=ends of the
+writes into one file that follow each other the first, the last and one between; POSTERN_SEED repeats what is random.
 """
 import collections
 import errno
+import itertools
 import os
 import random
 import time
@@ -130,12 +132,24 @@ def test_some_steps(house):
 CASES = [("smtp", story, way) for way in WAYS for story in STORIES] + [("maildir", "thread", way) for way in WAYS]
 
 
+def choose(steps, rng):
+    which = os.environ.get("POSTERN_STEPS", "1/1")
+    if which != "ends":
+        part, parts = (int(text) for text in which.split("/"))
+        return range(part, len(steps) + MORE + 1, parts)
+    chosen, number = [], 1
+    for step, row in itertools.groupby(steps):
+        end = number + len(list(row)) - 1
+        chosen += sorted({number, end, rng.randint(number, end)}) if step[0] == "write" else range(number, end + 1)
+        number = end + 1
+    return chosen
+
+
 def every_step(house, story, way, capsys):
     disturber = make_disturber(house)
     steps = count_steps(house, story)
-    part, parts = (int(text) for text in os.environ.get("POSTERN_STEPS", "1/1").split("/"))
     started, misses = time.monotonic(), 0
-    for done, number in enumerate(range(part, len(steps) + MORE + 1, parts)):
+    for done, number in enumerate(choose(steps, disturber.rng)):
         try:
             misses += not disturber.tell(story, WAYS[way], number)
         except BaseException:
