@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int file_write_all(int fd, const void *data, size_t len)
@@ -17,6 +19,20 @@ int file_write_all(int fd, const void *data, size_t len)
         next += written;
         len -= (size_t)written;
     }
+    return 1;
+}
+
+int file_size(int fd, int64_t *size_out)
+{
+    struct stat status;
+#if defined SYS_fstat && defined __LP64__ /* there the kernel's structure is the C library's */
+    if (syscall(SYS_fstat, fd, &status) < 0)
+        return -1;
+#else
+    if (fstat(fd, &status) < 0)
+        return -1;
+#endif
+    *size_out = status.st_size;
     return 1;
 }
 

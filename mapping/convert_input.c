@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+
+#include "base/file.h"
 
 /* A page fault maps the pages around it too, in blocks of 64 KiB as a rule. What is given back ends on such a border,
  * or a part of each block would be mapped again behind the reader, and stay. */
@@ -16,11 +17,11 @@ struct convert_input convert_input_of(const void *data, size_t len)
 
 int convert_input_map(int fd, int64_t size, struct convert_input *input_out)
 {
-    struct stat status;
+    int64_t there;
     *input_out = convert_input_of("", 0);
-    if (fstat(fd, &status) < 0)
+    if (file_size(fd, &there) < 0)
         return -1;
-    if (size < 0 || status.st_size < size) {
+    if (size < 0 || there < size) {
         errno = EINVAL;
         return -1;
     }

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/xmalloc.h"
 
 int convert_memfile_new(const char *name, size_t max)
@@ -46,20 +46,11 @@ int convert_memfile_end(int fd)
     return end >= 0 && ftruncate(fd, end) == 0 ? 1 : -1;
 }
 
-static int get_size(int fd, int64_t *size_out)
-{
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return -1;
-    *size_out = status.st_size;
-    return 1;
-}
-
 int convert_memfile_seal(int fd, int64_t *size_out)
 {
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
         return -1;
-    return get_size(fd, size_out);
+    return file_size(fd, size_out);
 }
 
 int convert_memfile_reopen(int fd)
@@ -81,7 +72,7 @@ int convert_memfile_freeze(int *fd, int64_t *size_out)
     if (fcntl(reading, F_SETSIG, SIGURG) < 0 || fcntl(reading, F_SETLEASE, F_RDLCK) < 0 ||
         fcntl(reading, F_SETLEASE, F_UNLCK) < 0)
         return -1;
-    return get_size(reading, size_out);
+    return file_size(reading, size_out);
 }
 
 static char *read_from(int fd, int64_t offset, size_t len)
@@ -104,10 +95,10 @@ static char *read_from(int fd, int64_t offset, size_t len)
 
 void *convert_memfile_read(int fd, int64_t offset, size_t max, size_t *len_out)
 {
-    struct stat status;
-    if (fstat(fd, &status) < 0 || status.st_size < offset || (uint64_t)(status.st_size - offset) > max)
+    int64_t size;
+    if (file_size(fd, &size) < 0 || size < offset || (uint64_t)(size - offset) > max)
         return NULL;
-    *len_out = (size_t)(status.st_size - offset);
+    *len_out = (size_t)(size - offset);
     return read_from(fd, offset, *len_out);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/dns_asker.h"
+#include "base/file.h"
 #include "base/ipc.h"
 #include "base/xmalloc.h"
 
@@ -471,8 +472,8 @@ static int32_t job_compute(struct job_io *io)
         return 3;
     fclose(out);
 
-    struct stat size;
-    if (fstat(io->fds[0], &size) < 0 || size.st_size < 5 || ftruncate(io->fds[0], 3) < 0)
+    int64_t size;
+    if (file_size(io->fds[0], &size) < 0 || size < 5 || ftruncate(io->fds[0], 3) < 0)
         return 4;
     void *map = mmap(NULL, 3, PROT_READ, MAP_PRIVATE, io->fds[0], 0);
     if (map == MAP_FAILED || memcmp(map, "1.5", 3) != 0)
