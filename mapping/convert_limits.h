@@ -83,6 +83,8 @@ enum {
     CONVERT_MARKDOWN_CLEAN_MAX = CONVERT_MARKDOWN_MAX * 3 + 256, /* with its invalid octets replaced */
     CONVERT_SHOWN_MAX = 1024 * 1024, /* of all texts of a message; what goes beyond is attached */
     CONVERT_MARKDOWN_DEPTH_MAX = 200,
+    CONVERT_ADDRESSES_SIZE_MAX =
+        8 * 1024 * 1024, /* octets of its links' addresses, the same definition each time it is meant */
     CONVERT_RENDERED_MAX = 8 * 1024 * 1024,      /* octets of each rendering */
     CONVERT_TEXT_FILE_MAX = 1024 * 1024,         /* octets of an attached text that is looked through; larger: base64 */
     CONVERT_MESSAGE_FILE_MAX = 16 * 1024 * 1024, /* octets of an attached message that may travel as it is */

@@ -29,6 +29,7 @@ struct parse {
     struct markdown_source source; /* what the parser reads */
     unsigned depth;
     size_t cells;          /* of all tables */
+    size_t addresses_size; /* of all links and images, as they stand there */
     struct strbuf url;     /* of the last link or image entered or left */
     unsigned form_depth;   /* within the reference to a form: what is written there is not shown */
     char *form_name;       /* its */
@@ -342,8 +343,22 @@ static int on_leave_block(MD_BLOCKTYPE type, void *detail, void *ctx)
     return leave(ctx, block_node(type), &ours);
 }
 
+/* What the parser has looked through for one link: the same definition again for each that refers to it. */
+static size_t address_size(MD_SPANTYPE type, const void *detail)
+{
+    if (type == MD_SPAN_A)
+        return ((const MD_SPAN_A_DETAIL *)detail)->href.size + ((const MD_SPAN_A_DETAIL *)detail)->title.size;
+    if (type == MD_SPAN_IMG)
+        return ((const MD_SPAN_IMG_DETAIL *)detail)->src.size + ((const MD_SPAN_IMG_DETAIL *)detail)->title.size;
+    return 0;
+}
+
 static int on_enter_span(MD_SPANTYPE type, void *detail, void *ctx)
 {
+    struct parse *parse = ctx;
+    parse->addresses_size += address_size(type, detail);
+    if (parse->addresses_size > CONVERT_ADDRESSES_SIZE_MAX)
+        return ABORT;
     struct markdown_detail ours = span_detail(ctx, type, detail);
     return enter(ctx, span_node(type), &ours);
 }

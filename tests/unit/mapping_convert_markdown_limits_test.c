@@ -69,11 +69,35 @@ static void as_many_cells_as_allowed_are_rendered(void **state)
     strbuf_free(&body);
 }
 
+/* One long definition, meant by thousands of links: the parser reads its address again for each of them. */
+static void definitions_that_are_meant_too_often_are_not_rendered(void **state)
+{
+    enum { ADDRESS = 100 * 1000, MEANT = CONVERT_ADDRESSES_SIZE_MAX / ADDRESS };
+    (void)state;
+    struct strbuf body;
+    strbuf_init(&body, CONVERT_MARKDOWN_MAX);
+    strbuf_add_str(&body, "[x]: /");
+    for (int i = 1; i < ADDRESS; i++)
+        strbuf_add_char(&body, 'y');
+    strbuf_add_str(&body, "\n\n");
+    for (int i = 0; i < MEANT; i++)
+        strbuf_add_str(&body, "[x]");
+    assert_int_equal(render_text(&body), 1);
+    while (body.len + 3 <= CONVERT_MARKDOWN_MAX)
+        strbuf_add_str(&body, "[x]");
+    clock_t started = clock();
+    assert_int_equal(render_text(&body), -1);
+    assert_int_equal(render_html(&body), -1);
+    assert_true(clock() - started < 10 * CLOCKS_PER_SEC); /* billions of octets were read */
+    strbuf_free(&body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wide_tables_of_short_rows_are_not_rendered),
         cmocka_unit_test(as_many_cells_as_allowed_are_rendered),
+        cmocka_unit_test(definitions_that_are_meant_too_often_are_not_rendered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
