@@ -264,7 +264,7 @@ static const char names[] =
     "yopf=1d56a;yscr=1d4ce;yucy=44e;yuml!ff;zacute=17a;zcaron=17e;zcy=437;zdot=17c;zeetrf=2128;zeta=3b6;zfr=1d537;"
     "zhcy=436;zigrarr=21dd;zopf=1d56b;zscr=1d4cf;zwj=200d;zwnj=200c;";
 
-enum { NAME_MAX_LEN = 31, RECORD_MAX = NAME_MAX_LEN + 16 };
+enum { NAME_MAX_LEN = 31, OLD_NAME_MAX_LEN = 6, RECORD_MAX = NAME_MAX_LEN + 16 };
 
 /* What numbers from 128 to 159 mean to everybody: windows-1252. 0: nothing. */
 static const uint16_t windows_1252[] = {
@@ -381,6 +381,8 @@ size_t convert_html_entity_decode(struct strbuf *out, const char *text, size_t l
     }
     if (in_attribute) /* "?a=1&copy=2" is no copyright sign */
         return 0;
+    if (n > OLD_NAME_MAX_LEN)
+        n = OLD_NAME_MAX_LEN;
     for (; n > 1; n--) { /* the longest of the old names that may lack the semicolon */
         record = find_record(text + 1, n);
         if (record && record[n] == '!') {
