@@ -42,7 +42,7 @@ class BareMember(threading.Thread):
         self.stopping = False
         self.wake, self.woken = socket.socketpair()
         self.connection = None
-        self.input = b""
+        self.input = bytearray()               # in place, since frames of 30 MB come in pieces
         self.barrier = None
         self.start()
         wait_until(f"{alias} has an account", lambda: self.error or self.online, 2 * PATIENCE)
@@ -109,7 +109,7 @@ class BareMember(threading.Thread):
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=20)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection = context.wrap_socket(plain)
-        self.input = b""
+        self.input = bytearray()
         self.barrier = None
         self.unsent.clear()
         self.send({"Op": 0, "Id": "1"})
@@ -165,7 +165,8 @@ class BareMember(threading.Thread):
             end = length + head.get("datalen", 0)
             if len(self.input) < end:
                 return
-            content, self.input = self.input[length:end], self.input[end:]
+            content = bytes(self.input[length:end])
+            del self.input[:end]
             self.take(head, content)
 
     def take(self, head, content):
