@@ -13,6 +13,7 @@ import bombs
 from bare import BareMember
 from mail import AUTHSERV_ID, make_mail
 from postern import Gateway, Silo, close_quietly
+from postfix import read_maildir
 from procs import DEV, PATIENCE, RELEASE, sanitizer_environment, wait_until
 
 LONG = bool(os.environ.get("POSTERN_LONG"))
@@ -141,9 +142,9 @@ class House:
                 self.counted += 1
             return self.seen
 
-    def send(self, data, sender):
+    def send(self, data, sender, recipient=ALICE):
         with smtplib.SMTP("127.0.0.1", self.gateway.smtp_port, timeout=4 * PATIENCE) as client:
-            return client.sendmail(sender, [ALICE], data, ["BODY=8BITMIME"])
+            return client.sendmail(sender, [recipient], data, ["BODY=8BITMIME"])
 
     def explode(self, name):
         """One bomb: sends it, waits for its end, and says what it took."""
@@ -234,3 +235,32 @@ def test_workers_that_crash_again_and_again_stop_nobodys_mail(house):
     assert children(pid)[0] == parents, "only workers were replaced"
     assert len(children(pid)[1]) <= 8
     assert daemon < DAEMON_MAX
+
+
+TEXT_SAMPLE = ("quotes_and_lists", "definitions_that_grow", "table_of_columns", "text_of_5_mb")
+
+
+@pytest.mark.timeout(0 if LONG else 300)
+def test_messages_and_reports_that_cost_much(house):
+    """Each of Alice's messages leaves, as written if it can't be rendered; a report about 400,000 people does no harm either."""
+    names = list(bombs.TEXTS) if LONG else TEXT_SAMPLE
+    began = time.monotonic()
+    for name in names:
+        house.alice.post(MALLORY, f"Text {name}", bombs.TEXTS[name]())
+    wait_until("all have left", lambda: len(read_maildir(house.gateway.maildir)) == len(names), 4 * PATIENCE + 10 * len(names))
+    worker, daemon = house.watch.take()
+    print(f"  {len(names)} messages left within {time.monotonic() - began:.1f} s; worker {worker / MIB:.0f} MiB, daemon {daemon / MIB:.0f} MiB; "
+          f"others waited {house.neighbour.take():.1f} s")
+    mails = read_maildir(house.gateway.maildir)
+    assert {mail["Subject"] for mail in mails} == {f"Text {name}" for name in names}
+    assert house.gateway.ctl_json("status")["worker_crashes"] == 0
+
+    report = b"From: <>\r\nSubject: failed\r\nMIME-Version: 1.0\r\n" + bombs.report_about_a_million()
+    began = time.monotonic()
+    house.send(report, "", mails[0]["Return-Path"].strip("<>"))
+    wait_until("the report has its end", lambda: not house.gateway.queue("in"), 4 * PATIENCE)
+    worker, daemon = house.watch.take()
+    print(f"  a report of {len(report) / 1e6:.0f} MB: {time.monotonic() - began:.1f} s; worker {worker / MIB:.0f} MiB, daemon {daemon / MIB:.0f} MiB; "
+          f"others waited {house.neighbour.take():.1f} s")
+    assert house.gateway.ctl_json("status")["worker_crashes"] == 0
+    assert worker < WORKER_MAX and daemon < DAEMON_MAX
