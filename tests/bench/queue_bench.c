@@ -134,7 +134,7 @@ static void take_first_mapping(const struct store_mapping *mapping, void *ctx)
 
 static long count_waiting(struct bench *bench)
 {
-    int64_t waiting, routed;
+    int64_t waiting = 0, routed = 0;
     struct store_db *db = store_reader(bench->store);
     if (store_queue_count(db, STORE_QUEUE_OUT, STORE_QUEUE_WAITING, &waiting) != 1 ||
         store_queue_count(db, STORE_QUEUE_OUT, STORE_QUEUE_ROUTED, &routed) != 1)
