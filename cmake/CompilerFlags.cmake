@@ -21,6 +21,15 @@ endif()
 if(POSTERN_FUZZ)
   target_compile_options(postern_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
+if(POSTERN_COVERAGE)
+  configure_file(${PROJECT_SOURCE_DIR}/tests/coverage/assert.h.in ${CMAKE_BINARY_DIR}/include/assert.h COPYONLY)
+  target_include_directories(postern_flags BEFORE INTERFACE ${CMAKE_BINARY_DIR}/include)
+  # Counters lie in files that are mapped (%c), one for each program (%m), so that what is killed, ended by _exit() or locked up
+  # in a sandbox is counted as well. The name is compiled in: workers have no environment.
+  target_compile_options(postern_flags INTERFACE -fcoverage-mapping -mllvm -runtime-counter-relocation
+    -fprofile-instr-generate=${CMAKE_BINARY_DIR}/profiles/%m%c.profraw)
+  target_link_options(postern_flags INTERFACE -fprofile-instr-generate)
+endif()
 
 # What ships, and only that: developers' builds would gain nothing.
 target_compile_options(postern_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:-fstack-clash-protection>)

@@ -206,6 +206,13 @@ def check_packages(results):
         results.add("packages", "FAIL", seconds, output)
 
 
+def check_coverage(results):
+    """Says which lines the tests run, in build/check/coverage.log, and fails when they are too few: an hour, so only in --long."""
+    print("...  coverage", flush=True)
+    code, output, seconds = run("coverage", [os.path.join(ROOT, "tests", "coverage", "run")], 4 * 3600)
+    results.add("coverage", "FAIL" if code else "ok", seconds, output)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="check", description="Builds Postern and runs every test and lint.")
     parser.add_argument("--quick", action="store_true", help="leave out fuzzing and the end-to-end tests")
@@ -236,6 +243,7 @@ def main():
         tidy.finish(results)
     if arguments.long:
         check_packages(results)
+        check_coverage(results)
     print(f"took {time.monotonic() - started:.0f} s")
     sys.exit(results.summary())
 
