@@ -143,12 +143,19 @@ static void print_item(struct member *member, const struct json_item *item)
 
 /* --- attachments --- */
 
-/* A name for a file in the folder: no path, nothing hidden, nothing that a terminal would obey. */
+/* A name for a file in the folder: no path, nothing hidden, nothing that a terminal would obey, and not too long for a
+ * file system: what can't be saved is not acknowledged, and nothing that comes after it would ever be seen. */
 static void add_file_name(struct strbuf *out, const char *name)
 {
     const char *plain = name[0] != '\0' && name[1] == ':' ? name + 2 : name;
     size_t start = out->len;
     text_add_clean(out, plain, strnlen(plain, NAME_MAX_BYTES), 1);
+    if (out->len - start > NAME_MAX_BYTES) { /* what is replaced becomes longer */
+        size_t end = start + NAME_MAX_BYTES;
+        while (((unsigned char)out->data[end] & 0xC0) == 0x80)
+            end--;
+        strbuf_truncate(out, end);
+    }
     for (size_t i = start; i < out->len; i++) {
         if (out->data[i] == '/' || out->data[i] == '\n' || out->data[i] == '\t' || out->data[i] == '\\')
             out->data[i] = '_';

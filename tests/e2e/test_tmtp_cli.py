@@ -89,6 +89,17 @@ def test_a_thread_there_and_back(folder, friends):
     assert bob.receive() == [] and alice.receive() == []
 
 
+@pytest.mark.parametrize("name", ["\x01" * 150, "\u20ac" * 80], ids=["steering characters", "long characters"])
+def test_a_name_that_no_file_can_have_stops_nothing(folder, friends, name):
+    """What can't be saved is not acknowledged: it was brought again for ever, and nothing else was."""
+    alice, bob = friends
+    alice.post(bob.alias, "with a file", subject="One", attach=[write(folder, name, b"content")])
+    alice.post(bob.alias, "and one more", subject="Two")
+    bob.receive_mail("Two")
+    assert [mail["subject"] for mail in bob.mails()] == ["One", "Two"]
+    assert bob.saved_digests() == {hashlib.sha256(b"content").hexdigest(): 7}
+
+
 def test_what_people_read(folder, friends):
     alice, bob = friends
     alice.post("Bob Member", "one\n\x1b[2Jtwo\n", subject="Hello")
