@@ -12,6 +12,7 @@ struct strbuf;
 bool store_look_is_in_use(const char *path);
 
 /* is_in_use: a daemon has it open; otherwise only what has been moved into the file itself is looked at. 1: it is whole; 0: that could not be
- * found out in `ms`; -1: it is damaged, or can't be opened. problems_out then says what, in a line. */
+ * found out in `ms`, or not without the log of a daemon that was killed; -1: it is damaged, or can't be opened. problems_out then says what, in
+ * a line. */
 int store_look(const char *path, bool is_in_use, int64_t ms, struct strbuf *problems_out)
     __attribute__((warn_unused_result));
