@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/resolver_sandbox.h"
+#include "tests/unit/old_kernel.h"
 
 /* Each says whether it could; fd is a UDP socket from before. */
 
@@ -229,9 +230,29 @@ static void test_every_other_call_is_refused(void **state)
     close(ends[1]);
 }
 
+/* seccomp alone keeps files away then. */
+static void a_kernel_without_landlock_will_do(void **state)
+{
+    int status;
+    (void)state;
+#ifdef POSTERN_SANITIZE
+    skip();
+#endif
+    pid_t pid = fork();
+    if (pid == 0) {
+        const char *step;
+        if (!old_kernel_begin())
+            _exit(3);
+        _exit(resolver_sandbox_enter(&step) < 0 ? 2 : opens_a_file(-1));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_deeds),
-                                        cmocka_unit_test(test_every_other_call_is_refused) };
+                                        cmocka_unit_test(test_every_other_call_is_refused),
+                                        cmocka_unit_test(a_kernel_without_landlock_will_do) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,14 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,6 +124,46 @@ static void a_missing_directory_is_an_error_and_stays_one(void **state)
     spool_free(&spool);
 }
 
+/* A full disk. What is there is not what was sent, so nothing of it may be taken for the content. */
+static void a_full_disk_is_an_error_and_stays_one(void **state)
+{
+    (void)state;
+    struct rlimit before, limit;
+    uint8_t byte, bytes[1000] = { 0 };
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = (struct rlimit){ .rlim_cur = 4096, .rlim_max = before.rlim_max };
+    void (*old)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct spool *spool = spool_new("/tmp", MEMORY);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    int result = 1;
+    for (int i = 0; i < 5 && result == 1; i++)
+        result = spool_add(spool, bytes, sizeof bytes);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, old);
+    assert_int_equal(result, -1);
+    assert_int_equal(spool_add(spool, "x", 1), -1); /* there is room again */
+    assert_int_equal(spool_read(spool, 0, &byte, 1), -1);
+    assert_int_equal(spool_dup_fd(spool), -1);
+    spool_free(&spool);
+}
+
+static void a_file_that_became_shorter_is_an_error(void **state)
+{
+    (void)state;
+    uint8_t bytes[600];
+    char path[64];
+    struct spool *spool = spool_new("/tmp", MEMORY);
+    fill(spool, 500, 50);
+    int fd = spool_dup_fd(spool); /* for reading only */
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    assert_int_equal(truncate(path, 400), 0);
+    close(fd);
+    assert_int_equal(spool_read(spool, 0, bytes, 400), 400);
+    assert_int_equal(spool_read(spool, 0, bytes, 500), -1);
+    assert_int_equal(errno, EIO);
+    spool_free(&spool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +172,8 @@ int main(void)
         cmocka_unit_test(a_handed_out_file_cannot_be_written),
         cmocka_unit_test(nothing_is_left_in_the_directory),
         cmocka_unit_test(a_missing_directory_is_an_error_and_stays_one),
+        cmocka_unit_test(a_full_disk_is_an_error_and_stays_one),
+        cmocka_unit_test(a_file_that_became_shorter_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
