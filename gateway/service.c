@@ -8,10 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/daemon_sandbox.h"
 #include "base/sandbox.h"
 #include "base/strbuf.h"
+
+static int become(const char *user, const struct passwd *entry)
+{
+    sandbox_lower_bounds();
+    if (initgroups(user, entry->pw_gid) < 0 || setgid(entry->pw_gid) < 0 || setuid(entry->pw_uid) < 0)
+        return -1;
+    if (entry->pw_uid == 0 || (setuid(0) < 0 && setgid(0) < 0))
+        return 1;
+    errno = EPERM; /* it would not be for good */
+    return -1;
+}
 
 int service_become(const char *user, char **error_out)
 {
@@ -25,12 +38,10 @@ int service_become(const char *user, char **error_out)
         strbuf_add_fmt(&text, "no such user: %s", user);
     else if (geteuid() == entry->pw_uid)
         return 1;
-    else if (initgroups(user, entry->pw_gid) < 0 || setgid(entry->pw_gid) < 0 || setuid(entry->pw_uid) < 0)
-        strbuf_add_fmt(&text, "can't become user %s: %s", user, strerror(errno));
-    else if (entry->pw_uid != 0 && (setuid(0) == 0 || setgid(0) == 0))
-        strbuf_add_fmt(&text, "can't become user %s for good", user);
-    else
+    else if (become(user, entry) == 1)
         return 1;
+    else
+        strbuf_add_fmt(&text, "can't become user %s: %s", user, strerror(errno));
     *error_out = strbuf_detach(&text);
     return -1;
 }
@@ -64,17 +75,25 @@ void service_return(void)
         abort();
 }
 
+/* After a crash a core would hold mail and keys. */
+static int forbid_core(void)
+{
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return -1;
+    return sandbox_limit(RLIMIT_CORE, 0);
+}
+
 int service_lock(char **error_out)
 {
+    const char *step = NULL;
     *error_out = NULL;
-    /* Root without them could not read what others own, and whoever runs the daemon as root was warned. */
-    bool keeps_capabilities = geteuid() == 0;
-    if ((keeps_capabilities || sandbox_drop_capabilities() == 1) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
+    /* Root without any could not read what others own, and whoever runs the daemon as root was warned. */
+    if ((geteuid() == 0 ? sandbox_keep_for_files() : sandbox_drop_capabilities()) < 0)
+        step = "capabilities";
+    else if (forbid_core() < 0)
+        step = "core dumps";
+    else if (daemon_sandbox_enter(&step) == 1)
         return 1;
-    struct strbuf text;
-    strbuf_init(&text, 500);
-    strbuf_add_fmt(&text, "can't give up privileges: %s", strerror(errno));
-    *error_out = strbuf_detach(&text);
+    *error_out = strbuf_text(500, "can't give up privileges: %s: %s", step, strerror(errno));
     return -1;
 }

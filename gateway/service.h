@@ -16,7 +16,7 @@ int service_act_as(uid_t uid, gid_t gid, bool for_good, char **error_out) __attr
 /* Root again. Ends the program if that can't be. */
 void service_return(void);
 
-/* Once everything is open that needs a privilege: no capabilities (a daemon that stays root keeps them), nothing that is executed gets
- * any, and the memory, which holds people's mail and keys, is not for core dumps or debuggers of the same user.
- * 1, or -1 with the reason in *error_out (caller frees). */
+/* Once everything is open that needs a privilege, and before anything of a peer is read or a thread or child started: no capabilities (a daemon
+ * that stays root keeps those for files of others), nothing that is executed gets any, no core dumps and no debuggers of the same user, and the
+ * system calls and programs of base/daemon_sandbox.h only. 1, or -1 with the reason in *error_out (caller frees). */
 int service_lock(char **error_out) __attribute__((warn_unused_result));

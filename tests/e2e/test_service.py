@@ -177,6 +177,10 @@ def hand_over(gateway):
         os.chown(gateway.state, pwd.getpwnam("nobody").pw_uid, -1)
 
 
+def threads_of(pid):
+    return [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
+
+
 def test_what_root_gives_up(folder):
     """Started by root for a user: nothing of root is left, in the daemon or its workers, and nobody of that user can look into them."""
     if os.geteuid() != 0:
@@ -188,13 +192,34 @@ def test_what_root_gives_up(folder):
     try:
         daemon = gateway.process.pid
         wait_until("its helpers run", lambda: len(processes_of(daemon)) >= 2)
-        for pid in processes_of(daemon):
+        assert len(threads_of(daemon)) >= 3
+        for pid in [thread for process in processes_of(daemon) for thread in threads_of(process)]:
             status = wait_until("it has settled", lambda pid=pid: status_of(pid) if status_of(pid)["NoNewPrivs"] == "1" else None)
             assert set(status["Uid"].split()) == {str(pwd.getpwnam("nobody").pw_uid)}, pid
             assert status["Groups"].split() == [str(pwd.getpwnam("nobody").pw_gid)], pid
-            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
                 assert int(status[name], 16) == 0, (pid, name)
+            assert status["Seccomp"] == "2", f"{pid} may make any system call"
             assert os.stat(f"/proc/{pid}/fd").st_uid == 0, f"{pid} can be dumped and traced"
+            with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+                assert re.search(r"Max core file size +0 +0 ", file.read()), pid
+    finally:
+        gateway.stop()
+
+
+def test_what_a_daemon_keeps_that_stays_root(folder):
+    """It was warned. What it can still do is get at files of others."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can stay root")
+    gateway = Gateway(folder, silo_port=1, programs=RELEASE)
+    gateway.start()
+    try:
+        status = status_of(gateway.process.pid)
+        files = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3   # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
+        assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0
+        for name in ("CapPrm", "CapEff", "CapBnd"):
+            assert int(status[name], 16) & ~files == 0, name
+        assert status["Seccomp"] == "2" and "event=daemon.root" in gateway.read_log()
     finally:
         gateway.stop()
 
