@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/strbuf.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 enum { TARGET_MAX = 8192, CONTENT_LENGTH_DIGITS_MAX = 15 };
@@ -41,8 +42,7 @@ void http_head_free(struct http_head **head_in)
         return;
     for (size_t i = 0; i < head->field_count; i++) {
         free(head->fields[i].name);
-        explicit_bzero(head->fields[i].value, strlen(head->fields[i].value)); /* cookies, tokens */
-        free(head->fields[i].value);
+        wipe_free(head->fields[i].value); /* cookies, tokens */
     }
     for (size_t i = 0; i < head->segment_count; i++)
         free(head->segments[i]);

@@ -269,8 +269,6 @@ static void refuse(struct connection *connection, int status)
 static void request_free(struct http_request *request)
 {
     http_head_free(&request->head);
-    if (request->body.len > 0)
-        explicit_bzero(request->body.data, request->body.len); /* passwords */
     http_pairs_clear(&request->form);
     strbuf_free(&request->body);
     free(request);

@@ -1,10 +1,9 @@
 #include "base/stream_input.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/xmalloc.h"
+#include "base/wipe.h"
 
 enum {
     SMALLEST_CAPACITY = 2 * 1024,
@@ -27,7 +26,7 @@ uint8_t *stream_input_reserve(struct stream_input *input, size_t max, size_t *ro
             capacity = input->next_capacity == 0 ? SMALLEST_CAPACITY : input->next_capacity;
         if (capacity > input->len + max)
             capacity = input->len + max;
-        input->memory = xreallocarray(input->memory, capacity, 1);
+        input->memory = wipe_realloc(input->memory, capacity);
         input->capacity = capacity;
     }
     size_t room = input->capacity - end;
@@ -59,7 +58,7 @@ void stream_input_shrink(struct stream_input *input)
 {
     if (input->len > 0)
         return;
-    free(input->memory);
+    wipe_free(input->memory); /* a password may have come */
     input->memory = NULL;
     input->capacity = 0;
     input->start = 0;

@@ -93,7 +93,7 @@ static struct tls_context *context_new(const SSL_METHOD *method, enum tls_verify
     SSL_CTX *ssl = SSL_CTX_new(method);
     if (ssl == NULL || SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1)
         abort(); /* an OpenSSL without TLS 1.2 */
-    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_num_tickets(ssl, 0);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     /* Partial writes suit an output buffer that moves when it grows; idle connections give their record buffers

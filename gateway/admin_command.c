@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_output.h"
 #include "gateway/gateway.h"
@@ -179,9 +180,7 @@ static void request_free(struct admin_request *request)
     free(request->options);
     free(request->actor);
     free(request->channel);
-    if (request->input)
-        explicit_bzero(request->input, strlen(request->input));
-    free(request->input);
+    wipe_free(request->input);
     free(request);
 }
 

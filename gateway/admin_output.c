@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "mapping/convert_utf8.h"
 
@@ -324,5 +325,5 @@ void admin_output_render(const struct admin_output *output, bool json, struct st
     char *dump = json_dumps(output->root, JSON_COMPACT);
     strbuf_add_str(out, dump ? dump : "{}");
     strbuf_add_char(out, '\n');
-    free(dump);
+    wipe_free(dump); /* codes, tokens */
 }

@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/stream.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/gateway.h"
@@ -70,7 +71,7 @@ static void answer(enum admin_exit exit, const char *out, const char *err, void 
             stream_write(connection->stream, "\n", 1);
             stream_close_after_output(&connection->stream);
         }
-        free(line);
+        wipe_free(line);
         json_decref(reply);
     }
     connection_free(connection);
@@ -180,6 +181,7 @@ struct admin_socket *admin_socket_new(struct gateway *gateway, const char *path,
     struct admin_socket *made = xcalloc(1, sizeof *made);
     struct strbuf address;
     const char *error;
+    json_set_alloc_funcs(malloc, wipe_free); /* passwords come, tokens go; for the whole process */
     strbuf_init(&address, 200);
     strbuf_add_fmt(&address, "unix:%s", path);
     made->gateway = gateway;

@@ -5,6 +5,7 @@
 #include "base/base32.h"
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
@@ -26,8 +27,7 @@ struct change {
 
 static void change_free(struct change *change)
 {
-    explicit_bzero(change, sizeof *change);
-    free(change);
+    wipe_free(change);
 }
 
 static int commit_add(struct store_db *db, void *arg)

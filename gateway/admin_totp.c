@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/totp.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
@@ -34,8 +35,7 @@ struct change {
 
 static void change_free(struct change *change)
 {
-    explicit_bzero(change, sizeof *change);
-    free(change);
+    wipe_free(change);
 }
 
 static const char *name_of(const struct change *change)

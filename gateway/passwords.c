@@ -7,6 +7,7 @@
 
 #include "base/background.h"
 #include "base/password.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 struct passwords {
@@ -62,10 +63,9 @@ static void done(void *arg)
     struct job *job = arg;
     job->owner->waiting--;
     job->done(job->result, job->has_made ? job->made : NULL, job->ctx);
-    explicit_bzero(job->password, strlen(job->password));
-    free(job->password);
-    free(job->hash);
-    free(job);
+    wipe_free(job->password);
+    wipe_free(job->hash);
+    wipe_free(job);
 }
 
 static void discard(void *arg)

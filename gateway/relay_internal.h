@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "gateway/outcome.h"
 #include "mapping/store_queue.h"
 #include "smtp/smtp_client.h"
@@ -91,11 +92,11 @@ struct relay_hop {
     struct smtp_client *
         *idle; /* room for max_connections; the one used last is used first, so that others come to rest */
     size_t idle_count;
-    unsigned in_use;     /* by jobs */
-    unsigned limit;      /* at most max_connections: fewer when the relay refuses more */
-    int64_t raise_at;    /* monotonic: when the limit may grow again */
-    char *password;      /* with which clients are made; NULL */
-    unsigned generation; /* of the password: clients of an earlier one are not used again */
+    unsigned in_use;                      /* by jobs */
+    unsigned limit;                       /* at most max_connections: fewer when the relay refuses more */
+    int64_t raise_at;                     /* monotonic: when the limit may grow again */
+    uint8_t password_digest[DIGEST_SIZE]; /* of the one with which the idle clients have signed in; all zero: none */
+    unsigned generation;                  /* of the password: clients of an earlier one are not used again */
     struct relay_job *line;
     uint64_t delivered; /* recipients */
 };

@@ -54,7 +54,6 @@ static struct smtp_client *new_client(const struct relay *relay, const struct re
         .ca_file = config->ca_file,
         .pin = config->fingerprint,
         .user = config->user,
-        .password = hop->password,
         .helo = config->helo ? config->helo : relay->parts->config->hostname,
         .background = relay->parts->background,
     };
@@ -67,32 +66,36 @@ static void free_idle_clients(struct relay_hop *hop)
         smtp_client_free(&hop->idle[--hop->idle_count]);
 }
 
-/* The file is read for each message: a connection that was made with another password is not used again. -1: it can't be
- * used, with the reason. */
-static int read_password(const struct relay *relay, struct relay_hop *hop, char **error_out)
+/* The file is read for each message, and the password kept until that has gone: a connection that was made with another one is not used
+ * again. -1: it can't be used, with the reason. */
+static int read_password(const struct relay *relay, struct relay_hop *hop, char **password_out, char **error_out)
 {
     const struct config_relay *config = config_of(relay, hop);
-    char *password = NULL;
+    uint8_t digest[DIGEST_SIZE];
+    *password_out = NULL;
     if (!config->password_file)
         return 1;
-    if (relay_password_read(config->password_file, &password, error_out) < 0)
+    if (relay_password_read(config->password_file, password_out, error_out) < 0)
         return -1;
-    if (hop->password && strcmp(hop->password, password) == 0) {
-        relay_password_free(&password);
+    digest_hmac(hop->name, strlen(hop->name), *password_out, strlen(*password_out), digest);
+    if (memcmp(digest, hop->password_digest, sizeof digest) == 0)
         return 1;
-    }
     free_idle_clients(hop);
-    relay_password_free(&hop->password);
-    hop->password = password;
+    memcpy(hop->password_digest, digest, sizeof digest);
     hop->generation++;
     return 1;
 }
 
 static struct smtp_client *take_client(const struct relay *relay, struct relay_hop *hop, char **error_out)
 {
-    if (read_password(relay, hop, error_out) < 0)
+    char *password;
+    if (read_password(relay, hop, &password, error_out) < 0)
         return NULL;
-    return hop->idle_count > 0 ? hop->idle[--hop->idle_count] : new_client(relay, hop, error_out);
+    struct smtp_client *client = hop->idle_count > 0 ? hop->idle[--hop->idle_count] : new_client(relay, hop, error_out);
+    if (client)
+        smtp_client_set_password(client, password);
+    relay_password_free(&password);
+    return client;
 }
 
 static void give_back_client(const struct relay *relay, struct relay_job *job)
@@ -100,6 +103,7 @@ static void give_back_client(const struct relay *relay, struct relay_job *job)
     struct relay_hop *hop = job->hop;
     if (!job->client)
         return;
+    smtp_client_set_password(job->client, NULL);
     if (job->client_generation == hop->generation && hop->idle_count < config_of(relay, hop)->max_connections)
         hop->idle[hop->idle_count++] = job->client;
     else
@@ -501,11 +505,14 @@ int relay_pool_open(struct relay *relay, char **error_out)
             .limit = config->relays[i].max_connections,
         };
     for (size_t i = 0; i < relay->hop_count; i++) { /* settings that can't work are told at the start */
-        struct smtp_client *client = NULL;
+        char *password;
         if (config->relays[i].kind == CONFIG_RELAY_MAILDIR)
             continue;
-        if (read_password(relay, &relay->hops[i], error_out) < 0 ||
-            !(client = new_client(relay, &relay->hops[i], error_out)))
+        if (read_password(relay, &relay->hops[i], &password, error_out) < 0)
+            return -1;
+        relay_password_free(&password);
+        struct smtp_client *client = new_client(relay, &relay->hops[i], error_out);
+        if (!client)
             return -1;
         relay->hops[i].idle[relay->hops[i].idle_count++] = client;
     }
@@ -523,7 +530,6 @@ void relay_pool_close(struct relay *relay)
         free_idle_clients(hop);
         free(hop->idle);
         free(hop->name);
-        relay_password_free(&hop->password);
         relay_health_free(&hop->health);
     }
     free(relay->hops);

@@ -10,6 +10,7 @@
 #include "base/base32.h"
 #include "base/digest.h"
 #include "base/strbuf.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "mapping/store_address.h"
 
@@ -60,8 +61,7 @@ void signed_id_free(struct signed_id **ids)
         return;
     free((*ids)->domain);
     free((*ids)->hostname);
-    explicit_bzero(*ids, sizeof **ids);
-    free(*ids);
+    wipe_free(*ids);
     *ids = NULL;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/api_token.h"
 #include "gateway/gateway.h"
@@ -53,7 +54,7 @@ static void refuse(struct call *call, int status, const char *error)
     char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
     const char *shown = text ? text : "{\"error\":\"the reason can't be written\"}";
     answer_json(call, status, shown, strlen(shown), status == 401 ? bearer : status == 405 ? post : NULL);
-    free(text);
+    wipe_free(text);
     json_decref(document);
 }
 
@@ -198,7 +199,7 @@ static void answered(enum admin_exit exit, const char *out, const char *err, voi
         err += sizeof prefix - 1;
     char *line = xstrndup(err, strcspn(err, "\n"));
     refuse(call, exit == ADMIN_USAGE ? 400 : exit == ADMIN_NOT_NOW ? 503 : 409, line);
-    free(line);
+    wipe_free(line);
 }
 
 static void run(struct call *call)

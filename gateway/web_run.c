@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/strbuf.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/web_internal.h"
 
@@ -43,9 +44,7 @@ static void run_free(struct run *run)
         for (size_t k = 0; k < order->argc; k++)
             free(order->argv[k]);
         free(order->argv);
-        if (order->input)
-            explicit_bzero(order->input, strlen(order->input));
-        free(order->input);
+        wipe_free(order->input);
         json_decref(run->results[i].json);
         free(run->errors[i]);
     }

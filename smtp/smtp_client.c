@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "base/stream.h"
 #include "base/tls.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_client_internal.h"
 
@@ -445,10 +446,15 @@ static void release(void *arg)
     free(client->helo);
     free(client->pin);
     free(client->user);
-    explicit_bzero(client->password, strlen(client->password));
-    free(client->password);
+    wipe_free(client->password);
     strbuf_free(&client->challenge);
     free(client);
+}
+
+void smtp_client_set_password(struct smtp_client *client, const char *password)
+{
+    wipe_free(client->password);
+    client->password = copy_or_empty(password);
 }
 
 void smtp_client_free(struct smtp_client **client)

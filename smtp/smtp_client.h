@@ -41,14 +41,14 @@ enum smtp_client_tls { SMTP_CLIENT_TLS_NONE, SMTP_CLIENT_TLS_MAY, SMTP_CLIENT_TL
 
 struct smtp_client_settings {
     struct loop *loop;
-    const char *address;      /* "host:port", "[v6]:port", "unix:/path" */
-    bool lmtp;                /* else SMTP */
-    bool implicit_tls;        /* smtps:// */
-    enum smtp_client_tls tls; /* STARTTLS: MAY use if offered, REQUIRE encryption, VERIFY also name and CA */
-    const char *ca_file;      /* NULL: the system's */
-    const char *pin;          /* VERIFY: "sha256:..." of the certificate, instead of name and CA; NULL */
-    const char *user;         /* name and password for AUTH, UTF-8; NULL: no AUTH */
-    const char *password;
+    const char *address;           /* "host:port", "[v6]:port", "unix:/path" */
+    bool lmtp;                     /* else SMTP */
+    bool implicit_tls;             /* smtps:// */
+    enum smtp_client_tls tls;      /* STARTTLS: MAY use if offered, REQUIRE encryption, VERIFY also name and CA */
+    const char *ca_file;           /* NULL: the system's */
+    const char *pin;               /* VERIFY: "sha256:..." of the certificate, instead of name and CA; NULL */
+    const char *user;              /* name and password for AUTH, UTF-8; NULL: no AUTH */
+    const char *password;          /* until smtp_client_set_password(); NULL: none yet */
     struct background *background; /* where the work of AUTH is done; NULL: on the loop (tests) */
     const char *helo;              /* our host name; not NULL */
     /* RFC 5321 section 4.5.3.2; 0: the value given here */
@@ -123,6 +123,8 @@ typedef void smtp_client_done(const struct smtp_recipient_result *results, size_
 /* Connects to nothing yet. NULL when the CA file cannot be used, with the reason in *error_out (caller frees). */
 struct smtp_client *smtp_client_new(const struct smtp_client_settings *settings, char **error_out)
     __attribute__((warn_unused_result));
+/* With which it signs in when it connects for the next message; copied. NULL: forgets the one that it has. */
+void smtp_client_set_password(struct smtp_client *client, const char *password);
 /* Cuts the connection (with QUIT if nothing is under way); no callback for a message under way. */
 void smtp_client_free(struct smtp_client **client);
 bool smtp_client_is_idle(const struct smtp_client *client);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/stream.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_client_internal.h"
 #include "smtp/smtp_sasl.h"
@@ -20,9 +21,7 @@ static void fail(struct smtp_client *client, const char *enhanced, const char *w
 
 void smtp_client_forget_said(struct smtp_client *client)
 {
-    if (client->said != NULL)
-        explicit_bzero(client->said, strlen(client->said));
-    free(client->said);
+    wipe_free(client->said);
     client->said = NULL;
 }
 
@@ -37,18 +36,16 @@ void smtp_client_hide_said(const struct smtp_client *client, struct smtp_reply *
         *reply = smtp_reply_make(reply->code, reply->enhanced, "(it repeats what it was told)");
 }
 
-/* One line that may hold the password: wiped when it is written. */
+/* One line that may hold the password. */
 static void say(struct smtp_client *client, const char *before, const char *response)
 {
     smtp_client_forget_said(client);
     client->said = xstrdup(response);
     struct strbuf text;
     strbuf_init(&text, SMTP_SASL_LINE_MAX + 100);
-    strbuf_reserve(&text, strlen(before) + strlen(response) + 2); /* in one piece: nothing is left behind by growing */
     strbuf_add_fmt(&text, "%s%s\r\n", before, response);
     smtp_client_set_state(client, SMTP_CLIENT_AUTH);
     smtp_client_write_command(client, &text);
-    explicit_bzero(text.data, text.len);
     strbuf_free(&text);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/background.h"
 #include "base/loop.h"
+#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 static const struct {
@@ -80,13 +81,6 @@ bool smtp_sasl_suits(enum smtp_sasl_mechanism mechanism, const char *user, const
 
 /* --- The exchange --- */
 
-static void wipe_and_free(char *text)
-{
-    if (text != NULL)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 /* The library frees its copies as they are. */
 static void wipe_property(Gsasl_session *session, Gsasl_property property)
 {
@@ -101,8 +95,8 @@ static void exchange_free(struct exchange *exchange)
     wipe_property(exchange->session, GSASL_SCRAM_SALTED_PASSWORD);
     gsasl_finish(exchange->session);
     gsasl_done(exchange->library);
-    wipe_and_free(exchange->challenge);
-    wipe_and_free(exchange->response);
+    wipe_free(exchange->challenge);
+    wipe_free(exchange->response);
     free(exchange);
 }
 
@@ -138,7 +132,7 @@ static int check_challenge(const struct exchange *exchange)
 static void work(void *arg)
 {
     struct exchange *exchange = arg;
-    wipe_and_free(exchange->response);
+    wipe_free(exchange->response);
     exchange->response = NULL;
     if (exchange->is_complete || check_challenge(exchange) != 1)
         return; /* there is nothing more to be asked */
@@ -162,7 +156,7 @@ static void tell(void *arg)
     sasl->is_busy = false;
     char *kept = response == NULL ? NULL : xstrdup(response); /* the owner may free us */
     sasl->done(kept, sasl->ctx);
-    wipe_and_free(kept);
+    wipe_free(kept);
 }
 
 static void worked(void *arg)
@@ -232,7 +226,7 @@ void smtp_sasl_step(struct smtp_sasl *sasl, const char *challenge)
     if (sasl->exchange == NULL)
         return;
     sasl->is_busy = true;
-    wipe_and_free(sasl->exchange->challenge);
+    wipe_free(sasl->exchange->challenge);
     sasl->exchange->challenge = xstrdup(challenge);
     if (sasl->background != NULL) {
         background_submit(sasl->background, work, worked, discard, sasl->exchange);

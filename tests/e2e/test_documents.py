@@ -5,7 +5,7 @@ import re
 
 from procs import ROOT
 
-DOCUMENTS = ["README.md", "CHANGES.md", *sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "docs", "*.md")))]
+DOCUMENTS = ["README.md", "CHANGES.md", "SECURITY.md", *sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "docs", "*.md")))]
 
 
 def read(path):
@@ -46,6 +46,22 @@ def test_rooms_of_the_conversion():
                 assert glob.glob(f"{ROOT}/gateway/{name}*.[ch]"), f"{document}: gateway/{name}"
             elif name.startswith("convert_") and name != "convert_show":
                 assert name in rooms, f"{document}: {name}"
+
+
+def test_what_the_security_document_names():
+    """Where a defence is, and the test that shows it; and the system calls, as the filters have them."""
+    document = read("docs/SECURITY.md")
+    for folder, name in re.findall(r"`(base|smtp|tmtp|mapping|gateway|cmake|e2e|unit|fuzz|dialogue)/([\w.*]*)`", document):
+        place = f"tests/{folder}" if folder in ("e2e", "unit", "fuzz", "dialogue") else folder
+        assert glob.glob(f"{ROOT}/{place}/{name}*"), f"{folder}/{name}"
+    _, _, table = document.partition("## System calls")
+    for file in ("daemon", "worker", "resolver"):
+        source = read(f"base/{file}_sandbox.c")
+        row, = re.findall(rf"^\|.*`base/{file}_sandbox.c`.*$", table, re.MULTILINE)
+        whole = set(re.findall(r"SCMP_SYS\((\w+)\)", "".join(re.findall(r"(?:always_allowed|deadly)\[\] = \{(.*?)\};", source, re.DOTALL))))
+        named = {name for cell in row.split("|")[2:] for name in re.findall(r"`([a-z]\w+)`", cell)}
+        assert named == set(re.findall(r"SCMP_SYS\((\w+)\)", source)) - ({"clone3"} if file != "worker" else set()), file
+        assert whole - {"clone3"} <= named
 
 
 def test_links():

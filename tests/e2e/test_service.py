@@ -5,6 +5,7 @@ import pwd
 import re
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -12,10 +13,11 @@ import time
 import pytest
 
 from dns_server import DnsServer
-from mail import BOB
+from mail import BOB, make_mail
 from postern import Conversation, Gateway, Member, close_quietly
 from postfix import read_maildir
 from procs import PATIENCE, RELEASE, ROOT, free_port, run, sanitizer_environment, wait_until
+from reports import send
 from senders import STRANGER, deliver, new_mail, publish, sign
 
 WATCHDOG_S = 2
@@ -84,6 +86,13 @@ def sockets(folder):
     yield made
     for each in made.values():
         each.close()
+
+
+@pytest.fixture
+def gateway_that_holds(stopped_gateway, alice):
+    """Not started yet; and a member."""
+    stopped_gateway.policy_extra = "unknown_senders = hold"
+    return stopped_gateway, alice
 
 
 @pytest.fixture
@@ -222,6 +231,50 @@ def test_what_a_daemon_keeps_that_stays_root(folder):
         assert status["Seccomp"] == "2" and "event=daemon.root" in gateway.read_log()
     finally:
         gateway.stop()
+
+
+@contextlib.contextmanager
+def umask(mask):
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def modes_beneath(top):
+    """{path: (kind, mode)} of all that is in a folder, and of folders in it."""
+    found = {}
+    for at, folders, files in os.walk(top):
+        for name in folders + files:
+            info = os.lstat(os.path.join(at, name))
+            found[os.path.relpath(os.path.join(at, name), top)] = (stat.S_IFMT(info.st_mode), stat.S_IMODE(info.st_mode))
+    return found
+
+
+def test_modes_whatever_umask_and_folder_say(gateway_that_holds, folder):
+    """Database, its log, keys, content, sockets, mail that leaves, a backup: without any umask, in a folder that hands its group down."""
+    gateway, alice = gateway_that_holds
+    large = "a long line of text that is kept in a file\n" * 10000
+    os.chmod(gateway.state, 0o2775)
+    with umask(0):
+        gateway.start()
+        gateway.introduce(alice, "alice")
+        assert send(gateway.smtp_port, make_mail("Held", large, sender="carol@example.net"), sender="carol@example.net").startswith("250")
+        gateway.open_door(BOB, alice)
+        alice.post(BOB, "Hello\n", subject="Hello")
+        wait_until("it leaves", lambda: read_maildir(gateway.maildir))
+        gateway.ctl("backup", f"{folder}/kept.tar")
+        kept = modes_beneath(gateway.state)
+        left = modes_beneath(gateway.maildir)
+    assert {"postern.db", "postern.db-wal", "postern.db-shm", "hold.key", "content", "control"} <= set(kept), kept
+    assert any(path.startswith("content/") for path in kept) and any("/" in path for path in left)
+    for path, (kind, mode) in {**kept, **{f"mail-out/{path}": what for path, what in left.items()}}.items():
+        if kind == stat.S_IFSOCK:
+            assert mode == 0o660, path
+        else:
+            assert mode & 0o777 == (0o700 if kind == stat.S_IFDIR else 0o600), f"{path}: {mode:o}"
+    assert stat.S_IMODE(os.stat(f"{folder}/kept.tar").st_mode) == 0o600
 
 
 def units(folder):

@@ -20,7 +20,7 @@ BANNED = {
     "strdup": XMALLOC, "strndup": XMALLOC, "asprintf": STRBUF, "vasprintf": STRBUF,
 }
 CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
-MEMORY_HOMES = ("base/xmalloc.c", "tests/")
+MEMORY_HOMES = ("base/xmalloc.c", "base/wipe.c", "tests/")
 
 
 def main():
