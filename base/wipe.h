@@ -9,8 +9,8 @@
 #pragma once
 #include <stddef.h>
 
-/* For content: larger blocks are moved as they are when they grow, since the kernel moves them without a copy. */
-enum { WIPE_MOVED_MAX = 64 * 1024 };
+/* Larger blocks are mappings of their own (xmalloc_keep_freed()): when they grow the kernel moves them, and no copy stays behind. */
+enum { WIPE_MOVED_MAX = 1024 * 1024 };
 
 void wipe_free(void *block); /* NULL: nothing */
 /* realloc(), of which no copy is left at the old place, up to WIPE_MOVED_MAX. Never NULL: out of memory aborts. */

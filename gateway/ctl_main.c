@@ -15,6 +15,7 @@
 #include "gateway/ctl_mapping.h"
 #include "gateway/ctl_setup.h"
 #include "gateway/ctl_state.h"
+#include "gateway/service.h"
 
 /* What is not the daemon's. */
 static const struct ctl_local locals[] = {
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
     struct ctl ctl = { .config_file = CTL_DEFAULT_CONFIG, .locals = locals };
     int i = 1;
     file_open_standard_streams();
+    (void)!service_forbid_core(); /* passwords are typed here; a kernel that will not is no reason to do nothing */
     if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)
         resolver_main(); /* doctor asks the DNS */
     for (; i < argc && argv[i][0] == '-'; i++) {

@@ -75,8 +75,7 @@ void service_return(void)
         abort();
 }
 
-/* After a crash a core would hold mail and keys. */
-static int forbid_core(void)
+int service_forbid_core(void)
 {
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return -1;
@@ -90,7 +89,7 @@ int service_lock(char **error_out)
     /* Root without any could not read what others own, and whoever runs the daemon as root was warned. */
     if ((geteuid() == 0 ? sandbox_keep_for_files() : sandbox_drop_capabilities()) < 0)
         step = "capabilities";
-    else if (forbid_core() < 0)
+    else if (service_forbid_core() < 0)
         step = "core dumps";
     else if (daemon_sandbox_enter(&step) == 1)
         return 1;

@@ -114,6 +114,16 @@ def test_passwords_of_the_web_page(door):
     assert_forgotten(door, token, "a token")
 
 
+def test_posternctl_that_has_a_password_writes_no_core(door):
+    command = [f"{RELEASE}/posternctl", "-c", door.config, "admin", "add", "zoe"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as adding:
+        limits = f"/proc/{adding.pid}/limits"
+        wait_until("it waits for the password", lambda: re.search(r"Max core file size +0 +0 ", open(limits, encoding="ascii").read()))
+        adding.communicate(b"a long enough one\n")
+        assert adding.returncode == 0
+    assert "zoe" in door.ctl("admin", "list")
+
+
 class Submission(threading.Thread):
     """A relay with TLS that wants a password (AUTH PLAIN), and takes all."""
 
