@@ -1,8 +1,9 @@
 /* The conversions as the daemon sees them: through real worker processes, and with workers that misbehave.
  *
  * This program is also its own worker: started with CONVERT_WORKER_ARGUMENT it serves jobs. Under the name
- * "...-crash" it dies with every job, under "...-liar" it gives answers that no honest worker would, under "...-keeper"
- * it keeps the result open for writing, and under "...-full" it finds no room for it.
+ * "...-crash" it dies with every job, after it has tried to change what it was given to read; under "...-liar" it gives
+ * answers that no honest worker would, under "...-keeper" it keeps the result open for writing, and under "...-full" it
+ * finds no room for it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -35,7 +36,10 @@
 static int32_t handle_by_crashing(const void *request, size_t request_len, const int *fds, size_t fd_count,
                                   void *answer, size_t *answer_len)
 {
-    (void)request, (void)request_len, (void)fds, (void)fd_count, (void)answer, (void)answer_len;
+    (void)request, (void)request_len, (void)answer, (void)answer_len;
+    /* If it could, the original would not be attached as it was. */
+    if (fd_count > 0 && (pwrite(fds[0], "X", 1, 0) == 1 || ftruncate(fds[0], 0) == 0))
+        (void)!write(fds[0], "changed", 7);
     abort();
 }
 
