@@ -42,15 +42,10 @@ def memory_of(pid):
                 continue   # a guard page
 
 
-def found_in(pid, what):
-    """The surroundings of each place where it is."""
-    found = []
-    for memory in memory_of(pid):
-        at = memory.find(what)
-        while at >= 0:
-            found.append(memory[max(0, at - 60):at + len(what) + 40])
-            at = memory.find(what, at + 1)
-    return found
+def found_in(pid, *wanted):
+    """The surroundings of each place where one of them is."""
+    return [memory[max(0, match.start() - 60):match.end() + 40]
+            for memory in memory_of(pid) for what in wanted for match in re.finditer(re.escape(what), memory)]
 
 
 def new_secret():
@@ -68,7 +63,7 @@ def assert_forgotten(gateway, secret, what):
     left = []
 
     def is_gone():
-        left[:] = [place for form in forms_of(secret) for place in found_in(gateway.process.pid, form.encode())]
+        left[:] = found_in(gateway.process.pid, *(form.encode() for form in forms_of(secret)))
         return not left
 
     try:
