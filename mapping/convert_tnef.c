@@ -200,7 +200,8 @@ static const char *attachment_name(const struct attachment *attachment)
 static bool is_message_object(const struct attachment *attachment)
 {
     static const uint8_t message_object[GUID_SIZE] = { 0x07, 0x03, 0x02, 0, 0, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0x46 };
-    return attachment->object_len > GUID_SIZE && memcmp(attachment->object, message_object, GUID_SIZE) == 0;
+    return attachment->object && attachment->object_len > GUID_SIZE &&
+           memcmp(attachment->object, message_object, GUID_SIZE) == 0;
 }
 
 static struct convert_tnef *read_message(struct tnef_message *message, const void *data, size_t len);
