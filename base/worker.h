@@ -32,8 +32,8 @@ struct worker_question;
 struct worker_limits {
     uint64_t memory_bytes;    /* above what it has at start; not in sanitizer builds (the log says so) */
     uint64_t mapped_bytes;    /* addresses besides, for files that it maps to read; counts only with memory_bytes */
-    unsigned cpu_seconds;     /* per job; enforced by RLIMIT_CPU renewed for each job */
     int64_t job_timeout_ms;   /* wall clock; then the worker is killed */
+    unsigned cpu_seconds;     /* per job; enforced by RLIMIT_CPU renewed for each job */
     unsigned jobs_per_worker; /* then it is replaced by a fresh one */
 };
 

@@ -135,7 +135,7 @@ static void fork_worker(struct zygote *zygote)
     if (pid == 0)
         run_worker(zygote->program, &request.limits, zygote->message.fds[0], self);
 
-    struct zygote_forked report = { .slot = request.slot, .pid = pid > 0 ? pid : -errno };
+    struct zygote_forked report = { .slot = (uint32_t)request.slot, .pid = pid > 0 ? pid : -errno };
     ipc_close_fds(&zygote->message);
     if (pid > 0)
         remember_child(zygote, pid);

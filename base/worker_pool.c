@@ -264,7 +264,7 @@ static void slot_fork(struct slot *slot)
         timer_start(pool->restart, pool->restart_ms);
         return;
     }
-    struct zygote_fork request = { .slot = (uint32_t)(slot - pool->slots), .limits = pool->limits };
+    struct zygote_fork request = { .slot = (uint64_t)(slot - pool->slots), .limits = pool->limits };
     slot->socket = ends[0];
     set_state(slot, SLOT_FORKING);
     tell_zygote(pool, ZYGOTE_FORK, &request, sizeof request, &ends[1]);

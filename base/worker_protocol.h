@@ -22,10 +22,12 @@ enum zygote_message_type { ZYGOTE_FORK = 1, ZYGOTE_KILL, ZYGOTE_FORKED, ZYGOTE_E
 
 enum worker_message_type { WORKER_JOB = 0, WORKER_REPLY = 1, WORKER_QUESTION = WORKER_CODE_RESERVED };
 
+/* None of these has padding: what happens to be in the daemon's memory there is not for others. */
 struct zygote_fork {
-    uint32_t slot; /* the pool's name for the worker; comes back in ZYGOTE_FORKED */
+    uint64_t slot; /* the pool's name for the worker; comes back in ZYGOTE_FORKED */
     struct worker_limits limits;
 };
+_Static_assert(sizeof(struct zygote_fork) == 4 * sizeof(uint64_t) + 2 * sizeof(unsigned), "no padding");
 
 struct zygote_kill {
     int32_t pid; /* ignored when it is no child any more */
