@@ -62,7 +62,7 @@ struct convert_charsets *convert_charsets_new(void)
     charsets->handles = xcalloc(convert_charset_row_count, sizeof *charsets->handles);
     for (size_t i = 0; i < convert_charset_row_count; i++) {
         const char *name = convert_charset_rows[i].name;
-        charsets->handles[i] = name ? iconv_open("UTF-8", name) : (iconv_t)-1; /* NOLINT(performance-no-int-to-ptr) */
+        charsets->handles[i] = name ? iconv_open("UTF-8", name) : (iconv_t)-1;
         add_labels(charsets, i, &capacity);
     }
     qsort(charsets->labels, charsets->label_count, sizeof *charsets->labels, compare_labels);

@@ -115,7 +115,7 @@ static void test_mistakes(void **state)
         struct strbuf problems;
         strbuf_init(&problems, 10000);
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the rows of the table above */
         snprintf(relays, sizeof relays, rows[i].relay, good);
 #pragma GCC diagnostic pop
         assert_null(load(relays, &problems));
