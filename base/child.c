@@ -29,6 +29,7 @@ static const struct {
     { "JOURNAL_STREAM", NULL }, /* how its lines on standard error have to look */
 #ifdef POSTERN_SANITIZE
     { "ASAN_OPTIONS", NULL },   { "UBSAN_OPTIONS", NULL },
+    { "TSAN_OPTIONS", NULL },
 #endif
 };
 _Static_assert(sizeof variables / sizeof variables[0] < VARIABLES_MAX, "room for the final NULL");

@@ -11,7 +11,11 @@ target_link_options(postern_flags INTERFACE -pie -Wl,-z,relro,-z,now)
 # Asserts stay in release builds: a daemon in an impossible state must stop, not carry on with people's mail.
 target_compile_options(postern_flags INTERFACE -UNDEBUG)
 
-if(POSTERN_SANITIZE)
+if(POSTERN_SANITIZE_THREADS)
+  target_compile_definitions(postern_flags INTERFACE POSTERN_SANITIZE=1)
+  target_compile_options(postern_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(postern_flags INTERFACE -fsanitize=thread)
+elseif(POSTERN_SANITIZE)
   target_compile_definitions(postern_flags INTERFACE POSTERN_SANITIZE=1)
   target_compile_options(postern_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_link_options(postern_flags INTERFACE -fsanitize=address,undefined)
