@@ -12,6 +12,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__
 DEV = os.path.join(os.environ.get("POSTERN_DEV", os.path.join(ROOT, "build", "dev")), "bin")
 RELEASE = os.path.join(os.environ.get("POSTERN_RELEASE", os.path.join(ROOT, "build", "release")), "bin")
 PATIENCE = float(os.environ.get("POSTERN_PATIENCE", "60"))   # seconds until something that must happen counts as not happening
+# A command that the daemon is run by, valgrind for one; {folder} in it is the test's folder, where files named sanitizer.* are reports.
+WRAPPER = os.environ.get("POSTERN_WRAPPER", "").split()
 
 
 def wait_until(what, probe, patience=PATIENCE):
@@ -67,6 +69,7 @@ def sanitizer_environment(folder):
     return {**os.environ,
             "ASAN_OPTIONS": f"log_path={folder}/sanitizer:detect_leaks=1:abort_on_error=0",
             "UBSAN_OPTIONS": f"log_path={folder}/sanitizer:print_stacktrace=1:halt_on_error=1",
+            "TSAN_OPTIONS": f"log_path={folder}/sanitizer:second_deadlock_stack=1",
             "LSAN_OPTIONS": "report_objects=1"}
 
 
@@ -75,7 +78,9 @@ def sanitizer_reports(folder):
     for name in sorted(os.listdir(folder)):
         if name.startswith("sanitizer."):
             with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
-                reports.append(f"{name}:\n{file.read()}")
+                text = file.read()
+            if text:   # valgrind makes its files in any case
+                reports.append(f"{name}:\n{text}")
     return reports
 
 
@@ -96,6 +101,8 @@ class Server:
 
     def launch(self, command):
         assert self.process is None, f"{self.name} is running already"
+        if self.name == "posternd":
+            command = [word.replace("{folder}", self.folder) for word in WRAPPER] + command
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                                             env=self.launch_environment(), start_new_session=True)
