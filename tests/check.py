@@ -16,7 +16,7 @@ import xml.etree.ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 LOGS = os.path.join(ROOT, "build", "check")
-LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "text", "format", "shell", "manpages", "events", "cppcheck")
+LINTS = ("selftest", "includes", "headers", "ceilings", "banned", "suppressions", "text", "format", "shell", "manpages", "events", "cppcheck")
 SANDBOX_TESTS = ("mapping_convert_test", "mapping_convert_corpus_test", "mapping_convert_large_test")
 FUZZ_RUNS = 5000    # with this seed, the same inputs on each machine: what nobody has changed does not fail;
 FUZZ_SEED = 1       # tests/fuzz/run --minutes and --long look for more
@@ -195,15 +195,20 @@ def check_e2e(results, long):
     run_junit(results, "e2e", command, junit, LONG_SECONDS if long else 2400, {"PYTHONDONTWRITEBYTECODE": "1"})
 
 
-def check_packages(results):
-    """Builds the Debian package twice, and lives with it in a Debian of its own: minutes, so only in --long."""
-    print("...  packages", flush=True)
-    code, output, seconds = run("packages", [os.path.join(ROOT, "tests", "packages", "run")], 3600)
-    steps = re.findall(r"(?m)^(ok|FAIL)\s+(packages\.\w+) \(([0-9.]+) s\)$", output)
-    for outcome, name, took in steps:
-        results.add(name, outcome, float(took), output)
+def check_steps(results, name, program):
+    """Runs a program of --long that says of each of its steps how it went."""
+    print(f"...  {name}", flush=True)
+    code, output, seconds = run(name, [os.path.join(ROOT, program)], LONG_SECONDS)
+    steps = re.findall(rf"(?m)^(ok|FAIL)\s+({name}\.[\w.]+) \(([0-9.]+) s\)", output)
+    for outcome, step, took in steps:
+        results.add(step, outcome, float(took), output)
     if not steps or (code != 0 and all(outcome == "ok" for outcome, _, _ in steps)):
-        results.add("packages", "FAIL", seconds, output)
+        results.add(name, "FAIL", seconds, output)
+
+
+# What takes too long for every day: the Debian package, built twice, and a Debian of its own that lives with it; the model; what looks
+# for races and wrong use of memory.
+LONG_STEPS = (("packages", "tests/packages/run"), ("model", "tests/model/run"), ("analysis", "tests/analysis/run"))
 
 
 def check_coverage(results):
@@ -217,7 +222,7 @@ def main():
     parser = argparse.ArgumentParser(prog="check", description="Builds Postern and runs every test and lint.")
     parser.add_argument("--quick", action="store_true", help="leave out fuzzing and the end-to-end tests")
     parser.add_argument("--long", action="store_true",
-                        help="cut after every byte, 10,000 messages each way, and the Debian package: hours; progress shows in build/check/e2e.log")
+                        help="cut after every byte, 10,000 messages each way, the Debian package, the model, analyzers: hours; progress shows in build/check/")
     arguments = parser.parse_args()
     quick = arguments.quick
     if arguments.long:
@@ -242,7 +247,8 @@ def main():
             check_e2e(results, arguments.long)
         tidy.finish(results)
     if arguments.long:
-        check_packages(results)
+        for name, program in LONG_STEPS:
+            check_steps(results, name, program)
         check_coverage(results)
     print(f"took {time.monotonic() - started:.0f} s")
     sys.exit(results.summary())
