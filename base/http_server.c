@@ -475,6 +475,7 @@ static const struct stream_callbacks callbacks = { .on_input = on_input, .on_dra
 static void make_room(struct http_server *server)
 {
     struct connection *connection = least_missed(server);
+    assert(connection);
     if (connection->state == CONNECTION_IDLE)
         end_connection(connection, true);
     else

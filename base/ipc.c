@@ -64,6 +64,7 @@ int ipc_send(int socket, uint32_t type, const void *payload, size_t len, const i
         msg.msg_control = control.space;
         msg.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
         struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+        assert(cmsg); /* there is room */
         cmsg->cmsg_level = SOL_SOCKET;
         cmsg->cmsg_type = SCM_RIGHTS;
         cmsg->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
