@@ -36,7 +36,7 @@ int admins_include(struct store_db *db, char *const *aliases, const char *uid)
     for (; aliases && *aliases; aliases++) {
         char *theirs;
         int found = admins_find_uid(db, *aliases, &theirs);
-        bool same = found == 1 && strcmp(theirs, uid) == 0;
+        bool same = found == 1 && theirs && strcmp(theirs, uid) == 0;
         free(theirs);
         if (found < 0 || same)
             return found;

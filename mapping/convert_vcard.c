@@ -137,7 +137,7 @@ static void add_line(struct convert_charsets *charsets, struct card *card, const
         card->formatted = clean(value.data, value.len);
     else if (is_structured)
         card->structured = join_components(&value, given_family, 3, " ");
-    else
+    else if (property)
         add_value(card, property, &value);
     strbuf_free(&value);
 }
