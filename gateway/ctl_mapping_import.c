@@ -56,7 +56,8 @@ static char *read_all(const char *file, size_t *len_out)
     struct strbuf text;
     char piece[64 * 1024];
     size_t got;
-    FILE *in = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+    bool is_ours = strcmp(file, "-") != 0;
+    FILE *in = is_ours ? fopen(file, "re") : stdin;
     if (!in) {
         fprintf(stderr, "posternctl: %s: %s\n", file, strerror(errno));
         return NULL;
@@ -65,7 +66,7 @@ static char *read_all(const char *file, size_t *len_out)
     while ((got = fread(piece, 1, sizeof piece, in)) > 0)
         strbuf_add(&text, piece, got);
     bool is_read = !ferror(in);
-    if (in != stdin)
+    if (is_ours)
         fclose(in);
     if (is_read && strbuf_ok(&text)) {
         *len_out = text.len;
