@@ -22,7 +22,7 @@ static bool is_daemon(void)
     return getenv("POSTERN_CRASHES") != NULL;
 }
 
-/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) ; the C library's names are its own */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's names are its own */
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
                 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
@@ -46,7 +46,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
     return original(pid, path, files, attributes, argv, more);
 }
 
-/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): likewise */
 void *mmap(void *where, size_t len, int protection, int flags, int fd, off_t offset)
 {
     static void *(*original)(void *, size_t, int, int, int, off_t);
