@@ -112,7 +112,8 @@ def run_lint(lint, changes):
     folder = os.path.realpath(tempfile.mkdtemp(prefix="postern-lint-"))
     try:
         build_tree(folder, changes)
-        return subprocess.run([os.path.join(HERE, lint + ".py"), "--root", folder], capture_output=True, text=True, check=False)
+        return subprocess.run([os.path.join(HERE, lint + ".py"), "--root", folder], capture_output=True, text=True, check=False,
+                              env={**os.environ, "POSTERN_LONG": "1"})   # at full depth
     finally:
         shutil.rmtree(folder)
 
