@@ -156,7 +156,6 @@ int store_lock_take(const char *path, int *fd_out, char **error_out) __attribute
 int store_secret_make(struct store_db *db) __attribute__((warn_unused_result));
 
 /* The queues (store_queue.c): what both have in common. */
-const char *store_queue_name(enum store_queue queue); /* as in the tables: "in", "out" */
 int store_queue_finish(struct store_db *db, enum store_queue queue, int64_t id, enum store_queue_state state)
     __attribute__((warn_unused_result)); /* as store_inbound_finish() */
 

@@ -56,11 +56,6 @@ bool store_queue_state_parse(const char *text, enum store_queue_state *state_out
     return false;
 }
 
-const char *store_queue_name(enum store_queue queue)
-{
-    return queue_names[queue];
-}
-
 static int list(struct store_db *db, const char *sql, const struct store_value *values, store_queue_each *each,
                 void *ctx)
 {
