@@ -212,6 +212,28 @@ ssize_t send(int fd, const void *buf, size_t n, int flags)
     return result;
 }
 
+static bool may_read(int fd)
+{
+    struct fault_step step;
+    char path[FAULT_PATH_SIZE];
+    return fault_begin(&step, FAULT_READ, fault_place_of_fd(fd, path));
+}
+
+ssize_t pread64(int fd, void *buf, size_t nbytes, off64_t offset)
+{
+    return may_read(fd) ? NEXT(pread64)(fd, buf, nbytes, offset) : -1;
+}
+
+ssize_t pread(int fd, void *buf, size_t nbytes, off_t offset)
+{
+    return may_read(fd) ? NEXT(pread64)(fd, buf, nbytes, offset) : -1;
+}
+
+ssize_t read(int fd, void *buf, size_t nbytes)
+{
+    return may_read(fd) ? NEXT(read)(fd, buf, nbytes) : -1;
+}
+
 static int truncate_counted(int fd, off64_t length)
 {
     char path[FAULT_PATH_SIZE];

@@ -23,6 +23,7 @@ enum fault_kind {
     FAULT_TRUNCATE,
     FAULT_MAKE_DIRECTORY,
     FAULT_SEND,
+    FAULT_READ, /* changes nothing: counts only for a test that asks for it */
 };
 
 enum fault_place {

@@ -10,7 +10,8 @@ from procs import DEV, sanitizer_environment, wait_until
 FAULTS = os.path.join(DEV, "postern_faults.so")
 
 # As in faults.h.
-KINDS = ("write", "sync", "rename", "link", "unlink", "truncate", "mkdir", "send")
+CHANGES = ("write", "sync", "rename", "link", "unlink", "truncate", "mkdir", "send")
+KINDS = (*CHANGES, "read")
 PLACES = ("", "log", "database", "content", "maildir", "state", "tmtp", "smtp-in", "smtp-out")
 FILES = ("log", "database", "content", "maildir", "state")
 SOCKETS = ("tmtp", "smtp-in", "smtp-out")
@@ -72,7 +73,7 @@ class Control:
     def get(self, field):
         return struct.unpack_from("<q", self.memory, field)[0]
 
-    def arm(self, action, first, last=None, argument=0, kinds=KINDS, places=FILES + SOCKETS):
+    def arm(self, action, first, last=None, argument=0, kinds=CHANGES, places=FILES + SOCKETS):
         """Steps count from here on; at those from `first` to `last` (`first`, unless given) it happens."""
         self.disarm()
         self.set(self.SEEN, 0)
