@@ -85,8 +85,7 @@ def test_each_recipient_has_an_outcome_of_its_own(front, people, stopped_gateway
     assert "said: 452 4.2.1 <bob@example.com> has reached the daily limit" in log
     assert "said: 450 4.2.1 <erin@" in log and "has not yet agreed" in log
 
-    gateway.ctl("mapping", "revoke", str(first["id"]))
-    gateway.ctl("mapping", "add", BOB, "Carol Member")
+    gateway.ctl("mapping", "change", str(first["id"]), "--daily", "10")   # in one step: it is tried all the time
     people["erin"].ping(gateway.alias, "Yes")
     front.drain()
     people["carol"].receive_mail("For four")
