@@ -416,6 +416,7 @@ void stream_fail(struct stream *stream, enum stream_end why, const char *detail)
     stream_connect_free(&stream->connect);
     timer_free(&stream->limit);
     timer_free(&stream->idle);
+    timer_free(&stream->vigil);
     if (stream->output != NULL)
         evbuffer_drain(stream->output, evbuffer_get_length(stream->output));
 }
@@ -440,6 +441,7 @@ void stream_bury(struct stream *stream)
     stream_connect_free(&stream->connect);
     timer_free(&stream->limit);
     timer_free(&stream->idle);
+    timer_free(&stream->vigil);
     loop_orphan_remove(stream->loop, &stream->orphan);
     loop_defer(stream->loop, release, stream);
 }

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,10 +15,6 @@
 enum {
     DETAIL_MAX = 400,
     CANDIDATE_MS = 5 * 1000, /* for an address with others behind it; most answer within a second or never */
-    KEEPALIVE_IDLE_S = 60,
-    KEEPALIVE_INTERVAL_S = 15,
-    KEEPALIVE_PROBES = 4,
-    UNACKNOWLEDGED_MS = 2 * 60 * 1000,
 };
 
 struct stream_connect {
@@ -100,6 +95,7 @@ static int64_t left_ms(const struct stream *stream)
 static void connected(struct stream *stream)
 {
     struct stream_connect *connect = stream->connect;
+    stream_vigil_begin(stream);
     if (connect->tls == NULL) {
         stream_opened(stream);
         return;
@@ -112,23 +108,6 @@ static void connected(struct stream *stream)
     stream_tls_begin(stream);
 }
 
-/* A peer that vanished without a word is noticed within about two minutes, whether we are sending or waiting (RFC 5482,
- * RFC 1122 section 4.2.3.6). An option that the kernel refuses is no reason not to connect. */
-static void watch_for_vanished_peer(int fd)
-{
-    static const struct {
-        int level, name, value;
-    } options[] = {
-        { SOL_SOCKET, SO_KEEPALIVE, 1 },
-        { IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
-        { IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
-        { IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
-        { IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS },
-    };
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
-}
-
 /* Begins to connect: 1 connected, 0 under way, -1 failed with errno. */
 static int try_candidate(struct stream *stream, const struct loop_address *address)
 {
@@ -136,7 +115,7 @@ static int try_candidate(struct stream *stream, const struct loop_address *addre
     if (fd < 0)
         return -1;
     if (address->storage.ss_family != AF_UNIX)
-        watch_for_vanished_peer(fd);
+        stream_vigil_prepare(fd);
     if (connect(fd, (const struct sockaddr *)&address->storage, address->len) == 0) {
         stream_attach(stream, fd);
         return 1;

@@ -80,6 +80,7 @@ struct stream {
     struct stream_connect *connect; /* only while connecting */
     struct timer *limit;            /* connecting, handshake, farewell; NULL until first needed */
     struct timer *idle;             /* NULL until first needed */
+    struct timer *vigil;            /* of connections that we have made; NULL until connected */
     int64_t idle_ms;
     int64_t input_moved_ms;  /* when something was last received, or reading resumed */
     int64_t output_moved_ms; /* when output was last accepted by the kernel, or began to wait */
@@ -135,3 +136,7 @@ void stream_connect_begin(struct stream *stream);
 void stream_connect_ready(struct stream *stream);   /* the descriptor became writable */
 void stream_connect_expired(struct stream *stream); /* the limit of the current attempt has passed */
 void stream_connect_free(struct stream_connect **connect);
+
+/* --- stream_vigil.c --- */
+void stream_vigil_prepare(int fd);              /* before connecting */
+void stream_vigil_begin(struct stream *stream); /* once connected: the stream fails when its peer vanishes */
