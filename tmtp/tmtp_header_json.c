@@ -7,8 +7,13 @@
 
 #include "base/xmalloc.h"
 #include "tmtp/tmtp_header_internal.h"
+#include "tmtp/tmtp_message.h"
 
-enum { FIELDS_MAX = 64 };
+enum {
+    FIELDS_MAX = 64,
+    CONTAINERS_MAX = TMTP_MESSAGE_CC_MAX + TMTP_MESSAGE_ATTACH_MAX + 1000, /* lists and objects in a header */
+    SEPARATORS_MAX = 131072,                                               /* a participant has seven members */
+};
 
 /* What a decoder or composer works on: one field of one struct. */
 struct slot {
@@ -348,9 +353,32 @@ static void soften(const char *json, size_t len, struct strbuf *out)
     }
 }
 
+/* Two octets of text become an object of 250: a second header of a megabyte could fill a hundred of them. What
+ * honest headers hold is far below that. */
+static bool has_too_much(const char *json, size_t len)
+{
+    size_t containers = 0, separators = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < len; i++) {
+        if (in_string && json[i] == '\\')
+            i++;
+        else if (json[i] == '"')
+            in_string = !in_string;
+        else if (!in_string) {
+            containers += json[i] == '{' || json[i] == '[';
+            separators += json[i] == ',';
+        }
+    }
+    return containers > CONTAINERS_MAX || separators > SEPARATORS_MAX;
+}
+
 json_t *header_parse(const char *json, size_t len, const char **error_out)
 {
     json_error_t error;
+    if (has_too_much(json, len)) {
+        *error_out = "too many members";
+        return NULL;
+    }
     json_t *object = json_loadb(json, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (object == NULL && json_error_code(&error) == json_error_numeric_overflow) {
         struct strbuf softened;

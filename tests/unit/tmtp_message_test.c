@@ -146,6 +146,37 @@ static void limits_hold(void **state)
     strbuf_free(&json);
 }
 
+/* A megabyte of "{}," was made 80 MiB of objects before anybody looked at their number. */
+static void a_header_of_nothing_but_members_is_refused_before_it_is_parsed(void **state)
+{
+    (void)state;
+    static const char *const fillings[] = { "{},", "[],", "1," };
+    for (size_t i = 0; i < sizeof fillings / sizeof fillings[0]; i++) {
+        struct strbuf json;
+        strbuf_init(&json, TMTP_MESSAGE_HEAD_MAX);
+        strbuf_add_str(&json, "{\"x\":[");
+        while (json.len < TMTP_MESSAGE_HEAD_MAX - 10)
+            strbuf_add_str(&json, fillings[i]);
+        strbuf_add_str(&json, "1]}");
+        struct tmtp_message message;
+        const char *error = NULL;
+        assert_int_equal(tmtp_message_decode(json.data, json.len, &message, &error), -1);
+        assert_string_equal(error, "too many members");
+        strbuf_free(&json);
+    }
+    /* In a string these are text. */
+    struct strbuf json;
+    strbuf_init(&json, TMTP_MESSAGE_HEAD_MAX);
+    strbuf_add_str(&json, "{\"subject\":\"\\\"");
+    while (json.len < TMTP_MESSAGE_HEAD_MAX - 10)
+        strbuf_add_str(&json, "{},");
+    strbuf_add_str(&json, "\"}");
+    struct tmtp_message message = decode(json.data);
+    assert_int_equal(strncmp(message.subject, "\"{},{},", 7), 0);
+    tmtp_message_free(&message);
+    strbuf_free(&json);
+}
+
 static void messages_are_encoded_as_the_member_client_spells_them(void **state)
 {
     (void)state;
@@ -209,6 +240,7 @@ int main(void)
         cmocka_unit_test(housekeeping_is_recognised),
         cmocka_unit_test(malformed_second_headers_are_refused),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(a_header_of_nothing_but_members_is_refused_before_it_is_parsed),
         cmocka_unit_test(messages_are_encoded_as_the_member_client_spells_them),
         cmocka_unit_test(a_field_may_be_set_to_part_of_itself),
     };
