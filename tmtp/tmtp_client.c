@@ -22,10 +22,13 @@ enum {
     PULSE_MS = 60 * 1000,
     STEADY_MS = 60 * 1000, /* online for so long: the next failure is a first one */
     BUSY_FIRST_MS = 2000,
-    BUSY_LONGEST_MS = 30 * 1000, /* the silo gives up a dead connection after 120 s at most */
+    BUSY_LONGEST_MS = 10 * 1000, /* the silo gives up a dead connection after 120 s at most */
     LOGIN_PATIENCE_MS = 30 * 1000,
     SYNC_PATIENCE_MS = 90 * 1000, /* a silo may wait 30 s before it repeats what a former link didn't acknowledge */
     ANSWER_PATIENCE_MS = 120 * 1000,
+    ANSWER_LONGEST_MS = 10 * 60 * 1000, /* of one request, while others are answered */
+    SILENCE_MS = 120 * 1000,            /* of an idle silo; then we ask for something */
+    CONTENT_PROGRESS = 1024,            /* octets: a large message may come slowly, but not in drops */
     ERROR_MAX = 1000,
 };
 
@@ -136,7 +139,20 @@ static int64_t patience_ms(const struct tmtp_client *client)
         /* The silo waits for the owner's acknowledgement, not we for the silo. */
         return client->inbox.unanswered ? 0 : SYNC_PATIENCE_MS;
     }
-    return client->outbox.unanswered.count > 0 ? ANSWER_PATIENCE_MS : 0;
+    bool in_frame = client->inbox.receiving && !client->inbox.paused;
+    return client->outbox.unanswered.count > 0 || in_frame ? ANSWER_PATIENCE_MS : 0;
+}
+
+/* Nothing is under way that would show whether the silo is still there: TCP may end at something in between, and a process
+ * that hangs has a kernel that answers. */
+static bool is_idle(const struct tmtp_client *client)
+{
+    return client->state == TMTP_CLIENT_ONLINE && patience_ms(client) == 0;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void plan_tick(struct tmtp_client *client)
@@ -145,15 +161,28 @@ static void plan_tick(struct tmtp_client *client)
         return;
     int64_t due = client->output_ms + client->pulse_ms;
     int64_t patience = patience_ms(client);
-    if (patience > 0 && client->progress_ms + patience < due)
-        due = client->progress_ms + patience;
+    int64_t waits_since = client_outbox_waits_since_ms(client);
+    if (patience > 0)
+        due = sooner(due, client->progress_ms + patience);
+    if (waits_since > 0)
+        due = sooner(due, waits_since + ANSWER_LONGEST_MS);
+    if (is_idle(client))
+        due = sooner(due, client->heard_ms + SILENCE_MS);
     timer_start(client->tick_timer, due - client_now_ms(client));
 }
 
 void client_note_progress(struct tmtp_client *client)
 {
     client->progress_ms = client_now_ms(client);
+    client->content_heard = 0;
     plan_tick(client);
+}
+
+void client_note_content(struct tmtp_client *client, size_t len)
+{
+    client->content_heard += len;
+    if (client->content_heard >= CONTENT_PROGRESS)
+        client_note_progress(client);
 }
 
 static bool is_logged_in(const struct tmtp_client *client)
@@ -175,7 +204,16 @@ static void on_tick(void *arg)
                           (long long)(patience / 1000), states[client->state].name);
         return;
     }
-    if (now - client->output_ms >= client->pulse_ms) {
+    int64_t waits_since = client_outbox_waits_since_ms(client);
+    if (waits_since > 0 && now - waits_since >= ANSWER_LONGEST_MS) {
+        client_break_link(client, CLIENT_AFTER_RETRY,
+                          "the silo has not answered a request for %lld s, whatever else it said",
+                          (long long)(ANSWER_LONGEST_MS / 1000));
+        return;
+    }
+    if (is_idle(client) && now - client->heard_ms >= SILENCE_MS)
+        client_outbox_post_barrier(client); /* its answer is a sign of life */
+    if (client->stream && now - client->output_ms >= client->pulse_ms) {
         /* Between frames only; but while a long post is under way its data says that we live. */
         if (is_logged_in(client) && !client->outbox.sending)
             client_outbox_control(client, &(struct tmtp_request){ .op = TMTP_OP_PULSE });
@@ -295,8 +333,10 @@ static void on_connected(struct stream *stream, void *ctx)
 static void on_input(struct stream *stream, void *ctx)
 {
     (void)stream;
-    client_note_progress(ctx);
-    client_inbox_read(ctx);
+    struct tmtp_client *client = ctx;
+
+    client->heard_ms = client_now_ms(client);
+    client_inbox_read(client);
 }
 
 static void on_drained(struct stream *stream, void *ctx)
@@ -377,7 +417,7 @@ static void on_retry(void *arg)
 
     client->link++;
     client->decoder = tmtp_frame_decoder_new(TMTP_FRAME_HEADER_MAX);
-    client->output_ms = client_now_ms(client);
+    client->output_ms = client->heard_ms = client_now_ms(client);
     client_set_state(client, TMTP_CLIENT_CONNECTING);
     if (client->dead || client->link_over)
         return;

@@ -457,6 +457,8 @@ static void add_data(struct tmtp_client *client)
     size_t len;
     const uint8_t *data = tmtp_frame_data(client->decoder, &len);
 
+    if (inbox->fate != CLIENT_FATE_IGNORE)
+        client_note_content(client, len);
     if (inbox->sink == CLIENT_SINK_TEXT) {
         size_t room = inbox->text_max - inbox->receiving->text.len;
         strbuf_add(&inbox->receiving->text, data, len < room ? len : room);
@@ -467,10 +469,19 @@ static void add_data(struct tmtp_client *client)
         add_content(client, data, len);
 }
 
+/* Greetings and news of others may come at any time and say nothing about what we wait for. */
+static bool is_progress(const struct client_inbox *inbox)
+{
+    return inbox->fate != CLIENT_FATE_IGNORE && inbox->receiving->push.op >= TMTP_PUSH_DELIVERY &&
+           inbox->receiving->push.op != TMTP_PUSH_UNKNOWN;
+}
+
 static void end_frame(struct tmtp_client *client)
 {
     struct client_inbox *inbox = &client->inbox;
 
+    if (is_progress(inbox))
+        client_note_progress(client);
     if (inbox->fate == CLIENT_FATE_HANDLE)
         operations[inbox->receiving->push.op].handle(client);
     else if (inbox->fate == CLIENT_FATE_ACK)

@@ -86,6 +86,7 @@ struct client_request {
     int content_fd;      /* -1: none */
     int64_t content_size;
     int64_t content_sent;
+    int64_t sent_ms;     /* when all of it was handed to the stream; 0: not yet */
     const char *refusal; /* static; set when it can't be sent at all */
     bool barrier;        /* ours: the owner doesn't know it */
     bool answered;       /* before its data was out; nobody is to be told when it is */
@@ -129,7 +130,10 @@ struct tmtp_client {
     enum client_after after;
     unsigned failures, busy_failures; /* in a row; what the delays grow by */
     int64_t next_attempt_ms;          /* 0: none planned */
-    int64_t online_since_ms, state_since_ms, last_error_ms, progress_ms, output_ms;
+    int64_t online_since_ms, state_since_ms, last_error_ms, output_ms;
+    int64_t progress_ms;  /* when the silo last did what we wait for; what else it says does not count */
+    int64_t heard_ms;     /* when it last said anything */
+    size_t content_heard; /* octets of data since progress_ms */
     struct timer *retry_timer, *wake_timer, *tick_timer;
     char barrier_key[33];
     struct tmtp_client_statistics statistics;
@@ -143,7 +147,9 @@ void client_set_state(struct tmtp_client *client, enum tmtp_client_state state);
 void client_break_link(struct tmtp_client *client, enum client_after after, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void client_note_progress(struct tmtp_client *client); /* the link lives: patience begins anew */
-void client_wake(struct tmtp_client *client);          /* deal on the next turn with what can't be done now */
+void client_note_content(struct tmtp_client *client,
+                         size_t len);         /* so much of a message has come: progress, if it is more than drops */
+void client_wake(struct tmtp_client *client); /* deal on the next turn with what can't be done now */
 int64_t client_now_ms(const struct tmtp_client *client);
 
 /* tmtp_client_login.c. All may call the owner. */
@@ -167,6 +173,8 @@ void client_outbox_pump(struct tmtp_client *client);             /* sends what m
 void client_outbox_quit(struct tmtp_client *client);             /* last words: writes everything that is small */
 bool client_outbox_is_clogged(const struct tmtp_client *client); /* the silo doesn't read what we say */
 void client_outbox_post_barrier(struct tmtp_client *client);
+/* Since when the oldest request that was sent as a whole waits for its answer; 0: there is none. */
+int64_t client_outbox_waits_since_ms(const struct tmtp_client *client);
 void client_outbox_answer(struct tmtp_client *client, const struct tmtp_push *ack); /* calls the owner */
 void client_outbox_end_link(struct tmtp_client *client);       /* calls the owner: everything unanswered is lost */
 void client_outbox_report_refused(struct tmtp_client *client); /* calls the owner */

@@ -157,6 +157,7 @@ static void send_piece(struct tmtp_client *client)
     if (request->content_sent == request->content_size) {
         close(request->content_fd);
         request->content_fd = -1;
+        request->sent_ms = client_now_ms(client);
         drop_sending(&client->outbox);
     }
 }
@@ -170,6 +171,8 @@ static void begin_request(struct tmtp_client *client)
     strbuf_free(&request->frame);
     if (request->content_size > 0)
         client->outbox.sending = request;
+    else
+        request->sent_ms = client_now_ms(client);
 }
 
 void client_outbox_pump(struct tmtp_client *client)
@@ -254,6 +257,7 @@ void client_outbox_answer(struct tmtp_client *client, const struct tmtp_push *ac
         return;
     }
     take_unanswered(outbox, request);
+    client_note_progress(client);
     struct tmtp_client_result result = {
         .request = request->number,
         .error = ack->error,
@@ -267,6 +271,12 @@ void client_outbox_answer(struct tmtp_client *client, const struct tmtp_push *ac
         report(client, &result);
     else if (ack->error)
         client_break_link(client, CLIENT_AFTER_RETRY, "the silo refused our post to ourselves: %.200s", ack->error);
+}
+
+int64_t client_outbox_waits_since_ms(const struct tmtp_client *client)
+{
+    const struct client_request *oldest = client->outbox.unanswered.first; /* they are sent in order */
+    return oldest ? oldest->sent_ms : 0;
 }
 
 void client_outbox_end_link(struct tmtp_client *client)
