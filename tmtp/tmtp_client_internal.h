@@ -89,6 +89,7 @@ struct client_request {
     int64_t sent_ms;     /* when all of it was handed to the stream; 0: not yet */
     const char *refusal; /* static; set when it can't be sent at all */
     bool barrier;        /* ours: the owner doesn't know it */
+    bool post;           /* one of the owner's: its message has an id, which the ack tells */
     bool answered;       /* before its data was out; nobody is to be told when it is */
 };
 

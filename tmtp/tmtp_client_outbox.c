@@ -247,6 +247,11 @@ static struct client_request *find_unanswered(const struct client_outbox *outbox
     return NULL;
 }
 
+static bool is_message_id(const char *id)
+{
+    return id && id[0] != '\0' && strlen(id) <= CLIENT_ID_MAX;
+}
+
 void client_outbox_answer(struct tmtp_client *client, const struct tmtp_push *ack)
 {
     struct client_outbox *outbox = &client->outbox;
@@ -254,6 +259,11 @@ void client_outbox_answer(struct tmtp_client *client, const struct tmtp_push *ac
 
     if (!request) {
         log_warning("tmtp.stray_ack", "silo=%s msgid=%s", client->address, ack->id);
+        return;
+    }
+    if (request->post && !ack->error && !is_message_id(ack->msgid)) {
+        /* Its echo has to tell it, after the next login. */
+        client_break_link(client, CLIENT_AFTER_RETRY, "the silo took a post without giving it a usable id");
         return;
     }
     take_unanswered(outbox, request);
@@ -526,6 +536,7 @@ static uint64_t submit_post(struct tmtp_client *client, const struct tmtp_client
 {
     struct client_request *request = request_new();
     request->barrier = barrier;
+    request->post = !barrier;
     check_post(request, post);
     if (!request->refusal && take_content(request, post) < 0) {
         log_error("tmtp.content", "silo=%s error=%s", client->address, strerror(errno));
