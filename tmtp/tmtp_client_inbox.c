@@ -313,6 +313,7 @@ static enum client_fate choose_fate(struct tmtp_client *client, const struct tmt
         return CLIENT_FATE_ACK;
     if (inbox->unanswered) {
         /* Delivery is stop-and-wait. Whoever doesn't wait has to come again. */
+        inbox->skipped_link = client->link;
         log_warning("tmtp.unexpected", "silo=%s op=%s msgid=%s unanswered=%s", client->address, push->op_name, push->id,
                     inbox->unanswered->push.id);
         return CLIENT_FATE_IGNORE;

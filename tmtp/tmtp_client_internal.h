@@ -74,6 +74,7 @@ struct client_inbox {
     /* The owner works on this. It outlives its link: when the silo delivers it again, the owner isn't asked twice. */
     struct client_item *unanswered;
     uint64_t unanswered_link; /* the last link that brought it */
+    uint64_t skipped_link; /* the last link on which a push was left for later: what follows it says nothing about it */
 
     char acked[CLIENT_ACKED_KEPT][CLIENT_ID_MAX + 1];
     unsigned acked_next;

@@ -128,6 +128,11 @@ void client_login_barrier_returned(struct tmtp_client *client)
 {
     if (client->state != TMTP_CLIENT_SYNCING)
         return;
+    if (client->inbox.skipped_link == client->link) {
+        /* What was skipped may have been an echo: its post would be taken for one that never arrived. */
+        client_break_link(client, CLIENT_AFTER_RETRY, "the silo did not wait until we had acknowledged a message");
+        return;
+    }
     client->online_since_ms = client_now_ms(client);
     client_set_state(client, TMTP_CLIENT_ONLINE);
 }
