@@ -29,6 +29,8 @@ enum {
     ANSWER_LONGEST_MS = 10 * 60 * 1000, /* of one request, while others are answered */
     SILENCE_MS = 120 * 1000,            /* of an idle silo; then we ask for something */
     CONTENT_PROGRESS = 1024,            /* octets: a large message may come slowly, but not in drops */
+    COMPLAINTS_MS = 60 * 1000,
+    COMPLAINTS_MAX = 20, /* in that time */
     ERROR_MAX = 1000,
 };
 
@@ -183,6 +185,22 @@ void client_note_content(struct tmtp_client *client, size_t len)
     client->content_heard += len;
     if (client->content_heard >= CONTENT_PROGRESS)
         client_note_progress(client);
+}
+
+bool client_may_complain(struct tmtp_client *client)
+{
+    struct client_complaints *complaints = &client->complaints;
+    int64_t now = client_now_ms(client);
+
+    if (now - complaints->since_ms >= COMPLAINTS_MS) {
+        if (complaints->withheld > 0)
+            log_warning("tmtp.withheld", "silo=%s lines=%u", client->address, complaints->withheld);
+        *complaints = (struct client_complaints){ .since_ms = now };
+    }
+    bool may = complaints->made < COMPLAINTS_MAX;
+    complaints->made += may;
+    complaints->withheld += !may;
+    return may;
 }
 
 static bool is_logged_in(const struct tmtp_client *client)

@@ -278,7 +278,8 @@ static const struct {
 static enum client_fate unknown_fate(struct tmtp_client *client, const struct tmtp_push *push)
 {
     client->statistics.unknown++;
-    log_warning("tmtp.unknown", "silo=%s op=%s msgid=%s", client->address, push->op_name, push->id);
+    if (client_may_complain(client))
+        log_warning("tmtp.unknown", "silo=%s op=%s msgid=%s", client->address, push->op_name, push->id);
     /* An ack before the login would end the connection. */
     bool can_ack = client->state >= TMTP_CLIENT_SYNCING && push->id && push->id_len <= UNKNOWN_ID_MAX;
     return can_ack ? CLIENT_FATE_ACK : CLIENT_FATE_IGNORE;
@@ -314,8 +315,9 @@ static enum client_fate choose_fate(struct tmtp_client *client, const struct tmt
     if (inbox->unanswered) {
         /* Delivery is stop-and-wait. Whoever doesn't wait has to come again. */
         inbox->skipped_link = client->link;
-        log_warning("tmtp.unexpected", "silo=%s op=%s msgid=%s unanswered=%s", client->address, push->op_name, push->id,
-                    inbox->unanswered->push.id);
+        if (client_may_complain(client))
+            log_warning("tmtp.unexpected", "silo=%s op=%s msgid=%s unanswered=%s", client->address, push->op_name,
+                        push->id, inbox->unanswered->push.id);
         return CLIENT_FATE_IGNORE;
     }
     return CLIENT_FATE_HANDLE;

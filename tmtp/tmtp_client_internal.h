@@ -108,6 +108,12 @@ struct client_outbox {
     struct strbuf control; /* composed frames without an answer (acks, pulse, login); they go before requests */
 };
 
+/* What is said in the log about a silo that misbehaves, within the current minute. */
+struct client_complaints {
+    int64_t since_ms;
+    unsigned made, withheld;
+};
+
 struct tmtp_client {
     struct loop *loop;
     const struct tmtp_client_callbacks *callbacks;
@@ -136,6 +142,7 @@ struct tmtp_client {
     int64_t progress_ms;  /* when the silo last did what we wait for; what else it says does not count */
     int64_t heard_ms;     /* when it last said anything */
     size_t content_heard; /* octets of data since progress_ms */
+    struct client_complaints complaints;
     struct timer *retry_timer, *wake_timer, *tick_timer;
     char barrier_key[33];
     struct tmtp_client_statistics statistics;
@@ -150,7 +157,9 @@ void client_break_link(struct tmtp_client *client, enum client_after after, cons
     __attribute__((format(printf, 3, 4)));
 void client_note_progress(struct tmtp_client *client); /* the link lives: patience begins anew */
 void client_note_content(struct tmtp_client *client,
-                         size_t len);         /* so much of a message has come: progress, if it is more than drops */
+                         size_t len); /* so much of a message has come: progress, if it is more than drops */
+/* May the log have another line about what the silo does wrong? It could send such things without end. */
+bool client_may_complain(struct tmtp_client *client);
 void client_wake(struct tmtp_client *client); /* deal on the next turn with what can't be done now */
 int64_t client_now_ms(const struct tmtp_client *client);
 

@@ -258,7 +258,8 @@ void client_outbox_answer(struct tmtp_client *client, const struct tmtp_push *ac
     struct client_request *request = ack->id ? find_unanswered(outbox, ack->id) : NULL;
 
     if (!request) {
-        log_warning("tmtp.stray_ack", "silo=%s msgid=%s", client->address, ack->id);
+        if (client_may_complain(client))
+            log_warning("tmtp.stray_ack", "silo=%s msgid=%s", client->address, ack->id);
         return;
     }
     if (request->post && !ack->error && !is_message_id(ack->msgid)) {
