@@ -20,6 +20,7 @@
 
 enum { REASON_MAX = 1000 };
 static const int64_t stranger_told_ms = INT64_C(24) * 3600 * 1000; /* told once in this time */
+static const int64_t oldest_ms = INT64_C(366) * 24 * 3600 * 1000, newest_ms = INT64_C(3600) * 1000; /* see date_of() */
 
 void outbound_add_recipient(struct taking *taking, int64_t correspondent_id)
 {
@@ -137,15 +138,23 @@ int outbound_tell_author(struct taking *taking, const char *what)
     return result;
 }
 
+/* What the silo says of when a message was posted becomes the mail's Date. Its clock may be far off, and a mail from 1970 or
+ * the next century is taken for spam; ours is right, or nothing is. */
+static int64_t date_of(const struct arrival *arrival)
+{
+    int64_t posted_at;
+    bool is_likely = clock_parse_rfc3339(arrival->posted, &posted_at) == 1 && posted_at > arrival->now - oldest_ms &&
+                     posted_at < arrival->now + newest_ms;
+    return is_likely ? posted_at : arrival->now;
+}
+
 int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, bool has_content)
 {
     struct arrival *arrival = taking->arrival;
     const struct outbound_author *author = &taking->author;
-    int64_t content_id = 0, posted_at;
+    int64_t content_id = 0;
     if (has_content && store_content_add(taking->db, arrival->draft, &content_id) != 1)
         return -1;
-    if (clock_parse_rfc3339(arrival->posted, &posted_at) < 0)
-        posted_at = arrival->now;
     struct store_outbound_new row = {
         .kind = kind,
         .tmtp_msgid = arrival->msgid,
@@ -158,7 +167,7 @@ int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, boo
         .head = has_content ? arrival->head : "",
         .content_id = content_id,
         .size = spool_size(arrival->content),
-        .posted_at = posted_at,
+        .posted_at = date_of(arrival),
         .now = arrival->now,
         .wants_reports = author->wants_reports,
     };
