@@ -12,7 +12,10 @@
 #include "tmtp/tmtp_alias.h"
 #include "tmtp/tmtp_client_internal.h"
 
-enum { QUIT_REASON_MAX = 300 /* UTF-16 units of the silo's reason that are kept */ };
+enum {
+    QUIT_REASON_MAX = 300, /* UTF-16 units of the silo's reason that are kept */
+    ACCOUNT_MAX = 255,     /* bytes of a uid, and of a node's password (the reference server's have 32) */
+};
 
 static const char *const TMTP_REVISION = "1";
 static const char *const NODE_LABEL = "postern";
@@ -87,12 +90,17 @@ void client_login_tmtprev(struct tmtp_client *client, const struct tmtp_push *pu
         send_register(client, NULL);
 }
 
+static bool is_usable(const char *text)
+{
+    return text && text[0] != '\0' && strlen(text) <= ACCOUNT_MAX;
+}
+
 void client_login_registered(struct tmtp_client *client, const struct tmtp_push *push)
 {
     if (client->state != TMTP_CLIENT_REGISTERING)
         return;
-    if (!push->uid || !push->uid[0] || !push->nodeid || !push->nodeid[0]) {
-        client_break_link(client, CLIENT_AFTER_RETRY, "the silo registered us without telling uid and node");
+    if (!is_usable(push->uid) || !is_usable(push->nodeid)) {
+        client_break_link(client, CLIENT_AFTER_RETRY, "the silo registered us without telling a usable uid and node");
         return;
     }
     client->uid = xstrdup(push->uid);
