@@ -34,7 +34,11 @@ class FakeSilo(threading.Thread):
         self.on_login = lambda session: None
         self.on_ping = lambda session, head: None
         self.on_post = lambda head: None          # None, or the text of a refusal
+        self.on_accept = lambda plain: None       # a connection without TLS yet; may raise Cut
+        self.on_frame = lambda session, head, data: False   # True: it has been dealt with
         self.stopping = False
+        self.to_do = []                  # functions of the session, to be called in its thread
+        self.unacked = set()             # ids of what was pushed on this connection
         self.error = None
         self.ids = 0
         certificate, key = os.path.join(folder, "fake.crt"), os.path.join(folder, "fake.key")
@@ -67,6 +71,7 @@ class FakeSilo(threading.Thread):
                     continue
                 try:
                     plain.settimeout(10)
+                    self.on_accept(plain)
                     with self.context.wrap_socket(plain, server_side=True) as connection:
                         connection.settimeout(0.1)
                         Session(self, connection).serve()
@@ -83,6 +88,7 @@ class Session:
         self.silo = silo
         self.connection = connection
         self.input = b""
+        silo.unacked.clear()
 
     def say(self, head, data=b""):
         """Less data than a head promises leaves the frame unfinished."""
@@ -93,8 +99,15 @@ class Session:
         self.connection.sendall(b"%04x" % len(text) + text + data)
         self.connection.settimeout(0.1)
 
+    def raw(self, data):
+        self.connection.settimeout(10)
+        self.connection.sendall(data)
+        self.connection.settimeout(0.1)
+
     def serve(self):
         while not self.silo.stopping:
+            while self.silo.to_do:
+                self.silo.to_do.pop(0)(self)
             try:
                 data = self.connection.recv(65536)
             except socket.timeout:
@@ -113,15 +126,17 @@ class Session:
         if len(self.input) < end:
             return False
         data, self.input = self.input[length:end], self.input[end:]
-        getattr(self, f"op{head['op']}", self.nothing)(head, data)
+        if not self.silo.on_frame(self, head, data):
+            getattr(self, f"op{head['op']}", self.nothing)(head, data)
         return True
 
     def nothing(self, head, data):
         pass
 
-    def push(self, head, data=b""):
+    def push(self, head, data=b"", posted="2026-11-23T01:00:00.000Z"):
         self.silo.ids += 1
-        self.say({"from": UID, **head, "id": f"{self.silo.ids:016x}", "posted": "2026-11-23T01:00:00.000Z"}, data)
+        self.silo.unacked.add(f"{self.silo.ids:016x}")
+        self.say({"from": UID, **head, "id": f"{self.silo.ids:016x}", "posted": posted}, data)
 
     def quit(self, reason):
         self.say({"op": "quit", "error": reason})
@@ -174,6 +189,9 @@ class Session:
         self.say({"op": "ack", "id": head["id"], "msgid": f"{self.silo.ids + 1:016x}", "posted": "2026-11-23T01:00:00.000Z"})
         self.silo.ids += 1
         self.silo.on_ping(self, head)
+
+    def op10(self, head, data):
+        self.silo.unacked.discard(head["id"])
 
     def op12(self, head, data):
         self.quit("logout ok")

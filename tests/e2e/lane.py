@@ -38,6 +38,9 @@ class Lane:
         self.member_name = f"Alice {suffix}"
         self.connection = None
         self.padding = ""                      # follows the token in every body, to make it large
+        self.reset_counts()
+
+    def reset_counts(self):
         self.sent_in, self.sent_out = set(), set()
         self.relayed = collections.Counter()   # token -> mails in the maildir
         self.relayed_files = set()

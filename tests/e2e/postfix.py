@@ -88,6 +88,7 @@ def merge(text):
 
 class Postfix:
     """One instance of Postfix."""
+    prefix = ()   # of every command: to run it somewhere else
 
     def __init__(self, settings, services=""):
         # Not below pytest's temporary folder, which Postfix's own users may not enter.
@@ -112,7 +113,7 @@ class Postfix:
             file.write(text)
 
     def postfix(self, *command):
-        result = subprocess.run([command[0], "-c", self.etc, *command[1:]], capture_output=True, text=True, timeout=60, check=False,
+        result = subprocess.run([*self.prefix, command[0], "-c", self.etc, *command[1:]], capture_output=True, text=True, timeout=60, check=False,
                                 stdin=subprocess.DEVNULL)
         assert result.returncode == 0, f"{command} exited {result.returncode}: {result.stderr}\n{self.read_log()}"
         return result.stdout
@@ -126,7 +127,10 @@ class Postfix:
 
     def start(self):
         self.postfix("postfix", "start")
-        wait_until("Postfix listens", lambda: accepts_connections(self.port))
+        wait_until("Postfix listens", self.listens)
+
+    def listens(self):
+        return accepts_connections(self.port)
 
     def stop(self):
         self.postfix("postfix", "stop")

@@ -11,6 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__
 # The programs: with ASan and UBSan, and for what is measured without. The environment may name other builds.
 DEV = os.path.join(os.environ.get("POSTERN_DEV", os.path.join(ROOT, "build", "dev")), "bin")
 RELEASE = os.path.join(os.environ.get("POSTERN_RELEASE", os.path.join(ROOT, "build", "release")), "bin")
+LONG = os.environ.get("POSTERN_LONG") == "1"
 PATIENCE = float(os.environ.get("POSTERN_PATIENCE", "60"))   # seconds until something that must happen counts as not happening
 # A command that the daemon is run by, valgrind for one; {folder} in it is the test's folder, where files named sanitizer.* are reports.
 WRAPPER = os.environ.get("POSTERN_WRAPPER", "").split()
@@ -25,6 +26,11 @@ def wait_until(what, probe, patience=PATIENCE):
             return result
         assert time.monotonic() < deadline, f"{what}: not within {patience} s"
         time.sleep(0.02)
+
+
+def long_only(test):
+    """For what takes minutes: of no run but the long one."""
+    return test if LONG else None
 
 
 _given_ports = set()

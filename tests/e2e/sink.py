@@ -55,10 +55,15 @@ class Sink:
 
     def start(self):
         os.makedirs(self.folder)
-        self.process = subprocess.Popen(["smtp-sink", "-u", "root", *self.options, "-d", self.folder + "/", f"127.0.0.1:{self.port}", "100"],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until("smtp-sink listens", lambda: self.process.poll() is not None or accepts_connections(self.port))
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until("smtp-sink listens", lambda: self.process.poll() is not None or self.listens())
         return self
+
+    def command(self):
+        return ["smtp-sink", "-u", "root", *self.options, "-d", self.folder + "/", f"127.0.0.1:{self.port}", "100"]
+
+    def listens(self):
+        return accepts_connections(self.port)
 
     def stop(self):
         self.process.kill()
@@ -72,8 +77,10 @@ class Sink:
 
     def dumps(self):
         """In the order in which they came."""
-        paths = sorted(glob.glob(os.path.join(self.folder, "*")), key=os.path.getmtime)
-        return [Dump(path) for path in paths if self.is_whole(path)]
+        return [Dump(path) for path in self.paths() if self.is_whole(path)]
+
+    def paths(self):
+        return sorted(glob.glob(os.path.join(self.folder, "*")), key=os.path.getmtime)
 
     @staticmethod
     def is_whole(path):
