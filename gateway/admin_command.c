@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fair_turns.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/wipe.h"
@@ -169,8 +170,18 @@ static void add_usage(const char *verb, struct strbuf *out)
             strbuf_add_fmt(out, "usage: posternctl %s\n", commands[i].usage);
 }
 
+static struct fair_turns *turns_of(const struct admin_request *request)
+{
+    return gateway_parts(request->gateway)->turns;
+}
+
 static void request_free(struct admin_request *request)
 {
+    if (request->run && request->only_reads && turns_of(request))
+        fair_turns_end(turns_of(request), request->owner);
+    if (request->ended)
+        *request->ended = true;
+    free(request->owner);
     admin_output_free(&request->output);
     for (size_t i = 0; i < request->argc; i++)
         free(request->argv[i]);
@@ -232,6 +243,43 @@ static const char *sort_words(struct admin_request *request, const struct comman
     return request->argc > command->args_max ? "too many words" : NULL;
 }
 
+static char *name_owner(const struct store_actor *actor)
+{
+    struct strbuf owner;
+    strbuf_init(&owner, MESSAGE_MAX);
+    strbuf_add_fmt(&owner, "%s %s", actor->channel, actor->name);
+    return strbuf_detach(&owner);
+}
+
+static void run_in_turn(void *arg)
+{
+    struct admin_request *request = arg;
+    bool ended = false;
+    if (request->only_reads && !turns_of(request)) { /* nobody is there to read it */
+        admin_refuse_now(request, "the gateway is stopping");
+        return;
+    }
+    request->ended = &ended;
+    request->run(request);
+    if (!ended)
+        request->ended = NULL;
+}
+
+/* What only reads may go on in the committer for long, which mail waits for as well: few of them at a time. What changes something may wait
+ * for others, who must not keep the next one from being said. */
+static void wait_for_turn(struct admin_request *request, const struct command *command)
+{
+    struct fair_turns *turns = turns_of(request);
+    request->run = command->run;
+    request->only_reads = command->only_reads;
+    if (!turns)
+        run_in_turn(request);
+    else if (request->only_reads)
+        fair_turns_begin(turns, request->owner, run_in_turn, request);
+    else
+        fair_turns_add(turns, request->owner, run_in_turn, request);
+}
+
 void admin_run(struct gateway *gateway, const struct admin_order *order, admin_answer *answer, void *ctx)
 {
     struct admin_request *request = xcalloc(1, sizeof *request);
@@ -241,6 +289,7 @@ void admin_run(struct gateway *gateway, const struct admin_order *order, admin_a
                                        .channel = xstrdup(order->actor->channel),
                                        .input = order->input ? xstrdup(order->input) : NULL,
                                        .json = order->json,
+                                       .owner = name_owner(order->actor),
                                        .answer = answer,
                                        .ctx = ctx };
     const struct command *command = find_command(order->argc, order->argv);
@@ -250,7 +299,7 @@ void admin_run(struct gateway *gateway, const struct admin_order *order, admin_a
         wrong = sort_words(request, command, order->argc - skip, order->argv + skip);
     }
     if (!wrong) {
-        command->run(request);
+        wait_for_turn(request, command);
         return;
     }
     struct strbuf err;
@@ -277,8 +326,9 @@ const char *admin_option(const struct admin_request *request, const char *name)
     return NULL;
 }
 
-void admin_finish(struct admin_request *request)
+static void finish(void *arg)
 {
+    struct admin_request *request = arg;
     struct strbuf out;
     strbuf_init(&out, OUTPUT_MAX);
     admin_output_render(request->output, request->json, &out);
@@ -287,6 +337,16 @@ void admin_finish(struct admin_request *request)
     else
         end_request(request, ADMIN_REFUSED, "", "posternctl: the answer is longer than 8 MiB; ask for less of it\n");
     strbuf_free(&out);
+}
+
+/* To write a long answer takes as long as to read it. */
+void admin_finish(struct admin_request *request)
+{
+    struct fair_turns *turns = turns_of(request);
+    if (request->ended || !turns)
+        finish(request);
+    else
+        fair_turns_add(turns, request->owner, finish, request);
 }
 
 static void refuse_with(struct admin_request *request, enum admin_exit exit, const char *fmt, va_list args)

@@ -3,6 +3,9 @@
  * The same table serves every way in (control socket, web page and its API). A verb's
  * function gets the request, fills its output, and ends it with admin_finish() or admin_refuse(), at once or, when
  * something must be committed first, later. Actor is who asked, for the records.
+ *
+ * What a verb does on the loop, and the making of its answer, are pieces of base/fair_turns.h: one in a turn of the loop, whoever
+ * asks in turn, so that long lists keep no mail waiting.
  */
 #pragma once
 #include "mapping/store_audit.h"
@@ -32,7 +35,7 @@ struct admin_order {
     const char *const *argv;
     const char *input; /* what must not stand among words (a password), or is too long for them; NULL: none */
 };
-/* Runs it. answer is called exactly once, perhaps before this returns. */
+/* Runs it when its turn has come. answer is called exactly once, perhaps before this returns (when the words are no command). */
 void admin_run(struct gateway *gateway, const struct admin_order *order, admin_answer *answer, void *ctx);
 /* Is it a command that changes nothing, as far as its words tell? What can't be told does. */
 bool admin_only_reads(size_t argc, const char *const *argv);
@@ -50,6 +53,10 @@ struct admin_request {
     char *channel; /* see struct store_actor */
     char *input;   /* NULL: none; wiped when the request ends */
     bool json;
+    void (*run)(struct admin_request *request);
+    char *owner;     /* whose turn it is: the way in, and the actor */
+    bool only_reads; /* as the table has it */
+    bool *ended;     /* within a turn: where to note that the request is gone */
     char **argv; /* what follows verb and sub-verb, options taken out; owned */
     size_t argc;
     char **options; /* name, value, name, value ...; owned */

@@ -11,6 +11,7 @@
 
 #include "base/background.h"
 #include "base/clock.h"
+#include "base/fair_turns.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
@@ -333,6 +334,7 @@ int gateway_start(struct gateway *gateway, char **error_out)
     gateway->relay = relay_new(parts, inbound_accepted, gateway, error_out);
     if (!gateway->relay)
         return -1;
+    gateway->parts.turns = fair_turns_new(parts->loop);
     gateway->admin = admin_socket_new(gateway, parts->config->admin.socket, error_out);
     if (!gateway->admin)
         return -1;
@@ -410,6 +412,9 @@ void gateway_free(struct gateway **gateway_in)
     smtp_guessing_free(&gateway->guessing);
     admin_socket_free(&gateway->admin);
     web_free(&gateway->web);
+    struct fair_turns *turns = gateway->parts.turns;
+    gateway->parts.turns = NULL;
+    fair_turns_free(&turns); /* what was to be changed is still begun */
     passwords_free(&gateway->parts.passwords);
     metrics_free(&gateway->metrics);
     postfix_free(&gateway->postfix);

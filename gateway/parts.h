@@ -10,6 +10,7 @@ struct background;
 struct clock;
 struct config;
 struct convert;
+struct fair_turns;
 struct hold;
 struct loop;
 struct passwords;
@@ -39,4 +40,5 @@ struct parts {
     struct signed_id *ids;     /* that go out and come back */
     struct signer *signer;     /* of our mail */
     struct measures *measures; /* what is noted of how long things take; NULL: nothing is */
+    struct fair_turns *turns;  /* what administrators ask for; NULL: not yet, or not any more */
 };
