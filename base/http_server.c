@@ -41,7 +41,9 @@ struct connection {
     struct strbuf body;
     struct http_request *request; /* the handler's; NULL: none */
     unsigned requests;
-    int64_t since; /* monotonic: IDLE, or until then; HEAD and BODY: since the request began to come */
+    bool closes; /* behind the answer that is on its way */
+    int64_t
+        since; /* monotonic: IDLE, or until then; HEAD and BODY: since the request began to come; ANSWERED: since then */
     char *peer;
 };
 
@@ -61,7 +63,7 @@ struct http_server {
     unsigned count;
     char *name;
     char **hosts;
-    size_t header_max, body_max;
+    size_t header_max, body_max, answers_max;
     unsigned connections_max;
     int64_t timeout_ms;
     const struct http_field *fields;
@@ -86,12 +88,14 @@ static struct connection *longest(const struct http_server *server, unsigned sta
     return longest;
 }
 
-/* Which ends when there is no room for another one: the one idle longest, else the one whose request has been coming longest. Requests
- * come in no time unless somebody lets them drip, and that must not keep others out. NULL: all are being answered. */
+/* Which ends when there is no room for another one: the one idle longest, else the one whose request has been coming longest, else who has
+ * been reading an answer longest. Both take no time unless somebody lets them drip, and that must not keep others out. NULL: the handler has
+ * them all. */
 static struct connection *least_missed(const struct http_server *server)
 {
     struct connection *idle = longest(server, 1u << CONNECTION_IDLE);
-    return idle ? idle : longest(server, 1u << CONNECTION_HEAD | 1u << CONNECTION_BODY);
+    struct connection *coming = idle ? NULL : longest(server, 1u << CONNECTION_HEAD | 1u << CONNECTION_BODY);
+    return idle ? idle : coming ? coming : longest(server, 1u << CONNECTION_ANSWERED);
 }
 
 static void update_accepting(struct http_server *server)
@@ -274,6 +278,20 @@ static void request_free(struct http_request *request)
     free(request);
 }
 
+/* Whoever asks for much and does not read it must not have all memory. */
+static void bound_answers(struct http_server *server)
+{
+    size_t waiting = 0;
+    for (const struct connection *at = server->connections; at; at = at->next)
+        waiting += at->state == CONNECTION_ANSWERED ? stream_pending_output(at->stream) : 0;
+    while (waiting > server->answers_max) {
+        struct connection *deaf = longest(server, 1u << CONNECTION_ANSWERED);
+        waiting -= stream_pending_output(deaf->stream);
+        log_debug("http.unread", "name=%s peer=%s", server->name, deaf->peer);
+        end_connection(deaf, false);
+    }
+}
+
 void http_answer(struct http_request *request, int status, const char *type, const char *body, size_t len,
                  const struct http_field *fields)
 {
@@ -297,12 +315,11 @@ void http_answer(struct http_request *request, int status, const char *type, con
     write_answer(connection, &answer);
     request_free(request);
     set_state(connection, CONNECTION_ANSWERED);
-    if (answer.closes) {
-        end_connection(connection, true);
-        return;
-    }
+    connection->closes = answer.closes;
+    connection->since = now(connection);
     stream_set_idle_timeout(connection->stream, connection->server->timeout_ms);
     timer_start(connection->timer, connection->server->timeout_ms * READING_FACTOR);
+    bound_answers(connection->server);
 }
 
 /* Requests. */
@@ -441,7 +458,7 @@ static void on_drained(struct stream *stream, void *ctx)
     stream_set_idle_timeout(connection->stream, 0);
     set_state(connection, CONNECTION_IDLE);
     begin_waiting(connection);
-    if (connection->server->draining)
+    if (connection->closes || connection->server->draining)
         end_connection(connection, true);
     else
         stream_pause_input(connection->stream, false); /* what has come meanwhile is announced */
@@ -476,10 +493,10 @@ static void make_room(struct http_server *server)
 {
     struct connection *connection = least_missed(server);
     assert(connection);
-    if (connection->state == CONNECTION_IDLE)
-        end_connection(connection, true);
-    else
+    if (connection->state == CONNECTION_HEAD || connection->state == CONNECTION_BODY)
         refuse(connection, 408);
+    else
+        end_connection(connection, connection->state == CONNECTION_IDLE);
 }
 
 static void on_accept(int fd, const char *peer, void *arg)
@@ -546,6 +563,7 @@ struct http_server *http_server_new(const struct http_server_settings *settings,
     server->loop = settings->loop;
     server->header_max = settings->header_max;
     server->body_max = settings->body_max;
+    server->answers_max = settings->answers_max;
     server->connections_max = settings->connections_max;
     server->timeout_ms = settings->timeout_ms;
     server->fields = settings->fields;

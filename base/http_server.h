@@ -36,9 +36,11 @@ struct http_server_settings {
      * others get 421 (DNS rebinding). NULL-terminated; NULL: only those; "*": all. */
     const char *const *hosts;
     size_t header_max, body_max; /* octets */
+    size_t answers_max; /* octets of all answers that were not read yet; beyond, who was answered longest ago is cut */
     unsigned
         connections_max; /* the one that is idle longest is closed for another one; if none is, the one whose request has been
-                            coming longest (408); if all are being answered, another one waits to be accepted */
+                            coming longest (408), else who has been reading an answer longest; if the handler has all,
+                            another one waits to be accepted */
     int64_t
         timeout_ms; /* for a request to come whole, between two, and without the client reading anything; ten times as
                                     long for it to read an answer */

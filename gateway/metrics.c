@@ -20,6 +20,7 @@ enum {
     HEADER_MAX = 8 * 1024,
     PROBLEM_MAX = 1000,
     CONNECTIONS_MAX = 16,
+    ANSWERS_MAX = 16 * 1024 * 1024,
     TIMEOUT_MS = 10 * 1000,
     KEPT_MS = 1000, /* who asks more often than that gets the same figures */
 };
@@ -113,6 +114,7 @@ static int open_server(struct metrics *metrics, const struct config *config, cha
                                              .address = config->metrics.http,
                                              .hosts = config->metrics.clients ? any_host : NULL,
                                              .header_max = HEADER_MAX,
+                                             .answers_max = ANSWERS_MAX,
                                              .connections_max = CONNECTIONS_MAX,
                                              .timeout_ms = TIMEOUT_MS,
                                              .handler = on_request,

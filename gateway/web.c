@@ -23,6 +23,7 @@
 enum {
     HEADER_MAX = 16 * 1024,
     CONNECTIONS_MAX = 64,
+    ANSWERS_MAX = 64 * 1024 * 1024,
     TIMEOUT_MS = 30 * 1000,
     SWEEP_MS = 10 * 60 * 1000,
     FLASH_MS = 60 * 1000,
@@ -509,6 +510,7 @@ struct web *web_new(struct gateway *gateway, char **error_out)
                                                    .hosts = hosts,
                                                    .header_max = HEADER_MAX,
                                                    .body_max = WEB_FORM_MAX,
+                                                   .answers_max = ANSWERS_MAX,
                                                    .connections_max = CONNECTIONS_MAX,
                                                    .timeout_ms = TIMEOUT_MS,
                                                    .fields = fields,

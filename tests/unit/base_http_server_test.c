@@ -23,7 +23,15 @@
 #include "base/loop.h"
 #include "base/strbuf.h"
 
-enum { TIMEOUT_MS = 30000, HEADER_MAX = 2000, BODY_MAX = 4000, CONNECTIONS_MAX = 3, TURNS_MAX = 3000, LARGE = 3 << 20 };
+enum {
+    TIMEOUT_MS = 30000,
+    HEADER_MAX = 2000,
+    BODY_MAX = 4000,
+    CONNECTIONS_MAX = 3,
+    TURNS_MAX = 3000,
+    LARGE = 12 << 20,
+    ANSWERS_MAX = 2 * LARGE
+};
 
 struct scene {
     struct clock *clock;
@@ -84,6 +92,7 @@ static struct http_server_settings settings_of(struct scene *scene, const char *
                                           .hosts = hosts,
                                           .header_max = HEADER_MAX,
                                           .body_max = BODY_MAX,
+                                          .answers_max = ANSWERS_MAX,
                                           .connections_max = CONNECTIONS_MAX,
                                           .timeout_ms = TIMEOUT_MS,
                                           .fields = server_fields,
@@ -116,7 +125,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct client *client_new(const struct scene *scene)
+/* buffer: what the kernel takes for it; 0: much. */
+static struct client *client_connect(const struct scene *scene, int buffer)
 {
     struct client *client = calloc(1, sizeof *client);
     const char *address = http_server_address(scene->server);
@@ -124,10 +134,22 @@ static struct client *client_new(const struct scene *scene)
                               .sin_port = htons((uint16_t)strtol(strrchr(address, ':') + 1, NULL, 10)),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     client->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (buffer)
+        setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
     assert_int_equal(connect(client->fd, (const struct sockaddr *)&to, sizeof to), 0);
     assert_int_equal(fcntl(client->fd, F_SETFL, O_NONBLOCK), 0);
-    strbuf_init(&client->in, 8 << 20);
+    strbuf_init(&client->in, LARGE + 65536);
     return client;
+}
+
+static struct client *client_new(const struct scene *scene)
+{
+    return client_connect(scene, 0);
+}
+
+static struct client *client_new_deaf(const struct scene *scene)
+{
+    return client_connect(scene, 4096);
 }
 
 static void client_free(struct client **client)
@@ -358,6 +380,61 @@ static void a_client_that_does_not_read_is_dropped(void **state)
     client_free(&client);
 }
 
+/* "Connection: close" does not make it somebody who is not counted. */
+static void who_closes_and_does_not_read_is_counted(void **state)
+{
+    struct scene *scene = *state;
+    struct client *client = client_new_deaf(scene);
+    say(client, "GET /large HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    turns(scene, 20);
+    assert_int_equal(http_server_connections(scene->server), 1);
+    clock_advance(scene->clock, TIMEOUT_MS + 1);
+    turns(scene, 5);
+    assert_int_equal(http_server_connections(scene->server), 0);
+    client_free(&client);
+}
+
+/* Two large answers may wait for their readers, not three: who has been reading longest is cut. */
+static void answers_that_nobody_reads_are_bounded(void **state)
+{
+    struct scene *scene = *state;
+    struct client *clients[CONNECTIONS_MAX];
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        assert_int_equal(http_server_connections(scene->server), i);
+        clients[i] = client_new_deaf(scene);
+        say(clients[i], "GET /large HTTP/1.1\r\n" HOST "\r\n");
+        turns(scene, 20);
+        clock_advance(scene->clock, 1);
+    }
+    assert_int_equal(http_server_connections(scene->server), CONNECTIONS_MAX - 1);
+    expect(scene, clients[0], NULL);
+    assert_true(clients[0]->in.len < LARGE);
+    while (clients[1]->in.len < LARGE)
+        expect(scene, clients[1], "HTTP/1.1 200 OK");
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        client_free(&clients[i]);
+}
+
+/* All places taken by those who ask and do not read: who comes is served all the same. */
+static void who_does_not_read_keeps_nobody_out(void **state)
+{
+    struct scene *scene = *state;
+    struct client *deaf[CONNECTIONS_MAX];
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        deaf[i] = client_new_deaf(scene);
+        say(deaf[i], i == 1 ? "GET /later HTTP/1.1\r\n" HOST "\r\n" : "GET /large HTTP/1.1\r\n" HOST "\r\n");
+        turns(scene, 20);
+    }
+    struct client *other = client_new(scene);
+    say(other, "GET /other HTTP/1.1\r\n" HOST "\r\n");
+    expect(scene, other, "GET /other");
+    http_answer(scene->kept, 200, "text/plain", "at last", 7, NULL);
+    expect(scene, deaf[1], "at last");
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        client_free(&deaf[i]);
+    client_free(&other);
+}
+
 static void a_large_answer_arrives_whole(void **state)
 {
     struct scene *scene = *state;
@@ -539,7 +616,7 @@ static void a_unix_socket(void **state)
     assert_int_equal(status.st_mode & 0777, 0660);
     struct client *client = calloc(1, sizeof *client);
     client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    strbuf_init(&client->in, 8 << 20);
+    strbuf_init(&client->in, LARGE + 65536);
     assert_int_equal(connect(client->fd, (const struct sockaddr *)&to, sizeof to), 0);
     say(client, "GET /u HTTP/1.1\r\nHost: localhost\r\n\r\n");
     expect(scene, client, "GET /u");
@@ -576,6 +653,9 @@ int main(void)
         TEST(a_body_must_come_in_time),
         TEST(an_idle_connection_ends),
         TEST(a_client_that_does_not_read_is_dropped),
+        TEST(who_closes_and_does_not_read_is_counted),
+        TEST(answers_that_nobody_reads_are_bounded),
+        TEST(who_does_not_read_keeps_nobody_out),
         TEST(a_large_answer_arrives_whole),
         TEST(too_much_header),
         TEST(a_client_that_goes_before_the_answer),
