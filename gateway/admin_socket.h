@@ -3,8 +3,13 @@
  * A Unix socket (mode 0660). The client sends one line of JSON, {"argv":["member","list"],"json":false}, and gets one
  * line back, {"exit":0,"out":"...","err":"..."}; then the connection is closed. Who connects is known from the kernel
  * (SO_PEERCRED) and becomes the actor of what is changed. "input", a string, is for what must not be a word of argv, or
- * does not fit there (struct admin_order). Limits: a request of 64 KiB, 64 words, 16 connections, 30 s
- * to send it.
+ * does not fit there (struct admin_order). Blanks may stand in front of the answer, one every 5 s as long as the loop turns
+ * and the database gets on.
+ *
+ * Limits: a request of 1 MiB that comes within 30 s, 64 words; 64 connections, 32 of one user; 60 s to read the
+ * answer, 64 MiB of answers that were not read. Beyond the number of connections the one goes whose request has been coming longest, of the user
+ * who has most, else the one who has been answered longest and has not read it; if all are being answered, whoever comes is told to come later. Beyond 64 MiB the one that was answered
+ * longest ago is cut.
  */
 #pragma once
 
