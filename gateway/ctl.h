@@ -8,6 +8,8 @@
 
 #define CTL_DEFAULT_CONFIG "/etc/postern/postern.conf"
 
+enum { CTL_PATIENCE_S = 60, CTL_PATIENCE_MAX_S = 24 * 3600 };
+
 enum ctl_exit { CTL_OK = 0, CTL_REFUSED = 1, CTL_USAGE = 2 }; /* and those of sysexits.h */
 
 struct ctl_local;
@@ -15,6 +17,7 @@ struct ctl {
     const char *config_file;
     const char *socket_path; /* NULL: as the configuration says */
     bool json;
+    unsigned patience_s; /* without a sign of life from the daemon; 0: for ever */
     const struct ctl_local *locals; /* the table in ctl_main.c, for those who list what there is */
 };
 

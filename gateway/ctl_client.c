@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -40,7 +41,31 @@ static char *socket_from_config(const char *file)
     return path;
 }
 
-static int connect_to(const char *path)
+/* Says that a call has failed; a time that is over has reasons of its own. The exit status. */
+static int complain_of(const struct ctl *ctl, const char *what, int error)
+{
+    if (error != EAGAIN && error != EWOULDBLOCK) {
+        fprintf(stderr, "posternctl: %s: %s\n", what, strerror(error));
+        return EX_UNAVAILABLE;
+    }
+    fprintf(
+        stderr,
+        "posternctl: the daemon has given no sign of life for %u s: it hangs, or the disk of its database does. It is "
+        "not known whether the command will be done. Its log may say why; -t SECONDS waits longer.\n",
+        ctl->patience_s);
+    return EX_TEMPFAIL;
+}
+
+/* For as long as every call may wait: for room in the daemon's queue of connections, for it to read, for it to answer. 0: for ever. */
+static void limit_waiting(int fd, unsigned patience_s)
+{
+    const struct timeval patience = { .tv_sec = patience_s };
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+/* -1 after having said why not, with the exit status. */
+static int connect_to(const struct ctl *ctl, const char *path, int *exit_out)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     size_t len = strlen(path);
@@ -50,9 +75,15 @@ static int connect_to(const char *path)
     }
     memcpy(address.sun_path, path, len + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        limit_waiting(fd, ctl->patience_s);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
         return fd;
-    fprintf(stderr, "posternctl: can't reach the daemon at %s: %s\n", path, strerror(errno));
+    struct strbuf what;
+    strbuf_init(&what, 1000);
+    strbuf_add_fmt(&what, "can't reach the daemon at %s", path);
+    *exit_out = complain_of(ctl, what.data, errno);
+    strbuf_free(&what);
     if (fd >= 0)
         close(fd);
     return -1;
@@ -95,6 +126,7 @@ static char *compose_request(bool json, int argc, const char *const *argv, const
     return line;
 }
 
+/* Signs of life may come first (admin_socket.h). NULL with errno: 0, or why no more could be read. */
 static json_t *read_answer(int fd)
 {
     struct strbuf text;
@@ -103,19 +135,24 @@ static json_t *read_answer(int fd)
     strbuf_init(&text, ANSWER_MAX);
     while ((n = read(fd, piece, sizeof piece)) > 0)
         strbuf_add(&text, piece, (size_t)n);
+    int error = n < 0 ? errno : 0;
     json_t *answer = strbuf_ok(&text) ? json_loadb(text.data, text.len, 0, NULL) : NULL;
     strbuf_free(&text);
+    errno = error;
     return answer;
 }
 
-/* 1 with the answer; -1 after having said why there is none. */
-static int exchange(int fd, const char *request, struct ctl_answer *answer_out)
+/* 1 with the answer; -1 after having said why there is none, with the exit status. */
+static int exchange(const struct ctl *ctl, int fd, const char *request, struct ctl_answer *answer_out)
 {
-    if (!send_all(fd, request, strlen(request)) || !send_all(fd, "\n", 1)) {
-        fputs("posternctl: the request could not be sent\n", stderr);
+    bool is_sent = send_all(fd, request, strlen(request)) && send_all(fd, "\n", 1);
+    int send_error = errno;
+    if (!is_sent && send_error == EAGAIN) {
+        answer_out->exit = complain_of(ctl, "", send_error);
         return -1;
     }
-    json_t *answer = read_answer(fd);
+    json_t *answer = read_answer(fd); /* it may say why it takes nothing */
+    int read_error = errno;
     const char *out = json_string_value(json_object_get(answer, "out")),
                *err = json_string_value(json_object_get(answer, "err"));
     int result = out && err ? 1 : -1;
@@ -123,6 +160,10 @@ static int exchange(int fd, const char *request, struct ctl_answer *answer_out)
         *answer_out = (struct ctl_answer){ .exit = (int)json_integer_value(json_object_get(answer, "exit")),
                                            .out = xstrdup(out),
                                            .err = xstrdup(err) };
+    else if (!is_sent)
+        answer_out->exit = complain_of(ctl, "the request could not be sent", send_error);
+    else if (read_error == EAGAIN)
+        answer_out->exit = complain_of(ctl, "", read_error);
     else
         fputs("posternctl: the daemon went away without an answer\n", stderr);
     json_decref(answer);
@@ -142,8 +183,8 @@ int ctl_client_call(const struct ctl *ctl, bool json, int argc, const char *cons
     int fd = -1, result = -1;
     if (!path)
         answer_out->exit = EX_CONFIG;
-    else if ((fd = connect_to(path)) >= 0)
-        result = exchange(fd, request, answer_out);
+    else if ((fd = connect_to(ctl, path, &answer_out->exit)) >= 0)
+        result = exchange(ctl, fd, request, answer_out);
     if (fd >= 0)
         close(fd);
     free(path);

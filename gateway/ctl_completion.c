@@ -284,14 +284,15 @@ static bool take_options(struct completion *completion)
             puts("/");
             return true;
         }
+        bool has_value = has_file || (strcmp(option, "-t") == 0 && completion->count > 1);
         if (has_file)
             *(option[1] == 'c' ? &completion->ctl.config_file : &completion->ctl.socket_path) = completion->words[1];
-        completion->words += 1 + has_file;
-        completion->count -= 1 + has_file;
+        completion->words += 1 + has_value;
+        completion->count -= 1 + has_value;
     }
     if (completion->count > 0 || completion->last[0] != '-')
         return false;
-    static const char *const options[] = { "-c", "-s", "--json", "--help" };
+    static const char *const options[] = { "-c", "-s", "-t", "--json", "--help" };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         offer(completion, options[i]);
     return true;

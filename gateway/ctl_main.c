@@ -1,6 +1,7 @@
 /* ctl_main.c - posternctl: one command, done here or by the daemon */
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -51,9 +52,10 @@ static void print_verbs(FILE *to)
 
 static void print_usage(FILE *to)
 {
-    fputs("usage: posternctl [-c FILE | -s SOCKET] [--json] VERB ...\n"
+    fputs("usage: posternctl [-c FILE | -s SOCKET] [-t SECONDS] [--json] VERB ...\n"
           "  -c FILE    configuration that names the control socket (default " CTL_DEFAULT_CONFIG ")\n"
           "  -s SOCKET  the control socket itself\n"
+          "  -t SECONDS without a sign of life until the daemon is given up (default 60; 0: never)\n"
           "  --json     one JSON document instead of tables\n"
           "The verbs: ",
           to);
@@ -74,9 +76,18 @@ static int run(const struct ctl *ctl, int argc, char **argv)
     return ctl_client_ask(ctl, argc, (const char *const *)argv, NULL);
 }
 
+static bool read_patience(const char *text, unsigned *out)
+{
+    size_t len = strlen(text);
+    if (len == 0 || len > 5 || strspn(text, "0123456789") != len)
+        return false;
+    *out = (unsigned)strtoul(text, NULL, 10);
+    return *out <= CTL_PATIENCE_MAX_S;
+}
+
 int main(int argc, char **argv)
 {
-    struct ctl ctl = { .config_file = CTL_DEFAULT_CONFIG, .locals = locals };
+    struct ctl ctl = { .config_file = CTL_DEFAULT_CONFIG, .patience_s = CTL_PATIENCE_S, .locals = locals };
     int i = 1;
     file_open_standard_streams();
     (void)!service_forbid_core(); /* passwords are typed here; a kernel that will not is no reason to do nothing */
@@ -90,6 +101,8 @@ int main(int argc, char **argv)
             return EX_OK;
         } else if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "-s") == 0) && i + 1 < argc) {
             *(argv[i][1] == 'c' ? &ctl.config_file : &ctl.socket_path) = argv[i + 1];
+            i++;
+        } else if (strcmp(argv[i], "-t") == 0 && i + 1 < argc && read_patience(argv[i + 1], &ctl.patience_s)) {
             i++;
         } else {
             print_usage(stderr);
