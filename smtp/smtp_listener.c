@@ -23,6 +23,8 @@ enum {
     COMMAND_TIMEOUT_MS = 5 * 60 * 1000,
     DATA_TIMEOUT_MS = 3 * 60 * 1000,
     PROXY_TIMEOUT_MS = 5 * 1000,
+    CROWD_PATIENCE_MS = 10 * 1000,
+    CROWD_LOOK_MS = 1000,
 };
 
 static const int64_t lasted_bounds[] = { 10,    50,    100,   250,    500,     1000,   2500,
@@ -192,12 +194,32 @@ struct arrival {
     struct stream_settings stream; /* with which the stream is to be made */
 };
 
+/* Whoever is silent for long keeps others out only while there are places left: when all are taken, the one that has been silent longest
+ * goes. So many clients of different addresses that connect and say nothing keep nobody out for long. */
+static void make_room(struct smtp_listener *listener)
+{
+    int64_t now = clock_monotonic_ms(loop_clock(listener->settings.loop));
+    struct smtp_session *longest = NULL;
+    if (smtp_admission_sessions(listener->admission) < listener->settings.max_sessions || now < listener->crowded_until)
+        return;
+    for (struct smtp_session *at = listener->sessions; at; at = at->next)
+        if (smtp_session_may_give_up(at) && (!longest || at->waits_since <= longest->waits_since))
+            longest = at;
+    if (!longest)
+        listener->crowded_until = now + CROWD_LOOK_MS;
+    else if (now - longest->waits_since < CROWD_PATIENCE_MS)
+        listener->crowded_until = longest->waits_since + CROWD_PATIENCE_MS;
+    else
+        smtp_session_give_up(longest);
+}
+
 static struct arrival judge_arrival(struct smtp_listener *listener, const char *peer)
 {
     char *peer_address = smtp_access_address_of_peer(peer);
     struct arrival arrival = { .is_proxied = is_listed(listener->proxies, peer_address),
                                .stream = { .callbacks = &deaf } };
     struct smtp_visit visit;
+    make_room(listener);
     arrival.refusal = admit(listener, arrival.is_proxied ? NULL : peer_address, &visit);
     if (arrival.refusal.code != 0) {
         free(peer_address);

@@ -32,6 +32,7 @@ struct smtp_listener {
     unsigned long session_number; /* of the newest, for its id */
     char id_prefix[8];            /* tells this listener's sessions from those of others */
     bool is_busy;
+    int64_t crowded_until; /* monotonic: before that nobody can be given up to make room */
     struct timer *drain_deadline;
     void (*on_drained)(void *arg);
     void *drained_arg;

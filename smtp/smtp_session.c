@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/stream.h"
@@ -460,6 +461,7 @@ static void restart_timeout(struct smtp_session *session)
     bool is_late = session->state == SMTP_SESSION_ASKING && session->transaction->late; /* its timer runs */
     if (is_late)
         return;
+    session->waits_since = clock_monotonic_ms(loop_clock(session->loop));
     if (session->state == SMTP_SESSION_ASKING)
         timer_stop(session->timeout);
     else if (session->state == SMTP_SESSION_PROXY)
@@ -535,6 +537,25 @@ static void on_timeout(void *arg)
         return;
     }
     smtp_session_reply(session, 421, "4.4.2", "Timeout, closing");
+    session_close(session);
+}
+
+bool smtp_session_may_give_up(const struct smtp_session *session)
+{
+    return !session->use.visit.is_exempt && !session->is_running && session->state != SMTP_SESSION_ASKING &&
+           session->state != SMTP_SESSION_GONE;
+}
+
+void smtp_session_give_up(struct smtp_session *session)
+{
+    log_info("smtp.given_up", "session=%s peer=%s client=%s state=%s", session->id, session->peer, session->client,
+             states[session->state].name);
+    smtp_admission_leave(session->listener->admission, &session->use.visit);
+    if (session->state == SMTP_SESSION_HANDSHAKE || session->state == SMTP_SESSION_PROXY) {
+        session_end(session);
+        return;
+    }
+    smtp_session_reply(session, 421, "4.3.2", "Others are waiting, come again later");
     session_close(session);
 }
 

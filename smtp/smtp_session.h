@@ -132,7 +132,8 @@ struct smtp_session {
     bool run_queued;  /* a run is due at the end of this turn */
     bool skips_line;  /* in the middle of a line that is too long */
     unsigned errors;
-    int64_t began_at; /* monotonic */
+    int64_t began_at;    /* monotonic */
+    int64_t waits_since; /* likewise, for the client to say what comes next */
     struct smtp_session_use use;
     struct smtp_chunk chunk; /* in SMTP_SESSION_CHUNK */
     struct strbuf out;       /* replies not yet written */
@@ -148,7 +149,11 @@ void smtp_session_begin(struct smtp_session *session, struct stream *stream, boo
 void smtp_session_begin_proxied(struct smtp_session *session, struct stream *stream);
 void smtp_session_run_later(struct smtp_session *session);
 void smtp_session_orphan(struct smtp_session *session); /* its listener is about to go; it is gone already */
-void smtp_session_cut(struct smtp_session *session);    /* drops the connection; the transaction is abandoned */
+/* Its place is wanted, and it has been silent for long: makes room at once. */
+void smtp_session_give_up(struct smtp_session *session);
+/* Whether the client is waited for, and is one of whom there may be too many. */
+bool smtp_session_may_give_up(const struct smtp_session *session);
+void smtp_session_cut(struct smtp_session *session); /* drops the connection; the transaction is abandoned */
 
 /* --- for the commands --- */
 bool smtp_session_is_tls(const struct smtp_session *session);
