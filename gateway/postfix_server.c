@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
@@ -19,6 +20,8 @@ enum {
     ANSWER_MAX = 2 * 1024,
     REQUESTS_PER_TURN = 32,
     IDLE_MS = 10 * 60 * 1000, /* Postfix closes its connections after 5 minutes by itself */
+    SILENT_MS = 10 * 1000,    /* without a question: then it may go when its place is wanted */
+    RESTING_MS = 60 * 1000,   /* likewise, of one that has asked */
 };
 
 struct connection {
@@ -27,6 +30,8 @@ struct connection {
     struct stream *stream;
     char *peer;
     void *parser;
+    bool has_asked;
+    int64_t active_at; /* monotonic: when it came, or asked last */
 };
 
 struct postfix_server {
@@ -82,6 +87,8 @@ static int answer_some(struct connection *connection, unsigned most)
         if (result < 0)
             return -1;
         if (result == 1) {
+            connection->has_asked = true;
+            connection->active_at = clock_monotonic_ms(loop_clock(connection->server->loop));
             answer(connection);
             most--;
         }
@@ -139,19 +146,39 @@ static bool may_come_in(const struct postfix_server *server, const char *peer)
     return is_allowed;
 }
 
+/* When all places are taken, the one goes that has been silent longest, for long enough; who only connects must not keep Postfix
+ * out. Postfix connects again when it has a question. */
+static void make_room(struct postfix_server *server)
+{
+    int64_t now = clock_monotonic_ms(loop_clock(server->loop));
+    struct connection *longest = NULL;
+    if (server->count < POSTFIX_SERVER_CONNECTIONS_MAX)
+        return;
+    for (struct connection *at = server->connections; at; at = at->next)
+        if (now - at->active_at >= (at->has_asked ? RESTING_MS : SILENT_MS) &&
+            (!longest || at->active_at <= longest->active_at))
+            longest = at;
+    if (longest)
+        drop(longest, "silent, and its place is wanted");
+}
+
 static void on_accept(int fd, const char *peer, void *arg)
 {
     struct postfix_server *server = arg;
+    bool may_come = may_come_in(server, peer);
+    if (may_come)
+        make_room(server);
     bool is_full = server->count >= POSTFIX_SERVER_CONNECTIONS_MAX;
-    if (is_full || !may_come_in(server, peer)) {
+    if (is_full || !may_come) {
         log_warning("postfix.turned_away", "service=%s peer=%s reason=%s", server->protocol->name, peer,
-                    is_full ? "too many connections" : "not one of postfix.clients");
+                    may_come ? "too many connections" : "not one of postfix.clients");
         close(fd);
         return;
     }
     struct connection *connection = xcalloc(1, sizeof *connection);
     struct stream_settings settings = { .callbacks = &callbacks, .ctx = connection, .input_max = INPUT_MAX };
     connection->server = server;
+    connection->active_at = clock_monotonic_ms(loop_clock(server->loop));
     connection->peer = xstrdup(peer);
     connection->parser = xcalloc(1, server->protocol->parser_size);
     connection->next = server->connections;
