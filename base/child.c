@@ -177,5 +177,6 @@ bool child_settle(void)
         return false;
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
+    signal(SIGXFSZ, SIG_DFL); /* it tells whoever started us that a limit was met; the daemon ignores it */
     return true;
 }

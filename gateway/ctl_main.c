@@ -1,4 +1,5 @@
 /* ctl_main.c - posternctl: one command, done here or by the daemon */
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
 {
     struct ctl ctl = { .config_file = CTL_DEFAULT_CONFIG, .patience_s = CTL_PATIENCE_S, .locals = locals };
     int i = 1;
+    signal(SIGXFSZ, SIG_IGN); /* a write that fails has a message */
     file_open_standard_streams();
     (void)!service_forbid_core(); /* passwords are typed here; a kernel that will not is no reason to do nothing */
     if (argc == 2 && strcmp(argv[1], RESOLVER_ARGUMENT) == 0)

@@ -289,6 +289,7 @@ static int make_ids(struct gateway *gateway, char **error_out)
     return 1;
 }
 
+/* As gateway_start(). */
 static int open_state(struct gateway *gateway, char **error_out)
 {
     const struct config *config = gateway->parts.config;
@@ -311,8 +312,12 @@ static int open_state(struct gateway *gateway, char **error_out)
     if (gateway_start_verify(gateway, error_out) < 0) /* likewise */
         return -1;
     char *path = gateway_state_file(config, "postern.db");
-    gateway->parts.store = store_open(gateway->parts.loop, path, error_out);
+    int judged = store_judge(path, error_out);
+    if (judged == 1)
+        gateway->parts.store = store_open(gateway->parts.loop, path, error_out);
     free(path);
+    if (judged == 0)
+        return 0;
     if (!gateway->parts.store || make_ids(gateway, error_out) < 0)
         return -1;
     gateway->parts.background = background_new(gateway->parts.loop);
@@ -324,8 +329,9 @@ static int open_state(struct gateway *gateway, char **error_out)
 int gateway_start(struct gateway *gateway, char **error_out)
 {
     const struct parts *parts = &gateway->parts;
-    if (open_state(gateway, error_out) < 0)
-        return -1;
+    int opened = open_state(gateway, error_out);
+    if (opened != 1)
+        return opened;
     gateway->parts.reporter = reporter_new(parts->config, parts->ids, outbound_accepted, gateway);
     reporter_sign_with(gateway->parts.reporter, parts->signer);
     gateway->outbound = outbound_new(parts, &outbound_callbacks, gateway);

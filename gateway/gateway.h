@@ -26,7 +26,8 @@ struct strbuf;
 /* debug: log everything, whatever the configuration says. Binds the listeners and loads certificates. Takes the
  * configuration over, also on failure. NULL with what is wrong in *error_out (caller frees). */
 struct gateway *gateway_new(struct config *config, bool debug, char **error_out) __attribute__((warn_unused_result));
-/* Everything else: workers, database, control socket, silo, relay. -1 with *error_out. */
+/* Everything else: workers, database, control socket, silo, relay. 1; with *error_out 0: the database is of a newer version, or none of
+ * ours, so that another start would be in vain; -1: anything else. */
 int gateway_start(struct gateway *gateway, char **error_out) __attribute__((warn_unused_result));
 void gateway_run(struct gateway *gateway); /* until gateway_stop() and the drain that it begins */
 /* by: for the audit log, borrowed. */

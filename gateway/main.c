@@ -1,5 +1,6 @@
 /* main.c - posternd: the gateway daemon */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,12 @@ static int fail(const char *what, char *error)
     return EXIT_FAILURE;
 }
 
+/* The state is none that this program can use, whatever happens: a service manager must not try again and again. */
+static int status_of(int started)
+{
+    return started == 0 ? EX_CONFIG : EXIT_FAILURE;
+}
+
 static int run(struct config *config, bool debug)
 {
     char *error = NULL;
@@ -103,9 +110,11 @@ static int run(struct config *config, bool debug)
     }
     if (geteuid() == 0)
         log_warning("daemon.root", "hint=%s", "running as root; set user in the configuration");
-    if (gateway_start(gateway, &error) < 0) {
+    int started = gateway_start(gateway, &error);
+    if (started != 1) {
         gateway_free(&gateway);
-        return fail("start", error);
+        (void)fail("start", error);
+        return status_of(started);
     }
     gateway_run(gateway);
     gateway_free(&gateway);
@@ -142,6 +151,7 @@ int main(int argc, char **argv)
         return EX_OK;
     }
     umask(077);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a disk that is full, not the end */
     log_open(config->log.target, config->log.socket);
     xmalloc_keep_freed();
     return run(config, options.debug);

@@ -47,6 +47,13 @@ static int fail(char **error_out, const char *fmt, ...)
     return -1;
 }
 
+/* Likewise, for what no later try can mend. */
+static int never(char **error_out, const char *path, const char *what)
+{
+    *error_out = strbuf_text(ERROR_TEXT_MAX, "%s %s", path, what);
+    return 0;
+}
+
 int store_fail_newer(const char *what, int64_t version, char **error_out)
 {
     return fail(error_out, "%s is from a newer version of Postern (schema %" PRId64 ", this one knows %d)", what,
@@ -59,7 +66,7 @@ static int64_t read_be32(const uint8_t *bytes)
 }
 
 /* Judges the first bytes of the file before SQLite, which might write, sees it. An empty one will be made a
- * database. */
+ * database. As store_judge(). */
 static int judge_file(int fd, const char *path, char **error_out)
 {
     uint8_t header[FILE_HEADER_SIZE];
@@ -69,13 +76,27 @@ static int judge_file(int fd, const char *path, char **error_out)
     if (got == 0)
         return 1;
     if (got < FILE_HEADER_SIZE || memcmp(header, file_magic, sizeof file_magic) != 0)
-        return fail(error_out, "%s is not a database", path);
+        return never(error_out, path, "is not a database");
     if (read_be32(header + APPLICATION_ID_OFFSET) == 0 && read_be32(header + USER_VERSION_OFFSET) == 0)
         return 1; /* perhaps its making was cut short: judged again by SQLite's eyes */
     if (read_be32(header + APPLICATION_ID_OFFSET) != STORE_APPLICATION_ID)
-        return fail(error_out, "%s is a database, but not one of Postern", path);
+        return never(error_out, path, "is a database, but not one of Postern");
     int64_t version = read_be32(header + USER_VERSION_OFFSET);
-    return version > STORE_SCHEMA_VERSION ? store_fail_newer(path, version, error_out) : 1;
+    if (version <= STORE_SCHEMA_VERSION)
+        return 1;
+    (void)store_fail_newer(path, version, error_out);
+    return 0;
+}
+
+int store_judge(const char *path, char **error_out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *error_out = NULL;
+    if (fd < 0)
+        return errno == ENOENT ? 1 : fail(error_out, "can't open %s: %s", path, strerror(errno));
+    int result = judge_file(fd, path, error_out);
+    close(fd);
+    return result;
 }
 
 /* A new file's name must be as durable as what will be written to it. */
@@ -109,7 +130,7 @@ static int prepare_file(const char *path, char **error_out)
                 fail(error_out, "%s may be read by others, and its mode can't be changed: %s", path, strerror(errno));
     }
     close(fd);
-    return result;
+    return result == 1 ? 1 : -1;
 }
 
 static int set_up(struct store_db *db, const char *sql, const char *path, char **error_out)

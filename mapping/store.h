@@ -33,6 +33,9 @@ struct store_db;
 
 enum { STORE_SCHEMA_VERSION = 1 };
 
+/* Looks at the first bytes of the file, without changing it, and takes no lock. 1: there is none, or it may be opened; 0 with the reason in *error_out
+ * (caller frees): no store_open() of this version ever can; -1 likewise: it can't be read now. */
+int store_judge(const char *path, char **error_out) __attribute__((warn_unused_result));
 /* Opens or creates path (mode 0600), migrates forward, starts the committer. NULL on failure with a message for people
  * in *error_out (caller frees): not readable, in use by another daemon (path's ".lock" file is locked), not a Postern
  * database, or from a newer version (then it is left untouched). Makes "content/" beside it (0700), and removes files there

@@ -145,7 +145,7 @@ def test_database_of_a_newer_version_is_refused_and_untouched(gateway):
     with open(database(gateway), "rb") as file:
         before = file.read()
     result = run_gateway(gateway)
-    assert result.returncode != 0
+    assert result.returncode == 78, "a service manager would start it again and again"
     assert "9999" in result.stderr and "newer" in result.stderr, result.stderr
     with open(database(gateway), "rb") as file:
         assert file.read() == before
@@ -156,7 +156,7 @@ def test_database_that_is_none(idle_gateway):
         file.write("this is no database\n" * 500)
     idle_gateway.write_config()
     result = run_gateway(idle_gateway)
-    assert result.returncode != 0
+    assert result.returncode == 78
     assert database(idle_gateway) in result.stderr
     with open(database(idle_gateway), encoding="ascii") as file:
         assert file.read() == "this is no database\n" * 500
@@ -166,7 +166,7 @@ def test_database_that_can_not_be_opened(idle_gateway):
     os.mkdir(database(idle_gateway))   # root may read any file, so permissions would not do
     idle_gateway.write_config()
     result = run_gateway(idle_gateway)
-    assert result.returncode != 0
+    assert result.returncode == 78
     assert database(idle_gateway) in result.stderr
 
 
