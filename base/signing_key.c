@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/secret_file.h"
 #include "base/strbuf.h"
+#include "base/tmpfile.h"
 #include "base/xmalloc.h"
 
 enum { PATH_TEXT_MAX = 5000, ED25519_SIZE = 32 };
@@ -88,17 +89,22 @@ static EVP_PKEY *generate(enum signing_key_kind kind, unsigned bits)
     return pkey;
 }
 
-/* 1; 0: file is there already; -1 with errno. */
-static int write_new(const char *file, const char *pem, size_t len)
+static char *directory_of(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    return slash == file ? xstrdup("/") : slash ? xstrndup(file, (size_t)(slash - file)) : xstrdup(".");
+}
+
+/* Where files can't do without a name: what is cut short leaves a key that nobody uses. A link takes nobody's place. */
+static int write_draft(const char *file, const char *pem, size_t len)
 {
     struct strbuf draft;
     strbuf_init(&draft, PATH_TEXT_MAX);
     strbuf_add_fmt(&draft, "%s.%ld.new", file, (long)getpid());
     int fd = strbuf_ok(&draft) ? open(draft.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
     int result = fd >= 0 && file_write_all(fd, pem, len) == 1 && fsync(fd) == 0 ? 1 : -1;
-    /* A link takes nobody's place. */
     if (result == 1 && link(draft.data, file) < 0)
-        result = errno == EEXIST ? 0 : -1;
+        result = -1;
     int saved = errno;
     if (fd >= 0) {
         close(fd);
@@ -107,6 +113,22 @@ static int write_new(const char *file, const char *pem, size_t len)
     strbuf_free(&draft);
     errno = saved;
     return result;
+}
+
+/* 1; 0: file is there already; -1 with errno. It gets its name when it is whole: a kill leaves nothing. */
+static int write_new(const char *file, const char *pem, size_t len)
+{
+    char *directory = directory_of(file);
+    int fd = tmpfile_new(directory);
+    int result = fd >= 0 && file_write_all(fd, pem, len) == 1 && fsync(fd) == 0 ? tmpfile_name(fd, file) : -1;
+    if (result == 0)
+        result = write_draft(file, pem, len);
+    int saved = errno;
+    if (fd >= 0)
+        close(fd);
+    free(directory);
+    errno = saved;
+    return result < 0 && errno == EEXIST ? 0 : result;
 }
 
 int signing_key_make(const char *file, enum signing_key_kind kind, unsigned bits, char **error_out)

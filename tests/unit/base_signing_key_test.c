@@ -1,13 +1,16 @@
 /* base_signing_key_test.c - keys that may be used, and what they sign */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -165,6 +168,28 @@ static void makes_keys_and_tells_their_public_half(void **state)
     assert_int_equal(rmdir(folder), 0); /* nothing else is left in it */
 }
 
+/* Killed in the middle of writing, here by a limit of file sizes, it leaves nothing behind, least of all a key. */
+static void a_kill_leaves_no_draft_of_a_key(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/postern-keys-XXXXXX", file[100];
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/key", folder);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct rlimit little = { 16, 16 };
+        char *error = NULL;
+        signal(SIGXFSZ, SIG_DFL);
+        if (setrlimit(RLIMIT_FSIZE, &little) == 0 && setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }) == 0)
+            _exit(signing_key_make(file, SIGNING_KEY_ED25519, 256, &error) == 1 ? 2 : 3);
+        _exit(1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 /* RFC 8032 section 7.1, test 1. */
 static void tells_the_public_half_of_a_known_key(void **state)
 {
@@ -184,6 +209,7 @@ int main(void)
         cmocka_unit_test(names_what_is_missing),
         cmocka_unit_test(refuses_what_is_too_large),
         cmocka_unit_test(makes_keys_and_tells_their_public_half),
+        cmocka_unit_test(a_kill_leaves_no_draft_of_a_key),
         cmocka_unit_test(tells_the_public_half_of_a_known_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
