@@ -14,6 +14,7 @@
 #include "mapping/store_queue.h"
 
 enum {
+    OBJECT_MAX = 300,
     ANSWER_MAX = 128 * 1024,
     HEADING_MAX = 1000, /* of one of several answers, and what is said below one that was cut */
     REFUSED_MAX = 2000,
@@ -58,6 +59,22 @@ static const char *state_words(const struct store_member *member)
                  "delivered.";
 }
 
+static int audit_reports(const struct concierge_talk *talk, bool was)
+{
+    struct strbuf object;
+    strbuf_init(&object, OBJECT_MAX);
+    strbuf_add_fmt(&object, "member %s", talk->member.alias);
+    int result =
+        store_audit_add(talk->db, &(struct store_audit_new){ .actor = &talk->actor,
+                                                             .action = "member.reports",
+                                                             .object = object.data,
+                                                             .before = was ? "on" : "off",
+                                                             .after = talk->member.wants_reports ? "on" : "off",
+                                                             .now = talk->speech->now });
+    strbuf_free(&object);
+    return result;
+}
+
 static int set_reports(struct concierge_talk *talk, const struct concierge_task *task)
 {
     struct store_member *member = &talk->member;
@@ -66,8 +83,9 @@ static int set_reports(struct concierge_talk *talk, const struct concierge_task 
         strbuf_add_str(talk->answer, "You have no address at this gateway, so there are no reports for you.\n");
         return 1;
     }
+    bool was = member->wants_reports;
     member->wants_reports = on;
-    if (store_member_set_reports(talk->db, member->id, on) != 1)
+    if (store_member_set_reports(talk->db, member->id, on) != 1 || (was != on && audit_reports(talk, was) != 1))
         return -1;
     strbuf_add_fmt(talk->answer, "%s To change it, say `reports %s`.\n", state_words(member), on ? "off" : "on");
     return 1;

@@ -321,13 +321,24 @@ void web_login_post(struct web_visit *visit)
 
 struct leaving {
     struct web_visit *visit;
-    int64_t account, session;
+    int64_t account, session, now;
 };
 
 static int commit_leave(struct store_db *db, void *arg)
 {
     const struct leaving *leaving = arg;
-    return store_web_session_end(db, leaving->account, leaving->session) < 0 ? -1 : 1;
+    const struct store_actor actor = { .channel = "web", .name = web_account(leaving->visit) };
+    struct strbuf from;
+    strbuf_init(&from, 200);
+    strbuf_add_fmt(&from, "from %s", leaving->visit->client);
+    const struct store_audit_new audit = {
+        .actor = &actor, .action = "web.sign-out", .object = "web page", .after = from.data, .now = leaving->now
+    };
+    int result = store_web_session_end(db, leaving->account, leaving->session);
+    if (result == 1) /* 0: it was over already */
+        result = store_audit_add(db, &audit);
+    strbuf_free(&from);
+    return result < 0 ? -1 : 1;
 }
 
 static void left(int result, void *arg)
@@ -349,6 +360,8 @@ static void left(int result, void *arg)
 void web_logout_post(struct web_visit *visit)
 {
     struct leaving *leaving = xcalloc(1, sizeof *leaving);
-    *leaving = (struct leaving){ .visit = visit, .account = visit->session.account_id, .session = visit->session.id };
+    *leaving = (struct leaving){
+        .visit = visit, .account = visit->session.account_id, .session = visit->session.id, .now = web_now(visit)
+    };
     store_submit(gateway_parts(visit->gateway)->store, commit_leave, left, leaving);
 }

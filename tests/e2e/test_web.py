@@ -145,6 +145,7 @@ def test_signing_in_and_out(door):
     assert "You have signed out" in door.ask("GET", out.getheader("Location")).text
     assert "You have signed out" not in door.ask("GET", out.getheader("Location")).text   # once
     assert [row["actor"] for row in door.audit("web.sign-in")][0] == "anna"
+    assert [(row["actor"], row["after"]) for row in door.audit("web.sign-out")] == [("anna", "from 127.0.0.1")]
     assert len(door.audit("web.sign-in-failed")) == 1   # of several failures: strangers don't fill the log
 
 

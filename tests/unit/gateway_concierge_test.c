@@ -141,6 +141,7 @@ static void members_turn_reports_on_and_off(void **state)
     struct store_db *db = begin(state);
     struct store_member member;
     EXPECT(db, "UIDALICE", "Reports on, please.", "Delivery reports are on.", "`reports off`");
+    assert_audited(db, "silo Alice Member (UIDALICE) member.reports member Alice Member: ");
     assert_int_equal(store_member_find_by_uid(db, "UIDALICE", &member), 1);
     assert_true(member.wants_reports);
     store_member_free(&member);
