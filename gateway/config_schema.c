@@ -145,10 +145,21 @@ static int check_silo_address(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
+/* A line break in it would be one in each place that shows it. */
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return true;
+    return false;
+}
+
 static int check_alias(cfg_t *cfg, cfg_opt_t *opt)
 {
     size_t len = strlen(value_of(opt));
-    if (len < TMTP_ALIAS_MIN || len > TMTP_ALIAS_MAX || !tmtp_alias_is_safe(value_of(opt)))
+    if (has_control(value_of(opt)))
+        config_value_problem(cfg, "%s: expected printable characters, in one line", opt->name);
+    else if (len < TMTP_ALIAS_MIN || len > TMTP_ALIAS_MAX || !tmtp_alias_is_safe(value_of(opt)))
         config_value_problem(cfg, "%s = \"%s\": expected 8 to 200 bytes (a silo's rule), 255 when escaped as in a URL",
                              opt->name, value_of(opt));
     return 0;

@@ -438,6 +438,7 @@ static const struct mistake mistakes[] = {
     { "domain = \"d.example\"\n}\n" GOOD_REST, 2, "unexpected" },
     { "domain = \"d.example\"\n" GOOD_REST "admin { socket = \"control\" }\n", 6, "absolute path" },
     { "domain = \"d.example\"\n" GOOD_REST "silo { alias = \"short\" }\n", 6, "8 to 200 bytes" },
+    { "domain = \"d.example\"\n" GOOD_REST "silo { alias = \"Email\\nGateway\" }\n", 6, "in one line" },
     { "domain = \"d.example\"\n" GOOD_REST "admin { socket = \"/" PATH_107 "\" }\n", 6, "at most 107 bytes" },
     { "domain = \"d.example\"\n" GOOD_REST "listen b { address = \"127.0.0.1:2525\" }\n", 0,
       "listen b: listen smtp has the address 127.0.0.1:2525 already" },
