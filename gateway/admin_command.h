@@ -57,7 +57,7 @@ struct admin_request {
     char *owner;     /* whose turn it is: the way in, and the actor */
     bool only_reads; /* as the table has it */
     bool *ended;     /* within a turn: where to note that the request is gone */
-    char **argv; /* what follows verb and sub-verb, options taken out; owned */
+    char **argv;     /* what follows verb and sub-verb, options taken out; owned */
     size_t argc;
     char **options; /* name, value, name, value ...; owned */
     size_t option_count;

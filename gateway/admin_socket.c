@@ -29,7 +29,7 @@ enum {
     READ_MS = 30 * 1000,
     ANSWER_MS = 60 * 1000,
     ANSWERS_MAX = 64 * 1024 * 1024, /* octets that were not taken yet, of all */
-    SIGN_MS = 5 * 1000,
+    SIGN_MS = 2 * 1000,
     STALLED_MS = 30 * 1000,
     ACTOR_SIZE = 80,
 };

@@ -3,7 +3,7 @@
  * A Unix socket (mode 0660). The client sends one line of JSON, {"argv":["member","list"],"json":false}, and gets one
  * line back, {"exit":0,"out":"...","err":"..."}; then the connection is closed. Who connects is known from the kernel
  * (SO_PEERCRED) and becomes the actor of what is changed. "input", a string, is for what must not be a word of argv, or
- * does not fit there (struct admin_order). Blanks may stand in front of the answer, one every 5 s as long as the loop turns
+ * does not fit there (struct admin_order). Blanks may stand in front of the answer, one every 2 s as long as the loop turns
  * and the database gets on.
  *
  * Limits: a request of 1 MiB that comes within 30 s, 64 words; 64 connections, 32 of one user; 60 s to read the

@@ -17,7 +17,7 @@ struct ctl {
     const char *config_file;
     const char *socket_path; /* NULL: as the configuration says */
     bool json;
-    unsigned patience_s; /* without a sign of life from the daemon; 0: for ever */
+    unsigned patience_s;            /* without a sign of life from the daemon; 0: for ever */
     const struct ctl_local *locals; /* the table in ctl_main.c, for those who list what there is */
 };
 

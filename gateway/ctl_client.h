@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 struct ctl_answer {
-    int exit;        /* enum admin_exit; EX_UNAVAILABLE, EX_CONFIG: it was not asked; EX_TEMPFAIL: it did not answer in time */
+    int exit; /* enum admin_exit; EX_UNAVAILABLE, EX_CONFIG: it was not asked; EX_TEMPFAIL: it did not answer in time */
     char *out, *err; /* NULL: it has not answered */
 };
 

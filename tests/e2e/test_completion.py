@@ -41,7 +41,7 @@ def test_commands_options_and_words_are_offered(folder):
                           (("queue", "list", "--direction", ""), ["in", "out"]),
                           (("mapping", "import", "x.csv", "--dry-run", ""), ["yes", "no"]),
                           (("log-level", "w"), ["warning"]),
-                          (("-", ), ["-c", "-s", "--json", "--help"]),
+                          (("-", ), ["-c", "-s", "-t", "--json", "--help"]),
                           (("nonsense", ""), []),
                           (("status", ""), [])):
         assert offered(folder, *words) == wanted, words
