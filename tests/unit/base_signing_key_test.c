@@ -205,12 +205,9 @@ static void tells_the_public_half_of_a_known_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_keys_that_are_kept_safe),
-        cmocka_unit_test(names_what_is_missing),
-        cmocka_unit_test(refuses_what_is_too_large),
-        cmocka_unit_test(makes_keys_and_tells_their_public_half),
-        cmocka_unit_test(a_kill_leaves_no_draft_of_a_key),
-        cmocka_unit_test(tells_the_public_half_of_a_known_key),
+        cmocka_unit_test(takes_keys_that_are_kept_safe),   cmocka_unit_test(names_what_is_missing),
+        cmocka_unit_test(refuses_what_is_too_large),       cmocka_unit_test(makes_keys_and_tells_their_public_half),
+        cmocka_unit_test(a_kill_leaves_no_draft_of_a_key), cmocka_unit_test(tells_the_public_half_of_a_known_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
