@@ -91,9 +91,16 @@ int64_t loop_now_ms(const struct loop *loop)
     return clock_monotonic_ms(loop->clock);
 }
 
+/* What is ready now, once. EVLOOP_NONBLOCK alone goes on as long as anything is: then a peer that sends without a pause would keep timers
+ * and deferred calls, and so everybody's answers, waiting. */
+static void handle_ready(struct loop *loop)
+{
+    event_base_loop(loop->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+}
+
 void loop_turn(struct loop *loop)
 {
-    event_base_loop(loop->base, EVLOOP_NONBLOCK);
+    handle_ready(loop);
     timer_heap_fire(loop);
     run_deferred(loop);
 }
@@ -109,7 +116,7 @@ static void wait_for_io(struct loop *loop)
             wait = left < 0 ? 0 : left;
     }
     if (loop->queue.count > 0 || wait == 0) {
-        event_base_loop(loop->base, EVLOOP_NONBLOCK);
+        handle_ready(loop);
         return;
     }
     struct timeval timeout = { .tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000) };

@@ -270,6 +270,32 @@ static void signal_fired(int signo, void *arg)
     note(arg, 's');
 }
 
+static void count_input(int fd, void *arg)
+{
+    (void)fd;
+    note(arg, 'i');
+}
+
+/* What is never read is ready again and again: once in a turn, or nothing else would ever be done. */
+static void input_without_end_leaves_others_their_turn(void **state)
+{
+    struct fixture *f = *state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    f->fds[f->fd_count++] = ends[0];
+    f->fds[f->fd_count++] = ends[1];
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    f->watch = loop_watch_new(f->loop, ends[0], count_input, f);
+    f->timers[0] = timer_new(f->loop, note_a, f);
+    timer_start(f->timers[0], 0);
+    loop_defer(f->loop, note_b, f);
+    loop_turn(f->loop);
+    assert_string_equal(f->transcript, "iab");
+    loop_turn(f->loop);
+    assert_string_equal(f->transcript, "iabi");
+    loop_watch_free(&f->watch);
+}
+
 static void a_signal_becomes_a_callback(void **state)
 {
     struct fixture *f = *state;
@@ -571,6 +597,7 @@ int main(void)
         TEST(deferred_calls_run_in_order_at_the_end_of_the_turn),
         TEST(freeing_the_loop_runs_what_was_deferred),
         TEST(a_watch_tells_of_input_until_freed_in_its_callback),
+        TEST(input_without_end_leaves_others_their_turn),
         TEST(a_signal_becomes_a_callback),
         TEST(a_closed_pipe_does_not_kill),
         TEST(a_thread_wakes_the_loop),
