@@ -100,6 +100,9 @@ static struct tls_context *context_new(const SSL_METHOD *method, enum tls_verify
      * back. */
     SSL_CTX_set_mode(ssl,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* Else the library reads on as long as there is nothing for us in what comes: a peer that sends key updates faster than they
+     * can be read would have the loop for itself. */
+    SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
     struct tls_context *context = xcalloc(1, sizeof *context);
     context->ssl = ssl;
     context->verify = verify;
