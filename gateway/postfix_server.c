@@ -18,7 +18,8 @@ enum {
     INPUT_MAX = 8 * 1024,
     OUTPUT_MAX = 16 * 1024, /* answers that wait for the client to read them */
     ANSWER_MAX = 2 * 1024,
-    REQUESTS_PER_TURN = 32,
+    REQUESTS_PER_TURN = 64,   /* of all connections, but one of each */
+    REQUESTS_OF_ONE = 32,     /* at most */
     IDLE_MS = 10 * 60 * 1000, /* Postfix closes its connections after 5 minutes by itself */
     SILENT_MS = 10 * 1000,    /* without a question: then it may go when its place is wanted */
     RESTING_MS = 60 * 1000,   /* likewise, of one that has asked */
@@ -105,10 +106,16 @@ static void drop(struct connection *connection, const char *why)
     connection_free(connection);
 }
 
+static unsigned requests_of(const struct postfix_server *server)
+{
+    unsigned share = REQUESTS_PER_TURN / server->count;
+    return share < 1 ? 1 : share < REQUESTS_OF_ONE ? share : REQUESTS_OF_ONE;
+}
+
 static void on_input(struct stream *stream, void *ctx)
 {
     struct connection *connection = ctx;
-    int result = answer_some(connection, REQUESTS_PER_TURN);
+    int result = answer_some(connection, requests_of(connection->server));
     if (result < 0) {
         drop(connection, "this is not the protocol");
         return;
