@@ -1,11 +1,13 @@
 """What posternd says when it can't start: where, what, and what was expected."""
 import os
+import smtplib
 import socket
 import sqlite3
 
 import pytest
 
 from documents import adapt, block
+from mail import BOB, make_mail, send
 from postern import Gateway, close_quietly
 from procs import DEV, run, wait_until
 
@@ -207,3 +209,17 @@ def test_starts_without_a_silo(folder):
         gateway.stop()
     finally:
         close_quietly(gateway)
+
+
+def test_a_limit_of_file_sizes_is_a_full_disk(stopped_gateway, alice):
+    """A mail that would be larger than a file may be is put off, and the daemon goes on."""
+    gateway = stopped_gateway
+    command = gateway.command
+    gateway.command = lambda *arguments: ["prlimit", f"--fsize={8 << 20}", *command(*arguments)]
+    gateway.start()
+    gateway.introduce(alice, "alice")
+    gateway.open_door(BOB, alice)
+    with pytest.raises(smtplib.SMTPDataError, match="4.3.1"):
+        send(gateway.smtp_port, make_mail("Large", "x" * 70 + "\n" + "Some words of a long text.\n" * 400_000))
+    send(gateway.smtp_port, make_mail("Small"))
+    alice.receive_mail("Small")
