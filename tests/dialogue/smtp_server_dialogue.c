@@ -310,8 +310,9 @@ static void send_packet(struct play *play)
         stream_write(play->client->stream, play->packet.data + at, step);
         turn(play, 3);
     }
+    int more = (int)(play->packet.len / 4096); /* of a large one a turn takes what there is room for */
     strbuf_clear(&play->packet);
-    turn(play, TURNS);
+    turn(play, TURNS + more);
 }
 
 static void add_unescaped(struct play *play, struct strbuf *out, const char *text)
