@@ -331,17 +331,17 @@ int unlink(const char *name)
     return unlinkat(AT_FDCWD, name, 0);
 }
 
-int mkdirat(int fd, const char *name, mode_t mode)
+int mkdirat(int fd, const char *path, mode_t mode)
 {
-    char path[FAULT_PATH_SIZE];
+    char whole[FAULT_PATH_SIZE];
     struct fault_step step;
-    path_in(fd, name, path);
-    enum fault_place place = fault_place_of_path(path);
+    path_in(fd, path, whole);
+    enum fault_place place = fault_place_of_path(whole);
     if (!fault_begin(&step, FAULT_MAKE_DIRECTORY, place))
         return -1;
-    int result = NEXT(mkdirat)(fd, name, mode);
+    int result = NEXT(mkdirat)(fd, path, mode);
     if (result == 0 && place != FAULT_NOWHERE)
-        journal_name('M', path, "");
+        journal_name('M', whole, "");
     fault_end(&step);
     return result;
 }
@@ -351,27 +351,27 @@ int mkdir(const char *path, mode_t mode)
     return mkdirat(AT_FDCWD, path, mode);
 }
 
-int renameat(int fromfd, const char *from, int tofd, const char *to)
+int renameat(int oldfd, const char *old, int newfd, const char *new)
 {
     char old_path[FAULT_PATH_SIZE], path[FAULT_PATH_SIZE];
     struct fault_step step;
-    path_in(fromfd, from, old_path);
-    path_in(tofd, to, path);
+    path_in(oldfd, old, old_path);
+    path_in(newfd, new, path);
     enum fault_place place = fault_place_of_path(path);
     if (!fault_begin(&step, FAULT_RENAME, place))
         return -1;
     if (place != FAULT_NOWHERE)
         journal_unlink(path); /* what was there has a second name from here on */
-    int result = NEXT(renameat)(fromfd, from, tofd, to);
+    int result = NEXT(renameat)(oldfd, old, newfd, new);
     if (result == 0 && place != FAULT_NOWHERE)
         journal_name('R', path, old_path);
     fault_end(&step);
     return result;
 }
 
-int rename(const char *from, const char *to)
+int rename(const char *old, const char *new)
 {
-    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+    return renameat(AT_FDCWD, old, AT_FDCWD, new);
 }
 
 /* --- Room --- */
