@@ -2,7 +2,7 @@
  *
  * There /proc/self/exe is valgrind: children are executed from POSTERN_PROGRAM instead, and run without valgrind, locked in as
  * ever. The daemon is not locked in: valgrind makes system calls of its own. What it does not know it reports at each call among what it
- * has found, so it gets none of those: the kernel is one without pidfd_open() and Landlock.
+ * has found, so it gets none of those: the kernel is one without pidfd_open(), seccomp and Landlock.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -39,7 +39,7 @@ long syscall(long number, ...)
     long given[6];
     va_list list;
     if (number == SYS_landlock_create_ruleset || number == SYS_landlock_add_rule ||
-        number == SYS_landlock_restrict_self) {
+        number == SYS_landlock_restrict_self || number == SYS_seccomp) {
         errno = ENOSYS;
         return -1;
     }
@@ -50,7 +50,35 @@ long syscall(long number, ...)
     return NEXT(syscall)(number, given[0], given[1], given[2], given[3], given[4], given[5]);
 }
 
-int seccomp_load(const void *filter); /* libseccomp's */
+/* libseccomp's, which asks the kernel what it can do. */
+int seccomp_attr_set(const void *filter, int attribute, unsigned value);
+int seccomp_rule_add(const void *filter, unsigned action, int number, unsigned count, ...);
+int seccomp_rule_add_array(const void *filter, unsigned action, int number, unsigned count, const void *conditions);
+int seccomp_load(const void *filter);
+
+int seccomp_attr_set(const void *filter, int attribute, unsigned value)
+{
+    (void)filter;
+    (void)attribute;
+    (void)value;
+    return 0;
+}
+
+int seccomp_rule_add(const void *filter, unsigned action, int number, unsigned count, ...)
+{
+    (void)filter;
+    (void)action;
+    (void)number;
+    (void)count;
+    return 0;
+}
+
+int seccomp_rule_add_array(const void *filter, unsigned action, int number, unsigned count, const void *conditions)
+{
+    (void)conditions;
+    return seccomp_rule_add(filter, action, number, count);
+}
+
 int seccomp_load(const void *filter)
 {
     (void)filter;
