@@ -168,7 +168,7 @@ def test_database_that_can_not_be_opened(idle_gateway):
     os.mkdir(database(idle_gateway))   # root may read any file, so permissions would not do
     idle_gateway.write_config()
     result = run_gateway(idle_gateway)
-    assert result.returncode == 78
+    assert result.returncode == 1, "it may be another file some time"
     assert database(idle_gateway) in result.stderr
 
 
