@@ -184,9 +184,9 @@ void fair_turns_begin(struct fair_turns *turns, const char *owner, fair_piece *p
     start(turns);
 }
 
-void fair_turns_end(struct fair_turns *turns, const char *name)
+void fair_turns_end(struct fair_turns *turns, const char *owner)
 {
-    struct owner **link = find_owner(turns, name);
+    struct owner **link = find_owner(turns, owner);
     if (!*link || (*link)->open == 0)
         return; /* fair_turns_free() has forgotten it */
     (*link)->open--;
