@@ -66,3 +66,16 @@ void xmalloc_keep_freed(void)
     mallopt(M_TRIM_THRESHOLD, KEPT);
     mallopt(M_MMAP_THRESHOLD, MAPPED_BY_ITSELF);
 }
+
+void xmalloc_give_back(struct xmalloc_floor *floor)
+{
+    enum { MUCH = 8 * 1024 * 1024 };
+    size_t free_bytes = mallinfo2().fordblks;
+    /* What was given back still counts as free: only what has come since is looked at. */
+    if (free_bytes < floor->free_bytes)
+        floor->free_bytes = free_bytes;
+    if (free_bytes - floor->free_bytes < MUCH)
+        return;
+    malloc_trim(0);
+    floor->free_bytes = mallinfo2().fordblks;
+}

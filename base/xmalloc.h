@@ -19,3 +19,12 @@ void *xmemdup(const void *data, size_t len) __attribute__((malloc, returns_nonnu
 /* Once, at the start of a process that handles one message after another: keeps up to 4 MiB of what was freed for the next one.
  * Given back to the system each time, it comes again page by page, each with a fault. */
 void xmalloc_keep_freed(void);
+
+/* What the caller of xmalloc_give_back() keeps between calls; zero before the first. */
+struct xmalloc_floor {
+    size_t free_bytes; /* the least that was free since memory was given back */
+};
+
+/* Now and then: what has been freed since the last time goes back to the system if it is much (8 MiB), also from between what is
+ * still used, which free() alone keeps. */
+void xmalloc_give_back(struct xmalloc_floor *floor);

@@ -254,6 +254,7 @@ static void housekeeping(void *arg)
         gateway->head_due = clock_monotonic_ms(gateway->parts.clock) + HEAD_MS;
     }
     gateway_poke_queues(gateway);
+    xmalloc_give_back(&gateway->memory_floor);
     timer_start(gateway->housekeeping, HOUSEKEEPING_MS);
 }
 

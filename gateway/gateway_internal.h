@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/resolver.h"
+#include "base/xmalloc.h"
 #include "gateway/gateway.h"
 #include "gateway/measures.h"
 #include "gateway/parts.h"
@@ -50,6 +51,7 @@ struct gateway {
     struct history *history;
     struct metrics *metrics;
     struct gateway_room room;
+    struct xmalloc_floor memory_floor;
     int64_t head_due;                 /* monotonic: the head of the audit log goes into the log again */
     int64_t started_at, started_wall; /* monotonic, and by the wall clock */
     int64_t open_files;               /* how many descriptors we may have */
