@@ -57,18 +57,30 @@ class BareMember(threading.Thread):
         data = text.encode()
         self.put({"Op": 9, "Id": f"ping{random.randrange(10**9)}", "From": self.alias, "To": alias}, data, None)
 
-    def post(self, to, subject, body, thread=None):
-        """Posts once, sooner or later, to an alias or several. The recipients must have been heard of by a ping."""
+    def post(self, to, subject, body, thread=None, groups=(), files=()):
+        """Posts once, sooner or later, to an alias or several, and groups. The recipients must have been heard of by a ping.
+        files: (name, content). Returns the key by which it is known on its way."""
         aliases = [to] if isinstance(to, str) else to
         key = f"bare-{random.randrange(16**12):012x}"
         date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         second = {"ThreadId": thread or "", "Alias": self.alias, "Subject": subject, "PosternKey": key}
         if not thread:
             second["Cc"] = [self.participant(self.alias, self.uid, date, "author"),
-                            *(self.participant(alias, self.uids[alias], date, "initial recipient") for alias in aliases)]
+                            *(self.participant(alias, self.uids[alias], date, "initial recipient") for alias in aliases),
+                            *(self.participant(gid, gid, date, "initial recipient") for gid in groups)]
+        if files:
+            second["Attach"] = [{"Name": f"u:{name}", "Size": len(content), "Ffn": ""} for name, content in files]
         head = json.dumps(second).encode()
-        everybody = [*(self.uids[alias] for alias in aliases), self.uid]
-        self.put({"Op": 7, "Id": key, "DataHead": len(head), "For": [{"Id": uid, "Type": 1} for uid in everybody]}, head + body.encode(), key)
+        everybody = [*({"Id": self.uids[alias], "Type": 1} for alias in aliases), {"Id": self.uid, "Type": 1},
+                     *({"Id": gid, "Type": 3} for gid in groups)]
+        self.put({"Op": 7, "Id": key, "DataHead": len(head), "For": everybody}, head + body.encode() + b"".join(content for _, content in files), key)
+        return key
+
+    def invite_to_group(self, gid, alias):
+        self.put({"Op": 5, "Id": f"invite{random.randrange(10**9)}", "Gid": gid, "From": self.alias, "To": alias}, b"Join us", None)
+
+    def join_group(self, gid):
+        self.put({"Op": 6, "Id": f"join{random.randrange(10**9)}", "Act": "join", "Gid": gid, "NewAlias": self.alias}, b"", None)
 
     def participant(self, alias, uid, date, note):
         return {"Who": alias, "WhoUid": uid, "By": self.alias, "ByUid": self.uid, "Date": date, "Note": note, "Subscribe": True}
