@@ -5,6 +5,8 @@
 
 #include "mapping/store_internal.h"
 
+enum { EXPIRED_AT_A_TIME = 100 };
+
 #define COLUMNS "outbound_id, seq, msgid, author_uid, author_alias, posted_at, body_offset, body_size, attachments"
 
 int store_forward_add(struct store_db *db, const struct store_forward_message *message)
@@ -74,12 +76,17 @@ int store_forward_written(struct store_db *db, int64_t outbound_id)
     return result < 0 ? -1 : 1;
 }
 
+/* Only entries that still have messages here are looked at, the oldest first: all that were ever forwarded are kept. */
 int store_forward_expire(struct store_db *db, int64_t before)
 {
-    int result = store_execute(db,
-                               "DELETE FROM forward_message WHERE outbound_id IN"
-                               " (SELECT id FROM outbound WHERE kind = 'forward' AND received_at < ?"
-                               " AND state <> 'waiting' AND state <> 'held')",
-                               STORE_VALUES(bind_int(before)));
+    int result = store_execute(
+        db,
+        "WITH RECURSIVE awaiting (id) AS (SELECT min(outbound_id) FROM forward_message"
+        "  UNION ALL SELECT (SELECT min(outbound_id) FROM forward_message WHERE outbound_id > awaiting.id)"
+        "   FROM awaiting JOIN outbound ON outbound.id = awaiting.id WHERE outbound.received_at < ?)"
+        " DELETE FROM forward_message WHERE outbound_id IN (SELECT awaiting.id FROM awaiting"
+        "  JOIN outbound ON outbound.id = awaiting.id WHERE outbound.kind = 'forward' AND outbound.received_at < ?"
+        "  AND outbound.state <> 'waiting' AND outbound.state <> 'held' LIMIT ?)",
+        STORE_VALUES(bind_int(before), bind_int(before), bind_int(EXPIRED_AT_A_TIME)));
     return result < 0 ? -1 : 1;
 }

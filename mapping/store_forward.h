@@ -30,5 +30,5 @@ int store_forward_received(struct store_db *db, int64_t outbound_id, const char 
     __attribute__((warn_unused_result));
 /* The mail is written: what is not awaited is not needed any more. */
 int store_forward_written(struct store_db *db, int64_t outbound_id) __attribute__((warn_unused_result));
-/* Nothing is awaited any more for entries that came before. 1 also for none. */
+/* Nothing is awaited any more for entries that came before, 100 of them at a time, the oldest first. 1 also for none. */
 int store_forward_expire(struct store_db *db, int64_t before) __attribute__((warn_unused_result));

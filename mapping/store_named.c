@@ -120,8 +120,11 @@ int store_excerpt_take_back(struct store_db *db, int64_t inbound_id)
                                     STORE_VALUES(bind_int(inbound_id), bind_int(inbound_id))));
 }
 
-int store_excerpt_expire(struct store_db *db, int64_t before)
+/* Not too many at once: all of them go when they are not wanted any more, and mail waits for each commit. */
+int store_excerpt_expire(struct store_db *db, int64_t before, unsigned limit)
 {
-    return erased(
-        db, store_execute(db, "DELETE FROM thread_excerpt WHERE received_at < ?", STORE_VALUES(bind_int(before))));
+    return erased(db, store_execute(db,
+                                    "DELETE FROM thread_excerpt WHERE thread_id IN (SELECT thread_id FROM"
+                                    " thread_excerpt WHERE received_at < ? ORDER BY received_at LIMIT ?)",
+                                    STORE_VALUES(bind_int(before), bind_int(limit))));
 }

@@ -43,5 +43,5 @@ void store_excerpt_free(struct store_excerpt *excerpt);
 int store_excerpt_erase(struct store_db *db, int64_t thread_id) __attribute__((warn_unused_result));
 /* Erases that of this mail, which nobody is to read any more. 1 also when there is none. */
 int store_excerpt_take_back(struct store_db *db, int64_t inbound_id) __attribute__((warn_unused_result));
-/* Erases those of mail that came before this time. 1 also for none. */
-int store_excerpt_expire(struct store_db *db, int64_t before) __attribute__((warn_unused_result));
+/* Erases those of mail that came before this time, the oldest, at most `limit` of them. 1 also for none. */
+int store_excerpt_expire(struct store_db *db, int64_t before, unsigned limit) __attribute__((warn_unused_result));

@@ -34,6 +34,7 @@ static const char *const queue_names[QUEUE_COUNT] = { "in", "out" };
             before "outbound INDEXED BY outbound_due" between " WHERE" after,                                          \
             before "inbound INDEXED BY inbound_returned_due" between " WHERE kind = 'returned' AND" after              \
     }
+#define LATE " AND next_attempt_at > ? ORDER BY next_attempt_at LIMIT ?)"
 #define FOR_EACH_STATE(before, after)                                                                                  \
     {                                                                                                                  \
         before "'waiting'" after, before "'routed'" after, before "'held'" after, before "'settled'" after,            \
@@ -133,11 +134,17 @@ int store_queue_set_due(struct store_db *db, enum store_queue queue, int64_t id,
     return store_execute(db, all[queue], STORE_VALUES(bind_int(at))) < 0 ? -1 : 1;
 }
 
-int store_queue_bring_forward(struct store_db *db, enum store_queue queue, int64_t latest, int64_t at)
+int store_queue_bring_forward(struct store_db *db, enum store_queue queue, int64_t latest, int64_t at, unsigned limit)
 {
-    static const char *const sql[SCHEDULE_COUNT] =
-        FOR_SCHEDULES("UPDATE ", " SET next_attempt_at = ?", " " SCHEDULED " AND next_attempt_at > ?");
-    return store_execute(db, sql[queue], STORE_VALUES(bind_int(at), bind_int(latest))) < 0 ? -1 : 1;
+    static const char *const sql[SCHEDULE_COUNT] = {
+        "UPDATE inbound SET next_attempt_at = ? WHERE id IN (SELECT id FROM inbound INDEXED BY inbound_due"
+        " WHERE kind <> 'returned' AND " SCHEDULED LATE,
+        "UPDATE outbound SET next_attempt_at = ? WHERE id IN (SELECT id FROM outbound INDEXED BY outbound_due"
+        " WHERE " SCHEDULED LATE,
+        "UPDATE inbound SET next_attempt_at = ? WHERE id IN (SELECT id FROM inbound INDEXED BY inbound_returned_due"
+        " WHERE kind = 'returned' AND " SCHEDULED LATE,
+    };
+    return store_execute(db, sql[queue], STORE_VALUES(bind_int(at), bind_int(latest), bind_int(limit))) < 0 ? -1 : 1;
 }
 
 int store_queue_postpone(struct store_db *db, enum store_queue queue, int64_t id, int64_t at, const char *error)

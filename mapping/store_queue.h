@@ -270,8 +270,8 @@ int store_queue_count(struct store_db *db, enum store_queue queue, enum store_qu
 /* id 0: all that are WAITING or ROUTED; 1 even if there are none. */
 int store_queue_set_due(struct store_db *db, enum store_queue queue, int64_t id, int64_t at)
     __attribute__((warn_unused_result));
-/* Makes due at `at` what is due after `latest`: a clock that was wrong must not hide mail. 1 also when there is none. */
-int store_queue_bring_forward(struct store_db *db, enum store_queue queue, int64_t latest, int64_t at)
+/* Makes due at `at` what is due after `latest`, `limit` at most: a clock that was wrong must not hide mail. 1 also for none. */
+int store_queue_bring_forward(struct store_db *db, enum store_queue queue, int64_t latest, int64_t at, unsigned limit)
     __attribute__((warn_unused_result));
 /* Due later, for a reason that was no attempt: none is counted. */
 int store_queue_postpone(struct store_db *db, enum store_queue queue, int64_t id, int64_t at, const char *error)

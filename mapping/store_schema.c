@@ -337,7 +337,6 @@
     "  PRIMARY KEY (outbound_id, seq)"                                                                                 \
     ") STRICT, WITHOUT ROWID;"                                                                                         \
     "CREATE INDEX forward_awaited ON forward_message (msgid) WHERE attachments <> '';"                                 \
-    "CREATE INDEX outbound_forward ON outbound (received_at) WHERE kind = 'forward';"                                  \
     "CREATE TABLE settled ("                                                                                           \
     "  queue TEXT NOT NULL,"                                                                                           \
     "  count INTEGER NOT NULL,"                                                                                        \

@@ -187,13 +187,19 @@ static void test_brought_forward(void **state)
 {
     struct store_db *db = store_fixture_borrow(*state);
     int64_t id = add_entry(db, 1000000), at;
-    assert_int_equal(store_queue_bring_forward(db, STORE_QUEUE_IN, 2000000, 500), 1);
+    assert_int_equal(store_queue_bring_forward(db, STORE_QUEUE_IN, 2000000, 500, 5), 1);
     assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, 0, &at), 1);
     assert_true(at == 1000000); /* within what a retry may be */
     assert_int_equal(store_queue_set_due(db, STORE_QUEUE_IN, id, 3000000), 1);
-    assert_int_equal(store_queue_bring_forward(db, STORE_QUEUE_IN, 2000000, 500), 1);
+    assert_int_equal(store_queue_bring_forward(db, STORE_QUEUE_IN, 2000000, 500, 5), 1);
     assert_int_equal(store_queue_next_due(db, STORE_QUEUE_IN, 0, &at), 1);
     assert_true(at == 500);
+    /* So many that the commit would take long: some at a time. */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(store_queue_set_due(db, STORE_QUEUE_IN, i == 0 ? id : add_entry(db, 3000000), 3000000), 1);
+    assert_int_equal(store_queue_bring_forward(db, STORE_QUEUE_IN, 2000000, 500, 2), 1);
+    assert_int_equal(store_queue_count_due(db, STORE_QUEUE_IN, 500, 9, &at), 1);
+    assert_true(at == 2);
     assert_int_equal(store_fixture_return(*state, 1), 1);
 }
 

@@ -112,7 +112,7 @@ static void ask_everything(struct store_db *db)
         assert_int_equal(store_queue_list_due(db, queue, NOW, 5, ignore, &(int){ 0 }), 1);
         assert_int_equal(store_queue_next_due(db, queue, NOW, &id), 0);
         assert_int_equal(store_queue_count_due(db, queue, NOW, 5, &id), 1);
-        assert_int_equal(store_queue_bring_forward(db, queue, NOW, NOW), 1);
+        assert_int_equal(store_queue_bring_forward(db, queue, NOW, NOW, 5), 1);
     }
     for (enum store_queue queue = STORE_QUEUE_IN; queue <= STORE_QUEUE_OUT; queue++) {
         assert_int_equal(store_queue_oldest(db, queue, &id), 0);
@@ -135,13 +135,14 @@ static void ask_everything(struct store_db *db)
     assert_int_equal(store_outbound_end_waiting(db, NOW, 5, &(int64_t){ 0 }), 0);
     assert_int_equal(store_outbound_find_forward(db, "m", &id), 0);
     assert_int_equal(store_forward_list_awaited(db, 1, "m", "uid", ignore_forward, NULL), 1);
+    assert_int_equal(store_forward_expire(db, NOW), 1);
     assert_int_equal(store_message_find_shared(db, 1, 1, &message_id), 0);
     struct store_excerpt excerpt;
     assert_int_equal(store_named_list_known(db, 1, 5, ignore_name, NULL), 1);
     assert_int_equal(store_named_list_local_parts(db, 1, 5, ignore_name, NULL), 1);
     assert_int_equal(store_excerpt_find(db, 1, 1, &excerpt), 0);
     assert_int_equal(store_excerpt_take_back(db, 1), 1);
-    assert_int_equal(store_excerpt_expire(db, NOW), 1);
+    assert_int_equal(store_excerpt_expire(db, NOW, 5), 1);
     int64_t number; /* with each look at whether the gateway is ready, and for each reading of its figures */
     assert_int_equal(store_held_count_foreign(db, "key", &number), 1);
     assert_int_equal(store_queue_oldest(db, STORE_QUEUE_IN, &number), 0);
@@ -228,6 +229,39 @@ static void plenty_that_comes_back_costs_no_more(void **state)
     assert_int_equal(store_fixture_return(fixture, 1), 1);
 }
 
+/* Every ten seconds all that had ever been forwarded was looked at. */
+static void what_was_forwarded_long_ago_costs_no_more(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_db *db = store_fixture_borrow(fixture);
+    const struct store_outbound_new out = { .kind = STORE_OUTBOUND_FORWARD,
+                                            .tmtp_msgid = "m1",
+                                            .author_uid = "U",
+                                            .author_alias = "A",
+                                            .message_id = "x",
+                                            .head = "{}",
+                                            .now = NOW };
+    char msgid[] = "m1", uid[] = "U", alias[] = "A", files[] = "u:a 1";
+    struct store_forward_message message = {
+        .msgid = msgid, .author_uid = uid, .author_alias = alias, .attachments = files
+    };
+    int steps = 0;
+    int64_t left;
+    for (int i = 0; i < DEFERRED; i++) {
+        assert_int_equal(store_outbound_add(db, &out, &message.outbound_id), 1);
+        assert_int_equal(store_outbound_finish(db, message.outbound_id, STORE_QUEUE_SETTLED), 1);
+    }
+    assert_int_equal(store_forward_add(db, &message), 1);
+    assert_int_equal(store_forward_expire(db, NOW + 1), 1);
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt; stmt = sqlite3_next_stmt(db->handle, stmt))
+        if (strstr(sqlite3_sql(stmt), "DELETE FROM forward_message"))
+            steps += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0);
+    assert_in_range(steps, 1, STEPS_MAX);
+    assert_int_equal(store_fetch_int(db, "SELECT count(*) FROM forward_message", NULL, &left), 1);
+    assert_int_equal(left, 0);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
@@ -236,6 +270,7 @@ int main(void)
         WITH_STORE(what_is_due_is_found_beside_thousands_that_are_deferred),
         WITH_STORE(nothing_that_is_asked_often_walks_through_a_table),
         WITH_STORE(plenty_that_comes_back_costs_no_more),
+        WITH_STORE(what_was_forwarded_long_ago_costs_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
