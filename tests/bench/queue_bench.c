@@ -2,6 +2,7 @@
  *
  *   queue_bench DATABASE fill N SIZE    queues written mails of SIZE octets for the database's first mapping until N wait,
  *                                       each tried once, due at random between 20 and 50 minutes from now
+ *   queue_bench DATABASE await N SIZE   the same, but they wait for a relay, and leave when one is up
  *   queue_bench DATABASE due N          looks N times for what is due, and when the next is, as gateway/queue.c does
  *   queue_bench DATABASE release        makes all of them due
  *
@@ -33,7 +34,8 @@ struct bench {
     struct store *store;
     int64_t now;
     long count, begun, done;
-    struct spool *content;
+    int64_t size;
+    bool awaits_relay; /* what is filled in leaves when a relay is up again, not only when it is due */
     struct store_mapping mapping;
 };
 
@@ -55,8 +57,34 @@ static int64_t now_ns(void)
 struct message {
     struct bench *bench;
     long number;
+    struct spool *content;
     struct store_draft *draft;
 };
+
+static void name_message(const struct message *message, char msgid[static ID_SIZE],
+                         char message_id[static MESSAGE_ID_SIZE])
+{
+    snprintf(msgid, ID_SIZE, "bench-%" PRId64 "-%ld", message->bench->now, message->number);
+    snprintf(message_id, MESSAGE_ID_SIZE, "%s@silo.example.org", msgid);
+}
+
+/* Each with a Message-ID of its own, so that whoever gets them can tell them apart. */
+static struct spool *write_mail(const struct message *message)
+{
+    char msgid[ID_SIZE], message_id[MESSAGE_ID_SIZE], header[MESSAGE_ID_SIZE + 200];
+    name_message(message, msgid, message_id);
+    int len = snprintf(header, sizeof header,
+                       "From: alice@silo.example.org\r\nTo: bob@example.com\r\nMessage-ID: <%s>\r\n"
+                       "Subject: Bench\r\n\r\n",
+                       message_id);
+    struct spool *mail = spool_new(store_content_directory(message->bench->store), SPOOL_MEMORY_DEFAULT);
+    if (spool_add(mail, header, (size_t)len) < 0)
+        fail("no content");
+    while (spool_size(mail) < message->bench->size)
+        if (spool_add(mail, "All work and no play.\r\n", 23) < 0)
+            fail("no content");
+    return mail;
+}
 
 static int store_message(struct store_db *db, void *arg)
 {
@@ -65,8 +93,7 @@ static int store_message(struct store_db *db, void *arg)
     const struct store_mapping *mapping = &bench->mapping;
     char msgid[ID_SIZE], message_id[MESSAGE_ID_SIZE];
     int64_t id, head_id, mail_id;
-    snprintf(msgid, sizeof msgid, "bench-%" PRId64 "-%ld", bench->now, message->number);
-    snprintf(message_id, sizeof message_id, "%s@silo.example.org", msgid);
+    name_message(message, msgid, message_id);
     if (store_content_add(db, message->draft, &head_id) != 1)
         return -1;
     const struct store_outbound_new row = {
@@ -78,7 +105,7 @@ static int store_message(struct store_db *db, void *arg)
         .message_id = message_id,
         .head = "{}",
         .content_id = head_id,
-        .size = spool_size(bench->content),
+        .size = spool_size(message->content),
         .posted_at = bench->now,
         .now = bench->now,
     };
@@ -93,7 +120,7 @@ static int store_message(struct store_db *db, void *arg)
     if (store_outbound_set_recipient(db, id, mapping->correspondent_id, STORE_RECIPIENT_WAITING, "127.0.0.1:25",
                                      "451 4.3.0 come back later") < 0)
         return -1;
-    return store_outbound_retry(db, id, due, false, "451 4.3.0 come back later");
+    return store_outbound_retry(db, id, due, bench->awaits_relay, "451 4.3.0 come back later");
 }
 
 static void submit_message(struct bench *bench);
@@ -105,6 +132,7 @@ static void stored(int result, void *arg)
     if (result != 1)
         fail("a message can't be stored");
     store_draft_free(&message->draft);
+    spool_free(&message->content);
     free(message);
     bench->done++;
     if (bench->begun < bench->count)
@@ -118,7 +146,8 @@ static void submit_message(struct bench *bench)
     struct message *message = xcalloc(1, sizeof *message);
     message->bench = bench;
     message->number = bench->begun++;
-    message->draft = store_draft_new_spool(bench->store, bench->content);
+    message->content = write_mail(message);
+    message->draft = store_draft_new_spool(bench->store, message->content);
     store_submit(bench->store, store_message, stored, message);
 }
 
@@ -144,26 +173,24 @@ static long count_waiting(struct bench *bench)
 
 static void command_fill(struct bench *bench, char **arguments)
 {
-    static const char header[] = "From: alice@silo.example.org\r\nTo: bob@example.com\r\nSubject: Bench\r\n\r\n";
     const struct store_mapping_filter any = { .by_state = false };
     bench->count = strtol(arguments[0], NULL, 10) - count_waiting(bench);
-    long size = strtol(arguments[1], NULL, 10);
+    bench->size = strtol(arguments[1], NULL, 10);
     if (store_mapping_list(store_reader(bench->store), &any, take_first_mapping, bench) != 1 || !bench->mapping.id)
         fail("there is no mapping");
-    bench->content = spool_new(store_content_directory(bench->store), SPOOL_MEMORY_DEFAULT);
-    if (spool_add(bench->content, header, sizeof header - 1) < 0)
-        fail("no content");
-    while (spool_size(bench->content) < size)
-        if (spool_add(bench->content, "All work and no play.\r\n", 23) < 0)
-            fail("no content");
     for (long i = 0; i < AT_A_TIME && bench->begun < bench->count; i++)
         submit_message(bench);
     if (bench->begun > 0)
         loop_run(bench->loop);
     printf("{\"waiting\": %ld}\n", count_waiting(bench));
-    spool_free(&bench->content);
     free(bench->mapping.subject);
     free(bench->mapping.target_name);
+}
+
+static void command_await(struct bench *bench, char **arguments)
+{
+    bench->awaits_relay = true;
+    command_fill(bench, arguments);
 }
 
 /* --- due --- */
@@ -230,6 +257,7 @@ static const struct {
     void (*run)(struct bench *bench, char **arguments);
 } commands[] = {
     { "fill", 2, command_fill },
+    { "await", 2, command_await },
     { "due", 1, command_due },
     { "release", 0, command_release },
 };
@@ -253,6 +281,6 @@ int main(int argc, char **argv)
         clock_free(&clock);
         return 0;
     }
-    fprintf(stderr, "usage: queue_bench DATABASE fill N SIZE | due N | release\n");
+    fprintf(stderr, "usage: queue_bench DATABASE fill N SIZE | await N SIZE | due N | release\n");
     return 2;
 }

@@ -172,7 +172,8 @@ class TownMember(BareMember):
     def crash(self):
         """Its connection is gone, in the middle of whatever it was doing."""
         with contextlib.suppress(OSError, AttributeError):
-            self.connection.shutdown(socket.SHUT_RDWR)
+            with socket.socket(fileno=os.dup(self.connection.fileno())) as below:   # TLS is not told
+                below.shutdown(socket.SHUT_RDWR)
 
 
 class Taker:

@@ -81,10 +81,12 @@ class Ledger:
             self.wrong.append(what)
 
     def lost(self):
-        return sorted(key for key in self.expected if not self.arrived[key])
+        with self.lock:
+            return sorted(key for key in self.expected if not self.arrived[key])
 
     def repeated(self):
-        return {key: count for key, count in self.arrived.items() if count > 1}
+        with self.lock:
+            return {key: count for key, count in self.arrived.items() if count > 1}
 
 
 def attachment(moments, size):
