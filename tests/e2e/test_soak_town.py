@@ -89,9 +89,11 @@ class Troubles:
             self.town.client.start()
         else:
             server = getattr(self.town, part)
+            server.is_away = True
             server.kill() if how == "kill" else server.stop()
             time.sleep(away)
             server.start()
+            server.ends, server.is_away = getattr(server, "ends", 0) + 1, False
             for postfix in (self.town.front, self.town.relay):
                 postfix.flush()
         self.done[part, how] += 1
@@ -128,6 +130,18 @@ def size_table(samples):
         files = [statistics.mean(row[3] for row in part) for part in (rows[:third], rows[-third:])]
         lines.append(f"| {name} | {first:.1f} MiB | {last:.1f} MiB | {max(row[2] for row in rows) / 2**20:.1f} MiB | {files[0]:.0f}, then {files[1]:.0f} | "
                      f"{max(row[3] for row in rows)} | {max(row[4] for row in rows) / 2**20:.1f} MiB |")
+    return lines
+
+
+def growth_table(rows, began):
+    """Of the gateway that nobody ends: means of each window."""
+    windows = collections.defaultdict(list)
+    for row in rows:
+        windows[int((row[0] - began) // LEDGER_WINDOW)].append(row)
+    lines = ["| minutes | PSS | descriptors |", "|---|---|---|"]
+    for window, those in sorted(windows.items()):
+        lines.append(f"| {window * LEDGER_WINDOW // 60} to {(window + 1) * LEDGER_WINDOW // 60} | {statistics.mean(row[2] for row in those) / 2**20:.1f} MiB | "
+                     f"{statistics.mean(row[3] for row in those):.1f} |")
     return lines
 
 
@@ -235,7 +249,8 @@ class Soak:
                  f"{len(ledger.expected):,} arrivals wanted; lost {len(ledger.lost())}; wrong {len(ledger.wrong)}; repeated {dict(by_place)}.",
                  "Troubles: " + ", ".join(f"{part} {how} {count}" for (part, how), count in sorted(self.troubles.done.items())) + ".",
                  f"Reads: {sum(traffic.reads.values()):,}, of which {traffic.refused_reads} while the gateway was away.", "",
-                 *latency_table(ledger, self.began), "", *size_table(sampler.samples), ""]
+                 *latency_table(ledger, self.began), "", *size_table(sampler.samples), "",
+                 *growth_table(sampler.samples["steady"], self.began), ""]
         os.makedirs(os.path.join(ROOT, "build", "check"), exist_ok=True)
         with open(os.path.join(ROOT, "build", "check", "soak.md"), "w", encoding="utf-8") as file:
             file.write("\n".join(lines))

@@ -132,7 +132,8 @@ class TownGateway(Gateway):
         self.policy_extra = "unknown_senders = hold\n  hold_domain_messages = 1000"
         self.admin_extra = f'http = "127.0.0.1:{self.web_port}"'
         self.extra = f'metrics {{ http = "127.0.0.1:{self.metrics_port}" }}\n' + WIDE_LIMITS
-        self.starts = 0
+        self.is_away = False   # somebody is about to end it, or has
+        self.ends = 0
 
     def write_config(self):
         super().write_config()
@@ -140,10 +141,6 @@ class TownGateway(Gateway):
             text = file.read()
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(text.replace(f'domain    = "{DOMAIN}"', f'domain    = "{self.domain}"'))
-
-    def start(self):
-        super().start()
-        self.starts += 1
 
     def running_ctl(self, *arguments, stdin=""):
         """(exit status, output), whatever it is: the gateway may be away."""

@@ -316,10 +316,10 @@ class Traffic:
         while not self.stopping:
             name = moments.choice(list(self.town.gateways))
             gateway = self.town.gateways[name]
-            starts, running = gateway.starts, gateway.running()
+            was_away, ends = gateway.is_away, gateway.ends
             what, error = self.read_one(gateway, visitors[name], moments)
             self.reads[what] += 1
-            if error and running and gateway.running() and gateway.starts == starts:
+            if error and not was_away and not gateway.is_away and gateway.ends == ends:
                 self.errors.append(f"{what} of the {name} gateway: {error}")
             elif error:
                 self.refused_reads += 1
