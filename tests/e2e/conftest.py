@@ -72,6 +72,16 @@ def folder(request):
 
 
 @pytest.fixture
+def show(capsys):
+    """Prints a line at once, whatever becomes of the test's other output: how far something is that takes long."""
+    def show_now(line):
+        with capsys.disabled():
+            print(line, flush=True)
+
+    return show_now
+
+
+@pytest.fixture
 def silo(folder):
     server = Silo(folder)
     try:

@@ -78,8 +78,8 @@ class Greetings(threading.Thread):
 class Place:
     """A gateway of the release build with wide limits, a page and figures, and two members."""
 
-    def __init__(self, folder, relay=None):
-        self.folder = folder
+    def __init__(self, folder, show, relay=None):
+        self.folder, self.show = folder, show
         self.silo = Silo(folder, RELEASE)
         gateway = self.gateway = Gateway(folder, self.silo.port, RELEASE)
         gateway.open_port, self.web_port, self.metrics_port = free_port(), free_port(), free_port()
@@ -153,8 +153,8 @@ class Place:
             times = self.read_everything()
         size = self.size()
         starts = [self.restart(kill) for kill in (False, True, False)]
-        print(f"{queued:,} wait: PSS {size / 2**20:.1f} MiB; to the first greeting {', '.join(f'{seconds:.2f}' for seconds in starts)} s; while all is read: {greetings}")
-        print("longest of each, ms: " + ", ".join(f"{name} {value:.0f}" for name, value in times.items()))
+        self.show(f"{queued:,} wait: PSS {size / 2**20:.1f} MiB; to the first greeting {', '.join(f'{seconds:.2f}' for seconds in starts)} s; while all is read: {greetings}")
+        self.show("longest of each, ms: " + ", ".join(f"{name} {value:.0f}" for name, value in times.items()))
         assert size < MEMORY_MAX and max(starts) < STARTED_SECONDS
         assert max(times.values()) < 1000 * READ_SECONDS, times
 
@@ -183,8 +183,8 @@ def longest_overtaking(numbers):
     return max(abs(place[number] - index) for index, number in enumerate(numbers))
 
 
-def test_mail_waits_for_the_silo(folder, files):
-    place = Place(folder)
+def test_mail_waits_for_the_silo(folder, files, show):
+    place = Place(folder, show)
     try:
         place.start()
         place.silo.stop()
@@ -192,7 +192,7 @@ def test_mail_waits_for_the_silo(folder, files):
         first = place.send(SAMPLE)
         place.send(QUEUED - SPARE - 2 * SAMPLE)
         last = place.send(SAMPLE)
-        print(f"\naccepted {first:.0f} a second with an empty queue, {last:.0f} with a full one, {last / first:.2f} of it")
+        show(f"\naccepted {first:.0f} a second with an empty queue, {last:.0f} with a full one, {last / first:.2f} of it")
         assert last > first / SLOWER_MAX
         queued = place.waiting("in")
         assert queued == QUEUED - SPARE
@@ -215,22 +215,22 @@ def test_mail_waits_for_the_silo(folder, files):
                 assert time.monotonic() - began < DRAINED_SECONDS, f"{len(place.alice.deliveries)} have arrived"
                 time.sleep(0.1)
         seconds = time.monotonic() - began
-        print(f"drained at {queued / seconds:.0f} a second in {seconds:.0f} s, PSS {most / 2**20:.1f} MiB at most, {greetings}; "
+        show(f"drained at {queued / seconds:.0f} a second in {seconds:.0f} s, PSS {most / 2**20:.1f} MiB at most, {greetings}; "
               f"a fresh mail to somebody else took {fresh[0]:.1f} s, when {fresh[1]:,} had arrived")
         place.gateway.wait_settled()
         keys = [second["PosternKey"] for _, second, _ in place.alice.deliveries]
         assert len(keys) == len(set(keys)) == queued, "each has arrived once"
         assert len(place.carol.deliveries) == 1
-        print(f"overtaken by {longest_overtaking([int(re.search(r'[0-9]+', key).group()) for key in keys])} at most; e.g. {keys[0]}")
+        show(f"overtaken by {longest_overtaking([int(re.search(r'[0-9]+', key).group()) for key in keys])} at most; e.g. {keys[0]}")
         assert most < MEMORY_MAX
         place.gateway.stop(120)
     finally:
         place.close()
 
 
-def test_messages_wait_for_the_relay(folder, files):
+def test_messages_wait_for_the_relay(folder, files, show):
     port = free_port()
-    place = Place(folder, f"smtp://127.0.0.1:{port}")
+    place = Place(folder, show, f"smtp://127.0.0.1:{port}")
     place.gateway.retry_first, place.gateway.retry_longest, place.gateway.warn_after, place.gateway.give_up = "1m", "4h", "5d", "5d"
     try:
         place.start()
@@ -249,7 +249,7 @@ def test_messages_wait_for_the_relay(folder, files):
         place.gateway.wait_online()
         last = post(SAMPLE)
         queued = place.waiting("out")
-        print(f"\ntook {first:.0f} a second with an empty queue, {last:.0f} with a full one, {last / first:.2f} of it")
+        show(f"\ntook {first:.0f} a second with an empty queue, {last:.0f} with a full one, {last / first:.2f} of it")
         assert queued >= QUEUED - SPARE and last > first / SLOWER_MAX
         place.look_at(queued)
         place.gateway.wait_online()
@@ -273,7 +273,7 @@ def test_messages_wait_for_the_relay(folder, files):
                     time.sleep(0.3)
             seconds = time.monotonic() - began
             ids = [find_id(entry.path) for entry in os.scandir(sink.folder)]
-        print(f"drained at {queued / seconds:.0f} a second in {seconds:.0f} s, PSS {most / 2**20:.1f} MiB at most, {greetings}; "
+        show(f"drained at {queued / seconds:.0f} a second in {seconds:.0f} s, PSS {most / 2**20:.1f} MiB at most, {greetings}; "
               f"a fresh message to somebody else took {fresh[0]:.1f} s, when {fresh[1]:,} had left")
         assert len(ids) == len(set(ids)) == queued + 1, "each has left once"
         place.gateway.stop(120)

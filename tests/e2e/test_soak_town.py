@@ -260,14 +260,9 @@ class Soak:
 
 @pytest.mark.skipif(SECONDS == 0, reason="takes an hour: with --long, or POSTERN_SOAK_SECONDS")
 @pytest.mark.timeout(0)
-def test_an_hour_in_town(folder, capsys):
+def test_an_hour_in_town(folder, show):
     needs_root()
     seed = int(os.environ.get("POSTERN_SEED", random.randrange(10**6)))
-
-    def show(line):
-        with capsys.disabled():
-            print(line, flush=True)
-
     show(f"\nPOSTERN_SEED={seed}, {SECONDS} s")
     soak = Soak(folder, seed, show)
     try:
