@@ -392,7 +392,9 @@ int store_mapping_search(struct store_db *db, const struct store_mapping_filter 
 
 int store_mapping_count_requested(struct store_db *db, int64_t *count_out)
 {
-    return store_fetch_int(db, "SELECT count(*) FROM mapping WHERE state = 'requested'", NULL, count_out);
+    /* The index is named: SQLite prefers to walk through one that covers all mappings. */
+    return store_fetch_int(db, "SELECT count(*) FROM mapping INDEXED BY mapping_requested WHERE state = 'requested'",
+                           NULL, count_out);
 }
 
 int store_mapping_list_ended(struct store_db *db, int64_t now, int64_t limit, store_mapping_each *each, void *ctx)
