@@ -87,14 +87,14 @@ static bool normalised(const struct smtp_address *address, enum smtp_case local_
 }
 
 /* Of the mail as it came: our own Received field is none of those by which loops are found. Of a mail in a file as much
- * is read as most headers have, then, if that is not all of it, as much as any may have. */
-static void scan_header(struct mail *mail)
+ * is read as most headers have, then, if that is not all of it, as much as any may have. -1: it can't be read. */
+static int scan_header(struct mail *mail)
 {
     static const size_t pieces[] = { 16 * 1024, MAIL_HEADER_MAX };
     const char *memory = spool_memory(mail->content);
     if (memory) {
         mail_header_scan(memory + mail->received_size, (size_t)mail->size, &mail->header);
-        return;
+        return 1;
     }
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         char *data = xmalloc(pieces[i]);
@@ -102,9 +102,12 @@ static void scan_header(struct mail *mail)
         mail_header_facts_free(&mail->header);
         mail_header_scan(data, len > 0 ? (size_t)len : 0, &mail->header);
         free(data);
+        if (len < 0)
+            return -1;
         if (len < (int64_t)pieces[i] || mail->header.header_size < pieces[i])
             break;
     }
+    return 1;
 }
 
 /* Answering. */
@@ -329,7 +332,7 @@ static struct mail *mail_new(struct inbound *inbound, struct smtp_transaction *t
     mail->content = smtp_transaction_take_content(transaction);
     mail->received_size = smtp_transaction_received_size(transaction);
     mail->size = spool_size(mail->content) - (int64_t)mail->received_size;
-    scan_header(mail);
+    mail->is_unreadable = scan_header(mail) < 0;
     smtp_address_format(smtp_transaction_sender(transaction), mail->sender);
     mail->automatic_per_hour = inbound->parts->config->policy.automatic_per_hour;
     mail->rates = inbound->parts->config->limits.quotas;
@@ -384,7 +387,9 @@ static void on_message(struct smtp_transaction *transaction, void *ctx)
 {
     struct inbound *inbound = ctx;
     struct mail *mail = mail_new(inbound, transaction);
-    if (inbound_proof_is_needed(mail))
+    if (mail->is_unreadable) /* what it says is not known: it can't be refused for that */
+        stored(-1, mail);
+    else if (inbound_proof_is_needed(mail))
         inbound_proof_begin(mail);
     else
         inbound_look(mail);

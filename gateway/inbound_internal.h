@@ -46,6 +46,7 @@ struct mail {
     uint8_t digest[DIGEST_SIZE];
     enum { DIGEST_UNKNOWN, DIGEST_KNOWN, DIGEST_FAILED } digested;
     bool kept;
+    bool is_unreadable; /* the content, by us: the disk fails */
     unsigned preparing; /* the loop's: threads that are to keep and digest it and have not said that they have */
     struct mail_header_facts header;
     char sender[SMTP_ADDRESS_MAX + 2], from[SMTP_ADDRESS_MAX + 2];

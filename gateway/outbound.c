@@ -123,8 +123,9 @@ static void submit(void *arg)
 static void keep(void *arg)
 {
     struct arrival *arrival = arg;
+    bool is_first = !arrival->kept;
     arrival->kept = !store_draft_is_large(arrival->draft) || store_draft_keep(arrival->draft) == 1;
-    if (arrival->kept && arrival->is_forward)
+    if (arrival->kept && arrival->is_forward && is_first)
         outbound_read_forward(arrival);
 }
 
@@ -139,6 +140,16 @@ static void keep_done(void *arg)
     log_error("message.not_stored", "msgid=%s", arrival->msgid);
     tmtp_client_decline(arrival->outbound->client, arrival->msgid);
     arrival_free(arrival);
+}
+
+/* A commit that was not synced has taken the file of what is large with it (store_draft.h). */
+static void try_again(void *arg)
+{
+    struct arrival *arrival = arg;
+    if (arrival->draft && store_draft_is_large(arrival->draft))
+        background_submit(arrival->outbound->parts->background, keep, keep_done, NULL, arrival);
+    else
+        submit(arrival);
 }
 
 /* Content of a message that nobody gets is kept for nothing; that is rare. */
@@ -205,7 +216,7 @@ static struct arrival *arrival_new(struct outbound *outbound, const struct tmtp_
     arrival->next = outbound->arrivals;
     outbound->arrivals = arrival;
     arrival->take = take;
-    arrival->pause = timer_new(outbound->parts->loop, submit, arrival);
+    arrival->pause = timer_new(outbound->parts->loop, try_again, arrival);
     arrival->now = clock_wall_ms(outbound->parts->clock);
     arrival->local_case = outbound->parts->config->policy.local_parts;
     arrival->msgid = xstrdup(push->id);

@@ -89,6 +89,30 @@ def test_a_log_that_never_got_to_the_disk_is_written_again_at_the_start(house):
     expect_once(house, "first-word", "second-word")
 
 
+def test_a_mail_that_can_not_be_read_back_is_not_refused_for_good(house):
+    """It was answered 550, for it seemed to have no From field: whoever sent it would have given up."""
+    mail = mail_with_attachment("unread", 400000, ALICE)
+    house.steps.arm(FAIL, **EVERY, argument=errno.EIO, kinds=["read"], places=["content"])
+    assert refusal(house, mail).startswith("451 4.3.0")
+    assert house.steps.hits()
+    house.steps.disarm()
+    house.send(mail, BOB, ALICE)
+    expect_once(house, "unread-attached-")
+
+
+def test_a_large_message_whose_commit_was_not_synced_leaves_without_a_restart(house):
+    """Each further try failed, for its file was left to the commit that had failed; and nothing behind it ever came."""
+    house.steps.arm(FAIL, 1, argument=errno.EIO, kinds=["sync"], places=["log"])
+    house.alice.post(BOB, "Hello", f"The word is large-word.\n{LARGE}")
+    house.alice.post(BOB, "Hello", "The word is next-word.\n")
+    house.until("both have left", lambda: all(house.relay.about(word) for word in ("large-word", "next-word")) and house.is_idle())
+    assert house.steps.hits() and not house.ends
+    for word in ("large-word", "next-word"):
+        house.check_relayed(word)
+    assert not house.duplicates
+    house.check()
+
+
 def test_a_disk_that_fails_for_a_while(house):
     """Nothing is promised meanwhile, which the log and /readyz tell; what was promised before and is after survives a power cut."""
     house.silo.kill()
