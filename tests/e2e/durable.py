@@ -200,18 +200,18 @@ class House:
         self.sent += 1
 
     def try_to_send(self, data, sender, to):
+        """Whether it was answered 250. A mail server would give up after 5xx: a fault must not be answered so."""
         try:
-            client = smtplib.SMTP("127.0.0.1", self.gateway.smtp_port, timeout=PATIENCE)
-            client.sendmail(sender, [to], data)
-        except (OSError, smtplib.SMTPServerDisconnected):
-            return False
-        except smtplib.SMTPResponseException as error:
+            with contextlib.closing(smtplib.SMTP("127.0.0.1", self.gateway.smtp_port, timeout=PATIENCE)) as client:
+                client.sendmail(sender, [to], data)
+        except smtplib.SMTPResponseException as error:   # all of these are OSErrors
             assert error.smtp_code < 500, error
             return False
         except smtplib.SMTPRecipientsRefused as error:
             assert all(code < 500 for code, _ in error.recipients.values()), error
             return False
-        client.close()
+        except OSError:
+            return False
         return True
 
     def told(self, member, word):

@@ -91,12 +91,13 @@ class Lane:
                 self.connection = smtplib.SMTP("127.0.0.1", self.gateway.open_port, timeout=PATIENCE)
             self.connection.sendmail(self.bob, [recipient], mail)
             return True
-        except (OSError, smtplib.SMTPServerDisconnected):
-            self.connection = None
-        except smtplib.SMTPResponseException as error:
-            if error.smtp_code != 421:
-                raise
-            self.connection = None
+        except smtplib.SMTPResponseException as error:   # all of these are OSErrors
+            assert error.smtp_code < 500, error
+        except smtplib.SMTPRecipientsRefused as error:
+            assert all(code < 500 for code, _ in error.recipients.values()), error
+        except OSError:
+            pass
+        self.connection = None
         return False
 
     def post_messages(self, tokens):

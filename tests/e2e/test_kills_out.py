@@ -72,7 +72,10 @@ class KilledScene(Scene):
         try:
             send(self.gateway.smtp_port, report, sender="", recipients=[to])
             return True
-        except (OSError, smtplib.SMTPServerDisconnected):
+        except smtplib.SMTPResponseException as error:   # an OSError too
+            assert error.smtp_code < 500, error
+            return False
+        except OSError:
             return False
 
     def arm_offline(self, fault):
