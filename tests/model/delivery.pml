@@ -535,6 +535,18 @@ end:
             echoed[m] = false;
             job[m] = NO_JOB
         }
+    /* settled(): it stays under way until that is written down */
+    :: atomic { job[m] == SETTLING && failures > 0 ->
+            failures--;
+#ifdef BAD_UNSETTLED_IS_DUE
+            job[m] = NO_JOB;
+            if
+            :: echoed[m] -> client_ack(m)
+            :: else
+            fi;
+            echoed[m] = false
+#endif
+        }
     /* an echo without a job */
     :: atomic { late[m] -> commit_settled(m); late[m] = false; client_ack(m) }
     :: atomic { late[m] && failures > 0 -> failures--; late[m] = false; client_decline(m) }
@@ -590,6 +602,13 @@ end:
         }
     /* relay_note.c */
     :: atomic { relay[j] == SAYS_250 -> relay[j] = IDLE; assert(mailed[j] > 0); out_state[j] = SETTLED }
+
+    :: atomic { relay[j] == SAYS_250 && failures > 0 ->
+            failures--;
+#ifdef BAD_UNNOTED_IS_DUE
+            relay[j] = IDLE
+#endif
+        }
 
     /* the relay */
     :: atomic { relay[j] == TAKING -> relay_accept(j); relay[j] = SAYS_250 }
