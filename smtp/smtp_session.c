@@ -542,8 +542,9 @@ static void on_timeout(void *arg)
 
 bool smtp_session_may_give_up(const struct smtp_session *session)
 {
+    /* In WAITING we keep the client from talking, not it us. */
     return !session->use.visit.is_exempt && !session->is_running && session->state != SMTP_SESSION_ASKING &&
-           session->state != SMTP_SESSION_GONE;
+           session->state != SMTP_SESSION_WAITING && session->state != SMTP_SESSION_GONE;
 }
 
 void smtp_session_give_up(struct smtp_session *session)
