@@ -180,6 +180,12 @@ void client_note_progress(struct tmtp_client *client)
     plan_tick(client);
 }
 
+void client_note_frame(struct tmtp_client *client)
+{
+    if (is_idle(client))
+        client_note_progress(client);
+}
+
 void client_note_content(struct tmtp_client *client, size_t len)
 {
     client->content_heard += len;

@@ -408,6 +408,7 @@ static void begin_frame(struct tmtp_client *client)
     const char *json = tmtp_frame_header(client->decoder, &len);
     const char *error = "unreadable";
 
+    client_note_frame(client);
     inbox->receiving = item;
     inbox->sink = CLIENT_SINK_DROP;
     if (tmtp_push_decode(json, len, &item->push, &error) < 0) {

@@ -156,6 +156,7 @@ void client_set_state(struct tmtp_client *client, enum tmtp_client_state state);
 void client_break_link(struct tmtp_client *client, enum client_after after, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void client_note_progress(struct tmtp_client *client); /* the link lives: patience begins anew */
+void client_note_frame(struct tmtp_client *client);    /* one begins, which may be what is waited for from now on */
 void client_note_content(struct tmtp_client *client,
                          size_t len); /* so much of a message has come: progress, if it is more than drops */
 /* May the log have another line about what the silo does wrong? It could send such things without end. */

@@ -191,6 +191,7 @@ void client_outbox_pump(struct tmtp_client *client)
     }
     if (client->stream && client->inbox.paused && !client_outbox_is_clogged(client)) {
         client->inbox.paused = false;
+        client_note_progress(client); /* in the middle of a frame it is the silo's turn again */
         stream_pause_input(client->stream, false);
     }
 }
