@@ -196,8 +196,8 @@ class Daemon(threading.Thread):
 
 def test_signs_of_life_are_waited_for(folder):
     """A long command goes on for longer than a daemon may be silent."""
-    daemon = Daemon(folder, [b" ", b" ", b" ", b" ", b'{"exit":0,"out":"done\\n","err":""}\n'])
-    result = run([os.path.join(RELEASE, "posternctl"), "-s", daemon.path, "-t", "1", "audit", "verify"], folder)
+    daemon = Daemon(folder, [b" "] * 6 + [b'{"exit":0,"out":"done\\n","err":""}\n'])
+    result = run([os.path.join(RELEASE, "posternctl"), "-s", daemon.path, "-t", "2", "audit", "verify"], folder)
     assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
 
 
