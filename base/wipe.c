@@ -9,8 +9,10 @@
 
 void wipe_free(void *block)
 {
+    /* Optimised over all files the compiler may know how much was asked for, and its check would end the program at the rest. */
+    void *volatile unknown = block;
     if (block != NULL)
-        explicit_bzero(block, malloc_usable_size(block));
+        explicit_bzero(unknown, malloc_usable_size(block));
     free(block);
 }
 
