@@ -18,7 +18,10 @@
 #include "base/worker.h"
 #include "base/worker_protocol.h"
 
-enum { OPEN_FILES_MAX = 32 }; /* a job's descriptors and a few copies of them */
+enum {
+    OPEN_FILES_MAX = 32, /* a job's descriptors and a few copies of them */
+    MAY_BE_DROPPED = 8 /* MAP_DROPPABLE, since Linux 6.11; the headers may be older than the kernel and the C library */
+};
 
 static const rlim_t output_bytes_max = (rlim_t)2 << 30; /* of a file; memory files should be sealed against growing */
 
@@ -109,6 +112,16 @@ static int allow_conditionally(scmp_filter_ctx filter)
     const struct scmp_arg_cmp private_data[] = { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
                                                  SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE) };
     error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, private_data);
+    if (error < 0)
+        return error;
+    /* getrandom() of glibc 2.41 keeps its state there. It is private as well, and counts. */
+    const struct scmp_arg_cmp random_state[] = { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                                                 SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAY_BE_DROPPED) };
+    error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, random_state);
+    if (error < 0)
+        return error;
+    /* malloc() advises so where GLIBC_TUNABLES, or a later library, says it; it is only advice. */
+    error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(madvise), 1, SCMP_A2(SCMP_CMP_EQ, MADV_HUGEPAGE));
     if (error < 0)
         return error;
     /* worker_sandbox_renew_cpu(): this process, this one limit */

@@ -25,7 +25,7 @@
 #include "base/worker.h"
 #include "base/worker_sandbox.h"
 
-enum { CALLS_END = 700, X32 = 0x40000000, FILE_FD = 3, OTHER_FD = 4, ARGUMENTS = 6 };
+enum { CALLS_END = 700, X32 = 0x40000000, FILE_FD = 3, OTHER_FD = 4, ARGUMENTS = 6, DROPPABLE = 8 };
 
 enum fate { ALLOWED, REFUSED, KILLED };
 
@@ -138,12 +138,18 @@ static const struct {
     { "memory", SYS_mmap, { 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0 }, ALLOWED },
     { "memory for code", SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0 }, KILLED },
     { "shared memory", SYS_mmap, { 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0 }, KILLED },
+    { "memory for getrandom()",
+      SYS_mmap,
+      { 0, 4096, PROT_READ | PROT_WRITE, DROPPABLE | MAP_ANONYMOUS, -1, 0 },
+      ALLOWED },
+    { "such memory for code", SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, DROPPABLE | MAP_ANONYMOUS, -1, 0 }, KILLED },
     { "a file to be read", SYS_mmap, { 0, 4096, PROT_READ, MAP_PRIVATE, OTHER_FD, 0 }, ALLOWED },
     { "a file that is shared", SYS_mmap, { 0, 4096, PROT_READ, MAP_SHARED, OTHER_FD, 0 }, KILLED },
     { "a file that is shared, checked", SYS_mmap, { 0, 4096, PROT_READ, MAP_SHARED_VALIDATE, OTHER_FD, 0 }, KILLED },
     { "memory that becomes code", SYS_mprotect, { 0, 0, PROT_READ | PROT_EXEC, 0, 0, 0 }, KILLED },
     { "memory that is given back", SYS_madvise, { 0, 0, MADV_DONTNEED, 0, 0, 0 }, ALLOWED },
     { "memory that is merged with others'", SYS_madvise, { 0, 0, MADV_MERGEABLE, 0, 0, 0 }, KILLED },
+    { "memory in large pages", SYS_madvise, { 0, 0, MADV_HUGEPAGE, 0, 0, 0 }, REFUSED },
     { "memory that is locked", SYS_mlock, { 0, 4096, 0, 0, 0, 0 }, KILLED },
     { "waking nobody", SYS_futex, { 0, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0 }, ALLOWED },
     { "waiting", SYS_futex, { 0, FUTEX_WAIT_PRIVATE, 1, 0, 0, 0 }, KILLED },
