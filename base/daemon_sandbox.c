@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -55,7 +56,7 @@ static const int always_allowed[] = {
     SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler), SCMP_SYS(getcpu), SCMP_SYS(arch_prctl),
     SCMP_SYS(get_thread_area), SCMP_SYS(set_thread_area),
     /* children: what they are is for Landlock, and for their own filters */
-    SCMP_SYS(execve), SCMP_SYS(clone3), /* but see fill_clone3() */
+    SCMP_SYS(execve), SCMP_SYS(clone3), /* but see fill_quiet() */
     SCMP_SYS(vfork), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal),
     SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group),
     /* what they lock themselves in with; none of it can loosen anything */
@@ -134,6 +135,7 @@ static int allow_sockets(scmp_filter_ctx filter)
         { AF_INET6, SOCK_STREAM, IPPROTO_TCP },
         { AF_INET6, SOCK_DGRAM, 0 },
         { AF_INET6, SOCK_DGRAM, IPPROTO_UDP },
+        { AF_NETLINK, SOCK_RAW, NETLINK_ROUTE }, /* but see fill_quiet() */
     };
     int error = 0;
     for (size_t i = 0; error == 0 && i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -252,11 +254,16 @@ static int fill_filter(scmp_filter_ctx filter)
     return error == 0 ? allow_masked(filter) : error;
 }
 
-/* Its flags are behind a pointer, where a filter can't look. The C library takes clone() then, with each thread and child: a filter of its own,
- * because the kernel's log shall not tell. */
-static int fill_clone3(scmp_filter_ctx filter)
+/* What the C library tries each time, and can do without: a filter of its own, because the kernel's log shall not tell. clone3() has its flags
+ * behind a pointer, where a filter can't look; clone() is taken then. getaddrinfo() asks which addresses the machine has; it takes it that
+ * there are some of both kinds then. */
+static int fill_quiet(scmp_filter_ctx filter)
 {
-    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    if (error == 0)
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                                 SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+    return error;
 }
 
 static int load(uint32_t otherwise, int (*fill)(scmp_filter_ctx filter))
@@ -281,7 +288,7 @@ int daemon_sandbox_enter(const char **step_out)
         *step_out = "no-new-privs";
     else if (sandbox_execute_only_self() < 0)
         *step_out = "landlock";
-    else if (load(SCMP_ACT_ALLOW, fill_clone3) < 0 || load(SCMP_ACT_ERRNO(ENOSYS), fill_filter) < 0)
+    else if (load(SCMP_ACT_ALLOW, fill_quiet) < 0 || load(SCMP_ACT_ERRNO(ENOSYS), fill_filter) < 0)
         *step_out = "seccomp";
     return *step_out == NULL ? 1 : -1;
 }

@@ -7,7 +7,8 @@
  * way then, so that an update of one costs at most an optimisation and never mail. The kernel's log names what was refused (type=1326).
  *
  * Files: a configuration that is read again may name any, so reading and writing stay as they are (that is for modes, and for the
- * service manager). But nothing is executed except this very program (Landlock, ABI 2 or newer), and there are no new devices, FIFOs or links.
+ * service manager). But nothing is executed except this very program and the loader of its libraries (Landlock, ABI 2 or newer), which is a
+ * hurdle more than a wall: the loader starts what it can read, behind this filter. And there are no new devices, FIFOs or links.
  *
  * Children inherit all of it, and workers and resolver put filters of their own on top, which allow far less.
  *

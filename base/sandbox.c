@@ -84,15 +84,23 @@ static int restrict_files(int ruleset)
     return result < 0 ? -1 : 1;
 }
 
+/* As with a kernel without Landlock; and the filter of a service manager or a container may forbid it. */
+static bool is_missing(int error)
+{
+    return error == ENOSYS || error == EOPNOTSUPP || error == EPERM;
+}
+
 int sandbox_hide_files(void)
 {
     struct landlock_ruleset_attr rules = { .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1 };
     int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules.handled_access_fs, 0);
     if (fd < 0)
-        return errno == ENOSYS || errno == EOPNOTSUPP ? 1 : -1;
+        return is_missing(errno) ? 1 : -1;
     int result = restrict_files(fd);
+    int error = errno;
     close(fd);
-    return result;
+    errno = error;
+    return result < 0 && is_missing(error) ? 1 : result;
 }
 
 /* The program that the kernel starts first, which loads the libraries: where this program's head says it is. */
@@ -129,12 +137,6 @@ static int allow_loader(int ruleset)
     return allow_beneath(ruleset, dirname(path), LANDLOCK_ACCESS_FS_EXECUTE);
 }
 
-/* As with a kernel without Landlock; and the filter of a service manager may forbid it. */
-static bool is_missing(int error)
-{
-    return error == ENOSYS || error == EOPNOTSUPP || error == EPERM;
-}
-
 int sandbox_execute_only_self(void)
 {
     enum { ABI_THAT_LETS_MOVE = 2 }; /* the first one forbids to move files between folders, whatever the rules say */
@@ -154,14 +156,12 @@ int sandbox_execute_only_self(void)
         result = allow_beneath(ruleset, "/proc/self/exe", LANDLOCK_ACCESS_FS_EXECUTE);
     if (result == 1)
         result = allow_loader(ruleset);
-    if (result < 0 && errno == EPERM)
-        result = 0;
-    else if (result == 1)
+    if (result == 1)
         result = restrict_files(ruleset);
     int error = errno;
     close(ruleset);
     errno = error;
-    return result;
+    return result < 0 && is_missing(error) ? 0 : result;
 }
 #endif
 
