@@ -120,7 +120,7 @@ static int allow_conditionally(scmp_filter_ctx filter)
     error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, random_state);
     if (error < 0)
         return error;
-    /* malloc() advises so where GLIBC_TUNABLES, or a later library, says it; it is only advice. */
+    /* malloc() of a later C library may advise so by itself; it is only advice. */
     error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(madvise), 1, SCMP_A2(SCMP_CMP_EQ, MADV_HUGEPAGE));
     if (error < 0)
         return error;
