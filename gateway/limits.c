@@ -13,7 +13,7 @@
 enum {
     FILES_PER_SESSION = 2,
     FILES_PER_RELAY_CONNECTION = 4, /* the socket, the mail that it sends twice, and the mail that waits for it */
-    FILES_RESERVED = 128, /* the database, the silo, converting, control connections, those who are turned away */
+    FILES_RESERVED = 176, /* the database, the silo, converting, control connections, those who are turned away */
     SPOOL_MESSAGES = 4,   /* of the largest size that a listener's sessions may hold at a time */
 };
 static const int64_t spool_least = INT64_C(1) << 30;
