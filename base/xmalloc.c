@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Says so on standard error without allocating: the log needs memory, and there is none. */
 static _Noreturn void out_of_memory(void)
@@ -67,15 +68,28 @@ void xmalloc_keep_freed(void)
     mallopt(M_MMAP_THRESHOLD, MAPPED_BY_ITSELF);
 }
 
+/* 0: not known. */
+static size_t read_resident(void)
+{
+    char line[200];
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    char *read = fgets(line, sizeof line, file);
+    fclose(file);
+    char *second = read != NULL ? strchr(line, ' ') : NULL; /* size resident shared ..., in pages */
+    return second != NULL ? strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 void xmalloc_give_back(struct xmalloc_floor *floor)
 {
     enum { MUCH = 8 * 1024 * 1024 };
-    size_t free_bytes = mallinfo2().fordblks;
-    /* What was given back still counts as free: only what has come since is looked at. */
-    if (free_bytes < floor->free_bytes)
-        floor->free_bytes = free_bytes;
-    if (free_bytes - floor->free_bytes < MUCH)
+    size_t resident = read_resident();
+    if (floor->resident == 0 || resident < floor->resident)
+        floor->resident = resident;
+    /* What was given back still counts as free, so that alone would not do. */
+    if (resident - floor->resident < MUCH || mallinfo2().fordblks < MUCH)
         return;
     malloc_trim(0);
-    floor->free_bytes = mallinfo2().fordblks;
+    floor->resident = read_resident();
 }

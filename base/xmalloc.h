@@ -22,9 +22,9 @@ void xmalloc_keep_freed(void);
 
 /* What the caller of xmalloc_give_back() keeps between calls; zero before the first. */
 struct xmalloc_floor {
-    size_t free_bytes; /* the least that was free since memory was given back */
+    size_t resident; /* the least that the process had, in octets, since memory was given back */
 };
 
-/* Now and then: what has been freed since the last time goes back to the system if it is much (8 MiB), also from between what is
- * still used, which free() alone keeps. */
+/* Now and then: when the process has become larger by much (8 MiB) since the last time, and as much is free, that goes back to the
+ * system, also from between what is still used, which free() alone keeps. */
 void xmalloc_give_back(struct xmalloc_floor *floor);

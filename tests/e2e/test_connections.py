@@ -23,7 +23,7 @@ IN_BLOCK = 500               # connections that are begun before their greetings
 GREETED_SECONDS = 60         # all of them
 SERVED_SECONDS = 10          # a mail among them
 BYTES_EACH = 8 * 1024
-KEPT_BYTES = 20 * 2**20      # may stay with the daemon when all have gone, for the next ones:
+KEPT_BYTES = 16 * 2**20      # may stay with the daemon when all have gone, for the next ones:
 GROWTH_BYTES = 4 * 2**20     # a second crowd of the same size adds no more than this
 
 
