@@ -106,11 +106,14 @@ bool thread_text_same_subject(const char *thread_subject, const char *subject)
 
 void thread_text_add_reply(struct strbuf *out, const char *subject)
 {
+    static const char answer[] = "Re: ";
     const char *p = skip_prefixes(subject, false);
-    strbuf_add_str(out, "Re: ");
+    size_t before = out->len;
+    strbuf_add_str(out, answer);
     for (const char *rest; (rest = skip_tag(p, false)); p = rest) /* "[list] Re: x" */
         strbuf_add(out, p, (size_t)(convert_subject_skip_tag(p) - p));
-    strbuf_add_str(out, as_mailed(p));
+    /* Behind a tag it stays: a tag alone would be another subject. */
+    strbuf_add_str(out, out->len > before + sizeof answer - 1 ? p : as_mailed(p));
 }
 
 void thread_text_add_forward(struct strbuf *out, const char *subject)

@@ -120,6 +120,7 @@ static void test_made_subjects(void **state)
         { "Re: Fwd: Re: x", "Re: Fwd: Re: x", "Fwd: Re: Fwd: Re: x" },
         { "Research: x", "Re: Research: x", "Fwd: Research: x" },
         { "(no subject)", "Re: ", "Fwd: (no subject)" },
+        { "[Re: x] (no subject)", "Re: [Re: x] (no subject)", "Fwd: [Re: x] (no subject)" },
         { "[list] Re: x", "Re: [list] x", "Fwd: [list] Re: x" },
         { "Re: [a] AW: [b] x", "Re: [a] [b] x", "Fwd: Re: [a] AW: [b] x" },
         { "[x]", "Re: [x]", "Fwd: [x]" },
