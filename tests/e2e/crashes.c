@@ -22,9 +22,8 @@ static bool is_daemon(void)
     return getenv("POSTERN_CRASHES") != NULL;
 }
 
-/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's names are its own */
-int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
-                const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *file_actions,
+                const posix_spawnattr_t *attrp, char *const argv[], char *const envp[])
 {
     static int (*original)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
                            char *const[], char *const[]);
@@ -35,7 +34,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
     if (!original)
         *(void **)&original = dlsym(RTLD_NEXT, "posix_spawn");
     if (!is_daemon() || !library || strlen(library) + sizeof variable > sizeof own)
-        return original(pid, path, files, attributes, argv, envp);
+        return original(pid, path, file_actions, attrp, argv, envp);
     while (count < VARIABLES_MAX && envp[count])
         count++;
     memcpy(more, envp, count * sizeof *more);
@@ -43,17 +42,16 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
     memcpy(own + sizeof variable - 1, library, strlen(library) + 1);
     more[count] = own;
     more[count + 1] = NULL;
-    return original(pid, path, files, attributes, argv, more);
+    return original(pid, path, file_actions, attrp, argv, more);
 }
 
-/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): likewise */
-void *mmap(void *where, size_t len, int protection, int flags, int fd, off_t offset)
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
     static void *(*original)(void *, size_t, int, int, int, off_t);
     if (!original)
         *(void **)&original = dlsym(RTLD_NEXT, "mmap");
-    void *map = original(where, len, protection, flags, fd, offset);
-    if (map != MAP_FAILED && fd >= 0 && protection == PROT_READ && !is_daemon() &&
+    void *map = original(addr, len, prot, flags, fd, offset);
+    if (map != MAP_FAILED && fd >= 0 && prot == PROT_READ && !is_daemon() &&
         memmem(map, len, marker, sizeof marker - 1))
         raise(SIGSEGV);
     return map;

@@ -17,13 +17,13 @@
 /* What the next library calls so. */
 #define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
-int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
-                const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *file_actions,
+                const posix_spawnattr_t *attrp, char *const argv[], char *const envp[])
 {
     const char *program = getenv("POSTERN_PROGRAM");
     if (program && strcmp(path, "/proc/self/exe") == 0)
         path = program;
-    return NEXT(posix_spawn)(pid, path, files, attributes, arguments, environment);
+    return NEXT(posix_spawn)(pid, path, file_actions, attrp, argv, envp);
 }
 
 int pidfd_open(pid_t pid, unsigned flags)
@@ -34,20 +34,20 @@ int pidfd_open(pid_t pid, unsigned flags)
     return -1;
 }
 
-long syscall(long number, ...)
+long syscall(long sysno, ...)
 {
     long given[6];
     va_list list;
-    if (number == SYS_landlock_create_ruleset || number == SYS_landlock_add_rule ||
-        number == SYS_landlock_restrict_self || number == SYS_seccomp) {
+    if (sysno == SYS_landlock_create_ruleset || sysno == SYS_landlock_add_rule || sysno == SYS_landlock_restrict_self ||
+        sysno == SYS_seccomp) {
         errno = ENOSYS;
         return -1;
     }
-    va_start(list, number);
+    va_start(list, sysno);
     for (int i = 0; i < 6; i++)
         given[i] = va_arg(list, long);
     va_end(list);
-    return NEXT(syscall)(number, given[0], given[1], given[2], given[3], given[4], given[5]);
+    return NEXT(syscall)(sysno, given[0], given[1], given[2], given[3], given[4], given[5]);
 }
 
 /* libseccomp's, which asks the kernel what it can do. */
