@@ -1,8 +1,12 @@
 /* file.c - see file.h */
 #include "base/file.h"
 
+#include "base/xmalloc.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -34,6 +38,28 @@ int file_size(int fd, int64_t *size_out)
 #endif
     *size_out = status.st_size;
     return 1;
+}
+
+int file_sync_directory(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd >= 0 && fsync(fd) == 0 ? 1 : -1;
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return result;
+}
+
+int file_sync_directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+    int result = file_sync_directory(directory);
+    int error = errno;
+    free(directory);
+    errno = error;
+    return result;
 }
 
 void file_open_standard_streams(void)

@@ -80,20 +80,6 @@ int seal_key_load(const char *file, struct seal_key **key_out, char **error_out)
     return result;
 }
 
-static int sync_directory_of(const char *file)
-{
-    struct strbuf directory;
-    const char *slash = strrchr(file, '/');
-    strbuf_init(&directory, PATH_LENGTH_MAX);
-    strbuf_add(&directory, slash ? file : ".", slash ? (size_t)(slash - file) + 1 : 1);
-    int fd = open(directory.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd >= 0 && fsync(fd) == 0 ? 1 : -1;
-    if (fd >= 0)
-        close(fd);
-    strbuf_free(&directory);
-    return result;
-}
-
 /* 1; 0: the name is taken; -1 errno. */
 static int write_key(const char *file, const char *aside, const uint8_t secret[static SEAL_KEY_SIZE])
 {
@@ -107,7 +93,7 @@ static int write_key(const char *file, const char *aside, const uint8_t secret[s
     int error = errno;
     unlink(aside);
     errno = error;
-    return result == 1 ? sync_directory_of(file) : result;
+    return result == 1 ? file_sync_directory_of(file) : result;
 }
 
 int seal_key_make(const char *file, struct seal_key **key_out, char **error_out)

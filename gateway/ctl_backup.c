@@ -155,15 +155,6 @@ static int copy_to_temporary(const struct backup *backup)
     return result;
 }
 
-static int sync_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd >= 0 && fsync(fd) == 0 ? 1 : -1;
-    if (fd >= 0)
-        close(fd);
-    return result;
-}
-
 static int give_name(struct backup *backup)
 {
     name_temporary(backup);
@@ -171,7 +162,7 @@ static int give_name(struct backup *backup)
     if (named == 0)
         named = copy_to_temporary(backup);
     if (named == 1 && rename(backup->temporary, backup->target) == 0)
-        return sync_directory(backup->directory) == 1 ? 1 : ctl_state_fail(backup->directory, strerror(errno));
+        return file_sync_directory(backup->directory) == 1 ? 1 : ctl_state_fail(backup->directory, strerror(errno));
     ctl_state_fail(backup->target, strerror(errno));
     unlink(backup->temporary);
     return -1;

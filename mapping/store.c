@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/systemd.h"
@@ -99,21 +100,6 @@ int store_judge(const char *path, char **error_out)
     return result;
 }
 
-/* A new file's name must be as durable as what will be written to it. */
-static int sync_directory(const char *path)
-{
-    struct strbuf directory;
-    const char *slash = strrchr(path, '/');
-    strbuf_init(&directory, PATH_TEXT_MAX);
-    strbuf_add(&directory, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
-    int fd = open(directory.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd >= 0 && fsync(fd) == 0 ? 1 : -1;
-    if (fd >= 0)
-        close(fd);
-    strbuf_free(&directory);
-    return result;
-}
-
 /* Looks at the file, or makes an empty one. SQLite gives -wal and -shm the mode of the database. */
 static int prepare_file(const char *path, char **error_out)
 {
@@ -123,7 +109,8 @@ static int prepare_file(const char *path, char **error_out)
         return fail(error_out, "can't open %s: %s", path, strerror(errno));
     int result = judge_file(fd, path, error_out);
     if (result == 1 && fstat(fd, &info) == 0) {
-        if (info.st_size == 0 && sync_directory(path) < 0)
+        /* A new file's name must be as durable as what will be written to it. */
+        if (info.st_size == 0 && file_sync_directory_of(path) < 0)
             result = fail(error_out, "can't create %s: %s", path, strerror(errno));
         else if ((info.st_mode & 077) != 0 && fchmod(fd, 0600) < 0)
             result =

@@ -55,28 +55,6 @@ static bool is_temporary(const char *name)
     return strncmp(name, temporary_prefix, len) == 0 && strlen(name) == len + 6;
 }
 
-static int sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd >= 0 && fsync(fd) == 0 ? 1 : -1;
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = error;
-    return result;
-}
-
-static int sync_parent(const char *directory)
-{
-    struct strbuf parent;
-    const char *slash = strrchr(directory, '/');
-    strbuf_init(&parent, PATH_LENGTH_MAX);
-    strbuf_add(&parent, slash ? directory : ".", slash ? (size_t)(slash - directory) + 1 : 1);
-    int result = sync_directory(parent.data);
-    strbuf_free(&parent);
-    return result;
-}
-
 int store_file_make_directory(const char *directory)
 {
     struct stat info;
@@ -88,7 +66,7 @@ int store_file_make_directory(const char *directory)
     }
     if ((info.st_mode & 077) != 0 && chmod(directory, 0700) < 0)
         return -1;
-    return sync_parent(directory); /* also when it is there: whoever made it may have ended before this */
+    return file_sync_directory_of(directory); /* also when it is there: whoever made it may have ended before this */
 }
 
 static int copy_bytes(int from, int to, int64_t size)
@@ -142,7 +120,7 @@ int store_file_keep(const char *directory, int fd, int64_t size, char name_out[s
     int result = keep_in_place(path, fd, size);
     if (result == 0)
         result = keep_copy(path, fd, size);
-    if (result == 1 && sync_directory(directory) < 0) {
+    if (result == 1 && file_sync_directory(directory) < 0) {
         result = fail("syncing", directory);
         unlink(path);
     }

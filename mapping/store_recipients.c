@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
@@ -173,17 +174,6 @@ static char *directory_of(const char *path)
     return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-static int sync_directory_of(const char *path)
-{
-    char *directory = directory_of(path);
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd >= 0 && fsync(fd) == 0 ? 1 : -1;
-    if (fd >= 0)
-        close(fd);
-    free(directory);
-    return result;
-}
-
 /* Whoever else may make files there could say what Postfix takes mail for, and could lay a journal beside the file, whose
  * text may make SQLite remove any other file that we may. A folder that is not there is not judged. */
 static bool is_safe_place(const char *path)
@@ -233,8 +223,8 @@ static int make_anew(struct publication *publication, const char *path)
     int result = make_file(fresh.data);
     if (result == 1)
         result = fill_new(publication, fresh.data);
-    if (result == 1 &&
-        ((unlink(journal.data) < 0 && errno != ENOENT) || rename(fresh.data, path) < 0 || sync_directory_of(path) < 0))
+    if (result == 1 && ((unlink(journal.data) < 0 && errno != ENOENT) || rename(fresh.data, path) < 0 ||
+                        file_sync_directory_of(path) < 0))
         result = -1;
     if (result < 0)
         say(publication->result, "can't make", path, strerror(errno));

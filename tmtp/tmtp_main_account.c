@@ -345,19 +345,6 @@ void account_free(struct account **account_ptr)
     *account_ptr = NULL;
 }
 
-static int sync_folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL ? xstrdup(".") : xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (fd < 0)
-        return -1;
-    int rc = fsync(fd);
-    close(fd);
-    return rc == 0 ? 1 : -1;
-}
-
 /* Writes to fd, which becomes the file at account->path. */
 static int write_file(struct account *account, const char *temporary, int fd)
 {
@@ -367,7 +354,7 @@ static int write_file(struct account *account, const char *temporary, int fd)
     free(text);
     json_decref(object);
     return written && fsync(fd) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && rename(temporary, account->path) == 0 &&
-                   sync_folder_of(account->path) == 1
+                   file_sync_directory_of(account->path) == 1
                ? 1
                : -1;
 }

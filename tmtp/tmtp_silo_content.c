@@ -99,16 +99,6 @@ const uint8_t *silo_content_bytes(const struct silo_content *content)
     return content->bytes;
 }
 
-static int sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int rc = fsync(fd);
-    close(fd);
-    return rc == 0 ? 1 : -1;
-}
-
 int silo_content_keep(struct silo_content *content, uint64_t id)
 {
     assert(content->temporary != NULL);
@@ -121,7 +111,7 @@ int silo_content_keep(struct silo_content *content, uint64_t id)
         return -1;
     free(content->temporary);
     content->temporary = NULL;
-    return sync_directory(content->directory);
+    return file_sync_directory(content->directory);
 }
 
 int silo_content_open(const char *directory, uint64_t id)
