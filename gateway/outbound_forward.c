@@ -233,7 +233,7 @@ static int collect_new(struct taking *taking, bool *for_us_out)
 
 static int release(struct taking *taking)
 {
-    struct arrival *arrival = taking->arrival;
+    const struct arrival *arrival = taking->arrival;
     int64_t group_id = 0;
     for (size_t i = 0; i < taking->count; i++) {
         const struct recipient *recipient = &taking->recipients[i];
@@ -241,16 +241,9 @@ static int release(struct taking *taking)
             return -1;
         group_id = group_id ? group_id : recipient->group_id;
     }
-    struct store_message_new message = { .thread_id = taking->thread_id,
-                                         .message_id = arrival->message_id,
-                                         .tmtp_msgid = arrival->forward_msgid,
-                                         .outbound_id = arrival->id,
-                                         .now = arrival->now };
-    arrival->queued = true;
-    arrival->outcome = "queued";
     if (store_outbound_release(taking->db, arrival->id, group_id, arrival->now) != 1 ||
         store_outbound_release_files(taking->db, arrival->id, arrival->now + taking->wait_ms) != 1 ||
-        store_message_add(taking->db, &message) != 1)
+        outbound_note_message(taking, arrival->forward_msgid) != 1)
         return -1;
     return store_trace_add(taking->db, STORE_QUEUE_OUT, arrival->id, arrival->now, "addressed", "to %zu recipients",
                            taking->count);

@@ -144,10 +144,16 @@ int outbound_decide(struct taking *taking, const char *why_nobody, int (*send)(s
 /* In the thread that it was written in. Somebody who is neither a member nor speaks for a group is told once a day, and
  * never another gateway. */
 int outbound_tell_author(struct taking *taking, const char *what) __attribute__((warn_unused_result));
+/* Words to the author in that thread. Frees the text; one that was cut is an error. 1 or -1. */
+struct strbuf;
+int outbound_add_notice(struct taking *taking, const char *subject, struct strbuf *text)
+    __attribute__((warn_unused_result));
 const char *outbound_why_not_a_member(const struct taking *taking);
 /* The entry and the beginning of its story; without its content when has_content is false. */
 int outbound_add_entry(struct taking *taking, enum store_outbound_kind kind, bool has_content)
     __attribute__((warn_unused_result));
+/* It is queued: which mail this message of the thread becomes. 1 or -1. */
+int outbound_note_message(struct taking *taking, const char *tmtp_msgid) __attribute__((warn_unused_result));
 /* Nobody gets it: the author is told why, and so is whoever asks later. */
 int outbound_refuse(struct taking *taking, const char *what) __attribute__((warn_unused_result));
 

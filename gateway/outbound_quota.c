@@ -109,7 +109,7 @@ int outbound_keep_within_quotas(struct taking *taking, struct notice_list *refus
 /* Once a day, and not about a moment. */
 static int tell_author(struct taking *taking, const char *when)
 {
-    struct arrival *arrival = taking->arrival;
+    const struct arrival *arrival = taking->arrival;
     const struct bucket_rate *rate = &arrival->rates.of[taking->waits_for];
     if (taking->wait_ms < WORTH_TELLING_MS || !taking->author.uid[0] || arrival->message.queue_key)
         return 1;
@@ -132,20 +132,7 @@ static int tell_author(struct taking *taking, const char *when)
                    " This message goes out at about %s, and what you write meanwhile after it. You need not do "
                    "anything.\n",
                    when);
-    struct notice notice = {
-        .to.member_id = taking->author.member_id,
-        .uid = taking->author.uid,
-        .alias = taking->author.alias,
-        .thread_id = taking->thread_id,
-        .threadid = outbound_threadid(arrival),
-        .subject = "Sent later",
-        .text = text.data,
-        .about = arrival->id,
-    };
-    int result = strbuf_ok(&text) ? notice_add(taking->db, &notice, arrival->now) : -1;
-    strbuf_free(&text);
-    arrival->noticed = true;
-    return result;
+    return outbound_add_notice(taking, "Sent later", &text);
 }
 
 int outbound_put_off(struct taking *taking)

@@ -105,9 +105,28 @@ int outbound_keep_authorised(struct taking *taking, struct notice_list *refused)
     return outbound_keep_within_quotas(taking, refused);
 }
 
-int outbound_tell_author(struct taking *taking, const char *what)
+int outbound_add_notice(struct taking *taking, const char *subject, struct strbuf *text)
 {
     struct arrival *arrival = taking->arrival;
+    const struct notice notice = {
+        .to.member_id = taking->author.member_id,
+        .uid = taking->author.uid,
+        .alias = taking->author.alias,
+        .thread_id = taking->thread_id,
+        .threadid = outbound_threadid(arrival),
+        .subject = subject,
+        .text = text->data,
+        .about = arrival->id,
+    };
+    int result = strbuf_ok(text) ? notice_add(taking->db, &notice, arrival->now) : -1;
+    strbuf_free(text);
+    arrival->noticed = true;
+    return result;
+}
+
+int outbound_tell_author(struct taking *taking, const char *what)
+{
+    const struct arrival *arrival = taking->arrival;
     const struct outbound_author *author = &taking->author;
     int64_t told_at;
     if (!author->uid[0] || arrival->message.queue_key)
@@ -122,20 +141,7 @@ int outbound_tell_author(struct taking *taking, const char *what)
     struct strbuf text;
     strbuf_init(&text, 64 * 1024);
     strbuf_add_fmt(&text, "This message was not sent by email to everybody it was meant for:\n\n%s", what);
-    struct notice notice = {
-        .to.member_id = author->member_id,
-        .uid = author->uid,
-        .alias = author->alias,
-        .thread_id = taking->thread_id,
-        .threadid = outbound_threadid(arrival),
-        .subject = "Not sent by email",
-        .text = text.data,
-        .about = arrival->id,
-    };
-    int result = strbuf_ok(&text) ? notice_add(taking->db, &notice, arrival->now) : -1;
-    strbuf_free(&text);
-    arrival->noticed = true;
-    return result;
+    return outbound_add_notice(taking, "Not sent by email", &text);
 }
 
 /* What the silo says of when a message was posted becomes the mail's Date. Its clock may be far off, and a mail from 1970 or
@@ -202,23 +208,29 @@ static int add_author(struct taking *taking)
     return is_answered && store_thread_add_party(taking->db, taking->thread_id, &party) < 0 ? -1 : 1;
 }
 
-static int queue_mail(struct taking *taking)
+int outbound_note_message(struct taking *taking, const char *tmtp_msgid)
 {
     struct arrival *arrival = taking->arrival;
+    const struct store_message_new message = { .thread_id = taking->thread_id,
+                                               .message_id = arrival->message_id,
+                                               .tmtp_msgid = tmtp_msgid,
+                                               .outbound_id = arrival->id,
+                                               .now = arrival->now };
+    arrival->queued = true;
+    arrival->outcome = "queued";
+    return store_message_add(taking->db, &message);
+}
+
+static int queue_mail(struct taking *taking)
+{
+    const struct arrival *arrival = taking->arrival;
     int result = taking->author.member_id && taking->groups.count > 0 ? add_author(taking) : 1;
     if (result == 1)
         result = outbound_add_entry(taking, STORE_OUTBOUND_MESSAGE, true);
     for (size_t i = 0; result == 1 && i < taking->count; i++)
         result = store_outbound_add_recipient(taking->db, arrival->id, taking->recipients[i].correspondent_id,
                                               taking->recipients[i].group_id);
-    struct store_message_new message = { .thread_id = taking->thread_id,
-                                         .message_id = arrival->message_id,
-                                         .tmtp_msgid = arrival->msgid,
-                                         .outbound_id = arrival->id,
-                                         .now = arrival->now };
-    arrival->queued = true;
-    arrival->outcome = "queued";
-    return result == 1 ? store_message_add(taking->db, &message) : -1;
+    return result == 1 ? outbound_note_message(taking, arrival->msgid) : -1;
 }
 
 int outbound_refuse(struct taking *taking, const char *what)
