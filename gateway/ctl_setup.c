@@ -14,8 +14,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_output.h"
@@ -296,14 +294,10 @@ static char *judge_silo(struct ctl_setup *setup, const char *address, const stru
 static char *check_silo(struct ctl_setup *setup, const char *answer)
 {
     struct silo_probe probe;
-    struct clock *clock = clock_new_system();
-    struct loop *loop = loop_new(clock);
     const char *ca_file = setup->before ? setup->before->silo.ca_file : NULL;
-    silo_probe(loop, answer, ca_file, NULL, SILO_MS, &probe);
+    silo_probe_apart(setup->before, answer, ca_file, SILO_MS, &probe);
     char *problem = judge_silo(setup, answer, &probe);
     silo_probe_clear(&probe);
-    loop_free(&loop);
-    clock_free(&clock);
     return problem;
 }
 

@@ -176,6 +176,16 @@ const struct dns_answer *doctor_ask(struct doctor *doctor, const char *name, enu
     return &answer->answer;
 }
 
+void doctor_forget_answers(struct doctor *doctor)
+{
+    resolver_free(&doctor->resolver); /* answers what waits */
+    while (doctor->answers) {
+        struct doctor_answer *next = doctor->answers->next;
+        free_answer(doctor->answers);
+        doctor->answers = next;
+    }
+}
+
 const struct dns_answer *doctor_ask_for(const char *name, enum dns_type type, void *ctx)
 {
     return doctor_ask(ctx, name, type);
@@ -210,6 +220,16 @@ static const char *what_is_missing(struct doctor *doctor, unsigned needs)
     return NULL;
 }
 
+size_t doctor_check_count(void)
+{
+    return CHECKS;
+}
+
+const struct doctor_check *doctor_check_at(size_t i)
+{
+    return &checks[i];
+}
+
 static void run_check(struct doctor *doctor, const struct doctor_check *check)
 {
     doctor->check = check;
@@ -222,13 +242,43 @@ static void run_check(struct doctor *doctor, const struct doctor_check *check)
         check->run(doctor);
 }
 
+static bool is_about_dns(const struct doctor_check *check)
+{
+    return strcmp(check->topic, "dns") == 0;
+}
+
+static void run_dns_checks(struct doctor *doctor, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < CHECKS; i++)
+        if (is_about_dns(&checks[i]))
+            run_check(doctor, &checks[i]);
+}
+
+/* Those about the DNS share one resolver and its answers, so they are run together. */
+static void run_checks(struct doctor *doctor)
+{
+    const char *only = doctor->settings.only;
+    size_t about_dns = 0;
+    for (size_t i = 0; i < CHECKS; i++) {
+        if (only && strcmp(only, checks[i].topic) != 0)
+            continue;
+        if (!is_about_dns(&checks[i])) {
+            run_check(doctor, &checks[i]);
+        } else if (about_dns++ == 0) {
+            doctor_dns_read_keys(doctor);
+            doctor->check = &checks[i];
+            doctor_apart(doctor, DOCTOR_TIME_MS, run_dns_checks, NULL);
+        }
+    }
+}
+
 struct doctor *doctor_new(const struct doctor_settings *settings)
 {
     struct doctor *doctor = xcalloc(1, sizeof *doctor);
     struct strbuf problems;
     doctor->settings = *settings;
     doctor->clock = clock_new_system();
-    doctor->loop = loop_new(doctor->clock);
     doctor->deadline = clock_monotonic_ms(doctor->clock) + DOCTOR_TIME_MS;
     doctor->is_root = geteuid() == 0;
     strbuf_init(&problems, PROBLEMS_MAX);
@@ -236,9 +286,7 @@ struct doctor *doctor_new(const struct doctor_settings *settings)
     doctor->problems = strbuf_detach(&problems);
     doctor_daemon_ask(doctor);
     find_user(doctor);
-    for (size_t i = 0; i < CHECKS; i++)
-        if (!settings->only || strcmp(settings->only, checks[i].topic) == 0)
-            run_check(doctor, &checks[i]);
+    run_checks(doctor);
     return doctor;
 }
 
@@ -247,12 +295,8 @@ void doctor_free(struct doctor **doctor_in)
     struct doctor *doctor = *doctor_in;
     if (!doctor)
         return;
-    resolver_free(&doctor->resolver); /* answers what waits */
-    while (doctor->answers) {
-        struct doctor_answer *next = doctor->answers->next;
-        free_answer(doctor->answers);
-        doctor->answers = next;
-    }
+    doctor_forget_answers(doctor);
+    doctor_dns_clear(doctor);
     for (size_t i = 0; i < doctor->count; i++) {
         free(doctor->findings[i].what);
         free(doctor->findings[i].advice);
@@ -262,7 +306,6 @@ void doctor_free(struct doctor **doctor_in)
     free(doctor->user.name);
     doctor_daemon_clear(&doctor->daemon);
     config_free(&doctor->config);
-    loop_free(&doctor->loop);
     clock_free(&doctor->clock);
     free(doctor);
     *doctor_in = NULL;

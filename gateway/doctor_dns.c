@@ -258,15 +258,34 @@ static char *published_key(const struct dns_record *record)
     return text;
 }
 
-static void judge_dkim(struct doctor *doctor, const struct config_dkim *dkim)
+void doctor_dns_read_keys(struct doctor *doctor)
+{
+    const size_t count = doctor->config ? doctor->config->dkim_count : 0;
+    doctor->dkim_keys = xcalloc(count + 1, sizeof *doctor->dkim_keys);
+    for (size_t i = 0; i < count; i++) {
+        struct signing_key *key = signing_key_load(doctor->config->dkim[i].key, &doctor->dkim_keys[i].error);
+        doctor->dkim_keys[i].public_key = key ? signing_key_public(key) : NULL;
+        signing_key_free(&key);
+    }
+}
+
+void doctor_dns_clear(struct doctor *doctor)
+{
+    for (size_t i = 0; doctor->dkim_keys && doctor->config && i < doctor->config->dkim_count; i++) {
+        free(doctor->dkim_keys[i].public_key);
+        free(doctor->dkim_keys[i].error);
+    }
+    free(doctor->dkim_keys);
+    doctor->dkim_keys = NULL;
+}
+
+static void judge_dkim(struct doctor *doctor, const struct config_dkim *dkim, const struct doctor_dkim_key *key)
 {
     char name[NAME_SIZE * 2];
-    char *error = NULL;
-    struct signing_key *key = signing_key_load(dkim->key, &error);
     snprintf(name, sizeof name, "%s._domainkey.%s", dkim->selector, dkim->domain);
     const struct dns_answer *answer = doctor_ask(doctor, name, DNS_TXT);
     char *published = answer->count > 0 ? published_key(&answer->records[0]) : NULL;
-    char *ours = key ? signing_key_public(key) : NULL;
+    const char *ours = key->public_key;
     if (answer->outcome == DNS_TEMPORARY || answer->outcome == DNS_BOGUS) {
         doctor_say(doctor, DOCTOR_UNSEEN, "the DNS does not answer about %s", name);
     } else if (answer->count == 0) {
@@ -276,7 +295,7 @@ static void judge_dkim(struct doctor *doctor, const struct config_dkim *dkim)
         doctor_say(doctor, DOCTOR_FAILURE, "%s has %zu records, and nobody knows which counts", name, answer->count);
         doctor_advise(doctor, "leave only the one that posternctl setup --dns shows");
     } else if (!ours) {
-        doctor_say(doctor, DOCTOR_UNSEEN, "%s", error);
+        doctor_say(doctor, DOCTOR_UNSEEN, "%s", key->error ? key->error : "the key can't be read");
     } else if (!published || strcmp(published, ours) != 0) {
         doctor_say(doctor, DOCTOR_FAILURE, "the key in %s is not that of %s: our signatures fail", name, dkim->key);
         doctor_advise(doctor, "publish what posternctl setup --dns shows, or put the right key into that file");
@@ -284,15 +303,12 @@ static void judge_dkim(struct doctor *doctor, const struct config_dkim *dkim)
         doctor_say(doctor, DOCTOR_OK, "%s is the key of %s", name, dkim->key);
     }
     free(published);
-    free(ours);
-    free(error);
-    signing_key_free(&key);
 }
 
 void doctor_check_dkim(struct doctor *doctor)
 {
     for (size_t i = 0; i < doctor->config->dkim_count; i++)
-        judge_dkim(doctor, &doctor->config->dkim[i]);
+        judge_dkim(doctor, &doctor->config->dkim[i], &doctor->dkim_keys[i]);
     if (doctor->config->dkim_count == 0)
         doctor_say(doctor, DOCTOR_UNSEEN, "mail is not signed here; whether the relay signs it can't be seen");
 }

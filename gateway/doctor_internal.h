@@ -1,6 +1,7 @@
 /* doctor_internal.h - what the rooms of the doctor share
  *
  *   doctor.c         the table of checks, what they say, waiting, asking the DNS
+ *   doctor_apart.c   whatever reads what peers say, in a process of its own
  *   doctor_show.c    findings as text or JSON; pure
  *   doctor_daemon.c  what the daemon says of itself
  *   doctor_files.c   the configuration, the files that it names, the state directory
@@ -69,15 +70,22 @@ struct doctor_user {
     gid_t gid;
 };
 
+/* Of a dkim section, in its order. */
+struct doctor_dkim_key {
+    char *public_key; /* as it is published; NULL with error */
+    char *error;
+};
+
 struct doctor {
     struct doctor_settings settings;
     struct config *config; /* NULL: it is of no use */
     char *problems;        /* of the configuration, a line each */
     struct clock *clock;
-    struct loop *loop;
-    struct resolver *resolver; /* NULL: not needed yet */
+    struct loop *loop;         /* NULL but in a process that talks with peers (doctor_apart.c) */
+    struct resolver *resolver; /* NULL: not needed yet, or there is no loop */
     struct doctor_answer *answers;
-    int64_t deadline; /* monotonic */
+    struct doctor_dkim_key *dkim_keys; /* NULL: not read yet */
+    int64_t deadline;                  /* monotonic */
     struct doctor_daemon daemon;
     struct doctor_user user;
     bool has_dns; /* it has answered something */
@@ -100,6 +108,21 @@ void doctor_wait(struct doctor *doctor, const bool *is_done, int64_t ms);
 /* Never NULL: DNS_TEMPORARY when there was no answer in time. Lives as long as the doctor. */
 const struct dns_answer *doctor_ask(struct doctor *doctor, const char *name, enum dns_type type);
 dns_ask doctor_ask_for; /* the same, of a struct doctor as ctx */
+void doctor_forget_answers(struct doctor *doctor);
+
+/* A check by its number in the table, of which there are doctor_check_count(). */
+size_t doctor_check_count(void);
+const struct doctor_check *doctor_check_at(size_t i);
+
+/* ---- doctor_apart.c ---- */
+
+typedef void doctor_talk(struct doctor *doctor, void *ctx);
+/* Calls it with a loop in a process that may do less than root (gateway/apart.h), and takes over what it says of checks; ms: how long it may
+ * take, as far as that is left. In such a process already: just calls it. */
+void doctor_apart(struct doctor *doctor, int64_t ms, doctor_talk *talk, void *ctx);
+/* Connects, in plain, and waits for a line if one is wanted. true, with the line (without its end; "" when none came in time, or the
+ * connection was closed first) in text_out; false, with the reason there. */
+bool doctor_reach(struct doctor *doctor, const char *address, int64_t ms, bool wants_line, struct strbuf *text_out);
 
 /* ---- the checks ---- */
 
@@ -135,6 +158,8 @@ void doctor_check_spf(struct doctor *doctor);
 void doctor_check_dkim(struct doctor *doctor);
 void doctor_check_dmarc(struct doctor *doctor);
 void doctor_check_hostname(struct doctor *doctor);
+void doctor_dns_read_keys(struct doctor *doctor); /* while we are root */
+void doctor_dns_clear(struct doctor *doctor);
 
 void doctor_check_disk(struct doctor *doctor);
 void doctor_check_clock(struct doctor *doctor);
@@ -146,9 +171,6 @@ void doctor_check_database(struct doctor *doctor);
 
 /* May this user (as the doctor's user) do that, R_OK | W_OK | X_OK, by mode bits and groups? */
 bool doctor_user_may(const struct doctor_user *user, mode_t mode, uid_t owner, gid_t group, int what);
-/* Connects, in plain, and waits for a line if one is wanted. true, with the line (without its end; "" when none came in time, or the
- * connection was closed first) in text_out; false, with the reason there. */
-bool doctor_reach(struct doctor *doctor, const char *address, int64_t ms, bool wants_line, struct strbuf *text_out);
 /* "in 12 days", "3 days ago". */
 enum { DOCTOR_DAYS_SIZE = 40 };
 void doctor_format_days(int64_t from_s, int64_t to_s, char out[static DOCTOR_DAYS_SIZE]);

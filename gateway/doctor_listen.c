@@ -10,9 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/loop.h"
 #include "base/strbuf.h"
-#include "base/stream.h"
 #include "base/tls_certificate.h"
 #include "base/xmalloc.h"
 #include "gateway/doctor_internal.h"
@@ -28,69 +26,6 @@ enum {
     DECIMAL = 10,
     STATE_LISTEN = 0x0A
 };
-
-/* ---- connecting ---- */
-
-struct reach {
-    struct doctor *doctor;
-    struct strbuf *text;
-    bool wants_line, is_connected, is_done;
-};
-
-static void reached(struct reach *reach)
-{
-    reach->is_done = true;
-    loop_stop(reach->doctor->loop);
-}
-
-static void on_connected(struct stream *stream, void *ctx)
-{
-    struct reach *reach = ctx;
-    (void)stream;
-    reach->is_connected = true;
-    if (!reach->wants_line)
-        reached(reach);
-}
-
-static void on_input(struct stream *stream, void *ctx)
-{
-    struct reach *reach = ctx;
-    const char *line;
-    size_t len;
-    int got = stream_read_line(stream, LINE_MAX, true, &line, &len, NULL);
-    if (got == 1)
-        strbuf_add(reach->text, line, len);
-    if (got != 0)
-        reached(reach);
-}
-
-static void on_end(struct stream *stream, enum stream_end why, const char *detail, void *ctx)
-{
-    struct reach *reach = ctx;
-    (void)stream;
-    (void)why;
-    if (!reach->is_connected)
-        strbuf_add_str(reach->text, detail);
-    reached(reach);
-}
-
-static const struct stream_callbacks callbacks = { .on_connected = on_connected,
-                                                   .on_input = on_input,
-                                                   .on_end = on_end };
-
-bool doctor_reach(struct doctor *doctor, const char *address, int64_t ms, bool wants_line, struct strbuf *text_out)
-{
-    struct reach reach = { .doctor = doctor, .text = text_out, .wants_line = wants_line };
-    const struct stream_settings settings = { .callbacks = &callbacks, .ctx = &reach };
-    const struct stream_target target = { .address = address, .connect_timeout_ms = doctor_time(doctor, ms) };
-    struct stream *stream = stream_new_connecting(doctor->loop, &settings, &target);
-    doctor_wait(doctor, &reach.is_done, ms);
-    stream_free(&stream);
-    loop_turn(doctor->loop);
-    if (!reach.is_connected && text_out->len == 0)
-        strbuf_add_str(text_out, "no answer in time");
-    return reach.is_connected;
-}
 
 /* ---- who holds a port ---- */
 

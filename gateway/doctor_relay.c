@@ -20,6 +20,7 @@ static const char outside[] = "postmaster@example.com";
 struct asked {
     struct doctor *doctor;
     const struct config_relay *relay;
+    char *password; /* NULL: none */
     struct smtp_client *client;
     unsigned *waiting;
     bool *are_done;
@@ -68,19 +69,25 @@ static void on_done(const struct smtp_recipient_result *results, size_t count, v
     }
 }
 
+/* By root, who may. Without it the relay can't be asked. */
+static void read_password(struct asked *asked)
+{
+    const struct config_relay *relay = asked->relay;
+    char *error = NULL;
+    if (!relay->password_file || relay_password_read(relay->password_file, &asked->password, &error) == 1)
+        return;
+    asked->failure = strbuf_text(REPLY_MAX, "%s: %s", relay->url, error);
+    asked->advice =
+        xstrdup("put the password into that file, one line; chmod 0640, owned by root and the daemon's group");
+    asked->level = asked->doctor->is_root ? DOCTOR_FAILURE : DOCTOR_UNSEEN;
+    free(error);
+}
+
 static void begin(struct asked *asked)
 {
     const struct config_relay *relay = asked->relay;
     struct doctor *doctor = asked->doctor;
-    char *error = NULL, *password = NULL;
-    if (relay->password_file && relay_password_read(relay->password_file, &password, &error) < 0) {
-        asked->failure = strbuf_text(REPLY_MAX, "%s: %s", relay->url, error);
-        asked->advice =
-            xstrdup("put the password into that file, one line; chmod 0640, owned by root and the daemon's group");
-        asked->level = doctor->is_root ? DOCTOR_FAILURE : DOCTOR_UNSEEN;
-        free(error);
-        return;
-    }
+    char *error = NULL;
     const struct smtp_client_settings settings = {
         .loop = doctor->loop,
         .address = relay->target,
@@ -90,13 +97,13 @@ static void begin(struct asked *asked)
         .ca_file = relay->ca_file,
         .pin = relay->fingerprint,
         .user = relay->user,
-        .password = password,
+        .password = asked->password,
         .helo = relay->helo ? relay->helo : doctor->config->hostname,
         .connect_timeout_ms = CONNECT_MS,
         .command_timeout_ms = CONNECT_MS,
     };
     asked->client = smtp_client_new(&settings, &error);
-    relay_password_free(&password);
+    relay_password_free(&asked->password);
     struct smtp_client_recipient to = { .notify = 0 };
     struct smtp_client_message message = { .recipients = &to, .recipient_count = 1, .is_probe = true };
     struct strbuf from;
@@ -149,29 +156,52 @@ static void say(struct doctor *doctor, const struct asked *asked)
     }
 }
 
+struct asking {
+    struct asked *all;
+    size_t count;
+};
+
+/* Those whose failure is not known yet, all at once; then all are told of. */
+static void ask_all(struct doctor *doctor, void *ctx)
+{
+    const struct asking *asking = ctx;
+    unsigned waiting = 0;
+    bool are_done = false;
+    for (size_t i = 0; i < asking->count; i++) {
+        struct asked *asked = &asking->all[i];
+        asked->waiting = &waiting;
+        asked->are_done = &are_done;
+        if (!asked->failure)
+            begin(asked);
+    }
+    if (waiting > 0)
+        doctor_wait(doctor, &are_done, RELAY_MS);
+    for (size_t i = 0; i < asking->count; i++) {
+        say(doctor, &asking->all[i]);
+        smtp_client_free(&asking->all[i].client);
+    }
+    loop_turn(doctor->loop); /* where clients die, with a QUIT */
+    loop_turn(doctor->loop);
+}
+
 void doctor_check_relays(struct doctor *doctor)
 {
     const struct config *config = doctor->config;
     struct asked asked[CONFIG_RELAYS_MAX] = { 0 };
-    unsigned waiting = 0;
-    bool are_done = false;
+    struct asking asking = { .all = asked };
     for (size_t i = 0; i < config->relay_count; i++) {
-        asked[i] =
-            (struct asked){ .doctor = doctor, .relay = &config->relays[i], .waiting = &waiting, .are_done = &are_done };
-        if (config->relays[i].kind == CONFIG_RELAY_MAILDIR)
+        if (config->relays[i].kind == CONFIG_RELAY_MAILDIR) {
             check_maildir(doctor, &config->relays[i]);
-        else
-            begin(&asked[i]);
+        } else {
+            asked[asking.count] = (struct asked){ .doctor = doctor, .relay = &config->relays[i] };
+            read_password(&asked[asking.count++]);
+        }
     }
-    if (waiting > 0)
-        doctor_wait(doctor, &are_done, RELAY_MS);
-    for (size_t i = 0; i < config->relay_count; i++) {
-        if (config->relays[i].kind != CONFIG_RELAY_MAILDIR)
-            say(doctor, &asked[i]);
-        smtp_client_free(&asked[i].client);
+    if (asking.count > 0)
+        doctor_apart(doctor, RELAY_MS, ask_all, &asking);
+    for (size_t i = 0; i < asking.count; i++) {
+        relay_password_free(&asked[i].password);
         free(asked[i].failure);
         free(asked[i].advice);
     }
-    loop_turn(doctor->loop); /* where clients die, with a QUIT */
-    loop_turn(doctor->loop);
 }

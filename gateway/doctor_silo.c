@@ -51,8 +51,9 @@ static void judge_date(struct doctor *doctor, int64_t expires)
     }
 }
 
-void doctor_check_silo_certificate(struct doctor *doctor)
+static void ask(struct doctor *doctor, void *ctx)
 {
+    (void)ctx;
     const struct config *config = doctor->config;
     const char *pin = config->silo.pin ? config->silo.pin : doctor->daemon.silo_pin;
     struct silo_probe probe;
@@ -71,4 +72,9 @@ void doctor_check_silo_certificate(struct doctor *doctor)
     }
     judge_date(doctor, probe.expires);
     silo_probe_clear(&probe);
+}
+
+void doctor_check_silo_certificate(struct doctor *doctor)
+{
+    doctor_apart(doctor, SILO_MS, ask, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include "base/strbuf.h"
 #include "base/xmalloc.h"
+#include "gateway/apart.h"
 #include "gateway/setup.h"
 
 enum {
@@ -71,8 +72,9 @@ static int connect_here(unsigned port)
     return -1;
 }
 
-bool setup_has_postfix(void)
+static void look_for_postfix(void *ctx, struct strbuf *said)
 {
+    (void)ctx;
     char greeting[LINE_SIZE] = "";
     int fd = connect_here(SMTP_PORT);
     struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -80,7 +82,18 @@ bool setup_has_postfix(void)
                   strncmp(greeting, "220", 3) == 0;
     if (fd >= 0)
         close(fd);
-    return greets;
+    if (greets)
+        strbuf_add_char(said, 'y');
+}
+
+bool setup_has_postfix(void)
+{
+    const struct apart_settings settings = { .ms = 2 * GREETING_MS };
+    struct strbuf said;
+    strbuf_init(&said, 1);
+    bool has = apart_run(&settings, look_for_postfix, NULL, &said) == 1 && strcmp(said.data, "y") == 0;
+    strbuf_free(&said);
+    return has;
 }
 
 static bool parse(const char *address, struct sockaddr_in6 *out)

@@ -1,17 +1,20 @@
 /* silo_probe.c - see silo_probe.h */
 #include "gateway/silo_probe.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/stream.h"
 #include "base/xmalloc.h"
+#include "gateway/apart.h"
 #include "tmtp/tmtp_frame.h"
 #include "tmtp/tmtp_header.h"
 
-enum { ERROR_MAX = 1000, HEADER_MAX = 16 * 1024, HELLO_MAX = 200 };
+enum { ERROR_MAX = 1000, HEADER_MAX = 16 * 1024, HELLO_MAX = 200, SAID_MAX = 64 * 1024, SPARE_MS = 2000 };
 static const char revision[] = "1";
 
 struct probe {
@@ -149,4 +152,87 @@ void silo_probe_clear(struct silo_probe *probe)
     free(probe->name);
     free(probe->error);
     *probe = (struct silo_probe){ .is_silo = false };
+}
+
+/* ---- by a process of its own ---- */
+
+struct apart_probe {
+    const char *address, *ca_file;
+    int64_t ms;
+};
+
+/* What a process may say: the fields that have a fixed size, and two texts. */
+struct said_head {
+    bool is_silo, asks_token;
+    char pin[TLS_PIN_SIZE];
+    int64_t expires;
+};
+
+static void probe_and_say(void *ctx, struct strbuf *said)
+{
+    const struct apart_probe *asked = ctx;
+    struct silo_probe found;
+    struct said_head head;
+    struct clock *clock = clock_new_system();
+    struct loop *loop = loop_new(clock);
+    silo_probe(loop, asked->address, asked->ca_file, NULL, asked->ms, &found);
+    memset(&head, 0, sizeof head); /* its padding is said as well */
+    head.is_silo = found.is_silo;
+    head.asks_token = found.asks_token;
+    memcpy(head.pin, found.pin, sizeof head.pin);
+    head.expires = found.expires;
+    strbuf_add(said, &head, sizeof head);
+    strbuf_add_str(said, found.name ? found.name : "");
+    strbuf_add_char(said, 0);
+    strbuf_add_str(said, found.error ? found.error : "");
+    silo_probe_clear(&found);
+    loop_free(&loop);
+    clock_free(&clock);
+}
+
+static bool is_pin(const char text[static TLS_PIN_SIZE])
+{
+    static const char prefix[] = "sha256:";
+    const size_t digits = TLS_PIN_SIZE - sizeof prefix;
+    return memchr(text, 0, TLS_PIN_SIZE) == text + TLS_PIN_SIZE - 1 && strncmp(text, prefix, sizeof prefix - 1) == 0 &&
+           strspn(text + sizeof prefix - 1, "0123456789abcdef") == digits;
+}
+
+/* false: that is nothing that we would have said. */
+static bool take(const struct strbuf *said, struct silo_probe *out)
+{
+    unsigned char flags[offsetof(struct said_head, pin)]; /* a bool that is neither would be undefined */
+    char pin[TLS_PIN_SIZE];
+    if (said->len < sizeof(struct said_head))
+        return false;
+    memcpy(flags, said->data, sizeof flags);
+    memcpy(pin, said->data + offsetof(struct said_head, pin), sizeof pin);
+    memcpy(&out->expires, said->data + offsetof(struct said_head, expires), sizeof out->expires);
+    const char *name = said->data + sizeof(struct said_head), *end = said->data + said->len;
+    const char *error = memchr(name, 0, (size_t)(end - name));
+    if (!error || (pin[0] && !is_pin(pin)))
+        return false;
+    error++;
+    out->is_silo = flags[0] == 1;
+    out->asks_token = flags[1] == 1;
+    memcpy(out->pin, pin, sizeof out->pin);
+    out->name = *name ? xstrdup(name) : NULL;
+    out->error = out->is_silo ? NULL : xstrdup(error);
+    return true;
+}
+
+void silo_probe_apart(const struct config *config, const char *address, const char *ca_file, int64_t ms,
+                      struct silo_probe *out)
+{
+    struct apart_probe asked = { .address = address, .ca_file = ca_file, .ms = ms };
+    struct apart_settings settings = { .ms = ms + SPARE_MS };
+    struct strbuf said;
+    *out = (struct silo_probe){ .is_silo = false };
+    strbuf_init(&said, SAID_MAX);
+    apart_choose(config, &settings);
+    if (apart_run(&settings, probe_and_say, &asked, &said) < 0)
+        out->error = xstrdup(said.data);
+    else if (!take(&said, out))
+        out->error = xstrdup("the process that asks says nothing of use");
+    strbuf_free(&said);
 }

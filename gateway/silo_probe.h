@@ -9,6 +9,7 @@
 
 #include "base/tls.h"
 
+struct config;
 struct loop;
 
 struct silo_probe {
@@ -25,3 +26,7 @@ struct silo_probe {
 void silo_probe(struct loop *loop, const char *address, const char *ca_file, const char *pin, int64_t ms,
                 struct silo_probe *out);
 void silo_probe_clear(struct silo_probe *probe);
+
+/* The same, asked by a process of its own that may do less than root (gateway/apart.h). config: whose user that is; NULL. */
+void silo_probe_apart(const struct config *config, const char *address, const char *ca_file, int64_t ms,
+                      struct silo_probe *out);

@@ -1,0 +1,194 @@
+/* apart.c - see apart.h */
+#include "gateway/apart.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/strbuf.h"
+#include "gateway/config.h"
+#include "gateway/service.h"
+
+enum { PIECE_SIZE = 4096, MS_PER_S = 1000, NS_PER_MS = 1000 * 1000, OUT_FD = 3, NOBODY = 65534 };
+/* How it ends when it could not be locked in; what it has said is why. */
+enum { NOT_BEGUN = 77 };
+
+void apart_choose(const struct config *config, struct apart_settings *settings)
+{
+    struct stat folder;
+    const struct passwd *entry = config && config->user ? getpwnam(config->user) : NULL;
+    settings->uid = 0;
+    settings->gid = 0;
+    if (entry) {
+        settings->uid = entry->pw_uid;
+        settings->gid = entry->pw_gid;
+    } else if (config && !config->user && stat(config->state_dir, &folder) == 0) {
+        settings->uid = folder.st_uid;
+        settings->gid = folder.st_gid;
+    }
+}
+
+/* ---- the copy ---- */
+
+static void say_nothing(enum log_level level, const char *line, void *ctx)
+{
+    (void)level;
+    (void)line;
+    (void)ctx;
+}
+
+static uid_t find_nobody(void)
+{
+    const struct passwd *entry = getpwnam("nobody");
+    return entry && entry->pw_uid != 0 ? entry->pw_uid : NOBODY;
+}
+
+static int become(const struct apart_settings *settings, char **error_out)
+{
+    const bool is_nobody = settings->uid == 0 && !settings->works_on_files;
+    *error_out = NULL;
+    if (geteuid() != 0)
+        return 1;
+    if (settings->uid != 0 || is_nobody)
+        sandbox_lower_bounds();
+    return service_act_as(is_nobody ? find_nobody() : settings->uid, is_nobody ? 0 : settings->gid, true, error_out);
+}
+
+/* Nothing of root's terminal is left to it. */
+static int leave_files(int out)
+{
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0)
+        return -1;
+#ifndef POSTERN_SANITIZE
+    if (dup2(nothing, STDERR_FILENO) < 0)
+        return -1;
+#endif
+    if (out != OUT_FD && dup2(out, OUT_FD) < 0)
+        return -1;
+    return close_range(OUT_FD + 1, ~0U, 0);
+}
+
+static int limit_files(void)
+{
+#ifdef POSTERN_SANITIZE
+    return 1; /* a report is a file */
+#else
+    return sandbox_limit(RLIMIT_FSIZE, 0);
+#endif
+}
+
+/* NULL: done. */
+static char *lock_in(const struct apart_settings *settings, pid_t parent)
+{
+    char *error = NULL;
+    signal(SIGXFSZ, SIG_IGN); /* a write that fails has a message */
+    if (become(settings, &error) < 0)
+        return error;
+    /* After that: whoever becomes somebody else loses it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || (!settings->works_on_files && limit_files() < 0))
+        return strbuf_text(PIECE_SIZE, "can't give up privileges: %s", strerror(errno));
+    if (getppid() != parent)
+        _exit(1);
+    return service_lock(&error) < 0 ? error : NULL;
+}
+
+static _Noreturn void be_copy(const struct apart_settings *settings, apart_work *work, void *ctx, int out, size_t max,
+                              pid_t parent)
+{
+    struct strbuf said;
+    strbuf_init(&said, max);
+    log_set_sink(say_nothing, NULL); /* what counts is what it says */
+    if (leave_files(out) < 0)
+        _exit(1);
+    char *error = lock_in(settings, parent);
+    if (error)
+        strbuf_add_str(&said, error);
+    else
+        work(ctx, &said);
+    bool ok = file_write_all(OUT_FD, said.data, said.len) == 1;
+    _exit(!ok ? 1 : error ? NOT_BEGUN : 0);
+}
+
+/* ---- whoever has started it ---- */
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / NS_PER_MS;
+}
+
+/* 1: to its end; 0: it says more than there is room for; -1: not in time. */
+static int read_said(int fd, int64_t end, struct strbuf *said)
+{
+    char piece[PIECE_SIZE];
+    int64_t left;
+    while ((left = end - now_ms()) > 0) {
+        struct pollfd wait = { .fd = fd, .events = POLLIN };
+        int ready = poll(&wait, 1, (int)left);
+        ssize_t n = ready > 0 ? read(fd, piece, sizeof piece) : -1;
+        if (n == 0)
+            return 1;
+        if (n > 0)
+            strbuf_add(said, piece, (size_t)n);
+        else if (ready > 0 && errno != EINTR)
+            return -1;
+        if (!strbuf_ok(said))
+            return 0;
+    }
+    return -1;
+}
+
+static int settle(pid_t pid, int reading, struct strbuf *said)
+{
+    int status = 0;
+    if (reading != 1)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (reading == 0 || (reading == 1 && WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        return 1;
+    if (reading == 1 && WIFEXITED(status) && WEXITSTATUS(status) == NOT_BEGUN)
+        return -1;
+    strbuf_clear(said);
+    if (reading < 0)
+        strbuf_add_str(said, "no answer in time");
+    else if (WIFSIGNALED(status))
+        strbuf_add_fmt(said, "the process that asks was ended by signal %d", WTERMSIG(status));
+    else
+        strbuf_add_str(said, "the process that asks has ended without a word");
+    return -1;
+}
+
+int apart_run(const struct apart_settings *settings, apart_work *work, void *ctx, struct strbuf *said_out)
+{
+    int ends[2];
+    const pid_t parent = getpid();
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        strbuf_add_str(said_out, strerror(errno));
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        be_copy(settings, work, ctx, ends[1], said_out->max, parent);
+    close(ends[1]);
+    if (pid < 0)
+        strbuf_add_str(said_out, strerror(errno));
+    int result = pid < 0 ? -1 : settle(pid, read_said(ends[0], now_ms() + settings->ms, said_out), said_out);
+    close(ends[0]);
+    return result;
+}

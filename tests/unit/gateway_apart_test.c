@@ -1,0 +1,241 @@
+/* gateway_apart_test.c - who talks to strangers may do less than who has started it, and its word is bounded */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "gateway/apart.h"
+#include "gateway/config.h"
+
+enum { PATIENCE_MS = 30 * 1000, LITTLE_MS = 300, SAID_MAX = 16 * 1024 };
+
+static void run(const struct apart_settings *settings, apart_work *work, void *ctx, struct strbuf *said)
+{
+    strbuf_init(said, SAID_MAX);
+    int result = apart_run(settings, work, ctx, said);
+    if (result != 1)
+        fail_msg("it could not be run: %s", said->data);
+}
+
+static const char *field(const struct strbuf *said, const char *name)
+{
+    const char *found = strstr(said->data, name);
+    assert_non_null(found);
+    return found + strlen(name);
+}
+
+static void say_status(void *ctx, struct strbuf *said)
+{
+    char text[SAID_MAX / 2];
+    (void)ctx;
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+    strbuf_add(said, text, n > 0 ? (size_t)n : 0);
+}
+
+static void expect_nothing_left(const struct strbuf *said)
+{
+    static const char *const sets[] = { "CapInh:\t", "CapPrm:\t", "CapEff:\t", "CapAmb:\t" };
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        assert_memory_equal(field(said, sets[i]), "0000000000000000\n", 17);
+    if (geteuid() == 0)
+        assert_memory_equal(field(said, "CapBnd:\t"), "0000000000000000\n", 17);
+#ifndef POSTERN_SANITIZE
+    assert_memory_equal(field(said, "NoNewPrivs:\t"), "1\n", 2);
+    assert_memory_equal(field(said, "Seccomp:\t"), "2\n", 2);
+#endif
+}
+
+static void expect_ids(const struct strbuf *said, unsigned uid, unsigned gid)
+{
+    char wanted[100];
+    snprintf(wanted, sizeof wanted, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", uid, uid, uid, uid, gid, gid, gid,
+             gid);
+    assert_non_null(strstr(said->data, wanted));
+}
+
+static void is_the_user_or_nobody_and_has_no_privileges(void **state)
+{
+    (void)state;
+    const struct passwd *nobody = getpwnam("nobody");
+    const struct apart_settings none = { .ms = PATIENCE_MS }, one = { .uid = 12345, .gid = 12346, .ms = PATIENCE_MS };
+    struct strbuf said;
+    const bool is_root = geteuid() == 0;
+    run(&none, say_status, NULL, &said);
+    expect_ids(&said, is_root ? nobody->pw_uid : getuid(), is_root ? 0 : getgid());
+    expect_nothing_left(&said);
+    strbuf_free(&said);
+    run(&one, say_status, NULL, &said);
+    expect_ids(&said, is_root ? 12345 : getuid(), is_root ? 12346 : getgid());
+    if (is_root)
+        assert_memory_equal(field(&said, "Groups:\t"), " \n", 2);
+    expect_nothing_left(&said);
+    strbuf_free(&said);
+}
+
+static void try_to_return(void *ctx, struct strbuf *said)
+{
+    (void)ctx;
+    strbuf_add_fmt(said, "setuid %d terminal %d shadow %d", setuid(0), isatty(STDIN_FILENO) || isatty(STDOUT_FILENO),
+                   open("/etc/shadow", O_RDONLY | O_CLOEXEC));
+}
+
+static void does_not_become_root_again(void **state)
+{
+    (void)state;
+    const struct apart_settings settings = { .uid = 12345, .gid = 12346, .ms = PATIENCE_MS };
+    struct strbuf said;
+    if (geteuid() != 0)
+        skip();
+    strbuf_init(&said, SAID_MAX);
+    int result = apart_run(&settings, try_to_return, NULL, &said);
+#ifdef POSTERN_SANITIZE
+    assert_int_equal(result, 1);
+    assert_string_equal(said.data, "setuid -1 terminal 0 shadow -1");
+#else
+    assert_int_equal(result, -1); /* the filter ends who tries it */
+    assert_string_equal(said.data, "the process that asks was ended by signal 31");
+#endif
+    strbuf_free(&said);
+}
+
+#ifndef POSTERN_SANITIZE
+struct
+try {
+    int fd; /* that we have open for writing */
+    const char *path;
+};
+
+static void try_files(void *ctx, struct strbuf *said)
+{
+    const struct try *try = ctx;
+    char *const argv[] = { "/bin/true", NULL };
+    int fd = open(try->path, O_WRONLY | O_CLOEXEC);
+    strbuf_add_fmt(said, "write %d\n", fd < 0 ? -2 : (int)write(fd, "x", 1));
+    strbuf_add_fmt(said, "inherited %d\n", (int)write(try->fd, "x", 1));
+    strbuf_add_fmt(said, "shadow %d\n", open("/etc/shadow", O_RDONLY | O_CLOEXEC));
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 2)
+        (void)execv(argv[0], argv); /* if that worked it would end without a word */
+    strbuf_add_str(said, "end\n");
+}
+
+/* Beyond the filter, each call of which base_daemon_sandbox_test tries. */
+static void writes_no_file_and_starts_no_program(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/postern-apart-XXXXXX";
+    struct try try = { .fd = mkstemp(path), .path = path };
+    const struct apart_settings settings = { .uid = 12345, .gid = 12346, .ms = PATIENCE_MS };
+    struct strbuf said;
+    assert_true(try.fd > 3 && fchmod(try.fd, 0666) == 0);
+    if (geteuid() == 0) {
+        run(&settings, try_files, &try, &said);
+        assert_string_equal(said.data, "write -1\ninherited -1\nshadow -1\nend\n");
+        strbuf_free(&said);
+    }
+    close(try.fd);
+    unlink(path);
+}
+#endif
+
+static void say_much(void *ctx, struct strbuf *said)
+{
+    (void)ctx;
+    char piece[1000];
+    memset(piece, 'x', sizeof piece);
+    (void)said;
+    for (int i = 0; i < 1000; i++)
+        if (write(3, piece, sizeof piece) < 0)
+            return;
+}
+
+static void say_and_crash(void *ctx, struct strbuf *said)
+{
+    (void)ctx;
+    strbuf_add_str(said, "nothing of this counts");
+    (void)!write(3, "nor of this", 11);
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+}
+
+static void say_nothing_for_long(void *ctx, struct strbuf *said)
+{
+    (void)ctx;
+    (void)said;
+    for (;;)
+        pause();
+}
+
+static void its_word_is_bounded(void **state)
+{
+    (void)state;
+    const struct apart_settings settings = { .ms = PATIENCE_MS }, hasty = { .ms = LITTLE_MS };
+    struct strbuf said;
+    strbuf_init(&said, SAID_MAX);
+    assert_int_equal(apart_run(&settings, say_much, NULL, &said), 1);
+    assert_false(strbuf_ok(&said));
+    assert_in_range(said.len, 0, SAID_MAX);
+    strbuf_free(&said);
+    strbuf_init(&said, SAID_MAX);
+    assert_int_equal(apart_run(&settings, say_and_crash, NULL, &said), -1);
+    assert_string_equal(said.data, "the process that asks was ended by signal 11");
+    strbuf_free(&said);
+    strbuf_init(&said, SAID_MAX);
+    assert_int_equal(apart_run(&hasty, say_nothing_for_long, NULL, &said), -1);
+    assert_string_equal(said.data, "no answer in time");
+    strbuf_free(&said);
+}
+
+static void is_chosen_by_the_configuration_or_the_state_directory(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/postern-apart-XXXXXX";
+    char user[] = "daemon", unknown[] = "no-user-of-this-name";
+    struct apart_settings settings;
+    const struct passwd *daemon_user = getpwnam(user);
+    assert_non_null(mkdtemp(folder));
+    struct config config = { .user = user, .state_dir = folder };
+    apart_choose(&config, &settings);
+    assert_int_equal(settings.uid, daemon_user->pw_uid);
+    assert_int_equal(settings.gid, daemon_user->pw_gid);
+    config.user = unknown;
+    apart_choose(&config, &settings);
+    assert_int_equal(settings.uid, 0);
+    config.user = NULL;
+    if (geteuid() == 0)
+        assert_int_equal(chown(folder, 4321, 4322), 0);
+    apart_choose(&config, &settings);
+    assert_int_equal(settings.uid, geteuid() == 0 ? 4321 : geteuid());
+    apart_choose(NULL, &settings);
+    assert_int_equal(settings.uid, 0);
+    assert_int_equal(settings.gid, 0);
+    rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_the_user_or_nobody_and_has_no_privileges),
+        cmocka_unit_test(does_not_become_root_again),
+#ifndef POSTERN_SANITIZE
+        cmocka_unit_test(writes_no_file_and_starts_no_program),
+#endif
+        cmocka_unit_test(its_word_is_bounded),
+        cmocka_unit_test(is_chosen_by_the_configuration_or_the_state_directory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
