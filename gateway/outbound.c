@@ -129,11 +129,11 @@ static void keep(void *arg)
         outbound_read_forward(arrival);
 }
 
-/* What could not be synced may be lost in part: it has to come from the silo again. */
+/* What could not be synced or read back may be lost in part: it has to come from the silo again. */
 static void keep_done(void *arg)
 {
     struct arrival *arrival = arg;
-    if (arrival->kept) {
+    if (arrival->kept && !arrival->is_unread) {
         submit(arrival);
         return;
     }

@@ -62,7 +62,9 @@ static const char *decode(struct arrival *arrival, struct tmtp_forward *out)
         return arrival->problem;
     if (!arrival->message.threadid[0])
         return "- it does not say which thread it is\n";
-    if (tmtp_forward_decode(read_content, arrival->content, spool_size(arrival->content), out, &error) != 1) {
+    int result = tmtp_forward_decode(read_content, arrival->content, spool_size(arrival->content), out, &error);
+    arrival->is_unread = result < 0;
+    if (result != 1) {
         log_warning("message.forward_malformed", "msgid=%s from=%s reason=%s", arrival->msgid, arrival->from_uid,
                     error);
         return "- the forwarded thread could not be read\n";

@@ -33,6 +33,7 @@ struct arrival {
     char *msgid, *posted, *from_uid, *own_uid, *gateway_alias;
     struct tmtp_forward forward; /* what outbound_read_forward() has found; problem: why it can't be sent, NULL */
     const char *forward_problem;
+    bool is_unread;              /* the content could not be read back, so it has to come again */
     bool is_forward;             /* the content is a whole thread (tmtp/tmtp_forward.h) */
     char *forward_msgid;         /* of a notify: the forward's own id; else NULL */
     char *message_id;            /* of the mail that it becomes */

@@ -139,7 +139,7 @@ int tmtp_forward_decode(tmtp_forward_read *read, void *ctx, int64_t size, struct
     *out = (struct tmtp_forward){ 0 };
     *error_out = TOO_SHORT;
     if (size < TMTP_FORWARD_TRAILER)
-        return -1;
+        return 0;
     if (read(ctx, size - TMTP_FORWARD_TRAILER, trailer, sizeof trailer) != TMTP_FORWARD_TRAILER) {
         *error_out = UNREADABLE;
         return -1;
@@ -147,13 +147,13 @@ int tmtp_forward_decode(tmtp_forward_read *read, void *ctx, int64_t size, struct
     int64_t index = parse_hex(trailer, 8), participants = parse_hex(trailer + 8, 8);
     int64_t room = size - TMTP_FORWARD_TRAILER;
     if (index < 0 || participants < 2 || participants > TMTP_MESSAGE_HEAD_MAX || index > room - participants)
-        return -1;
+        return 0;
     walk.end = room - index - participants;
     if (take_messages(&walk, out) && take_participants(&walk, room - participants, participants, out))
         return 1;
     *error_out = walk.error;
     tmtp_forward_free(out);
-    return -1;
+    return walk.error == UNREADABLE ? -1 : 0;
 }
 
 void tmtp_forward_free(struct tmtp_forward *forward)

@@ -38,7 +38,8 @@ struct tmtp_forward {
 /* Bytes of the stored thread from offset: all that are asked for, or -1. */
 typedef int64_t tmtp_forward_read(void *ctx, int64_t offset, void *out, size_t len);
 
-/* 1 decoded; -1 malformed, over a limit, or not readable: short static reason in *error_out, and nothing to free. */
+/* 1 decoded; 0 malformed, or over a limit; -1 it can't be read now, which says nothing about it. Unless 1: short static reason in *error_out,
+ * and nothing to free. */
 int tmtp_forward_decode(tmtp_forward_read *read, void *ctx, int64_t size, struct tmtp_forward *out,
                         const char **error_out) __attribute__((warn_unused_result));
 void tmtp_forward_free(struct tmtp_forward *forward);

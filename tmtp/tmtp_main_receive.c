@@ -227,14 +227,18 @@ static int64_t read_spool(void *ctx, int64_t offset, void *out, size_t len)
     return spool_read(ctx, offset, out, len);
 }
 
-/* Who was in a thread before it was forwarded to this account. */
-static void learn_forwarded(struct account *account, const struct tmtp_client_delivery *delivery)
+/* Who was in a thread before it was forwarded to this account. -1 (said why): leave the message for another time. */
+static int learn_forwarded(struct account *account, const struct tmtp_client_delivery *delivery)
 {
     struct tmtp_forward forward;
     const char *error;
-    if (delivery->content == NULL ||
-        tmtp_forward_decode(read_spool, delivery->content, spool_size(delivery->content), &forward, &error) != 1)
-        return;
+    if (delivery->content == NULL)
+        return 1;
+    int result = tmtp_forward_decode(read_spool, delivery->content, spool_size(delivery->content), &forward, &error);
+    if (result < 0)
+        main_complain("the forwarded thread cannot be read: %s", error);
+    if (result != 1)
+        return result < 0 ? -1 : 1;
     struct tmtp_message people;
     tmtp_message_init(&people);
     if (forward.message_count > 0)
@@ -246,17 +250,17 @@ static void learn_forwarded(struct account *account, const struct tmtp_client_de
     people.cc_count = 0;
     tmtp_message_free(&people);
     tmtp_forward_free(&forward);
+    return 1;
 }
 
-static void learn(struct account *account, const char *threadid, const struct tmtp_client_delivery *delivery)
+static int learn(struct account *account, const char *threadid, const struct tmtp_client_delivery *delivery)
 {
     const struct tmtp_message *message = delivery->message;
     if (delivery->push->from != NULL && strcmp(delivery->push->from, account->uid) != 0)
         account_learn_contact(account, message->alias, delivery->push->from);
     if (message->cc_count > 0)
         account_learn_thread(account, threadid, message);
-    if (delivery->push->notify > 0)
-        learn_forwarded(account, delivery);
+    return delivery->push->notify > 0 ? learn_forwarded(account, delivery) : 1;
 }
 
 /* Reads the body and saves the attachments. -1 (said why): leave the message for another time. */
@@ -310,8 +314,9 @@ static void take_message(struct member *member, struct tmtp_client_delivery *del
         item.defect = "the message is too long";
     if (message != NULL) {
         item.threadid = message->threadid[0] != '\0' ? message->threadid : push->id;
-        learn(member->account, item.threadid, delivery);
-        rc = delivery->oversize ? 1 : unpack(member, delivery, &item, &body, paths);
+        rc = learn(member->account, item.threadid, delivery);
+        if (rc == 1 && !delivery->oversize)
+            rc = unpack(member, delivery, &item, &body, paths);
     }
     item.body = body.data;
     item.body_len = body.len;

@@ -11,7 +11,7 @@ from mail import BOB, make_mail, plain_text, send
 from postern import DOMAIN, GATEWAY_ALIAS, Member
 from postfix import read_maildir
 from procs import wait_until
-from wire import Wire, as_member
+from wire import Wire, as_member, copy_of, said
 
 DAVE = "dave@example.net"
 GID = "Sales Team"
@@ -35,19 +35,6 @@ def door(gateway, alice, mallory):
 
 def gateway_uid(gateway):
     return gateway.ctl_json("status")["silo_uid"]
-
-
-def said(threadid, author, text, name="", msgid=None, attach=()):
-    """A message of a thread's copy. attach: (name, size)."""
-    head = {"Id": msgid or threadid, "Size": len(text), "Posted": "2026-11-23T01:00:01.000Z", "From": author,
-            "SubHead": {"Alias": name, "ThreadId": threadid, "Attach": [{"Name": one, "Size": size} for one, size in attach]}}
-    text_of_head = json.dumps(head)
-    return f"{len(text_of_head):04x}{text_of_head}\n{text}\n"
-
-
-def copy_of(messages, parties=()):
-    listed = json.dumps([{"Who": who, "WhoUid": uid} for who, uid in parties])
-    return "".join(messages) + "[]" + listed + "%08x%08x" % (2, len(listed))
 
 
 def forward(wire, gateway, threadid, messages, new, parties=(), uid=None):

@@ -92,3 +92,18 @@ def as_member(silo, member):
     wire = Wire(silo.port)
     wire.login(account["uid"], account["node"])
     return wire
+
+
+# What a thread is that is forwarded (tmtp/tmtp_forward.h).
+
+def said(threadid, author, text, name="", msgid=None, attach=()):
+    """A message of a thread's copy. attach: (name, size)."""
+    head = {"Id": msgid or threadid, "Size": len(text), "Posted": "2026-11-23T01:00:01.000Z", "From": author,
+            "SubHead": {"Alias": name, "ThreadId": threadid, "Attach": [{"Name": one, "Size": size} for one, size in attach]}}
+    text_of_head = json.dumps(head)
+    return f"{len(text_of_head):04x}{text_of_head}\n{text}\n"
+
+
+def copy_of(messages, parties=()):
+    listed = json.dumps([{"Who": who, "WhoUid": uid} for who, uid in parties])
+    return "".join(messages) + "[]" + listed + "%08x%08x" % (2, len(listed))

@@ -32,7 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct memory memory = { data, size };
     struct tmtp_forward forward;
     const char *error = NULL;
-    if (tmtp_forward_decode(read_memory, &memory, (int64_t)size, &forward, &error) != 1) {
+    int result = tmtp_forward_decode(read_memory, &memory, (int64_t)size, &forward, &error);
+    check(result == 0 || result == 1);
+    if (result != 1) {
         check(error != NULL && error[0] != '\0');
         return 0;
     }
