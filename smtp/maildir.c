@@ -171,17 +171,35 @@ static int sync_parent(int directory)
 /* A directory, made when missing. -1 with errno. */
 static int open_directory(int parent, const char *path)
 {
-    bool is_new = mkdirat(parent, path, 0700) == 0;
-    if (!is_new && errno != EEXIST)
+    if (mkdirat(parent, path, 0700) != 0 && errno != EEXIST)
         return -1;
-    int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && is_new && sync_parent(fd) != 1) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
+    return openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool has_mail(int directory, const char *folder)
+{
+    int fd = openat(directory, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return false;
     }
-    return fd;
+    bool found = false;
+    const struct dirent *entry;
+    while (!found && (entry = readdir(dir)) != NULL)
+        found = entry->d_name[0] != '.';
+    closedir(dir);
+    return found;
+}
+
+/* Makes the maildir and its folders durable, whoever has made them: that attempt may have ended before this. With a mail in it, which was put there
+ * after this step, it is. */
+static int sync_maildir(int directory)
+{
+    if (has_mail(directory, "new") || has_mail(directory, "cur"))
+        return 1;
+    return fsync(directory) == 0 ? sync_parent(directory) : -1;
 }
 
 /* Whether the message has been seen and moved to cur/, where mail programs append ":2," and flags to its name. */
@@ -262,10 +280,12 @@ static void work(void *arg)
             break;
         }
     }
-    if (folder >= 0) {
+    if (folder >= 0 && sync_maildir(directory) != 1)
+        fail(delivery, "cannot sync", delivery->directory);
+    else if (folder >= 0)
         deliver_into(delivery, directory, folder);
+    if (folder >= 0)
         close(folder);
-    }
     close(directory);
 }
 

@@ -56,6 +56,8 @@ enum fault_place fault_place_of_path(const char *path)
     if (!control || strncmp(path, root, strlen(root)) != 0)
         return FAULT_NOWHERE;
     const char *rest = path + strlen(root);
+    if (!*rest)
+        return FAULT_STATE; /* the folder itself, which is synced for the names in it */
     if (strstr(rest, "/mail-out"))
         return FAULT_MAILDIR;
     if (!strstr(rest, "/gateway") || ends_with(rest, "-shm") || ends_with(rest, ".lock") || ends_with(rest, "/control"))

@@ -115,7 +115,7 @@ def undo_name(kind, path, more):
         elif kind == "L":
             os.remove(path)
         elif kind == "M":
-            os.rmdir(path)
+            shutil.rmtree(path)   # what was synced in it can't be found any more
         else:
             os.rename(path, more)
         return 1
