@@ -327,8 +327,7 @@ void store_close(struct store **store_in)
     if (!store)
         return;
     store_committer_free(&store->committer);
-    store_checkpointer_free(&store->checkpointer);
-    if (sqlite3_wal_checkpoint_v2(store->writer.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+    if (store_checkpointer_empty(store->checkpointer, &store->writer, true) != SQLITE_OK)
         store_db_failed(&store->writer, "checkpoint");
     release(store);
     *store_in = NULL;

@@ -9,6 +9,11 @@
 #include "base/xmalloc.h"
 
 enum {
+    /* https://www.sqlite.org/walformat.html: the index of the log is mapped in pieces of this size; where in the first there is the
+     * number of frames that were moved, and the lock of who moves them */
+    INDEX_SIZE = 32768,
+    INDEX_MOVED = 96 / sizeof(uint32_t),
+    INDEX_LOCK = 1,
     LOG_LONG = 1000,     /* pages of the log that are moved */
     LOG_TOO_LONG = 8000, /* pages at which committing waits for that */
 };
@@ -21,6 +26,9 @@ enum state {
 
 struct store_checkpointer {
     sqlite3 *handle; /* the thread's */
+    struct store_db *writer;
+    pthread_mutex_t moving; /* held by who moves the log; guards: */
+    bool is_doubtful;       /* what was moved may not be on the disk, and SQLite goes by it */
     pthread_t thread;
     pthread_mutex_t mutex; /* guards all that follows */
     pthread_cond_t changed;
@@ -35,10 +43,48 @@ static void set_state(struct store_checkpointer *checkpointer, enum state state)
     pthread_cond_broadcast(&checkpointer->changed);
 }
 
-/* As much as nobody reads around. Busy means that somebody else is doing it. */
-static void move_log(sqlite3 *handle)
+static sqlite3_file *file_of(sqlite3 *handle)
 {
-    int result = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    sqlite3_file *file = NULL;
+    (void)sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    return file && file->pMethods && file->pMethods->iVersion >= 2 ? file : NULL;
+}
+
+/* Lets SQLite begin with the first frame. Whoever reads finds all of them in the log. -1: somebody else moves it. */
+static int forget_what_was_moved(sqlite3 *handle)
+{
+    volatile void *index = NULL;
+    sqlite3_file *file = file_of(handle);
+    if (!file || file->pMethods->xShmMap(file, 0, INDEX_SIZE, 0, &index) != SQLITE_OK)
+        return -1;
+    if (!index)
+        return 1; /* there is no log yet */
+    if (file->pMethods->xShmLock(file, INDEX_LOCK, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE) != SQLITE_OK)
+        return -1;
+    ((volatile uint32_t *)index)[INDEX_MOVED] = 0;
+    file->pMethods->xShmBarrier(file);
+    (void)file->pMethods->xShmLock(file, INDEX_LOCK, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+    return 1;
+}
+
+/* With `moving`. */
+static int checkpoint(struct store_checkpointer *checkpointer, sqlite3 *handle, int mode)
+{
+    if (checkpointer->is_doubtful && forget_what_was_moved(handle) < 0)
+        return SQLITE_BUSY;
+    checkpointer->is_doubtful = false;
+    int result = sqlite3_wal_checkpoint_v2(handle, NULL, mode, NULL, NULL);
+    if (result != SQLITE_OK && (result & 0xff) != SQLITE_BUSY)
+        checkpointer->is_doubtful = forget_what_was_moved(handle) < 0;
+    return result;
+}
+
+/* As much as nobody reads around. Busy means that somebody else is doing it. */
+static void move_log(struct store_checkpointer *checkpointer, sqlite3 *handle)
+{
+    pthread_mutex_lock(&checkpointer->moving);
+    int result = checkpoint(checkpointer, handle, SQLITE_CHECKPOINT_PASSIVE);
+    pthread_mutex_unlock(&checkpointer->moving);
     if (result != SQLITE_OK && (result & 0xff) != SQLITE_BUSY)
         log_error("store.error", "doing=%s code=%d error=%s", "checkpoint", result, sqlite3_errmsg(handle));
 }
@@ -53,7 +99,7 @@ static void *thread_main(void *arg)
             continue;
         }
         pthread_mutex_unlock(&checkpointer->mutex);
-        move_log(checkpointer->handle);
+        move_log(checkpointer, checkpointer->handle);
         pthread_mutex_lock(&checkpointer->mutex);
         set_state(checkpointer, CHECKPOINTER_DONE);
     }
@@ -75,7 +121,18 @@ void store_checkpointer_look(struct store_checkpointer *checkpointer, struct sto
         set_state(checkpointer, CHECKPOINTER_IDLE);
     pthread_mutex_unlock(&checkpointer->mutex);
     if (is_done)
-        move_log(writer->handle);
+        move_log(checkpointer, writer->handle);
+}
+
+int store_checkpointer_empty(struct store_checkpointer *checkpointer, struct store_db *writer, bool waits)
+{
+    if (waits)
+        pthread_mutex_lock(&checkpointer->moving);
+    else if (pthread_mutex_trylock(&checkpointer->moving) != 0)
+        return SQLITE_BUSY;
+    int result = checkpoint(checkpointer, writer->handle, SQLITE_CHECKPOINT_TRUNCATE);
+    pthread_mutex_unlock(&checkpointer->moving);
+    return result;
 }
 
 static int note_length(void *ctx, sqlite3 *handle, const char *name, int pages)
@@ -109,6 +166,10 @@ struct store_checkpointer *store_checkpointer_new(struct store_db *writer)
         return NULL;
     struct store_checkpointer *checkpointer = xcalloc(1, sizeof *checkpointer);
     checkpointer->handle = handle;
+    checkpointer->writer = writer;
+    checkpointer->is_doubtful =
+        true; /* with somebody else in the database SQLite remembers what a daemon has moved that was killed */
+    pthread_mutex_init(&checkpointer->moving, NULL);
     pthread_mutex_init(&checkpointer->mutex, NULL);
     pthread_cond_init(&checkpointer->changed, NULL);
     sqlite3_wal_hook(writer->handle, note_length, writer); /* in the place of the library's own checkpoints */
@@ -134,6 +195,10 @@ void store_checkpointer_free(struct store_checkpointer **checkpointer_in)
     pthread_mutex_unlock(&checkpointer->mutex);
     pthread_join(checkpointer->thread, NULL);
     sqlite3_close(checkpointer->handle);
+    /* Who closes last moves what is left. */
+    if (checkpointer->is_doubtful && forget_what_was_moved(checkpointer->writer->handle) < 0)
+        sqlite3_db_config(checkpointer->writer->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    pthread_mutex_destroy(&checkpointer->moving);
     pthread_cond_destroy(&checkpointer->changed);
     pthread_mutex_destroy(&checkpointer->mutex);
     free(checkpointer);

@@ -277,10 +277,11 @@ static void count_batch(struct store_statistics *statistics, unsigned length, co
 
 /* Does not wait for readers: a backup may read for minutes, and nobody could commit meanwhile. 1; 0 somebody reads, or moves
  * the log; -1 error. */
-static int empty_log(struct store_db *db)
+static int empty_log(struct store_committer *committer)
 {
+    struct store_db *db = committer->db;
     sqlite3_busy_timeout(db->handle, 0);
-    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int code = store_checkpointer_empty(committer->checkpointer, db, false);
     int result = code == SQLITE_OK ? 1 : (code & 0xff) == SQLITE_BUSY ? 0 : store_db_failed(db, "checkpoint");
     sqlite3_busy_timeout(db->handle, STORE_BUSY_TIMEOUT_MS);
     return result;
@@ -288,11 +289,12 @@ static int empty_log(struct store_db *db)
 
 /* A commit overwrites what was erased, but earlier pages of the log still have it: empty the log. Some of the pages
  * that became free go back to the file system. Returns when to try again at the earliest. */
-static int64_t tidy_up(struct store_db *db)
+static int64_t tidy_up(struct store_committer *committer)
 {
+    struct store_db *db = committer->db;
     if (sqlite3_exec(db->handle, "PRAGMA incremental_vacuum(2048)", NULL, NULL, NULL) != SQLITE_OK)
         store_db_failed(db, "incremental vacuum");
-    int emptied = empty_log(db);
+    int emptied = empty_log(committer);
     if (emptied != 1)
         return emptied == 0 ? TIDY_BUSY_MS : TIDY_RETRY_MS;
     db->has_erased = false;
@@ -318,7 +320,7 @@ static void wait_for_work(struct store_committer *committer)
         if (pthread_cond_timedwait(&committer->something_to_do, &committer->mutex, &until) == ETIMEDOUT &&
             !committer->waiting.first && !committer->stopping) {
             pthread_mutex_unlock(&committer->mutex);
-            idle_ms = tidy_up(committer->db);
+            idle_ms = tidy_up(committer);
             pthread_mutex_lock(&committer->mutex);
         }
     }

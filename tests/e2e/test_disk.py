@@ -1,8 +1,12 @@
 """A disk that fails, is full, slow or read-only: what was promised stays, nothing more is promised, and it goes on by itself."""
+import contextlib
 import ctypes
 import errno
+import json
 import os
 import shutil
+import sqlite3
+import struct
 import subprocess
 import tempfile
 import threading
@@ -11,12 +15,13 @@ import time
 import pytest
 
 from conftest import needs_root
-from durable import LARGE, SALES, House, mail_with_attachment, run_house
-from faulty import DELAY, FAIL
+from durable import LARGE, SALES, House, in_maildir, mail_with_attachment, run_house
+from faulty import DELAY, FAIL, KILL_AFTER
 from figures import health
 from mail import ALICE, BOB, make_mail
 from postern import Conversation
 from procs import free_port, wait_until
+from wire import copy_of, said
 
 LONG = os.environ.get("POSTERN_LONG") == "1"
 EVERY = {"first": 1, "last": 10**9}
@@ -34,6 +39,11 @@ def with_figures(house):
 @pytest.fixture(name="house")
 def house_with(request):
     yield from run_house(with_figures(House(journal=True)), request)
+
+
+@pytest.fixture(name="maildir_house")
+def house_with_maildir(request):
+    yield from run_house(with_figures(House(relay="maildir", journal=True)), request)
 
 
 def is_ready(house):
@@ -89,6 +99,55 @@ def test_a_log_that_never_got_to_the_disk_is_written_again_at_the_start(house):
     expect_once(house, "first-word", "second-word")
 
 
+def reads_from_now_on(house):
+    """A reader for whom the log has to stay as it is now."""
+    reader = sqlite3.connect(f"file:{house.gateway.state}/postern.db?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM member").fetchone()
+    return reader
+
+
+def frames_moved(house):
+    """As the index of the log has it (https://www.sqlite.org/walformat.html). Read by a program: to close the file would end the locks of our readers."""
+    head = subprocess.run(["head", "-c", "100", f"{house.gateway.state}/postern.db-shm"], check=True, capture_output=True).stdout
+    return struct.unpack_from("=I", head, 96)[0]
+
+
+def everything(house):
+    """What the database holds, by a copy of its files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("postern.db", "postern.db-wal"):
+            shutil.copy(os.path.join(house.gateway.state, name), folder)
+        with contextlib.closing(sqlite3.connect(os.path.join(folder, "postern.db"))) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            return list(database.iterdump())
+
+
+def test_what_was_moved_before_a_sync_that_failed_is_written_again(house):
+    """The log is moved in parts, of which only the last is synced. When that fails all of them are lost, and not only the last one."""
+    first = reads_from_now_on(house)
+    table = os.path.join(house.folder, "table.csv")
+    with open(table, "w", encoding="utf-8") as file:   # pages that nobody writes afterwards
+        file.write("address,member\n" + "".join(f"somebody{number}@example.net,Alice Member\n" for number in range(300)))
+    house.gateway.ctl("mapping", "import", table)
+    second = reads_from_now_on(house)
+    house.send(make_mail("First", "The word is first-word.\n"), BOB, ALICE)
+    house.until("it has come", lambda: house.told(house.alice, "first-word") and house.is_idle())
+    first.close()
+    house.until("a part of the log is moved", lambda: frames_moved(house))
+    house.steps.arm(FAIL, 1, argument=errno.EIO, kinds=["sync"], places=["database"])
+    second.close()
+    house.until("the log is empty", lambda: os.path.getsize(f"{house.gateway.state}/postern.db-wal") == 0)
+    assert house.steps.hits() and "event=store.error" in house.gateway.read_log()
+    house.gateway.kill()
+    before = everything(house)
+    house.gateway.journal.cut(lambda: True)
+    assert everything(house) == before
+    house.gateway.start()
+    house.send(make_mail("Second", "The word is second-word.\n"), BOB, ALICE)
+    expect_once(house, "first-word", "second-word")
+
+
 def test_a_mail_that_can_not_be_read_back_is_not_refused_for_good(house):
     """It was answered 550, for it seemed to have no From field: whoever sent it would have given up."""
     mail = mail_with_attachment("unread", 400000, ALICE)
@@ -98,6 +157,26 @@ def test_a_mail_that_can_not_be_read_back_is_not_refused_for_good(house):
     house.steps.disarm()
     house.send(mail, BOB, ALICE)
     expect_once(house, "unread-attached-")
+
+
+def test_a_forwarded_thread_that_can_not_be_read_back_comes_again(house):
+    """Its author was told that it makes no sense, and had to send it again."""
+    alice, thread, uid = house.alice, "0000000000000001", house.ask("status")["silo_uid"]
+    copy = copy_of([said(thread, alice.uid, f"The word is forward-word.\n{LARGE}", alice.alias)])
+    note = json.dumps({"ThreadId": thread, "Cc": [{"Who": BOB, "WhoUid": uid}]})
+    head = json.dumps({"ThreadId": thread})
+    house.steps.arm(FAIL, **EVERY, argument=errno.EIO, kinds=["read"], places=["content"])
+    alice.put({"Op": 8, "Id": "forward", "DataHead": len(head), "NoteLen": len(note), "ForNotSelf": True, "For": [{"Id": uid, "Type": 1}]},
+              (note + head + copy).encode(), None)
+    house.until("it can't be read", lambda: "event=message.not_stored" in house.gateway.read_log())
+    assert house.steps.hits()
+    house.steps.disarm()
+    house.silo.kill()   # what it could not deliver it brings again; to wait for that takes half a minute
+    house.silo.start()
+    house.until("it has left", lambda: house.relay.about("forward-word") and house.is_idle())
+    house.check_relayed("forward-word")
+    assert not house.told(alice, "could not be read")
+    house.check()
 
 
 def test_a_large_message_whose_commit_was_not_synced_leaves_without_a_restart(house):
@@ -110,6 +189,18 @@ def test_a_large_message_whose_commit_was_not_synced_leaves_without_a_restart(ho
     for word in ("large-word", "next-word"):
         house.check_relayed(word)
     assert not house.duplicates
+    house.check()
+
+
+def test_a_maildir_that_was_made_before_a_crash_is_synced_by_the_next_delivery(maildir_house):
+    """It was there already, so nobody made its name stay: at a power cut it went, and the mail in it."""
+    house = maildir_house
+    house.steps.arm(KILL_AFTER, 4, kinds=["mkdir"], places=["maildir"])   # itself, tmp, cur, new
+    house.alice.post(BOB, "Hello", "The word is maildir-word.\n")
+    house.until("the mail is there", lambda: house.ends and in_maildir(house, "maildir-word") and house.is_idle())
+    house.loses = lambda: True
+    house.end()
+    assert len(in_maildir(house, "maildir-word")) == 1
     house.check()
 
 
