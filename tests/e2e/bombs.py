@@ -626,3 +626,12 @@ def one_word():
 @text
 def text_of_5_mb():
     return "All work and no play makes it long.\n" * 140_000
+
+
+# ---- a thousand files of a member's message: more are not taken, nor is a header of more than 1 MiB ----
+
+FILES = {
+    "names_of_octets": lambda: [(f"{n:03}" + "%'*\"" * 120 + ".bin", b"%d" % n) for n in range(1000)],
+    "names_of_letters": lambda: [(f"{n:03}" + "ü" * 140 + ".bin", b"%d" % n) for n in range(1000)],
+    "one_name": lambda: [("a.bin", b"%d" % n) for n in range(1000)],
+}

@@ -1,7 +1,8 @@
 /* crashes.c - loaded into posternd before libc (LD_PRELOAD), to have its workers crash of certain content
  *
- * Workers start with an environment of their own, so in the daemon this library hands itself on to the programs that it starts. In
- * a convert worker it looks into what is mapped to be read: content with the words of `marker` in it is the end of the process.
+ * Workers start with an environment of their own, so in the daemon this library hands itself on to the programs that it starts. There
+ * it looks at what is read: content that a convert worker maps, or a verify worker reads, with the words in it that are meant for this worker, is
+ * the end of the process.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -10,10 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { VARIABLES_MAX = 16 };
 
-static const char marker[] = "X-Worker: crash";
+static const char of_conversion[] = "X-Worker: crash", of_check[] = "X-Check: crash";
 static const char variable[] = "LD_PRELOAD=";
 
 /* The daemon, which the tests tell so: what it starts is not told. */
@@ -52,7 +54,28 @@ void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
         *(void **)&original = dlsym(RTLD_NEXT, "mmap");
     void *map = original(addr, len, prot, flags, fd, offset);
     if (map != MAP_FAILED && fd >= 0 && prot == PROT_READ && !is_daemon() &&
-        memmem(map, len, marker, sizeof marker - 1))
+        memmem(map, len, of_conversion, sizeof of_conversion - 1))
         raise(SIGSEGV);
     return map;
+}
+
+static ssize_t (*read_at)(int, void *, size_t, off64_t);
+
+/* Before a worker is locked in. */
+__attribute__((constructor)) static void find_read_at(void)
+{
+    *(void **)&read_at = dlsym(RTLD_NEXT, "pread64");
+}
+
+ssize_t pread64(int fd, void *buf, size_t nbytes, off64_t offset)
+{
+    ssize_t got = read_at(fd, buf, nbytes, offset);
+    if (got > 0 && !is_daemon() && memmem(buf, (size_t)got, of_check, sizeof of_check - 1))
+        raise(SIGSEGV);
+    return got;
+}
+
+ssize_t pread(int fd, void *buf, size_t nbytes, off_t offset)
+{
+    return pread64(fd, buf, nbytes, offset);
 }

@@ -11,10 +11,12 @@ import pytest
 
 import bombs
 from bare import BareMember
+from dns_server import DnsServer
 from mail import AUTHSERV_ID, make_mail
 from postern import Gateway, Silo, close_quietly
 from postfix import read_maildir
-from procs import DEV, PATIENCE, RELEASE, sanitizer_environment, wait_until
+from procs import DEV, PATIENCE, RELEASE, free_port, sanitizer_environment, wait_until
+from senders import BOBS_CLIENT, STRANGER, deliver, new_mail, publish, refusal, sign
 
 LONG = bool(os.environ.get("POSTERN_LONG"))
 MALLORY, CAROL, ALICE = "mallory@example.com", "carol@example.net", "alice@silo.example.org"
@@ -90,7 +92,7 @@ class Neighbour(threading.Thread):
 
 
 class CrashingGateway(Gateway):
-    """Its convert workers crash of mail with a line "X-Worker: crash" (crashes.c)."""
+    """Its convert workers crash of mail with a line "X-Worker: crash", those that check senders of "X-Check: crash" (crashes.c)."""
 
     def launch_environment(self):
         return {**sanitizer_environment(self.folder), "LD_PRELOAD": os.path.join(DEV, "postern_crashes.so"), "POSTERN_CRASHES": "1"}
@@ -237,12 +239,69 @@ def test_workers_that_crash_again_and_again_stop_nobodys_mail(house):
     assert daemon < DAEMON_MAX
 
 
+@pytest.fixture
+def checking_house(folder):
+    """Whose gateway finds out by itself who wrote a mail, on another listener."""
+    with DnsServer() as names:
+        publish(names)
+        place = House(folder, CrashingGateway)
+        place.mx = free_port()
+        place.gateway.extra = (place.gateway.listener("mx", place.mx, "smtp", 'tls = none\n  xclient = { "127.0.0.1" }') +
+                               f'\nverify {{\n  resolver = {{ "{names.address}" }}\n  dns_timeout = "4s"\n}}\n')
+        try:
+            place.start()
+            yield place
+            place.stop()
+        finally:
+            place.close()
+
+
+@pytest.mark.timeout(0 if LONG else 300)
+def test_checks_that_crash_again_and_again_stop_nobodys_mail(checking_house):
+    """Strangers whose mail makes every worker crash that checks who wrote it are put off, four at a time; nobody else is."""
+    house, count, strangers = checking_house, 200 if LONG else 20, 4
+    pid = house.gateway.process.pid
+    deliver(house.mx, sign(new_mail("First", sender=MALLORY)), client=BOBS_CLIENT, sender=MALLORY)   # the resolver is there from then on
+    parents, _ = children(pid)
+    house.watch.take()
+    log_before = len(house.gateway.read_log())
+    bad, replies = new_mail("Crash", sender=MALLORY, X_Check="crash"), []
+
+    def attack():
+        for _ in range(count // strangers):
+            replies.append(refusal(house.mx, bad, client=STRANGER, sender=MALLORY))
+
+    attackers = [threading.Thread(target=attack, daemon=True) for _ in range(strangers)]
+    began = time.monotonic()
+    for attacker in attackers:
+        attacker.start()
+    for number in range(count):
+        deliver(house.mx, sign(new_mail(f"Good {number}", sender=MALLORY)), client=BOBS_CLIENT, sender=MALLORY)
+    took = time.monotonic() - began
+    for attacker in attackers:
+        attacker.join(4 * PATIENCE)
+    good = {f"Good {number}" for number in range(count)}
+    wait_until("all good mail has arrived", lambda: good <= house.subjects(), 4 * PATIENCE)
+    _, daemon = house.watch.take()
+    log = house.gateway.read_log()[log_before:]
+    print(f"  {count} of each: good mail was taken within {took:.1f} s, {count / took:.0f}/s; all {time.monotonic() - began:.1f} s; others waited {house.neighbour.take():.1f} s; "
+          f"daemon {daemon / MIB:.0f} MiB, {len(log.splitlines())} lines in the log")
+    assert len(replies) == count and all(reply.startswith("451 4.") for reply in replies), replies[:3]
+    status = house.gateway.ctl_json("status")
+    assert status["verify_crashes"] == 2 * count == log.count("event=worker.job_failed") and status["worker_crashes"] == 0
+    assert "Crash" not in house.subjects()
+    assert len(log.splitlines()) < 12 * 2 * count + 200
+    assert children(pid)[0] == parents, "only workers were replaced"
+    assert daemon < DAEMON_MAX
+
+
 TEXT_SAMPLE = ("definitions_that_grow", "table_of_columns")
 
 
 @pytest.mark.timeout(0 if LONG else 300)
 def test_messages_and_reports_that_cost_much(house):
-    """Each of Alice's messages leaves, as written if it can't be rendered; a report about 400,000 people does no harm either."""
+    """Each of Alice's messages leaves, as written if it can't be rendered, and with as many files as there may be; a report about 400,000 people does no
+    harm either."""
     names = list(bombs.TEXTS) if LONG else TEXT_SAMPLE
     began = time.monotonic()
     for name in names:
@@ -254,6 +313,21 @@ def test_messages_and_reports_that_cost_much(house):
     mails = read_maildir(house.gateway.maildir)
     assert {mail["Subject"] for mail in mails} == {f"Text {name}" for name in names}
     assert house.gateway.ctl_json("status")["worker_crashes"] == 0
+
+    names = list(bombs.FILES) if LONG else ["names_of_octets"]
+    began = time.monotonic()
+    before = len(mails)
+    for name in names:
+        house.alice.post(MALLORY, f"Files {name}", "See the files.\n", files=bombs.FILES[name]())
+    wait_until("they have left", lambda: len(os.listdir(os.path.join(house.gateway.maildir, "new"))) == before + len(names), 4 * PATIENCE)
+    worker, daemon = house.watch.take()
+    print(f"  {len(names)} messages with 1,000 files each left within {time.monotonic() - began:.1f} s; worker {worker / MIB:.0f} MiB, daemon {daemon / MIB:.0f} MiB; "
+          f"others waited {house.neighbour.take():.1f} s")
+    for mail in read_maildir(house.gateway.maildir):
+        if mail["Subject"].startswith("Files "):
+            files = list(mail.iter_attachments())
+            assert [part.get_payload(decode=True).strip() for part in files] == [b"%d" % number for number in range(1000)], mail["Subject"]
+    assert house.gateway.ctl_json("status")["worker_crashes"] == 0 and worker < WORKER_MAX and daemon < DAEMON_MAX
 
     report = b"From: <>\r\nSubject: failed\r\nMIME-Version: 1.0\r\n" + bombs.report_about_a_million()
     began = time.monotonic()
