@@ -206,26 +206,37 @@ nested_header_checks =
         return outcomes
 
 
+NOBODY = pwd.getpwnam("nobody")
+# Whatever is for the transport "virtual" comes into one maildir, whomever it is for.
+ONE_MAILDIR = f"""\
+virtual_mailbox_base = $data_directory/../mail
+virtual_mailbox_maps = static:all/
+virtual_mailbox_limit = 0
+virtual_minimum_uid = 1
+virtual_uid_maps = static:{NOBODY.pw_uid}
+virtual_gid_maps = static:{NOBODY.pw_gid}
+"""
+
+
+def make_maildir_folder(instance):
+    """Where an instance with ONE_MAILDIR may make it. Returns the maildir's path."""
+    folder = os.path.join(instance.folder, "mail")
+    os.mkdir(folder)
+    shutil.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+    return os.path.join(folder, "all")
+
+
 class Smarthost(Postfix):
     """Accepts all mail from this machine and delivers it, whatever its domain, into one maildir."""
 
     def __init__(self):
-        nobody = pwd.getpwnam("nobody")
         super().__init__(f"""
 myhostname = smarthost.test
 mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 transport_maps = static:virtual
-virtual_mailbox_base = $data_directory/../mail
-virtual_mailbox_maps = static:all/
-virtual_mailbox_limit = 0
-virtual_minimum_uid = 1
-virtual_uid_maps = static:{nobody.pw_uid}
-virtual_gid_maps = static:{nobody.pw_gid}
-""")
-        self.maildir = os.path.join(self.folder, "mail", "all")
-        os.mkdir(os.path.join(self.folder, "mail"))
-        shutil.chown(os.path.join(self.folder, "mail"), nobody.pw_uid, nobody.pw_gid)
+{ONE_MAILDIR}""")
+        self.maildir = make_maildir_folder(self)
 
     def purge(self):
         super().purge()

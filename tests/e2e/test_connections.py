@@ -13,7 +13,7 @@ import pytest
 from mail import BOB, make_mail, send
 from postern import Gateway
 from procs import PATIENCE, RELEASE, wait_until
-from test_flood import pss
+from flooding import pss
 
 LONG = os.environ.get("POSTERN_LONG") == "1"
 CONNECTIONS = 10_000

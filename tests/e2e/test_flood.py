@@ -15,21 +15,13 @@ import time
 
 import pytest
 
+from flooding import MIB, pss
 from mail import ALICE, BOB, make_mail, send
 from postern import Conversation
 from procs import PATIENCE, RELEASE, wait_until
 
 FLOODER = "127.0.0.2"
 SERVED_SECONDS = 10     # a mail that is sent during a flood is answered within
-MIB = 1 << 20
-
-
-def pss(pid):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    raise AssertionError("no Pss")
 
 
 @pytest.fixture

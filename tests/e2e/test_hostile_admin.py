@@ -15,16 +15,12 @@ import time
 
 import pytest
 
+from flooding import MIB, Greetings, flood_of, pss
 from mail import BOB, make_mail, send
 from procs import PATIENCE, RELEASE, free_port, run, wait_until
-from test_flood import MIB, pss
 
 LONG = os.environ.get("POSTERN_LONG") == "1"
 ROWS = 5000 if LONG else 2000
-
-
-def descriptors(gateway):
-    return len(os.listdir(f"/proc/{gateway.process.pid}/fd"))
 
 
 def control(gateway):
@@ -32,34 +28,6 @@ def control(gateway):
     client.settimeout(PATIENCE)
     client.connect(os.path.join(gateway.state, "control"))
     return client
-
-
-class Greetings(threading.Thread):
-    """How long a listener takes to greet while something goes on, asked again and again."""
-
-    def __init__(self, port):
-        super().__init__(daemon=True)
-        self.port, self.over = port, threading.Event()
-        self.took = []
-
-    def run(self):
-        while not self.over.is_set():
-            began = time.monotonic()
-            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as client:
-                assert client.recv(100).startswith(b"220 ")
-            self.took.append(time.monotonic() - began)
-            self.over.wait(0.05)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.join(PATIENCE)
-        self.took.sort()
-        assert self.took, "nobody was greeted"
-        print(f"  {len(self.took)} greetings: median {self.took[len(self.took) // 2] * 1000:.0f} ms, longest {self.took[-1] * 1000:.0f} ms")
 
 
 class Door:
@@ -214,16 +182,6 @@ def test_the_daemon_gives_signs_of_life(gateway):
 
 # ---- the control socket ----
 
-@contextlib.contextmanager
-def nothing_left(gateway):
-    """As many descriptors afterwards as before; all workers are there already."""
-    send(gateway.smtp_port, make_mail("Before"))
-    gateway.wait_settled()
-    before = descriptors(gateway)
-    yield
-    wait_until("all descriptors are closed", lambda: descriptors(gateway) <= before)
-
-
 def read_all(client):
     with contextlib.suppress(ConnectionError):
         return client.makefile("rb").read()
@@ -274,15 +232,11 @@ def test_floods_of_the_control_socket(door):
 
 def flood_the_control_socket(door, flood, more):
     gateway = door.gateway
-    before = pss(door.pid)
-    with nothing_left(gateway), contextlib.ExitStack() as stack, Greetings(gateway.smtp_port) as greetings:
+    with flood_of(gateway) as flooded, contextlib.ExitStack() as stack:
         clients = flood(gateway, stack)
         assert gateway.ctl_json("status")["silo_state"] == "online"
         send(gateway.smtp_port, make_mail("In a flood of the control socket"))
-        grown = pss(door.pid) - before
-        print(f"  {len(clients)} connections: {descriptors(gateway)} descriptors, memory grew by {grown / MIB:.1f} MiB")
-        assert grown < more * MIB
-    assert greetings.took[-1] < 5
+        flooded.check(f"{flood.__name__}, {len(clients)} connections", more)
 
 
 @pytest.mark.skipif(not LONG, reason="only with POSTERN_LONG=1")
@@ -290,16 +244,12 @@ def test_answers_of_the_control_socket_that_nobody_reads(door):
     """A hundred ask for long lists and never read: memory is bounded, and those are cut who are answered longest."""
     gateway = door.gateway
     door.fill()
-    before = pss(door.pid)
     request = json.dumps({"argv": ["mapping", "list", "--limit", "5000"], "json": True}).encode() + b"\n"
-    with nothing_left(gateway), contextlib.ExitStack() as stack, Greetings(gateway.smtp_port) as greetings:
+    with flood_of(gateway) as flooded, contextlib.ExitStack() as stack:
         for _ in range(100):
             client = stack.enter_context(control(gateway))
             with contextlib.suppress(ConnectionError):
                 client.sendall(request)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         wait_until("there is a place again", lambda: posternctl(gateway, "version")[0] == 0)
-        grown = pss(door.pid) - before
-        print(f"  memory grew by {grown / MIB:.1f} MiB")
-        assert grown < 160 * MIB
-    assert greetings.took[-1] < 5
+        flooded.check("100 that read no lists", 160)

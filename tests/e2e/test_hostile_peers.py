@@ -14,16 +14,14 @@ import time
 
 import pytest
 
+from flooding import GREETED_SECONDS, MIB, Greetings, flood_of, nothing_left, pss
 from mail import ALICE, BOB, make_mail, send
 from postern import Conversation
 from procs import PATIENCE, RELEASE, free_port, wait_until
-from test_flood import MIB, pss
-from test_hostile_admin import Greetings, descriptors, nothing_left
 
 LONG = os.environ.get("POSTERN_LONG") == "1"
 CROWD = 900 if LONG else 60   # fewer than a listener has places
 MEGABYTE = MIB if LONG else MIB // 8
-GREETED_SECONDS = 5
 long_only = pytest.mark.skipif(not LONG, reason="only with POSTERN_LONG=1")
 
 
@@ -136,8 +134,7 @@ def test_floods_at_all_doors(doors, kinds):
 
 
 def flood_all_doors(doors, kind):
-    before = pss(doors.pid)
-    with nothing_left(doors.gateway), Greetings(doors.gateway.smtp_port) as greetings:
+    with flood_of(doors.gateway) as flooded:
         for name, port in doors.ports.items():
             for addresses in ((1, CROWD) if LONG else (CROWD,)):
                 with contextlib.ExitStack() as stack:
@@ -146,11 +143,7 @@ def flood_all_doors(doors, kind):
                     wait_until(f"others are served at {name}", lambda: doors.is_served(name))
                     served = time.monotonic() - began
                     send(doors.gateway.smtp_port, make_mail("In a flood"))
-                    grown = pss(doors.pid) - before
-                    print(f"  {kind.__name__} at {name} from {addresses}: served in {served * 1000:.0f} ms, "
-                          f"{descriptors(doors.gateway)} descriptors, memory grew by {grown / MIB:.1f} MiB")
-                    assert grown < 128 * MIB
-    assert greetings.took[-1] < GREETED_SECONDS, f"a greeting took {greetings.took[-1]:.1f} s"
+                    flooded.check(f"{kind.__name__} at {name} from {addresses}: served in {served * 1000:.0f} ms", 128)
 
 
 @long_only

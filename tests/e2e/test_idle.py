@@ -6,7 +6,7 @@ import time
 
 from mail import BOB, make_mail, send
 from procs import PATIENCE, RELEASE
-from test_flood import pss
+from flooding import pss
 
 CONNECTIONS = 10_000
 FILES_BESIDES = 600          # of the daemon and of this process

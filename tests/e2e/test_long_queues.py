@@ -20,7 +20,7 @@ from mail import make_mail, send
 from postern import DOMAIN, Gateway, Silo, close_quietly
 from procs import PATIENCE, RELEASE, free_port, wait_until
 from sink import Sink
-from test_flood import pss
+from flooding import pss
 from town import WIDE_LIMITS
 from web_visitor import sign_in
 

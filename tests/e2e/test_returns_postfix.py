@@ -1,8 +1,5 @@
 """The whole way of a report: a member's mail fails, is late or arrives behind a real Postfix, whose report comes back through another
 one in front of the gateway, as docs/postfix.md has it, into the thread."""
-import os
-import pwd
-import shutil
 
 import pytest
 
@@ -10,7 +7,7 @@ from conftest import needs_root, run_instance
 from documents import postfix_block
 from mail import ALICE, BOB
 from postern import DOMAIN, Member
-from postfix import Front, Postfix
+from postfix import ONE_MAILDIR, Front, Postfix, make_maildir_folder
 from procs import free_port, wait_until
 from test_postfix_recipients import WAYS, rcpt
 from test_postfix_transport import LMTP_TCP
@@ -25,7 +22,6 @@ class Relay(Postfix):
     bad time. All else arrives in a maildir; what is for the gateway's domain, such as its reports, goes to the MX."""
 
     def __init__(self, mx_port):
-        nobody = pwd.getpwnam("nobody")
         far_port = free_port()
         super().__init__(f"""
 myhostname = relay.test
@@ -35,20 +31,13 @@ transport_maps = inline:{{ example.com=smtp:[127.0.0.1]:{far_port}, example.net=
     {DOMAIN}=smtp:[127.0.0.1]:{mx_port} }}
 default_transport = virtual
 delay_warning_time = 1s
-virtual_mailbox_base = $data_directory/../mail
-virtual_mailbox_maps = static:all/
-virtual_mailbox_limit = 0
-virtual_minimum_uid = 1
-virtual_uid_maps = static:{nobody.pw_uid}
-virtual_gid_maps = static:{nobody.pw_gid}
-""", f"""\
+{ONE_MAILDIR}""", f"""\
 127.0.0.1:{far_port} inet n - n - 100 smtpd
     -o myhostname=far.test -o smtpd_relay_restrictions=permit_mynetworks,reject
     -o smtpd_recipient_restrictions=check_recipient_access,texthash:$config_directory/far,permit_mynetworks,reject
 """)
         self.write("far", "bob@example.com 550 5.1.1 nobody of that name\ndave@example.net 450 4.2.2 mailbox is full\n")
-        os.mkdir(os.path.join(self.folder, "mail"))
-        shutil.chown(os.path.join(self.folder, "mail"), nobody.pw_uid, nobody.pw_gid)
+        make_maildir_folder(self)
 
 
 @pytest.fixture(params=WAYS)

@@ -6,8 +6,6 @@ Each part can be ended with kill -9 and in order, and comes back with all that i
 import contextlib
 import json
 import os
-import pwd
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +13,7 @@ import time
 
 from bare import BareMember
 from postern import DOMAIN, Gateway, Member, Silo, close_quietly
-from postfix import Front, Postfix
+from postfix import ONE_MAILDIR, Front, Postfix, make_maildir_folder
 from procs import RELEASE, Server, free_port, run, wait_until
 
 STEADY_DOMAIN = "steady.example.org"
@@ -91,7 +89,6 @@ class TownRelay(Kills, Postfix):
     """Delivers into a maildir; a server behind it knows nobody at bounces.example, and what comes of that goes to the MX."""
 
     def __init__(self):
-        nobody = pwd.getpwnam("nobody")
         self.far_port = free_port()
         super().__init__(f"""
 myhostname = relay.test
@@ -99,21 +96,13 @@ mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_client_connection_rate_limit = 0
 default_transport = virtual
-virtual_mailbox_base = $data_directory/../mail
-virtual_mailbox_maps = static:all/
-virtual_mailbox_limit = 0
-virtual_minimum_uid = 1
-virtual_uid_maps = static:{nobody.pw_uid}
-virtual_gid_maps = static:{nobody.pw_gid}
-""", f"""\
+{ONE_MAILDIR}""", f"""\
 127.0.0.1:{self.far_port} inet n - n - 100 smtpd
     -o myhostname=far.test -o smtpd_relay_restrictions=permit_mynetworks,reject
     -o smtpd_recipient_restrictions=check_recipient_access,texthash:$config_directory/far,permit_mynetworks,reject
 """)
         self.write("far", f"{GHOST} 550 5.1.1 nobody of that name\n")
-        self.maildir = os.path.join(self.folder, "mail", "all")
-        os.mkdir(os.path.join(self.folder, "mail"))
-        shutil.chown(os.path.join(self.folder, "mail"), nobody.pw_uid, nobody.pw_gid)
+        self.maildir = make_maildir_folder(self)
 
     def know_front(self, port):
         self.configure(f"transport_maps = inline:{{ bounces.example=smtp:[127.0.0.1]:{self.far_port}, "
