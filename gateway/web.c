@@ -1,6 +1,7 @@
 /* web.c - see web.h: addresses, what is asked of a visit before its page is called, and answers */
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ enum {
     FLASH_MS = 60 * 1000,
     FOREIGN_MS = 10 * 1000,
     LOCATION_MAX = 8 * 1024,
+    UNPRIVILEGED_PORTS = 1024,
 };
 
 /* Without inline script and style, so that what gets into a page in spite of everything does nothing there. The referrer stays within
@@ -494,6 +496,15 @@ static void sweep(void *arg)
     timer_start(web->sweeper, SWEEP_MS);
 }
 
+/* It is opened when root's privileges are gone, because a socket file has to be the daemon's user's. */
+static bool is_kept_from_us(const char *address, const char *error)
+{
+    const char *colon = strrchr(address, ':');
+    const unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
+    return strncmp(address, "unix:", 5) != 0 && port > 0 && port < UNPRIVILEGED_PORTS &&
+           strstr(error, strerrordesc_np(EACCES));
+}
+
 struct web *web_new(struct gateway *gateway, char **error_out)
 {
     const struct parts *parts = gateway_parts(gateway);
@@ -521,7 +532,11 @@ struct web *web_new(struct gateway *gateway, char **error_out)
     if (!web->server) {
         struct strbuf text;
         strbuf_init(&text, 1000);
-        strbuf_add_fmt(&text, "can't open the web page: %s", error);
+        strbuf_add_fmt(
+            &text, "can't open the web page: %s%s", error,
+            is_kept_from_us(config->admin.http, error)
+                ? "; ports below 1024 are not for it, even if root starts the daemon: give admin.http another"
+                : "");
         *error_out = strbuf_detach(&text);
         free(error);
         free(web);

@@ -12,11 +12,12 @@ import time
 
 import pytest
 
+from conftest import needs_root
 from dns_server import DnsServer
 from mail import BOB, make_mail
 from postern import Conversation, Gateway, Member, close_quietly
 from postfix import read_maildir
-from procs import PATIENCE, RELEASE, ROOT, free_port, run, sanitizer_environment, wait_until
+from procs import PATIENCE, RELEASE, ROOT, accepts_connections, free_port, run, sanitizer_environment, wait_until
 from reports import send
 from senders import STRANGER, deliver, new_mail, publish, sign
 
@@ -231,6 +232,32 @@ def test_what_a_daemon_keeps_that_stays_root(folder):
         assert status["Seccomp"] == "2" and "event=daemon.root" in gateway.read_log()
     finally:
         gateway.stop()
+
+
+def low_port():
+    """One below 1024 that nobody has."""
+    return next(port for port in range(1023, 600, -1) if not accepts_connections(port))
+
+
+def test_low_ports_of_a_daemon_that_stays_root(stopped_gateway):
+    """They are opened at its start, before it gives up what that takes; a reload says that it can't, and the web page has none."""
+    needs_root()
+    gateway, port = stopped_gateway, low_port()
+    gateway.programs = RELEASE
+    gateway.start()
+    gateway.extra = gateway.listener("low", port, "smtp", 'trust_authserv_id = "mx.example"\n  tls = none')
+    gateway.write_config()
+    refusal = gateway.ctl("reload", expect=1)
+    assert "needs a restart: listen sections; nothing was changed" in refusal and not accepts_connections(port)
+    gateway.stop()
+    gateway.start()
+    with Conversation(port) as conversation:
+        assert conversation.reply().startswith("220 ")
+    gateway.stop()
+
+    gateway.extra, gateway.admin_extra = "", f'http = "127.0.0.1:{port}"'
+    code, log = stopped_with(gateway)
+    assert code == 1 and "can't open the web page" in log and "ports below 1024 are not for it" in log, log
 
 
 @contextlib.contextmanager
