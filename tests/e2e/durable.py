@@ -2,6 +2,7 @@
 
 Everything carries a token. What was answered 250, or taken from the silo, must arrive once at its end, whatever happened in between.
 """
+import collections
 import contextlib
 import itertools
 import os
@@ -26,6 +27,35 @@ GID, SALES = "Sales Team", f"sales.team@{DOMAIN}"
 LINE = "All work and no play makes Bob a dull boy.\n"
 LARGE = LINE * 7000          # more than is kept in the database
 LATE = 0.6                   # seconds until a step that belongs to a story has come
+TOKEN = re.compile(rb"token\d+x")
+
+
+class Pile:
+    """What came, in order. Each thing is looked through once for each word, and gone when its story is over; which tokens it had stays."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.things = []                       # (something, content)
+        self.looked = {}                       # word -> [how many were looked through, those that have it]
+        self.tokens = collections.Counter()    # token -> things with it
+
+    def add(self, content, something=None):
+        with self.lock:
+            self.things.append((something, content))
+            self.tokens.update(set(TOKEN.findall(content)))
+
+    def about(self, word):
+        """Text or octets."""
+        octets = word.encode() if isinstance(word, str) else word
+        with self.lock:
+            looked = self.looked.setdefault(octets, [0, []])
+            looked[1] += [thing for thing in self.things[looked[0]:] if octets in thing[1]]
+            looked[0] = len(self.things)
+            return list(looked[1])
+
+    def let_go(self):
+        with self.lock:
+            self.things, self.looked = [], {}
 
 
 class Relay(socketserver.ThreadingTCPServer):
@@ -42,8 +72,7 @@ class Relay(socketserver.ThreadingTCPServer):
                 if not line:
                     return
                 lines.append(line[1:] if line.startswith(b".") else line)
-            with self.server.lock:
-                self.server.mails.append((sender, b"".join(lines)))
+            self.server.pile.add(b"".join(lines), sender)
             self.say("250 OK")
 
         def handle(self):
@@ -61,15 +90,14 @@ class Relay(socketserver.ThreadingTCPServer):
                         self.say("221 bye" if verb == b"QUIT" else "250 OK")
 
     def __init__(self):
-        self.mails = []   # (sender, content)
-        self.lock = threading.Lock()
+        self.pile = Pile()   # with the sender of each
         super().__init__(("127.0.0.1", free_port()), self.Session)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
-    def about(self, token):
-        with self.lock:
-            return [(sender, content) for sender, content in self.mails if token.encode() in content]
+    def about(self, word):
+        """(sender, content) of each"""
+        return self.pile.about(word)
 
 
 class Person(BareMember):
@@ -77,12 +105,18 @@ class Person(BareMember):
 
     def __init__(self, *arguments):
         self.invitations = []
+        self.pile = Pile()   # of `deliveries`, which does not keep the bodies
         super().__init__(*arguments)
 
     def take_push(self, operation, head, content):
         if operation == "invite":
             self.invitations.append(head["gid"])
+        count = len(self.deliveries)
         super().take_push(operation, head, content)
+        if len(self.deliveries) > count:
+            msgid, second, body = self.deliveries[-1]
+            self.deliveries[-1] = (msgid, second, None)
+            self.pile.add(body)
 
 
 class House:
@@ -105,6 +139,9 @@ class House:
         self.on_look = lambda: None  # whenever something is waited for
         self.ends = self.cuts = self.duplicates = self.sent = 0
         self.undone = [0, 0]         # pages and names, by power cuts
+        self.mails = {}              # name -> content, of the maildir, as far as it was read
+        self.old_mails = {}          # likewise, what is left of those of former stories
+        self.told_of = {}            # token -> how often each end had it when its story was over
 
     def start(self):
         self.silo.start()
@@ -130,6 +167,8 @@ class House:
                 member.stop()
                 member.check()
             self.steps.disarm()
+            for token, counts in self.told_of.items():
+                assert self.count_all(token) == counts, f"{token}: came again when its story was over: {counts}, then {self.count_all(token)}"
             self.gateway.stop()
             reports = sanitizer_reports(self.folder)
             assert not reports, "\n".join(reports)
@@ -172,6 +211,7 @@ class House:
                 self.undone[i] += count
         else:
             self.gateway.kill()
+        self.mails.clear()   # a power cut may have changed them
         self.gateway.start()
 
     def until(self, what, probe, patience=PATIENCE):
@@ -216,7 +256,18 @@ class House:
 
     def told(self, member, word):
         member.check()
-        return sum(word.encode() in body for _, _, body in member.deliveries)
+        return len(member.pile.about(word))
+
+    def count_all(self, token):
+        """How often each end had something about it."""
+        return [*(pile.tokens[token.encode()] for pile in (self.alice.pile, self.carol.pile, self.relay.pile)), len(in_maildir(self, token))]
+
+    def let_go(self):
+        """Of what the next story has nothing to do with."""
+        for pile in (self.alice.pile, self.carol.pile, self.relay.pile):
+            pile.let_go()
+        self.old_mails.update((name, b" ".join(TOKEN.findall(content))) for name, content in self.mails.items())
+        self.mails = {}
 
     # What must hold when a story is over.
 
@@ -232,6 +283,7 @@ class House:
         copies = [content for _, content in self.relay.about(token)]
         assert 1 <= len(copies) <= 2, f"{token}: relayed {len(copies)} times"
         assert len(set(copies)) == 1, f"{token}: an attempt had other octets"
+        check_whole(copies[0])
         self.duplicates += len(copies) - 1
 
 
@@ -254,13 +306,33 @@ def mail_with_attachment(token, size, to, sender=BOB, text="Hello all\n"):
     return mail
 
 
+def attachment(mail):
+    """All octets of the only one."""
+    [part] = mail.iter_attachments()
+    return part.get_content()
+
+
+def check_whole(content):
+    """Of what a member has written: its long text is all there, plain and in HTML."""
+    if b"-large." in content:
+        lines = content.replace(b"\r\n", b"\n").count(LINE.encode())
+        assert lines == 2 * len(LARGE) // len(LINE), f"only {lines} lines are left of a long text"
+
+
+def count_whole(contents):
+    for content in contents:
+        check_whole(content)
+    return len(contents)
+
+
 def to_group(house, token):
     """Inbound mail to a group, once with content that lies in the database, once in files."""
-    for name, size in ((f"{token}-small", 2000), (f"{token}-large", 400000)):
-        house.send(mail_with_attachment(name, size, SALES), BOB, SALES)
-    names = (f"{token}-small-attached-", f"{token}-large-attached-")
-    house.until("both have both", lambda: all(house.told(one, name) for one in (house.alice, house.carol) for name in names) and house.is_idle())
-    return lambda: [house.told(one, name) for one in (house.alice, house.carol) for name in names]
+    mails = [mail_with_attachment(name, size, SALES) for name, size in ((f"{token}-small", 2000), (f"{token}-large", 400000))]
+    for mail in mails:
+        house.send(mail, BOB, SALES)
+    files = [attachment(mail) for mail in mails]
+    house.until("both have both", lambda: all(house.told(one, file) for one in (house.alice, house.carol) for file in files) and house.is_idle())
+    return lambda: [house.told(one, file) for one in (house.alice, house.carol) for file in files]
 
 
 def member_writes(house, token):
@@ -275,7 +347,7 @@ def member_writes(house, token):
 
     house.until("both have left", lambda: house.alice.idle() and all(copies(name) for name in names) and house.is_idle())
     if house.gateway.relay.startswith("maildir:"):
-        return lambda: [len(in_maildir(house, name)) for name in names]
+        return lambda: [count_whole(in_maildir(house, name)) for name in names]
     for name in names:
         house.check_relayed(name)
     return lambda: []
@@ -285,17 +357,19 @@ def in_maildir(house, word):
     found = []
     with contextlib.suppress(FileNotFoundError):
         for entry in os.scandir(os.path.join(house.gateway.maildir, "new")):
-            with open(entry.path, "rb") as file:
-                found += [content for content in [file.read()] if word.encode() in content]
+            if entry.name not in house.mails and entry.name not in house.old_mails:
+                with open(entry.path, "rb") as file:
+                    house.mails[entry.name] = file.read()
+            found += [content for content in [house.old_mails.get(entry.name) or house.mails[entry.name]] if word.encode() in content]
     return found
 
 
 def held_mail(house, token):
     """Mail of a stranger is held, approved and released."""
     eve = f"eve-{token}@example.com"
-    small, large = f"{token}-small", f"{token}-large"
-    house.send(mail_with_attachment(small, 2000, ALICE, eve), eve, ALICE)
-    house.send(mail_with_attachment(large, 400000, ALICE, eve), eve, ALICE)
+    mails = [mail_with_attachment(name, size, ALICE, eve) for name, size in ((f"{token}-small", 2000), (f"{token}-large", 400000))]
+    for mail in mails:
+        house.send(mail, eve, ALICE)
 
     def approve():
         listed = house.may_ask("mapping", "list", "--state", "requested")
@@ -305,9 +379,9 @@ def held_mail(house, token):
         return all(house.may_ask("mapping", "approve", number) is not None for number in ids)
 
     house.until("it is approved", approve)
-    names = (f"{small}-attached-", f"{large}-attached-")
-    house.until("she has both", lambda: all(house.told(house.alice, name) for name in names) and house.is_idle())
-    return lambda: [house.told(house.alice, name) for name in names]
+    files = [attachment(mail) for mail in mails]
+    house.until("she has both", lambda: all(house.told(house.alice, file) for file in files) and house.is_idle())
+    return lambda: [house.told(house.alice, file) for file in files]
 
 
 def bounce(house, token):
@@ -337,6 +411,7 @@ class Tale:
     def __init__(self, house, story, begun):
         self.house = house
         self.token = f"token{next(_tokens)}x"
+        house.let_go()
         BEFORE.get(story, lambda *_: None)(house, self.token)
         begun()
         self.counts = STORIES[story](house, self.token)
@@ -345,6 +420,7 @@ class Tale:
         counts = self.counts()
         assert all(count == 1 for count in counts), f"{self.token}: not once: {counts}"
         self.house.check()
+        self.house.told_of[self.token] = self.house.count_all(self.token)
 
 
 def count_steps(house, story, **counted):

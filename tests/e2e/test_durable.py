@@ -3,7 +3,7 @@
 Four stories: mail to a group; a member starts threads; mail of a stranger is held, approved and released; a report comes back. Each is told
 for every N of its steps, in each way to go wrong at the Nth. Whatever happens, what was promised arrives, once, and the state is whole.
 
-Usually a sample of the steps; with POSTERN_LONG=1 all of them. POSTERN_STEPS=I/M takes the Ith of M parts of them, POSTERN_STEPS=ends of the
+Usually a sample of the steps; with POSTERN_LONG=1 all of them. POSTERN_STEPS=I/M takes every Mth from the Ith on, POSTERN_STEPS=ends of the
 writes into one file that follow each other the first, the last and one between; POSTERN_SEED repeats what is random. The sample is the same each
 time, as far as the steps are: what nobody has changed does not fail.
 """
@@ -29,7 +29,7 @@ SAMPLE = 3      # steps of each story, in the short form
 STOP_STEPS = 16     # of a stop, on the disk
 START_STEPS = 220   # of a first start, which has some more
 MORE = 5        # steps that a story may have when it is told again
-STUCK = 5       # seconds after which a gateway that was disturbed is started again: some things are tried again much later only
+SLOW = 5        # seconds: what takes longer to go on after an error is told
 TOLD_EACH = 50
 ON_DISK = ("write", "sync", "link", "rename", "truncate", "mkdir")
 
@@ -57,13 +57,14 @@ WAYS = {way.name: way for way in [
 
 
 class Disturber:
-    """Tells stories with something that goes wrong in each, and counts."""
+    """Tells stories with something that goes wrong in each, and counts. Who is not to be ended goes on without help, as long as that takes."""
 
     def __init__(self, house, rng):
         self.house, self.rng = house, rng
-        self.told = collections.Counter()      # (story, kind, place) -> times that it went wrong there
-        self.restarted = collections.Counter() # likewise: where it did not go on by itself
-        self.messages = 0
+        self.told = collections.Counter()   # (story, kind, place) -> times that it went wrong there
+        self.slow = collections.Counter()   # likewise: where it took more than SLOW to go on
+        self.longest = 0                    # seconds
+        self.swept = 0                      # files that could not be removed, until the next start
 
     def lose(self):
         """How a power cut chooses: all that was not synced, or some of it."""
@@ -74,8 +75,9 @@ class Disturber:
         """Returns whether the story came to that step."""
         house = self.house
         house.loses = self.lose() if way.cuts else None
-        self.ends, self.due, self.is_stuck = house.ends, None, False
+        self.ends, self.due, self.recovers = house.ends, None, None
         tale = Tale(house, story, lambda: self.begin(way, number))
+        took = time.monotonic() - self.recovers if self.recovers else 0
         house.on_look = lambda: None
         deadline = time.monotonic() + LATE   # it may have some more steps when it is over
         while not house.steps.hits() and time.monotonic() < deadline:
@@ -92,11 +94,13 @@ class Disturber:
         house.until("all is done", house.is_idle)
         if is_hit and house.steps.step(number) == ("unlink", "content") and way.action == FAIL:
             house.end()   # what could not be removed is swept by the next start
+            self.swept += 1
         tale.check()
         if is_hit:
             where = (story, *house.steps.step(number))
             self.told[where] += 1
-            self.restarted[where] += self.is_stuck
+            self.slow[where] += took > SLOW
+            self.longest = max(self.longest, took)
         return is_hit
 
     def begin(self, way, number):
@@ -104,17 +108,16 @@ class Disturber:
         self.house.on_look = lambda: self.look(way)
 
     def look(self, way):
-        """While something is waited for: ends what was to be ended, or is stuck."""
+        """While something is waited for: ends what was to be ended, and what lasts."""
         house = self.house
         if not house.steps.hits() or house.ends > self.ends or way.action == KILL_BEFORE:
             return
         if self.due is None:
-            self.due = time.monotonic() + (self.rng.choice([0, 0, 0.02, 0.1]) if way.ends else STUCK)
+            self.due = time.monotonic() + self.rng.choice([0, 0, 0.02, 0.1])
             self.recovers = time.monotonic() + way.lasts
         if way.lasts and time.monotonic() >= self.recovers:
             house.steps.disarm()
-        if time.monotonic() >= self.due:
-            self.is_stuck = not way.ends
+        if way.ends and time.monotonic() >= self.due:
             house.end()
 
 
@@ -146,11 +149,7 @@ def test_some_steps(house):
 CASES = [("smtp", story, way) for way in WAYS for story in STORIES] + [("maildir", "thread", way) for way in WAYS]
 
 
-def choose(steps, rng):
-    which = os.environ.get("POSTERN_STEPS", "1/1")
-    if which != "ends":
-        part, parts = (int(text) for text in which.split("/"))
-        return range(part, len(steps) + MORE + 1, parts)
+def choose_ends(steps, rng):
     chosen, number = [], 1
     for step, row in itertools.groupby(steps):
         end = number + len(list(row)) - 1
@@ -159,24 +158,40 @@ def choose(steps, rng):
     return chosen
 
 
+def choose(steps, ends):
+    """All of them: those of most interest first."""
+    which = os.environ.get("POSTERN_STEPS", "all")
+    if "/" in which:
+        part, parts = (int(text) for text in which.split("/"))
+        return range(part, len(steps) + MORE + 1, parts)
+    return ends if which == "ends" else ends + sorted(set(range(1, len(steps) + MORE + 1)) - set(ends))
+
+
 def every_step(house, story, way, capsys):
     disturber = make_disturber(house)
     steps = count_steps(house, story, **WAYS[way].counted)
+    ends = choose_ends(steps, disturber.rng)
+    numbers = choose(steps, ends)
     started, misses = time.monotonic(), 0
-    for done, number in enumerate(choose(steps, disturber.rng)):
+
+    def show(done):
+        with capsys.disabled():
+            print(f"\n  {way}, {story} ({house.gateway.relay.split(':')[0]}): {done} of {len(numbers)} tried ({len(steps)} steps, {len(ends)} ends), "
+                  f"{sum(disturber.told.values())} went wrong, {house.ends} ends, "
+                  f"{house.cuts} power cuts that undid {house.undone[0]} pages and {house.undone[1]} names; "
+                  f"{house.sent} messages, 0 lost, 0 twice, {house.duplicates} octet for octet twice at the relay; "
+                  f"{disturber.swept} swept by a start; went on after {disturber.longest:.1f} s at most, after more than {SLOW} s: {dict(+disturber.slow)}; "
+                  f"{time.monotonic() - started:.0f} s", flush=True)
+
+    for done, number in enumerate(numbers, 1):
         try:
             misses += not disturber.tell(story, WAYS[way], number)
         except BaseException:
             print(f"{way} at {number} of {story}, which usually is {(steps + [None] * MORE)[number - 1]}")
             raise
         if done % TOLD_EACH == 0:
-            with capsys.disabled():
-                print(f"  {way}, {story}: {number} of {len(steps)} steps, {time.monotonic() - started:.0f} s", flush=True)
-    with capsys.disabled():
-        print(f"\n  {way}, {story} ({house.gateway.relay.split(':')[0]}): {len(steps)} steps, {sum(disturber.told.values())} went wrong, {house.ends} ends, "
-              f"{house.cuts} power cuts that undid {house.undone[0]} pages and {house.undone[1]} names; "
-              f"{house.sent} messages, 0 lost, 0 twice, {house.duplicates} octet for octet twice at the relay; "
-              f"restarted to go on: {dict(+disturber.restarted)}", flush=True)
+            show(done)
+    show(len(numbers))
     assert misses <= 2 * MORE + len(steps) // 4, "the steps are others each time"
 
 
