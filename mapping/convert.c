@@ -361,16 +361,25 @@ static void begin_in_fallback(struct job *job)
         copy_original(job);
 }
 
-/* The body is shown to people and goes on as JSON's neighbour: it must be text. */
-static bool body_is_text(int fd, int64_t size)
+/* The disk may be in trouble, which is not the worker's fault, nor the mail's. */
+static int finish_unreadable(struct job *job)
+{
+    finish_failed(job, false, "the result can't be read");
+    return 1;
+}
+
+/* The body is shown to people and goes on as JSON's neighbour: it must be text. 1 it is; 0; -1: it can't be read. */
+static int body_is_text(int fd, int64_t size)
 {
     char *body = convert_memfile_read_start(fd, (size_t)size);
-    bool valid = body && convert_utf8_is_valid(body, (size_t)size) && !memchr(body, '\0', (size_t)size);
+    if (!body)
+        return -1;
+    bool valid = convert_utf8_is_valid(body, (size_t)size) && !memchr(body, '\0', (size_t)size);
     free(body);
     return valid;
 }
 
-/* 1 when the worker's answer holds; -1 with a reason. */
+/* 1 when the worker's answer holds; 0: it can't be read; -1 with a reason. */
 static int read_in_answer(struct job *job, int64_t *content_size_out, struct convert_in_message *message_out,
                           const char **error_out)
 {
@@ -389,20 +398,23 @@ static int read_in_answer(struct job *job, int64_t *content_size_out, struct con
         return -1;
     int result = convert_wire_decode_in(description, len, *content_size_out, message_out, error_out);
     free(description);
-    if (result == 1 && !body_is_text(job->content_fd, message_out->body_size)) {
-        convert_in_message_free(message_out);
-        *error_out = "a body that is no text";
-        result = -1;
-    }
-    return result;
+    if (result != 1)
+        return -1;
+    int is_text = body_is_text(job->content_fd, message_out->body_size);
+    if (is_text == 1)
+        return 1;
+    convert_in_message_free(message_out);
+    *error_out = "a body that is no text";
+    return is_text < 0 ? 0 : -1;
 }
 
 static int finish_in_converted(struct job *job, const char **error_out)
 {
     int64_t content_size;
     struct convert_in_message message;
-    if (read_in_answer(job, &content_size, &message, error_out) != 1)
-        return -1;
+    int is_read = read_in_answer(job, &content_size, &message, error_out);
+    if (is_read != 1)
+        return is_read < 0 ? -1 : finish_unreadable(job);
     struct convert_in_result result = { .fallback = message.is_fallback,
                                         .is_doubtful = message.is_doubtful || message.is_fallback,
                                         .from_name = message.from_name,
@@ -491,13 +503,16 @@ static bool adds_only_content_fields(const char *text, size_t len)
     return false;
 }
 
-static bool mail_is_ours(struct job *job, int64_t mail_size)
+/* 1 it is; 0; -1: it can't be read. */
+static int mail_is_ours(struct job *job, int64_t mail_size)
 {
     size_t ours = job->header.len;
     size_t len = mail_size < (int64_t)ours + MIME_HEADER_MAX ? (size_t)mail_size : ours + MIME_HEADER_MAX;
     char *start = convert_memfile_read_start(job->content_fd, len);
-    bool good = start && len > ours && memcmp(start, job->header.data, ours) == 0 &&
-                adds_only_content_fields(start + ours, len - ours);
+    if (!start)
+        return -1;
+    bool good =
+        len > ours && memcmp(start, job->header.data, ours) == 0 && adds_only_content_fields(start + ours, len - ours);
     free(start);
     return good;
 }
@@ -506,8 +521,13 @@ static int finish_out_converted(struct job *job, const struct worker_result *ans
 {
     struct convert_out_result result = { 0 };
     *error_out = "a mail with a header that is not ours";
-    if (settle_content(job, &result.mail_size) != 1 || !mail_is_ours(job, result.mail_size) ||
-        answer->answer_len > CONVERT_DETAIL_MAX || !convert_wire_is_clean(answer->answer, answer->answer_len))
+    if (settle_content(job, &result.mail_size) != 1)
+        return -1;
+    int is_ours = mail_is_ours(job, result.mail_size);
+    if (is_ours < 0)
+        return finish_unreadable(job);
+    if (!is_ours || answer->answer_len > CONVERT_DETAIL_MAX ||
+        !convert_wire_is_clean(answer->answer, answer->answer_len))
         return -1;
     result.mail_fd = job->content_fd;
     strbuf_add(&job->detail, answer->answer, answer->answer_len);

@@ -192,6 +192,17 @@ def test_a_large_message_whose_commit_was_not_synced_leaves_without_a_restart(ho
     house.check()
 
 
+def test_a_mail_that_was_made_and_can_not_be_read_back_is_not_parked(house):
+    """Three attempts to make it were taken for its message's fault, and an administrator had to release it."""
+    house.steps.arm(FAIL, **EVERY, argument=errno.EIO, kinds=["read"], places=["content"])
+    house.alice.post(BOB, "Hello", f"The word is large-word.\n{LARGE}")
+    wait_until("it can't be read", lambda: "event=relay.result " in house.gateway.read_log())
+    house.steps.disarm()
+    house.until("it has left", lambda: house.relay.about("large-word") and house.is_idle())
+    house.check_relayed("large-word")
+    house.check()
+
+
 def test_a_maildir_that_was_made_before_a_crash_is_synced_by_the_next_delivery(maildir_house):
     """It was there already, so nobody made its name stay: at a power cut it went, and the mail in it."""
     house = maildir_house
