@@ -16,6 +16,7 @@
 
 enum {
     QUEUE_LATEST_LOOK_MS = 60 * 1000, /* never sleeps longer: a clock that was set must not stop the mail */
+    UNREADABLE_MS = 1000,             /* a disk that fails may work again soon */
     MANY = 16,        /* under way at a time: a look passes by all of them, so several places are filled at once, */
     LOOK_SOON_MS = 5, /* but none stays free for long */
 };
@@ -59,11 +60,10 @@ static void schedule(struct queue *queue, int64_t now)
     int64_t at = 0;
     struct store_db *db = store_reader(queue->settings.parts->store);
     int64_t delay = QUEUE_LATEST_LOOK_MS;
-    if (store_queue_next_due(db, queue->settings.which, now, &at) == 1) {
-        int64_t until = at - now;
-        if (until > 0 && until < delay)
-            delay = until;
-    }
+    int found = store_queue_next_due(db, queue->settings.which, now, &at);
+    int64_t until = found < 0 ? UNREADABLE_MS : at - now;
+    if (found != 0 && until > 0 && until < delay)
+        delay = until;
     timer_start(queue->timer, delay);
 }
 
@@ -76,7 +76,9 @@ static void look(void *arg)
     unsigned limit = queue->settings.concurrency + queue->count; /* those under way are listed too */
     int64_t now = clock_wall_ms(parts->clock);
     struct due due = { .queue = queue, .ids = xcalloc(limit, sizeof(int64_t)) };
-    if (store_queue_list_due(store_reader(parts->store), queue->settings.which, now, limit, collect_due, &due) < 0)
+    bool is_read =
+        store_queue_list_due(store_reader(parts->store), queue->settings.which, now, limit, collect_due, &due) >= 0;
+    if (!is_read)
         log_error("queue.unreadable", "queue=%s", queue_names[queue->settings.which]);
     for (unsigned i = 0; i < due.count && queue->count < queue->settings.concurrency; i++) {
         queue->under_way[queue->count++] = due.ids[i];
@@ -85,7 +87,9 @@ static void look(void *arg)
     free(due.ids);
     if (queue->count >= queue->settings.concurrency)
         return;
-    if (due.listed == limit) /* some ended at once: more may be due behind them */
+    if (!is_read)
+        timer_start(queue->timer, UNREADABLE_MS);
+    else if (due.listed == limit) /* some ended at once: more may be due behind them */
         timer_start(queue->timer, 0);
     else
         schedule(queue, now);

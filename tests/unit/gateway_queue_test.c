@@ -165,6 +165,27 @@ static void test_ended_at_once_hides_nobody(void **state)
     queue_free(&schedule.queue);
 }
 
+/* What it could not read it looks at again soon, not only after a minute. */
+static void unreadable_for_a_while(void **state)
+{
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    add_entry(db, 1);
+    assert_int_equal(store_execute(db, "ALTER TABLE inbound RENAME TO away", NULL), 0);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    start_queue(&schedule, 2, note_start);
+    for (int i = 0; i < 50; i++)
+        loop_turn(schedule.fixture->loop);
+    assert_int_equal(schedule.count, 0);
+    assert_true(schedule.fixture->errors > 0);
+
+    db = store_fixture_borrow(*state);
+    assert_int_equal(store_execute(db, "ALTER TABLE away RENAME TO inbound", NULL), 0);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    wait_for(&schedule, 1);
+    queue_free(&schedule.queue);
+}
+
 static void test_closed_starts_nothing(void **state)
 {
     struct schedule schedule = open_schedule(*state);
@@ -208,9 +229,13 @@ static void test_brought_forward(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_STORE(test_under_way_hides_nobody),       WITH_STORE(test_bounded_and_in_order),
-        WITH_STORE(test_slow_ones_leave_their_places), WITH_STORE(test_ended_at_once_hides_nobody),
-        WITH_STORE(test_closed_starts_nothing),        WITH_STORE(test_brought_forward),
+        WITH_STORE(test_under_way_hides_nobody),
+        WITH_STORE(test_bounded_and_in_order),
+        WITH_STORE(test_slow_ones_leave_their_places),
+        WITH_STORE(test_ended_at_once_hides_nobody),
+        WITH_STORE(test_closed_starts_nothing),
+        WITH_STORE(test_brought_forward),
+        WITH_STORE(unreadable_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
