@@ -30,7 +30,8 @@
 enum {
     LOOKED_AT = 200,             /* released mails, to find the next */
     SKIPPED_MAX = 1000,          /* that can't be opened now */
-    SKIPPED_MS = 10 * 60 * 1000, /* then they are tried again */
+    SKIPPED_FIRST_MS = 1000,     /* then each is tried again, later each time, */
+    SKIPPED_MS = 10 * 60 * 1000, /* up to this */
 };
 
 /* One mail. While a store operation runs only the committer touches it, while it is unsealed or kept the background thread. */
@@ -67,10 +68,10 @@ struct hold_opener {
     size_t seen;             /* released mails, at the last look */
     struct skip {
         int64_t id;
-        bool passes; /* what is in its way: those of the same author wait behind it */
+        bool passes;           /* what is in its way: those of the same author wait behind it */
+        int64_t for_ms, until; /* monotonic */
     } skipped[SKIPPED_MAX];
     size_t skipped_count;
-    int64_t skipped_until; /* monotonic */
 };
 
 static void set_state(struct opening *opening, enum opening_state state)
@@ -105,15 +106,44 @@ static void end(struct opening *opening)
     hold_poke(hold);
 }
 
+static struct skip *find_skip(struct hold_opener *opener, int64_t id)
+{
+    for (size_t i = 0; i < opener->skipped_count; i++)
+        if (opener->skipped[i].id == id)
+            return &opener->skipped[i];
+    return NULL;
+}
+
+static void forget_skip(struct hold_opener *opener, struct skip *skip)
+{
+    size_t behind = (size_t)(opener->skipped + opener->skipped_count - (skip + 1));
+    memmove(skip, skip + 1, behind * sizeof *skip);
+    opener->skipped_count--;
+}
+
+/* When there is no place, the oldest gives way: it may be gone, which nobody says when it was dropped. */
+static struct skip *add_skip(struct hold_opener *opener)
+{
+    if (opener->skipped_count == SKIPPED_MAX)
+        forget_skip(opener, opener->skipped);
+    struct skip *skip = &opener->skipped[opener->skipped_count++];
+    *skip = (struct skip){ .for_ms = SKIPPED_FIRST_MS };
+    return skip;
+}
+
 /* Not now. passes: the trouble is none of its own. */
 static void put_off(struct opening *opening, const char *why, bool passes)
 {
     struct hold_opener *opener = opening->opener;
+    struct skip *skip = find_skip(opener, opening->held.inbound_id);
     log_error("hold.not_opened", "message=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
-    if (opener->skipped_count == 0)
-        opener->skipped_until = clock_monotonic_ms(opener->hold->parts->clock) + SKIPPED_MS;
-    if (opener->skipped_count < SKIPPED_MAX)
-        opener->skipped[opener->skipped_count++] = (struct skip){ opening->held.inbound_id, passes };
+    if (skip)
+        skip->for_ms = skip->for_ms < SKIPPED_MS / 2 ? 2 * skip->for_ms : SKIPPED_MS;
+    else
+        skip = add_skip(opener);
+    skip->id = opening->held.inbound_id;
+    skip->passes = passes;
+    skip->until = clock_monotonic_ms(opener->hold->parts->clock) + skip->for_ms;
     end(opening);
 }
 
@@ -231,6 +261,9 @@ static void committed(int result, void *arg)
         return;
     }
     bool is_opened = opening->outcome == OPENED;
+    struct skip *skip = find_skip(opener, opening->held.inbound_id);
+    if (skip)
+        forget_skip(opener, skip);
     if (is_opened)
         opener->last_id = opening->held.inbound_id;
     end(opening);
@@ -392,14 +425,6 @@ static bool is_ready(struct store_db *db, struct opening *opening)
     return ready;
 }
 
-static const struct skip *find_skip(const struct hold_opener *opener, int64_t id)
-{
-    for (size_t i = 0; i < opener->skipped_count; i++)
-        if (opener->skipped[i].id == id)
-            return &opener->skipped[i];
-    return NULL;
-}
-
 /* NULL: it can't be opened now. */
 static struct opening *prepare(struct hold_opener *opener, int64_t id)
 {
@@ -419,6 +444,13 @@ static struct opening *prepare(struct hold_opener *opener, int64_t id)
     return NULL;
 }
 
+/* It was put off, and it is too early to try again. NULL: not so. */
+static const struct skip *find_early(struct hold_opener *opener, int64_t id)
+{
+    const struct skip *skip = find_skip(opener, id);
+    return skip && clock_monotonic_ms(opener->hold->parts->clock) < skip->until ? skip : NULL;
+}
+
 struct released {
     int64_t ids[LOOKED_AT];
     size_t count;
@@ -431,13 +463,13 @@ static void collect(int64_t inbound_id, void *ctx)
 }
 
 /* Is there one before it, of the same author and for the same member, that waits for what passes? They are to come in order. */
-static bool is_behind(const struct hold_opener *opener, const struct released *released, size_t index,
+static bool is_behind(struct hold_opener *opener, const struct released *released, size_t index,
                       const struct store_held *held)
 {
     bool is = false;
     for (size_t i = 0; i < index && !is; i++) {
         struct store_held other;
-        const struct skip *skip = find_skip(opener, released->ids[i]);
+        const struct skip *skip = find_early(opener, released->ids[i]);
         if (!skip || !skip->passes)
             continue;
         is = store_held_find(store_reader(opener->hold->parts->store), skip->id, &other) == 1 &&
@@ -466,8 +498,6 @@ bool hold_opener_look(struct hold_opener *opener)
     struct released released = { .count = 0 };
     if (!opener->is_online || !hold_key(hold))
         return false;
-    if (opener->skipped_count > 0 && clock_monotonic_ms(hold->parts->clock) >= opener->skipped_until)
-        opener->skipped_count = 0;
     if (store_held_list_released(store_reader(hold->parts->store), LOOKED_AT, collect, &released) != 1 ||
         released.count == 0) {
         opener->seen = 0;
@@ -478,7 +508,7 @@ bool hold_opener_look(struct hold_opener *opener)
     if (opener->opening || is_last_on_its_way(opener))
         return true;
     for (size_t i = 0; i < released.count; i++) {
-        struct opening *opening = find_skip(opener, released.ids[i]) ? NULL : prepare(opener, released.ids[i]);
+        struct opening *opening = find_early(opener, released.ids[i]) ? NULL : prepare(opener, released.ids[i]);
         if (opening && !is_behind(opener, &released, i, &opening->held)) {
             begin(opener, opening);
             return true;

@@ -203,6 +203,22 @@ def test_a_mail_that_was_made_and_can_not_be_read_back_is_not_parked(house):
     house.check()
 
 
+def test_a_released_mail_that_could_not_be_read_is_opened_soon(house):
+    """It was tried again ten minutes later. Nobody else's waits for it."""
+    for name, size, sender in (("unread", 400000, "eve@example.com"), ("other", 2000, "mallory@other.example")):
+        house.send(mail_with_attachment(name, size, ALICE, sender), sender, ALICE)
+    requests = wait_until("both are asked for", lambda: (found := house.ask("mapping", "list", "--state", "requested")["mappings"])[1:] and found)
+    house.steps.arm(FAIL, **EVERY, argument=errno.EIO, kinds=["read"], places=["content"])
+    for request in requests:
+        house.gateway.ctl("mapping", "approve", str(request["id"]))
+    wait_until("the first can't be opened", lambda: "event=hold.not_opened " in house.gateway.read_log())
+    wait_until("the other one has come", lambda: house.told(house.alice, "other-attached-"))
+    assert not house.told(house.alice, "unread-attached-")
+    house.steps.disarm()
+    expect_once(house, "unread-attached-", "other-attached-")
+    assert not house.ends
+
+
 def test_a_maildir_that_was_made_before_a_crash_is_synced_by_the_next_delivery(maildir_house):
     """It was there already, so nobody made its name stay: at a power cut it went, and the mail in it."""
     house = maildir_house
