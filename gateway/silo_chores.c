@@ -30,7 +30,13 @@
 #include "mapping/subject.h"
 #include "tmtp/tmtp_client.h"
 
-enum { PUT_ASIDE_MS = 10 * 60 * 1000, PUT_ASIDE_MAX = 1000 };
+enum {
+    PUT_ASIDE_MS = 10 * 60 * 1000,
+    PUT_ASIDE_MAX = 1000,
+    UNREADABLE_MS = 5000, /* until a database that could not be read is asked again */
+    NOTE_AGAIN_MS = 1000, /* until what could not be noted is noted again, without asking the silo again; */
+    NOTE_AGAIN_MAX = 6,   /* so often, later each time: a minute in all */
+};
 static const int64_t asked_again_ms = INT64_C(24) * 3600 * 1000;
 
 enum chore_kind {
@@ -76,7 +82,8 @@ struct silo_chores {
     bool online;
     struct chore now; /* kind NONE: idle */
     uint64_t request; /* waiting for this answer; 0: none */
-    struct timer *timer;
+    struct timer *timer, *note_timer;
+    struct chore_op *unnoted; /* waits for note_timer; NULL: nothing does */
     struct {
         enum chore_kind kind;
         int64_t id;
@@ -350,15 +357,20 @@ static void next_chore(void *arg)
         submit_done(chores);
     } else if (chores->now.kind != CHORE_NONE) {
         ask_silo(chores);
+    } else if (result < 0) {
+        timer_start(chores->timer, UNREADABLE_MS);
     } else {
         chores->aside_count = 0; /* what was refused is tried again after a pause */
         timer_start(chores->timer, PUT_ASIDE_MS);
     }
 }
 
-/* Noting that a chore is done. */
+/* Noting that a chore is done, or what the silo has said of it. */
 struct chore_op {
     struct silo_chores *chores;
+    store_operation *note;
+    store_done *done;
+    unsigned failures;
     enum chore_kind kind;
     int64_t id, group_id, now;
     unsigned form;
@@ -366,6 +378,40 @@ struct chore_op {
     char *alias, *silo;
     struct invitation *invitation;
 };
+
+static void submit_op(struct chore_op *op)
+{
+    store_submit(op->chores->parts->store, op->note, op->done, op);
+}
+
+static void free_op(struct chore_op *op)
+{
+    if (!op)
+        return;
+    free(op->alias);
+    free(op->silo);
+    invitation_free(&op->invitation);
+    free(op);
+}
+
+static void note_again(void *arg)
+{
+    struct silo_chores *chores = arg;
+    struct chore_op *op = chores->unnoted;
+    chores->unnoted = NULL;
+    submit_op(op);
+}
+
+/* The silo is not to be asked for it once more only because a disk was in trouble. */
+static bool is_to_be_noted_again(struct chore_op *op, int result)
+{
+    struct silo_chores *chores = op->chores;
+    if (result >= 0 || op->failures >= NOTE_AGAIN_MAX)
+        return false;
+    chores->unnoted = op;
+    timer_start(chores->note_timer, (int64_t)NOTE_AGAIN_MS << op->failures++);
+    return true;
+}
 
 static int note_own_alias(struct store_db *db, const struct chore_op *op)
 {
@@ -430,6 +476,8 @@ static int note_done(struct store_db *db, void *arg)
 static void noted(int result, void *arg)
 {
     struct chore_op *op = arg;
+    if (is_to_be_noted_again(op, result))
+        return;
     if (result == 1 && op->kind == CHORE_ANNOUNCE_GROUP)
         op->chores->on_notice(op->chores->ctx);
     if (result == 1 && op->kind == CHORE_INVITE)
@@ -443,17 +491,19 @@ static void noted(int result, void *arg)
     else
         put_aside(op->chores, "could not be noted in the database");
     timer_start(op->chores->timer, 0);
-    free(op->alias);
-    free(op->silo);
-    invitation_free(&op->invitation);
-    free(op);
+    free_op(op);
 }
 
 static void submit_done(struct silo_chores *chores)
 {
     struct chore *chore = &chores->now;
     struct chore_op *op = xcalloc(1, sizeof *op);
-    *op = (struct chore_op){ .chores = chores, .kind = chore->kind, .id = chore->id, .group_id = chore->group_id };
+    *op = (struct chore_op){ .chores = chores,
+                             .note = note_done,
+                             .done = noted,
+                             .kind = chore->kind,
+                             .id = chore->id,
+                             .group_id = chore->group_id };
     op->now = clock_wall_ms(chores->parts->clock);
     op->silo = xstrdup(chores->parts->config->silo.address);
     if (chore->candidate)
@@ -462,7 +512,7 @@ static void submit_done(struct silo_chores *chores)
     chore->invitation = NULL;
     log_info("silo.chore_done", "chore=%s row=%" PRId64 " from=%s to=%s alias=%s", chore_names[chore->kind], chore->id,
              chore->from, chore->to, op->alias);
-    store_submit(chores->parts->store, note_done, noted, op);
+    submit_op(op);
 }
 
 static int note_form(struct store_db *db, void *arg)
@@ -478,6 +528,8 @@ static void form_noted(int result, void *arg)
 {
     struct chore_op *op = arg;
     struct silo_chores *chores = op->chores;
+    if (is_to_be_noted_again(op, result))
+        return;
     if (result != 1) {
         put_aside(chores, "could not be noted in the database");
     } else if (op->form == 0) {
@@ -490,7 +542,7 @@ static void form_noted(int result, void *arg)
     }
     if (chores->now.kind == CHORE_NONE)
         timer_start(chores->timer, 0);
-    free(op);
+    free_op(op);
 }
 
 /* A refused alias is taken by somebody, or not to the silo's liking: try the next form of it. After the last one begin
@@ -500,11 +552,13 @@ static void try_next_form(struct silo_chores *chores, const char *refusal)
     const struct chore *chore = &chores->now;
     struct chore_op *op = xcalloc(1, sizeof *op);
     *op = (struct chore_op){ .chores = chores,
+                             .note = note_form,
+                             .done = form_noted,
                              .id = chore->id,
                              .form = (chore->form + 1) % SILO_ALIAS_FORMS,
                              .is_taken = departure_is_taken(refusal, chore->candidate),
                              .now = clock_wall_ms(chores->parts->clock) };
-    store_submit(chores->parts->store, note_form, form_noted, op);
+    submit_op(op);
 }
 
 bool silo_chores_on_result(struct silo_chores *chores, const struct tmtp_client_result *result)
@@ -536,6 +590,7 @@ struct silo_chores *silo_chores_new(const struct parts *parts, void (*on_notice)
     chores->ctx = ctx;
     chores->parts = parts;
     chores->timer = timer_new(parts->loop, next_chore, chores);
+    chores->note_timer = timer_new(parts->loop, note_again, chores);
     return chores;
 }
 
@@ -546,6 +601,8 @@ void silo_chores_free(struct silo_chores **chores_in)
         return;
     chore_clear(&chores->now);
     timer_free(&chores->timer);
+    timer_free(&chores->note_timer);
+    free_op(chores->unnoted);
     free(chores->own_alias_error);
     free(chores);
     *chores_in = NULL;

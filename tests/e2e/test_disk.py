@@ -219,6 +219,16 @@ def test_a_released_mail_that_could_not_be_read_is_opened_soon(house):
     assert not house.ends
 
 
+def test_an_alias_that_could_not_be_noted_is_noted_soon(house):
+    """It was asked for again ten minutes later, and mail waited for it."""
+    house.steps.arm(FAIL, 2, argument=errno.EIO, kinds=["sync"], places=["log"])   # after that of the command
+    house.gateway.ctl("mapping", "add", "eve@example.com", "Alice Member")
+    house.until("she knows the alias", lambda: "eve@example.com" in house.alice.uids)
+    assert house.steps.hits() and "event=silo.chore_refused" not in house.gateway.read_log()
+    house.send(make_mail("Hello", "The word is eve-word.\n", sender="eve@example.com"), "eve@example.com", ALICE)
+    expect_once(house, "eve-word")
+
+
 def test_a_maildir_that_was_made_before_a_crash_is_synced_by_the_next_delivery(maildir_house):
     """It was there already, so nobody made its name stay: at a power cut it went, and the mail in it."""
     house = maildir_house
