@@ -22,7 +22,8 @@ enum {
     REQUESTS_OF_ONE = 32,     /* at most */
     IDLE_MS = 10 * 60 * 1000, /* Postfix closes its connections after 5 minutes by itself */
     SILENT_MS = 10 * 1000,    /* without a question: then it may go when its place is wanted */
-    RESTING_MS = 60 * 1000,   /* likewise, of one that has asked */
+    RESTING_MS =
+        20 * 1000, /* likewise, of one that has asked, and has read what it was answered, as far as can be seen */
 };
 
 struct connection {
@@ -153,8 +154,14 @@ static bool may_come_in(const struct postfix_server *server, const char *peer)
     return is_allowed;
 }
 
-/* When all places are taken, the one goes that has been silent longest, for long enough; who only connects must not keep Postfix
- * out. Postfix connects again when it has a question. */
+static int64_t patience_with(const struct connection *connection)
+{
+    bool is_resting = connection->has_asked && stream_pending_output(connection->stream) == 0;
+    return is_resting ? RESTING_MS : SILENT_MS;
+}
+
+/* When all places are taken, the one goes that has been silent longest, for long enough; who only connects, or does not read, must not keep
+ * Postfix out. Postfix connects again when it has a question. */
 static void make_room(struct postfix_server *server)
 {
     int64_t now = clock_monotonic_ms(loop_clock(server->loop));
@@ -162,8 +169,7 @@ static void make_room(struct postfix_server *server)
     if (server->count < POSTFIX_SERVER_CONNECTIONS_MAX)
         return;
     for (struct connection *at = server->connections; at; at = at->next)
-        if (now - at->active_at >= (at->has_asked ? RESTING_MS : SILENT_MS) &&
-            (!longest || at->active_at <= longest->active_at))
+        if (now - at->active_at >= patience_with(at) && (!longest || at->active_at <= longest->active_at))
             longest = at;
     if (longest)
         drop(longest, "silent, and its place is wanted");

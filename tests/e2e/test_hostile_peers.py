@@ -21,6 +21,7 @@ from procs import PATIENCE, RELEASE, free_port, wait_until
 
 LONG = os.environ.get("POSTERN_LONG") == "1"
 CROWD = 900 if LONG else 60   # fewer than a listener has places
+ASKERS = min(CROWD, 450)      # who ask without end, fewer than Postfix's services have places: none of these can be told to go
 MEGABYTE = MIB if LONG else MIB // 8
 long_only = pytest.mark.skipif(not LONG, reason="only with POSTERN_LONG=1")
 
@@ -32,7 +33,7 @@ def netstring(text):
 class Doors:
     """A gateway with all doors open."""
 
-    def __init__(self, gateway, folder):
+    def __init__(self, gateway, folder, more=""):
         self.gateway = gateway
         self.ports = {name: free_port() for name in ("socketmap", "policy", "web", "metrics")}
         self.ports.update(smtp=gateway.smtp_port, lmtp=gateway.lmtp_port)
@@ -42,7 +43,7 @@ class Doors:
         gateway.programs = RELEASE
         gateway.log_level = "error"
         gateway.listen_extra = (f'tls = may\n  certificate = "{folder}/cert.pem"\n  key = "{folder}/key.pem"\n'
-                                '  exempt = { "127.0.0.1" }\n  connections_per_minute = 0')
+                                f'  exempt = {{ "127.0.0.1" }}\n  connections_per_minute = 0\n  {more}')
         gateway.lmtp_extra = 'exempt = { "127.0.0.1" }\n  connections_per_minute = 0'
         gateway.admin_extra = f'http = "127.0.0.1:{self.ports["web"]}"'
         gateway.extra = (f'postfix {{ socketmap = "127.0.0.1:{self.ports["socketmap"]}" policy = "127.0.0.1:{self.ports["policy"]}" }}\n'
@@ -69,8 +70,8 @@ class Doors:
 
 
 @pytest.fixture
-def doors(stopped_gateway, alice, folder):
-    made = Doors(stopped_gateway, folder)
+def doors(stopped_gateway, alice, folder, request):
+    made = Doors(stopped_gateway, folder, getattr(request, "param", ""))
     stopped_gateway.introduce(alice, "alice")
     stopped_gateway.open_door(BOB, alice)
     return made
@@ -137,8 +138,9 @@ def flood_all_doors(doors, kind):
     with flood_of(doors.gateway) as flooded:
         for name, port in doors.ports.items():
             for addresses in ((1, CROWD) if LONG else (CROWD,)):
+                count = ASKERS if kind is deaf and name in ("socketmap", "policy") else CROWD
                 with contextlib.ExitStack() as stack:
-                    crowd(stack, port, CROWD, kind(name), addresses)
+                    crowd(stack, port, count, kind(name), addresses)
                     began = time.monotonic()
                     wait_until(f"others are served at {name}", lambda: doors.is_served(name))
                     served = time.monotonic() - began
@@ -347,6 +349,7 @@ def many_handshakes_at_once(doors):
     assert greetings.took[-1] < GREETED_SECONDS
 
 
+@pytest.mark.parametrize("doors", ["max_sessions = 1100"], indirect=True, ids=["room for a thousand"])
 def test_misuse_of_tls(doors, alice):
     handshakes_that_are_abandoned(doors)
     what_is_no_hello(doors)

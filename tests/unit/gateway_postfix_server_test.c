@@ -20,20 +20,22 @@
 #include "base/strbuf.h"
 #include "gateway/postfix_server.h"
 
-enum { TURNS = 40, COUNT = POSTFIX_SERVER_CONNECTIONS_MAX };
+enum { TURNS = 40, LONG_ANSWER = 2000, MANY = 10000, COUNT = POSTFIX_SERVER_CONNECTIONS_MAX };
 
-/* Each octet is a question. */
+/* Each octet is a question, '#' one with a long answer. */
 static int feed(void *parser, const uint8_t *data, size_t len, size_t *used_out)
 {
-    (void)parser, (void)data, (void)len;
+    (void)len;
+    *(uint8_t *)parser = data[0];
     *used_out = 1;
     return 1;
 }
 
 static void answer(const void *parser, void *ctx, struct strbuf *out)
 {
-    (void)parser, (void)ctx;
-    strbuf_add_str(out, "!");
+    (void)ctx;
+    for (int i = 0; i < (*(const uint8_t *)parser == '#' ? LONG_ANSWER : 1); i++)
+        strbuf_add_str(out, "!");
 }
 
 struct scene {
@@ -125,10 +127,53 @@ static void who_only_connects_keeps_nobody_out(void **state)
     assert_false(is_answered(scene, scene->fds[1]));
 }
 
+/* Until nothing more of what it asks is taken. */
+static void ask_and_do_not_read(struct scene *scene, int fd)
+{
+    char questions[1000];
+    int refused = 0;
+    memset(questions, '#', sizeof questions);
+    for (int i = 0; i < MANY && refused < TURNS; i++) {
+        refused = send(fd, questions, sizeof questions, MSG_NOSIGNAL | MSG_DONTWAIT) > 0 ? 0 : refused + 1;
+        turns(scene, 1);
+    }
+    assert_int_equal(refused, TURNS);
+}
+
+static void who_does_not_read_keeps_nobody_out(void **state)
+{
+    struct scene *scene = *state;
+    ask_and_do_not_read(scene, join(scene));
+    while (scene->count < COUNT)
+        assert_true(is_answered(scene, join(scene)));
+    assert_int_equal(postfix_server_connections(scene->server), COUNT);
+    assert_false(is_answered(scene, join(scene)));
+    clock_advance(scene->clock, 10 * 1000);
+    assert_true(is_answered(scene, join(scene)));
+    assert_int_equal(postfix_server_connections(scene->server), COUNT);
+    for (size_t i = 1; i < COUNT; i++)
+        assert_true(is_answered(scene, scene->fds[i])); /* they keep their places */
+}
+
+/* Or does not read what the system has taken for it, which can't be told apart. */
+static void who_rests_keeps_nobody_out(void **state)
+{
+    struct scene *scene = *state;
+    while (scene->count < COUNT)
+        assert_true(is_answered(scene, join(scene)));
+    clock_advance(scene->clock, 10 * 1000);
+    assert_false(is_answered(scene, join(scene)));
+    clock_advance(scene->clock, 10 * 1000);
+    assert_true(is_answered(scene, join(scene)));
+    assert_int_equal(postfix_server_connections(scene->server), COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_only_connects_keeps_nobody_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_does_not_read_keeps_nobody_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_rests_keeps_nobody_out, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
