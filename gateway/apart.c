@@ -26,18 +26,26 @@ enum { PIECE_SIZE = 4096, MS_PER_S = 1000, NS_PER_MS = 1000 * 1000, OUT_FD = 3, 
 /* How it ends when it could not be locked in; what it has said is why. */
 enum { NOT_BEGUN = 77 };
 
+static void choose_nobody(struct apart_settings *settings)
+{
+    const struct passwd *entry = getpwnam("nobody");
+    const bool is_there = entry && entry->pw_uid != 0;
+    settings->uid = is_there ? entry->pw_uid : NOBODY;
+    settings->gid = is_there ? entry->pw_gid : NOBODY;
+}
+
 void apart_choose(const struct config *config, struct apart_settings *settings)
 {
     struct stat folder;
     const struct passwd *entry = config && config->user ? getpwnam(config->user) : NULL;
-    settings->uid = 0;
-    settings->gid = 0;
     if (entry) {
         settings->uid = entry->pw_uid;
         settings->gid = entry->pw_gid;
     } else if (config && !config->user && stat(config->state_dir, &folder) == 0) {
         settings->uid = folder.st_uid;
         settings->gid = folder.st_gid;
+    } else {
+        choose_nobody(settings);
     }
 }
 
@@ -50,21 +58,14 @@ static void say_nothing(enum log_level level, const char *line, void *ctx)
     (void)ctx;
 }
 
-static uid_t find_nobody(void)
-{
-    const struct passwd *entry = getpwnam("nobody");
-    return entry && entry->pw_uid != 0 ? entry->pw_uid : NOBODY;
-}
-
 static int become(const struct apart_settings *settings, char **error_out)
 {
-    const bool is_nobody = settings->uid == 0 && !settings->works_on_files;
     *error_out = NULL;
     if (geteuid() != 0)
         return 1;
-    if (settings->uid != 0 || is_nobody)
+    if (settings->uid != 0)
         sandbox_lower_bounds();
-    return service_act_as(is_nobody ? find_nobody() : settings->uid, is_nobody ? 0 : settings->gid, true, error_out);
+    return service_act_as(settings->uid, settings->gid, true, error_out);
 }
 
 /* Nothing of root's terminal is left to it. */

@@ -1,7 +1,7 @@
 /* apart.h - work that reads what strangers say, in a process of its own that may do less (for posternctl, which root runs)
  *
  * A copy of this process, so the work has all that is in memory. Before it begins the copy is the given user for good (when root asks), has no
- * capability and can gain none, is behind the daemon's filter of system calls and can execute this program only (service_lock()), has no open
+ * capability and can gain none (but see uid), is behind the daemon's filter of system calls and can execute this program only (service_lock()), has no open
  * files but the one by which it says what it has found, can't write to any, and dies with us. What it says is a stranger's word: whoever takes it
  * over says what they like, and can do no more than that.
  *
@@ -17,13 +17,14 @@ struct config;
 struct strbuf;
 
 struct apart_settings {
-    uid_t uid; /* 0: nobody, in root's group, so that it can read what root lets its group read */
+    uid_t
+        uid; /* 0: it stays root, as a daemon without a user does, and has the capabilities for files of others only */
     gid_t gid;
-    bool works_on_files; /* it may write to files; who is root then stays root, as a daemon without a user does */
+    bool works_on_files; /* it may write to files */
     int64_t ms;          /* it is killed after so long */
 };
 
-/* Who shall talk to strangers in place of root: the daemon's user by the configuration, else whose state_dir is. config may be NULL. */
+/* Who shall talk to strangers in place of root: the daemon's user by the configuration, else whose state_dir is, else nobody. config may be NULL. */
 void apart_choose(const struct config *config, struct apart_settings *settings);
 
 typedef void apart_work(void *ctx, struct strbuf *said);

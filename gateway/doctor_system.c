@@ -13,12 +13,20 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "gateway/apart.h"
 #include "gateway/doctor_internal.h"
 #include "gateway/limits.h"
-#include "gateway/service.h"
 #include "mapping/store_look.h"
 
-enum { DATABASE_MS = 6000, PATH_SIZE = 4096, LINE_SIZE = 200, INODES_LEAST = 10000, PERCENT = 100, INODES_PERCENT = 2 };
+enum {
+    DATABASE_MS = 6000,
+    SPARE_MS = 2000,
+    PATH_SIZE = 4096,
+    LINE_SIZE = 200,
+    INODES_LEAST = 10000,
+    PERCENT = 100,
+    INODES_PERCENT = 2
+};
 enum { DECIMAL = 10 };
 static const int64_t mib = INT64_C(1) << 20;
 static const int64_t disk_least_mib = 256; /* below it the daemon takes no mail (gateway.c) */
@@ -115,47 +123,65 @@ void doctor_check_kernel(struct doctor *doctor)
     }
 }
 
-/* Root looks as whoever owns the folder: what they have put there must not lead it elsewhere. 0 without problems: see errno. */
-static int look_as_owner(const struct doctor *doctor, const char *path, struct strbuf *problems)
+/* What was found by who looked; the first character, problems follow. */
+enum { WHOLE = 'y', DAMAGED = 'n', NOT_THERE = '-', UNSEEN = 'u' };
+
+struct looking {
+    const struct doctor *doctor;
+    const char *path;
+};
+
+static void look_and_say(void *ctx, struct strbuf *said)
 {
-    struct stat folder;
-    char *error = NULL;
-    if (stat(doctor->config->state_dir, &folder) < 0)
-        return 0;
-    if (service_act_as(folder.st_uid, folder.st_gid, false, &error) < 0) {
-        strbuf_add_str(problems, error);
-        free(error);
-        return 0;
-    }
-    int result = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0
+    const struct looking *looking = ctx;
+    struct strbuf problems;
+    strbuf_init(&problems, PATH_SIZE - 1);
+    int result = faccessat(AT_FDCWD, looking->path, R_OK, AT_EACCESS) < 0
                      ? 0
-                     : store_look(path, store_look_is_in_use(path), doctor_time(doctor, DATABASE_MS), problems);
-    const int saved = errno;
-    service_return();
-    errno = saved;
-    return result;
+                     : store_look(looking->path, store_look_is_in_use(looking->path),
+                                  doctor_time(looking->doctor, DATABASE_MS), &problems);
+    bool is_there = result != 0 || problems.len > 0 || errno != ENOENT;
+    strbuf_add_char(said, (char)(result == 1 ? WHOLE : result < 0 ? DAMAGED : is_there ? UNSEEN : NOT_THERE));
+    strbuf_add_str(said, problems.data);
+    strbuf_free(&problems);
+}
+
+/* Root has it looked at by whoever owns the folder: what they have put there must not lead root elsewhere, nor what is in the database. */
+static int look_as_owner(const struct doctor *doctor, const char *path, struct strbuf *said)
+{
+    struct looking looking = { .doctor = doctor, .path = path };
+    struct apart_settings settings = { .works_on_files = true, .ms = doctor_time(doctor, DATABASE_MS) + SPARE_MS };
+    struct stat folder;
+    if (stat(doctor->config->state_dir, &folder) < 0) {
+        strbuf_add_char(said, errno == ENOENT ? NOT_THERE : UNSEEN);
+        return 1;
+    }
+    settings.uid = folder.st_uid;
+    settings.gid = folder.st_gid;
+    return apart_run(&settings, look_and_say, &looking, said);
 }
 
 void doctor_check_database(struct doctor *doctor)
 {
-    struct strbuf path, problems;
+    struct strbuf path, said;
     strbuf_init(&path, PATH_SIZE);
-    strbuf_init(&problems, PATH_SIZE);
+    strbuf_init(&said, PATH_SIZE);
     strbuf_add_fmt(&path, "%s/postern.db", doctor->config->state_dir);
-    int result = look_as_owner(doctor, path.data, &problems);
-    const int error = errno;
-    if (result == 1) {
+    int result = look_as_owner(doctor, path.data, &said);
+    const char found = (char)(result == 1 && said.len > 0 ? said.data[0] : UNSEEN);
+    const char *problems = result == 1 && said.len > 0 ? said.data + 1 : said.data;
+    if (found == WHOLE) {
         doctor_say(doctor, DOCTOR_OK, "whole");
-    } else if (result == 0 && problems.len == 0) {
-        doctor_say(doctor, DOCTOR_UNSEEN,
-                   error == ENOENT ? "there is none yet" : "only its owner and root can read it");
-    } else if (result == 0) {
-        doctor_say(doctor, DOCTOR_UNSEEN, "%s", problems.data);
-    } else {
-        doctor_say(doctor, DOCTOR_FAILURE, "%s", problems.data);
+    } else if (found == DAMAGED) {
+        doctor_say(doctor, DOCTOR_FAILURE, "%s", problems);
         doctor_advise(doctor, "stop the daemon, keep a copy of %s, and restore your last backup",
                       doctor->config->state_dir);
+    } else {
+        doctor_say(doctor, DOCTOR_UNSEEN, "%s",
+                   *problems            ? problems
+                   : found == NOT_THERE ? "there is none yet"
+                                        : "only its owner and root can read it");
     }
     strbuf_free(&path);
-    strbuf_free(&problems);
+    strbuf_free(&said);
 }

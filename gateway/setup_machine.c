@@ -88,8 +88,9 @@ static void look_for_postfix(void *ctx, struct strbuf *said)
 
 bool setup_has_postfix(void)
 {
-    const struct apart_settings settings = { .ms = 2 * GREETING_MS };
+    struct apart_settings settings = { .ms = 2 * GREETING_MS };
     struct strbuf said;
+    apart_choose(NULL, &settings);
     strbuf_init(&said, 1);
     bool has = apart_run(&settings, look_for_postfix, NULL, &said) == 1 && strcmp(said.data, "y") == 0;
     strbuf_free(&said);

@@ -1,7 +1,6 @@
 /* silo_probe.c - see silo_probe.h */
 #include "gateway/silo_probe.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,33 +160,25 @@ struct apart_probe {
     int64_t ms;
 };
 
-/* What a process may say: the fields that have a fixed size, and two texts. */
+/* The fields that have a fixed size; name and error follow, with a NUL between them. */
 struct said_head {
-    bool is_silo, asks_token;
+    uint8_t is_silo, asks_token;
     char pin[TLS_PIN_SIZE];
     int64_t expires;
 };
 
-static void probe_and_say(void *ctx, struct strbuf *said)
+void silo_probe_write(const struct silo_probe *probe, struct strbuf *out)
 {
-    const struct apart_probe *asked = ctx;
-    struct silo_probe found;
     struct said_head head;
-    struct clock *clock = clock_new_system();
-    struct loop *loop = loop_new(clock);
-    silo_probe(loop, asked->address, asked->ca_file, NULL, asked->ms, &found);
     memset(&head, 0, sizeof head); /* its padding is said as well */
-    head.is_silo = found.is_silo;
-    head.asks_token = found.asks_token;
-    memcpy(head.pin, found.pin, sizeof head.pin);
-    head.expires = found.expires;
-    strbuf_add(said, &head, sizeof head);
-    strbuf_add_str(said, found.name ? found.name : "");
-    strbuf_add_char(said, 0);
-    strbuf_add_str(said, found.error ? found.error : "");
-    silo_probe_clear(&found);
-    loop_free(&loop);
-    clock_free(&clock);
+    head.is_silo = probe->is_silo;
+    head.asks_token = probe->asks_token;
+    memcpy(head.pin, probe->pin, sizeof head.pin);
+    head.expires = probe->expires;
+    strbuf_add(out, &head, sizeof head);
+    strbuf_add_str(out, probe->name ? probe->name : "");
+    strbuf_add_char(out, 0);
+    strbuf_add_str(out, probe->error ? probe->error : "");
 }
 
 static bool is_pin(const char text[static TLS_PIN_SIZE])
@@ -198,27 +189,38 @@ static bool is_pin(const char text[static TLS_PIN_SIZE])
            strspn(text + sizeof prefix - 1, "0123456789abcdef") == digits;
 }
 
-/* false: that is nothing that we would have said. */
-static bool take(const struct strbuf *said, struct silo_probe *out)
+int silo_probe_read(const char *text, size_t len, struct silo_probe *out)
 {
-    unsigned char flags[offsetof(struct said_head, pin)]; /* a bool that is neither would be undefined */
-    char pin[TLS_PIN_SIZE];
-    if (said->len < sizeof(struct said_head))
-        return false;
-    memcpy(flags, said->data, sizeof flags);
-    memcpy(pin, said->data + offsetof(struct said_head, pin), sizeof pin);
-    memcpy(&out->expires, said->data + offsetof(struct said_head, expires), sizeof out->expires);
-    const char *name = said->data + sizeof(struct said_head), *end = said->data + said->len;
+    struct said_head head;
+    *out = (struct silo_probe){ .is_silo = false };
+    if (len < sizeof head)
+        return -1;
+    memcpy(&head, text, sizeof head);
+    const char *name = text + sizeof head, *end = text + len;
     const char *error = memchr(name, 0, (size_t)(end - name));
-    if (!error || (pin[0] && !is_pin(pin)))
-        return false;
-    error++;
-    out->is_silo = flags[0] == 1;
-    out->asks_token = flags[1] == 1;
-    memcpy(out->pin, pin, sizeof out->pin);
+    if (!error || memchr(error + 1, 0, (size_t)(end - error - 1)) || (head.pin[0] && !is_pin(head.pin)) ||
+        head.is_silo > 1 || head.asks_token > 1)
+        return -1;
+    out->is_silo = head.is_silo;
+    out->asks_token = head.asks_token;
+    memcpy(out->pin, head.pin, head.pin[0] ? sizeof out->pin : 0);
+    out->expires = head.expires;
     out->name = *name ? xstrdup(name) : NULL;
-    out->error = out->is_silo ? NULL : xstrdup(error);
-    return true;
+    out->error = out->is_silo ? NULL : xstrndup(error + 1, (size_t)(end - error - 1));
+    return 1;
+}
+
+static void probe_and_say(void *ctx, struct strbuf *said)
+{
+    const struct apart_probe *asked = ctx;
+    struct silo_probe found;
+    struct clock *clock = clock_new_system();
+    struct loop *loop = loop_new(clock);
+    silo_probe(loop, asked->address, asked->ca_file, NULL, asked->ms, &found);
+    silo_probe_write(&found, said);
+    silo_probe_clear(&found);
+    loop_free(&loop);
+    clock_free(&clock);
 }
 
 void silo_probe_apart(const struct config *config, const char *address, const char *ca_file, int64_t ms,
@@ -232,7 +234,7 @@ void silo_probe_apart(const struct config *config, const char *address, const ch
     apart_choose(config, &settings);
     if (apart_run(&settings, probe_and_say, &asked, &said) < 0)
         out->error = xstrdup(said.data);
-    else if (!take(&said, out))
+    else if (silo_probe_read(said.data, said.len, out) < 0)
         out->error = xstrdup("the process that asks says nothing of use");
     strbuf_free(&said);
 }

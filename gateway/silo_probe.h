@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/tls.h"
@@ -26,6 +27,11 @@ struct silo_probe {
 void silo_probe(struct loop *loop, const char *address, const char *ca_file, const char *pin, int64_t ms,
                 struct silo_probe *out);
 void silo_probe_clear(struct silo_probe *probe);
+
+/* What one process tells another of it; the other believes no more than that it is well-formed. 1; -1 it is not, and there is nothing to clear. */
+struct strbuf;
+void silo_probe_write(const struct silo_probe *probe, struct strbuf *out);
+int silo_probe_read(const char *text, size_t len, struct silo_probe *out) __attribute__((warn_unused_result));
 
 /* The same, asked by a process of its own that may do less than root (gateway/apart.h). config: whose user that is; NULL. */
 void silo_probe_apart(const struct config *config, const char *address, const char *ca_file, int64_t ms,

@@ -72,11 +72,13 @@ static void is_the_user_or_nobody_and_has_no_privileges(void **state)
 {
     (void)state;
     const struct passwd *nobody = getpwnam("nobody");
-    const struct apart_settings none = { .ms = PATIENCE_MS }, one = { .uid = 12345, .gid = 12346, .ms = PATIENCE_MS };
+    const struct apart_settings one = { .uid = 12345, .gid = 12346, .ms = PATIENCE_MS };
+    struct apart_settings none = { .ms = PATIENCE_MS };
     struct strbuf said;
     const bool is_root = geteuid() == 0;
+    apart_choose(NULL, &none);
     run(&none, say_status, NULL, &said);
-    expect_ids(&said, is_root ? nobody->pw_uid : getuid(), is_root ? 0 : getgid());
+    expect_ids(&said, is_root ? nobody->pw_uid : getuid(), is_root ? nobody->pw_gid : getgid());
     expect_nothing_left(&said);
     strbuf_free(&said);
     run(&one, say_status, NULL, &said);
@@ -92,6 +94,23 @@ static void try_to_return(void *ctx, struct strbuf *said)
     (void)ctx;
     strbuf_add_fmt(said, "setuid %d terminal %d shadow %d", setuid(0), isatty(STDIN_FILENO) || isatty(STDOUT_FILENO),
                    open("/etc/shadow", O_RDONLY | O_CLOEXEC));
+}
+
+/* As the daemon does whose root it is. */
+static void of_root_only_access_to_files_is_left(void **state)
+{
+    (void)state;
+    const unsigned long long for_files = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3; /* CAP_CHOWN to CAP_FOWNER */
+    const struct apart_settings settings = { .ms = PATIENCE_MS };
+    static const char *const sets[] = { "CapInh:\t", "CapPrm:\t", "CapEff:\t", "CapBnd:\t", "CapAmb:\t" };
+    struct strbuf said;
+    if (geteuid() != 0)
+        skip();
+    run(&settings, say_status, NULL, &said);
+    expect_ids(&said, 0, getgid());
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        assert_int_equal(strtoull(field(&said, sets[i]), NULL, 16) & ~for_files, 0);
+    strbuf_free(&said);
 }
 
 static void does_not_become_root_again(void **state)
@@ -183,7 +202,9 @@ static void say_nothing_for_long(void *ctx, struct strbuf *said)
 static void its_word_is_bounded(void **state)
 {
     (void)state;
-    const struct apart_settings settings = { .ms = PATIENCE_MS }, hasty = { .ms = LITTLE_MS };
+    struct apart_settings settings = { .ms = PATIENCE_MS }, hasty = { .ms = LITTLE_MS };
+    apart_choose(NULL, &settings);
+    apart_choose(NULL, &hasty);
     struct strbuf said;
     strbuf_init(&said, SAID_MAX);
     assert_int_equal(apart_run(&settings, say_much, NULL, &said), 1);
@@ -206,6 +227,9 @@ static void is_chosen_by_the_configuration_or_the_state_directory(void **state)
     char folder[] = "/tmp/postern-apart-XXXXXX";
     char user[] = "daemon", unknown[] = "no-user-of-this-name";
     struct apart_settings settings;
+    const struct passwd *nobody_there = getpwnam("nobody");
+    assert_non_null(nobody_there);
+    const struct passwd nobody_was = *nobody_there, *const nobody = &nobody_was; /* it is static memory */
     const struct passwd *daemon_user = getpwnam(user);
     assert_non_null(mkdtemp(folder));
     struct config config = { .user = user, .state_dir = folder };
@@ -214,22 +238,25 @@ static void is_chosen_by_the_configuration_or_the_state_directory(void **state)
     assert_int_equal(settings.gid, daemon_user->pw_gid);
     config.user = unknown;
     apart_choose(&config, &settings);
-    assert_int_equal(settings.uid, 0);
+    assert_int_equal(settings.uid, nobody->pw_uid);
     config.user = NULL;
     if (geteuid() == 0)
         assert_int_equal(chown(folder, 4321, 4322), 0);
     apart_choose(&config, &settings);
     assert_int_equal(settings.uid, geteuid() == 0 ? 4321 : geteuid());
-    apart_choose(NULL, &settings);
-    assert_int_equal(settings.uid, 0);
-    assert_int_equal(settings.gid, 0);
     rmdir(folder);
+    apart_choose(&config, &settings);
+    assert_int_equal(settings.uid, nobody->pw_uid);
+    apart_choose(NULL, &settings);
+    assert_int_equal(settings.uid, nobody->pw_uid);
+    assert_int_equal(settings.gid, nobody->pw_gid);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_the_user_or_nobody_and_has_no_privileges),
+        cmocka_unit_test(of_root_only_access_to_files_is_left),
         cmocka_unit_test(does_not_become_root_again),
 #ifndef POSTERN_SANITIZE
         cmocka_unit_test(writes_no_file_and_starts_no_program),
