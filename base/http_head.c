@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 enum { TARGET_MAX = 8192, CONTENT_LENGTH_DIGITS_MAX = 15 };
@@ -42,7 +41,7 @@ void http_head_free(struct http_head **head_in)
         return;
     for (size_t i = 0; i < head->field_count; i++) {
         free(head->fields[i].name);
-        wipe_free(head->fields[i].value); /* cookies, tokens */
+        free(head->fields[i].value);
     }
     for (size_t i = 0; i < head->segment_count; i++)
         free(head->segments[i]);

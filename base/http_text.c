@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 /* Octets of the character at text, 0 when it is none. */
@@ -158,7 +157,7 @@ const char *http_pairs_find(const struct http_pairs *pairs, const char *name)
 void http_pairs_clear(struct http_pairs *pairs)
 {
     free(pairs->list);
-    wipe_free(pairs->memory);
+    free(pairs->memory);
     *pairs = (struct http_pairs){ 0 };
 }
 

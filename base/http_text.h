@@ -39,7 +39,7 @@ enum http_pairs_form {
 int http_pairs_parse(enum http_pairs_form form, const char *text, size_t len, struct http_pairs *out)
     __attribute__((warn_unused_result));
 const char *http_pairs_find(const struct http_pairs *pairs, const char *name); /* the first; NULL: none */
-void http_pairs_clear(struct http_pairs *pairs);                               /* wipes them: forms have passwords */
+void http_pairs_clear(struct http_pairs *pairs);
 
 /* The value of a cookie (RFC 6265 section 5.4) in a Cookie field; *len_out its octets, within field. false: none, or two of the
  * name: somebody else has set one of them. */

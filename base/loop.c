@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop_internal.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 /* The longest wait for I/O. A clock that is set or simulated cannot make the loop oversleep by more than this. */
@@ -24,8 +23,6 @@ struct loop *loop_new(struct clock *clock)
 {
     /* A peer that closes early is reported by write(), not by a signal that ends the process. */
     signal(SIGPIPE, SIG_IGN);
-    /* What waits to be written may be a password. For the whole process, and the same each time. */
-    event_set_mem_functions(malloc, wipe_try_realloc, wipe_free);
     struct loop *loop = xcalloc(1, sizeof *loop);
     loop->clock = clock;
     struct event_config *config = event_config_new();

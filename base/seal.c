@@ -57,7 +57,6 @@ void seal_key_free(struct seal_key **key)
 {
     if (!*key)
         return;
-    explicit_bzero(*key, sizeof **key);
     free(*key);
     *key = NULL;
 }
@@ -76,7 +75,7 @@ int seal_key_load(const char *file, struct seal_key **key_out, char **error_out)
         *error_out = secret_file_explain("%s holds %zu bytes; a key has %d", file, len, SEAL_KEY_SIZE);
         result = -1;
     }
-    secret_file_free(&text, len);
+    free(text);
     return result;
 }
 
@@ -187,7 +186,6 @@ int seal_file(const struct seal_key *key, const char *about, seal_source *source
         result = got < 0 ? -1 : seal_piece(&state, buffers, len, about, len < PIECE, fd);
         offset += (int64_t)len;
     } while (result == 1 && len == PIECE); /* one that is full is never the last */
-    explicit_bzero(buffers, sizeof *buffers);
     explicit_bzero(&state, sizeof state);
     free(buffers);
     return result;
@@ -255,7 +253,6 @@ int seal_open_file(const struct seal_key *key, const char *about, int sealed_fd,
         return 0;
     struct buffers *buffers = xmalloc(sizeof *buffers);
     int result = open_pieces(&state, buffers, sealed_fd, about, out_fd, size_out);
-    explicit_bzero(buffers, sizeof *buffers);
     explicit_bzero(&state, sizeof state);
     free(buffers);
     return result;

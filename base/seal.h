@@ -5,7 +5,7 @@
  * one that was cut, or goes on behind its end. Each is sealed under words that say what it is about, which must be known
  * to open it: so it can't be put in another's place. Its size shows that of what is in it.
  *
- * A key never changes: any thread may use it. It is in no log, and wiped when it is freed.
+ * A key never changes: any thread may use it. It is in no log.
  */
 #pragma once
 #include <stddef.h>

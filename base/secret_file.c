@@ -62,7 +62,7 @@ static int take(const char *file, int fd, size_t max, char **text_out, size_t *l
     }
     *error_out = len < 0 ? secret_file_explain("%s can't be read: %s", file, strerror(errno))
                          : secret_file_explain("%s holds more than %zu bytes", file, max);
-    secret_file_free(&text, max + 1);
+    free(text);
     return -1;
 }
 
@@ -77,13 +77,4 @@ int secret_file_read(const char *file, size_t max, char **text_out, size_t *len_
     int result = take(file, fd, max, text_out, len_out, error_out);
     close(fd);
     return result;
-}
-
-void secret_file_free(char **text, size_t len)
-{
-    if (!*text)
-        return;
-    explicit_bzero(*text, len);
-    free(*text);
-    *text = NULL;
 }

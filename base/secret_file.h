@@ -5,12 +5,11 @@
 #pragma once
 #include <stddef.h>
 
-/* Reads a file of at most max octets. 1: *text_out, with a NUL behind its *len_out octets, is to be given to secret_file_free(). 0:
+/* Reads a file of at most max octets. 1: *text_out, with a NUL behind its *len_out octets, is to be given to free(). 0:
  * there is no such file; -1: it is of no use; then *error_out (caller frees) says why and what to do, and begins with the file's name.
  * Blocks as long as the file does. */
 int secret_file_read(const char *file, size_t max, char **text_out, size_t *len_out, char **error_out)
     __attribute__((warn_unused_result));
-void secret_file_free(char **text, size_t len); /* wipes it */
 
 /* For those who go on explaining: the caller frees it. */
 char *secret_file_explain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -77,7 +77,7 @@ struct signing_key *signing_key_load(const char *file, char **error_out)
         *error_out = secret_file_explain("%s holds no private key in PEM form without a password", file);
     if (!key)
         EVP_PKEY_free(pkey);
-    secret_file_free(&pem, len);
+    free(pem);
     return key;
 }
 

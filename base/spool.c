@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/tmpfile.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 enum { FIRST_CAPACITY = 4096 };
@@ -40,7 +39,7 @@ void spool_free(struct spool **spool)
         return;
     if ((*spool)->fd >= 0)
         close((*spool)->fd);
-    wipe_free((*spool)->memory); /* it may be kept sealed only */
+    free((*spool)->memory);
     free((*spool)->directory);
     free(*spool);
     *spool = NULL;
@@ -71,7 +70,7 @@ static void add_to_memory(struct spool *spool, const void *data, size_t len)
             capacity = used + len;
         if (capacity > spool->memory_max)
             capacity = spool->memory_max;
-        spool->memory = wipe_realloc(spool->memory, capacity);
+        spool->memory = xreallocarray(spool->memory, capacity, 1);
         spool->capacity = capacity;
     }
     memcpy(spool->memory + used, data, len);
@@ -83,7 +82,7 @@ static int move_to_file(struct spool *spool)
     spool->fd = tmpfile_new(spool->directory);
     if (spool->fd < 0 || write_at(spool->fd, 0, spool->memory, (size_t)spool->size) < 0)
         return -1;
-    wipe_free(spool->memory);
+    free(spool->memory);
     spool->memory = NULL;
     spool->capacity = 0;
     return 1;

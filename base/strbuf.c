@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 enum { FIRST_CAPACITY = 64 };
@@ -23,7 +22,7 @@ void strbuf_init(struct strbuf *buf, size_t max)
 void strbuf_free(struct strbuf *buf)
 {
     if (buf->capacity > 0)
-        wipe_free(buf->data);
+        free(buf->data);
     strbuf_init(buf, buf->max);
 }
 
@@ -63,7 +62,7 @@ static bool make_room(struct strbuf *buf, size_t more)
         capacity = buf->max + 1;
     if (capacity < needed)
         capacity = needed;
-    buf->data = wipe_realloc(buf->capacity > 0 ? buf->data : NULL, capacity);
+    buf->data = xreallocarray(buf->capacity > 0 ? buf->data : NULL, capacity, 1);
     buf->capacity = capacity;
     return true;
 }

@@ -3,7 +3,7 @@
  * Every composed text in Postern goes through one of these. The maximum is given at the start; an append that would
  * exceed it changes nothing and marks the buffer as overflowed for good: later appends change nothing either, so that
  * a sequence of appends is checked once, at the end, with strbuf_ok(). The content is always NUL-terminated (the NUL
- * does not count), and may contain NULs itself. Any text may be a secret, so what is freed or outgrown is overwritten (wipe.h).
+ * does not count), and may contain NULs itself.
  */
 #pragma once
 #include <stdarg.h>

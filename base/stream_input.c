@@ -1,9 +1,10 @@
 #include "base/stream_input.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/wipe.h"
+#include "base/xmalloc.h"
 
 enum {
     SMALLEST_CAPACITY = 2 * 1024,
@@ -26,7 +27,7 @@ uint8_t *stream_input_reserve(struct stream_input *input, size_t max, size_t *ro
             capacity = input->next_capacity == 0 ? SMALLEST_CAPACITY : input->next_capacity;
         if (capacity > input->len + max)
             capacity = input->len + max;
-        input->memory = wipe_realloc(input->memory, capacity);
+        input->memory = xreallocarray(input->memory, capacity, 1);
         input->capacity = capacity;
     }
     size_t room = input->capacity - end;
@@ -58,7 +59,7 @@ void stream_input_shrink(struct stream_input *input)
 {
     if (input->len > 0)
         return;
-    wipe_free(input->memory); /* a password may have come */
+    free(input->memory);
     input->memory = NULL;
     input->capacity = 0;
     input->start = 0;

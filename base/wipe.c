@@ -1,36 +1,108 @@
-/* wipe.c - see wipe.h */
-#include "base/wipe.h"
-
+/* wipe.c - memory that is given back is overwritten first
+ *
+ * A password, or what somebody wrote, would stay in freed memory until something else is put there, which may be never: a fault that
+ * shows memory, or a swap file, would show it. So whatever links this library has its own free() and realloc(), which libraries call as
+ * well, that of C among them. Nobody has to think of it, and nobody can forget it; only what is not from malloc() (a local array, a
+ * member of something that lives on) is for its owner to overwrite.
+ *
+ * The blocks are those of the allocator that comes next, whichever that is: their size is asked of it, so the part behind what was used
+ * is wiped as well. Sanitizers bring their own, and keep what is freed, to find who uses it.
+ */
+#ifndef POSTERN_SANITIZE
+#include <dlfcn.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include "base/xmalloc.h"
+#if defined(__x86_64__) || defined(__i386__)
+#define PAGE_MOST 4096
+#else
+#define PAGE_MOST 65536
+#endif
 
-void wipe_free(void *block)
+/* Alone in its pages, which nothing can write to from the start on: whoever can write where they should not could else have their code
+ * called. */
+static struct __attribute__((aligned(PAGE_MOST))) {
+    void (*free)(void *block);
+    void *(*realloc)(void *block, size_t size);
+} next;
+
+static void *look_up(const char *name)
 {
-    /* Optimised over all files the compiler may know how much was asked for, and its check would end the program at the rest. */
-    void *volatile unknown = block;
-    if (block != NULL)
-        explicit_bzero(unknown, malloc_usable_size(block));
-    free(block);
+    void *found = dlsym(RTLD_NEXT, name);
+    if (found == NULL)
+        abort();
+    return found;
 }
 
-void *wipe_try_realloc(void *block, size_t size)
+/* Libraries may free something before our turn comes; there is one thread then. */
+static void know_next(void)
 {
-    size_t had = block != NULL ? malloc_usable_size(block) : 0;
-    if (had == 0 || had > WIPE_MOVED_MAX)
-        return realloc(block, size == 0 ? 1 : size);
-    void *moved = malloc(size == 0 ? 1 : size);
+    if (next.free != NULL)
+        return;
+    next.realloc = (void *(*)(void *, size_t))look_up("realloc");
+    next.free = (void (*)(void *))look_up("free");
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    know_next();
+    if (mprotect(&next, sizeof next, PROT_READ) < 0)
+        abort();
+}
+
+/* Optimised over all files the compiler may know how much was asked for, and its check would end the program at the rest. */
+static void *all_of(void *block)
+{
+    void *volatile unknown = block;
+    return unknown;
+}
+
+/* The kernel moves a mapping of its own when it grows, and takes it back when it is freed: no copy stays. With glibc those are whole pages
+ * less two words; the size of a block of the heap is an odd number of words. */
+static bool is_mapping(size_t had)
+{
+    enum { SMALLEST = 1024 * 1024 }; /* xmalloc_keep_freed(); no other allocator has such sizes there */
+    return had >= SMALLEST && (had + 2 * sizeof(size_t)) % (size_t)sysconf(_SC_PAGESIZE) == 0;
+}
+
+void free(void *ptr)
+{
+    if (ptr == NULL)
+        return;
+    size_t had = malloc_usable_size(ptr);
+    if (!is_mapping(had))
+        explicit_bzero(all_of(ptr), had);
+    know_next();
+    next.free(ptr);
+}
+
+/* Not in place, for it can't be seen beforehand whether there is room behind it. */
+static void *move(void *block, size_t had, size_t size)
+{
+    void *moved = malloc(size);
     if (moved == NULL)
         return NULL;
-    memcpy(moved, block, had < size ? had : size);
-    wipe_free(block);
+    memcpy(moved, all_of(block), had < size ? had : size);
+    free(block);
     return moved;
 }
 
-void *wipe_realloc(void *block, size_t size)
+void *realloc(void *ptr, size_t size)
 {
-    void *moved = wipe_try_realloc(block, size);
-    return moved != NULL ? moved : xreallocarray(block, size, 1); /* which knows what to do */
+    size_t had = ptr != NULL ? malloc_usable_size(ptr) : 0;
+    if (ptr == NULL || is_mapping(had)) {
+        know_next();
+        return next.realloc(ptr, size);
+    }
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    bool is_good = size <= had && size >= had - had / 4;
+    return is_good ? ptr : move(ptr, had, size);
 }
+#endif

@@ -10,7 +10,6 @@
 #include "base/fair_turns.h"
 #include "base/log.h"
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_output.h"
 #include "gateway/gateway.h"
@@ -191,7 +190,7 @@ static void request_free(struct admin_request *request)
     free(request->options);
     free(request->actor);
     free(request->channel);
-    wipe_free(request->input);
+    free(request->input);
     free(request);
 }
 

@@ -51,7 +51,7 @@ struct admin_request {
     struct admin_output *output;
     char *actor;   /* their name, and where they are from */
     char *channel; /* see struct store_actor */
-    char *input;   /* NULL: none; wiped when the request ends */
+    char *input;   /* NULL: none */
     bool json;
     void (*run)(struct admin_request *request);
     char *owner;     /* whose turn it is: the way in, and the actor */

@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "mapping/convert_utf8.h"
 
@@ -325,5 +324,5 @@ void admin_output_render(const struct admin_output *output, bool json, struct st
     char *dump = json_dumps(output->root, JSON_COMPACT);
     strbuf_add_str(out, dump ? dump : "{}");
     strbuf_add_char(out, '\n');
-    wipe_free(dump); /* codes, tokens */
+    free(dump);
 }

@@ -14,7 +14,6 @@
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "base/stream.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/gateway.h"
@@ -112,7 +111,7 @@ static void write_answer(struct stream *stream, int exit, const char *out, const
         stream_write(stream, line, strlen(line));
         stream_write(stream, "\n", 1);
     }
-    wipe_free(line);
+    free(line);
     json_decref(reply);
 }
 
@@ -310,7 +309,6 @@ struct admin_socket *admin_socket_new(struct gateway *gateway, const char *path,
     struct admin_socket *made = xcalloc(1, sizeof *made);
     struct strbuf address;
     const char *error;
-    json_set_alloc_funcs(malloc, wipe_free); /* passwords come, tokens go; for the whole process */
     strbuf_init(&address, 200);
     strbuf_add_fmt(&address, "unix:%s", path);
     made->gateway = gateway;

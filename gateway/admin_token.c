@@ -5,7 +5,6 @@
 #include "base/base32.h"
 #include "base/log.h"
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
@@ -27,7 +26,7 @@ struct change {
 
 static void change_free(struct change *change)
 {
-    wipe_free(change);
+    free(change);
 }
 
 static int commit_add(struct store_db *db, void *arg)

@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/totp.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
@@ -35,7 +34,7 @@ struct change {
 
 static void change_free(struct change *change)
 {
-    wipe_free(change);
+    free(change);
 }
 
 static const char *name_of(const struct change *change)

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/password.h"
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_command.h"
 #include "gateway/admin_output.h"
@@ -50,7 +49,7 @@ struct change {
 
 static void change_free(struct change *change)
 {
-    wipe_free(change);
+    free(change);
 }
 
 static const char *name_of(const struct change *change)

@@ -53,7 +53,7 @@ int config_check_password_file(cfg_t *cfg, cfg_opt_t *opt)
         config_value_problem(cfg, "%s = \"%s\": expected an absolute path", opt->name, file);
     else if (relay_password_read(file, &password, &error) < 0)
         config_value_problem(cfg, "%s: %s", opt->name, error);
-    relay_password_free(&password);
+    free(password);
     free(error);
     return 0;
 }

@@ -188,7 +188,6 @@ int ctl_client_call(const struct ctl *ctl, bool json, int argc, const char *cons
     if (fd >= 0)
         close(fd);
     free(path);
-    explicit_bzero(request, strlen(request)); /* the input may be a secret */
     free(request);
     return result;
 }

@@ -32,7 +32,7 @@ int ctl_setup_apply(struct ctl_setup *setup);
 /* Only shows what is to be done elsewhere. */
 int ctl_setup_show(struct ctl_setup *setup, bool postfix, bool dns);
 
-/* 1, with NULL when no account is wanted; -1: none that will do was given, and that was said. ctl_secret_free() wipes it. */
+/* 1, with NULL when no account is wanted; -1: none that will do was given, and that was said. The caller frees it. */
 int ctl_setup_take_password(const struct ctl_setup *setup, char **password_out) __attribute__((warn_unused_result));
 /* password NULL: nothing. The exit status. */
 int ctl_setup_add_admin(const struct ctl_setup *setup, const struct config *config, const char *password);

@@ -324,7 +324,7 @@ int ctl_setup_apply(struct ctl_setup *setup)
         if (status == CTL_OK)
             status = check_all(setup);
     }
-    ctl_secret_free(&password);
+    free(password);
     strbuf_free(&text);
     return status;
 }

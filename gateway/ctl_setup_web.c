@@ -25,7 +25,7 @@ static int read_file(const char *file, char **password_out)
         return -1;
     }
     *password_out = xstrndup(text, strcspn(text, "\r\n"));
-    secret_file_free(&text, len);
+    free(text);
     return 1;
 }
 
@@ -40,7 +40,7 @@ static int ask_twice(char **password_out)
             fputs("These differ.\n", stderr);
             result = 0;
         }
-        ctl_secret_free(&again);
+        free(again);
     }
     return result;
 }
@@ -57,7 +57,8 @@ int ctl_setup_take_password(const struct ctl_setup *setup, char **password_out)
             return 1;
         if (complaint)
             fprintf(stderr, "The password %s.\n", complaint);
-        ctl_secret_free(password_out);
+        free(*password_out);
+        *password_out = NULL;
         if (result < 0 || setup->password_file || !ctl_is_terminal(STDIN_FILENO))
             break;
     }

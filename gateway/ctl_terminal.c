@@ -204,11 +204,3 @@ int ctl_read_secret(const char *prompt, char **secret_out)
     explicit_bzero(line, sizeof line);
     return result != 1 ? -1 : *secret_out ? 1 : 0;
 }
-
-void ctl_secret_free(char **secret)
-{
-    if (*secret)
-        explicit_bzero(*secret, strlen(*secret));
-    free(*secret);
-    *secret = NULL;
-}

@@ -37,7 +37,6 @@ char *ctl_ask_line(const char *question, const char *preset) __attribute__((warn
 /* Reads a line that must not be seen. On a terminal the prompt is shown and nothing of what is typed is; it echoes again when this
  * ends, whatever ends it: a signal (INT, TERM, HUP, QUIT, TSTP) has its way once it does, and after a stop (TSTP) the prompt comes
  * again. Where standard input is no terminal, its next line is taken without a prompt, so scripts need no option.
- * 1 with the line, without its end (ctl_secret_free() wipes it); 0 nothing was typed: an empty line; -1 the input has ended, or the line has
+ * 1 with the line, without its end, which the caller frees; 0 nothing was typed: an empty line; -1 the input has ended, or the line has
  * more than 1,000 octets (said on standard error). */
 int ctl_read_secret(const char *prompt, char **secret_out) __attribute__((warn_unused_result));
-void ctl_secret_free(char **secret);

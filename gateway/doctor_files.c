@@ -154,7 +154,7 @@ static void judge_password(struct doctor *doctor, const char *file)
     struct secret secret = { .key = "relay.password_file", .file = file };
     char *password = NULL;
     if (file && relay_password_read(file, &password, &secret.error) == 1)
-        relay_password_free(&password);
+        free(password);
     judge_secret(doctor, &secret);
     free(secret.error);
 }

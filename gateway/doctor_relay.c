@@ -103,7 +103,8 @@ static void begin(struct asked *asked)
         .command_timeout_ms = CONNECT_MS,
     };
     asked->client = smtp_client_new(&settings, &error);
-    relay_password_free(&asked->password);
+    free(asked->password);
+    asked->password = NULL;
     struct smtp_client_recipient to = { .notify = 0 };
     struct smtp_client_message message = { .recipients = &to, .recipient_count = 1, .is_probe = true };
     struct strbuf from;
@@ -200,7 +201,7 @@ void doctor_check_relays(struct doctor *doctor)
     if (asking.count > 0)
         doctor_apart(doctor, RELAY_MS, ask_all, &asking);
     for (size_t i = 0; i < asking.count; i++) {
-        relay_password_free(&asked[i].password);
+        free(asked[i].password);
         free(asked[i].failure);
         free(asked[i].advice);
     }

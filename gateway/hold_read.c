@@ -8,7 +8,6 @@
 
 #include "base/background.h"
 #include "base/seal.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/config.h"
 #include "gateway/hold_internal.h"
@@ -90,7 +89,7 @@ static void on_converted(struct convert_in_result *result, void *ctx)
                                             .is_unreadable = result->fallback,
                                             .attachments = result->message.attach,
                                             .attachment_count = result->message.attach_count });
-    wipe_free(text);
+    free(text);
 }
 
 static void begin_converting(struct look *look)

@@ -7,7 +7,6 @@
 
 #include "base/background.h"
 #include "base/password.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 struct passwords {
@@ -63,9 +62,9 @@ static void done(void *arg)
     struct job *job = arg;
     job->owner->waiting--;
     job->done(job->result, job->has_made ? job->made : NULL, job->ctx);
-    wipe_free(job->password);
-    wipe_free(job->hash);
-    wipe_free(job);
+    free(job->password);
+    free(job->hash);
+    free(job);
 }
 
 static void discard(void *arg)

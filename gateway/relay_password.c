@@ -44,12 +44,6 @@ int relay_password_read(const char *file, char **password_out, char **error_out)
     const char *reason = take_line(text, len, password_out);
     if (reason)
         *error_out = secret_file_explain("%s %s", file, reason);
-    secret_file_free(&text, len);
+    free(text);
     return reason ? -1 : 1;
-}
-
-void relay_password_free(char **password)
-{
-    if (*password)
-        secret_file_free(password, strlen(*password));
 }

@@ -8,4 +8,3 @@
 
 /* -1: it is of no use, and *error_out says why. The caller frees either. */
 int relay_password_read(const char *file, char **password_out, char **error_out) __attribute__((warn_unused_result));
-void relay_password_free(char **password); /* wipes it */

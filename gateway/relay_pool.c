@@ -94,7 +94,7 @@ static struct smtp_client *take_client(const struct relay *relay, struct relay_h
     struct smtp_client *client = hop->idle_count > 0 ? hop->idle[--hop->idle_count] : new_client(relay, hop, error_out);
     if (client)
         smtp_client_set_password(client, password);
-    relay_password_free(&password);
+    free(password);
     return client;
 }
 
@@ -510,7 +510,7 @@ int relay_pool_open(struct relay *relay, char **error_out)
             continue;
         if (read_password(relay, &relay->hops[i], &password, error_out) < 0)
             return -1;
-        relay_password_free(&password);
+        free(password);
         struct smtp_client *client = new_client(relay, &relay->hops[i], error_out);
         if (!client)
             return -1;

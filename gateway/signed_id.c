@@ -10,7 +10,6 @@
 #include "base/base32.h"
 #include "base/digest.h"
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "mapping/store_address.h"
 
@@ -61,7 +60,7 @@ void signed_id_free(struct signed_id **ids)
         return;
     free((*ids)->domain);
     free((*ids)->hostname);
-    wipe_free(*ids);
+    free(*ids);
     *ids = NULL;
 }
 

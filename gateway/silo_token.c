@@ -27,6 +27,6 @@ int silo_token_read(const char *file, char **oidc_out, char **error_out)
             "%s does not hold a token: %s; put there what the provider's token endpoint answered", file, reason);
         result = -1;
     }
-    secret_file_free(&text, len);
+    free(text);
     return result;
 }

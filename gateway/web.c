@@ -86,7 +86,6 @@ static void visit_free(struct web_visit *visit)
     store_web_session_free(&visit->session);
     free(visit->client);
     free(visit->flash);
-    explicit_bzero(visit->csrf, sizeof visit->csrf);
     free(visit);
 }
 

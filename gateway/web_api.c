@@ -10,7 +10,6 @@
 
 #include "base/log.h"
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/api_token.h"
 #include "gateway/gateway.h"
@@ -54,7 +53,7 @@ static void refuse(struct call *call, int status, const char *error)
     char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
     const char *shown = text ? text : "{\"error\":\"the reason can't be written\"}";
     answer_json(call, status, shown, strlen(shown), status == 401 ? bearer : status == 405 ? post : NULL);
-    wipe_free(text);
+    free(text);
     json_decref(document);
 }
 
@@ -199,7 +198,7 @@ static void answered(enum admin_exit exit, const char *out, const char *err, voi
         err += sizeof prefix - 1;
     char *line = xstrndup(err, strcspn(err, "\n"));
     refuse(call, exit == ADMIN_USAGE ? 400 : exit == ADMIN_NOT_NOW ? 503 : 409, line);
-    wipe_free(line);
+    free(line);
 }
 
 static void run(struct call *call)

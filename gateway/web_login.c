@@ -10,7 +10,6 @@
 #include "base/password.h"
 #include "base/strbuf.h"
 #include "base/totp.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/admin_web.h"
 #include "gateway/gateway.h"
@@ -44,10 +43,10 @@ static void sign_in_free(struct sign_in *sign_in)
     free(sign_in->name);
     free(sign_in->password_was);
     free(sign_in->rehash);
-    wipe_free(sign_in->recovery);
+    free(sign_in->recovery);
     free(sign_in->client);
     free(sign_in->agent);
-    wipe_free(sign_in);
+    free(sign_in);
 }
 
 /* 1: what the account asks for beside the password is there, and was used now. */
@@ -112,8 +111,8 @@ static void committed(int result, void *arg)
                                                  sign_in->rehash ? sign_in->rehash : sign_in->password_was);
     }
     sign_in->done(sign_in->visit, result, &cookies, sign_in->ctx);
-    wipe_free(cookies.session);
-    wipe_free(cookies.known);
+    free(cookies.session);
+    free(cookies.known);
     sign_in_free(sign_in);
 }
 

@@ -5,7 +5,6 @@
 #include <jansson.h>
 
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "gateway/web_internal.h"
 
@@ -44,7 +43,7 @@ static void run_free(struct run *run)
         for (size_t k = 0; k < order->argc; k++)
             free(order->argv[k]);
         free(order->argv);
-        wipe_free(order->input);
+        free(order->input);
         json_decref(run->results[i].json);
         free(run->errors[i]);
     }

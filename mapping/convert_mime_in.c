@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "mapping/convert.h"
 #include "mapping/convert_incoming.h"
@@ -204,9 +203,9 @@ void convert_in_message_free(struct convert_in_message *message)
     for (size_t i = 0; i < message->other_count; i++)
         free(message->others[i]);
     free(message->others);
-    wipe_free(message->excerpt);
+    free(message->excerpt);
     free(message->attachments);
-    wipe_free(message->subject);
+    free(message->subject);
     free(message->from_name);
     free(message->detail);
     *message = (struct convert_in_message){ 0 };

@@ -11,7 +11,6 @@
 #include "base/loop.h"
 #include "base/stream.h"
 #include "base/tls.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_client_internal.h"
 
@@ -446,14 +445,14 @@ static void release(void *arg)
     free(client->helo);
     free(client->pin);
     free(client->user);
-    wipe_free(client->password);
+    free(client->password);
     strbuf_free(&client->challenge);
     free(client);
 }
 
 void smtp_client_set_password(struct smtp_client *client, const char *password)
 {
-    wipe_free(client->password);
+    free(client->password);
     client->password = copy_or_empty(password);
 }
 

@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/stream.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 #include "smtp/smtp_client_internal.h"
 #include "smtp/smtp_sasl.h"
@@ -21,7 +20,7 @@ static void fail(struct smtp_client *client, const char *enhanced, const char *w
 
 void smtp_client_forget_said(struct smtp_client *client)
 {
-    wipe_free(client->said);
+    free(client->said);
     client->said = NULL;
 }
 

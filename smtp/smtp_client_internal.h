@@ -157,7 +157,7 @@ void smtp_client_note_challenge(struct smtp_client *client, const char *line, si
 void smtp_client_on_auth(struct smtp_client *client, const struct smtp_reply *reply);
 /* Some repeat what they have not understood: what was said in AUTH gets into no log, and is told to nobody. */
 void smtp_client_hide_said(const struct smtp_client *client, struct smtp_reply *reply);
-void smtp_client_forget_said(struct smtp_client *client); /* wiped */
+void smtp_client_forget_said(struct smtp_client *client);
 
 /* --- smtp_client_envelope.c --- */
 int64_t smtp_client_message_size(const struct smtp_client_transaction *transaction); /* with the prefix */

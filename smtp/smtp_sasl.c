@@ -9,7 +9,6 @@
 
 #include "base/background.h"
 #include "base/loop.h"
-#include "base/wipe.h"
 #include "base/xmalloc.h"
 
 static const struct {
@@ -69,7 +68,6 @@ static bool can_be_prepared(const char *text)
     char *prepared = NULL;
     if (gsasl_saslprep(text, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
         return false;
-    explicit_bzero(prepared, strlen(prepared));
     gsasl_free(prepared);
     return true;
 }
@@ -81,22 +79,12 @@ bool smtp_sasl_suits(enum smtp_sasl_mechanism mechanism, const char *user, const
 
 /* --- The exchange --- */
 
-/* The library frees its copies as they are. */
-static void wipe_property(Gsasl_session *session, Gsasl_property property)
-{
-    const char *value = gsasl_property_fast(session, property);
-    if (value != NULL)
-        explicit_bzero((void *)(uintptr_t)value, strlen(value));
-}
-
 static void exchange_free(struct exchange *exchange)
 {
-    wipe_property(exchange->session, GSASL_PASSWORD);
-    wipe_property(exchange->session, GSASL_SCRAM_SALTED_PASSWORD);
     gsasl_finish(exchange->session);
     gsasl_done(exchange->library);
-    wipe_free(exchange->challenge);
-    wipe_free(exchange->response);
+    free(exchange->challenge);
+    free(exchange->response);
     free(exchange);
 }
 
@@ -132,7 +120,7 @@ static int check_challenge(const struct exchange *exchange)
 static void work(void *arg)
 {
     struct exchange *exchange = arg;
-    wipe_free(exchange->response);
+    free(exchange->response);
     exchange->response = NULL;
     if (exchange->is_complete || check_challenge(exchange) != 1)
         return; /* there is nothing more to be asked */
@@ -141,8 +129,6 @@ static void work(void *arg)
     exchange->is_complete = result == GSASL_OK;
     if (result == GSASL_OK || result == GSASL_NEEDS_MORE) {
         exchange->response = xstrdup(response == NULL ? "" : response);
-        if (response != NULL)
-            explicit_bzero(response, strlen(response));
         gsasl_free(response);
     }
 }
@@ -156,7 +142,7 @@ static void tell(void *arg)
     sasl->is_busy = false;
     char *kept = response == NULL ? NULL : xstrdup(response); /* the owner may free us */
     sasl->done(kept, sasl->ctx);
-    wipe_free(kept);
+    free(kept);
 }
 
 static void worked(void *arg)
@@ -226,7 +212,7 @@ void smtp_sasl_step(struct smtp_sasl *sasl, const char *challenge)
     if (sasl->exchange == NULL)
         return;
     sasl->is_busy = true;
-    wipe_free(sasl->exchange->challenge);
+    free(sasl->exchange->challenge);
     sasl->exchange->challenge = xstrdup(challenge);
     if (sasl->background != NULL) {
         background_submit(sasl->background, work, worked, discard, sasl->exchange);

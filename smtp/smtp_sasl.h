@@ -38,7 +38,7 @@ bool smtp_sasl_suits(enum smtp_sasl_mechanism mechanism, const char *user, const
 /* user and password: that suit; copied. background: NULL: work is done on the loop (tests). */
 struct smtp_sasl *smtp_sasl_new(struct loop *loop, struct background *background, enum smtp_sasl_mechanism mechanism,
                                 const char *user, const char *password, smtp_sasl_done *done, void *ctx);
-/* May be called from done, or while it is awaited: then it is not called. What was copied is wiped. */
+/* May be called from done, or while it is awaited: then it is not called. */
 void smtp_sasl_free(struct smtp_sasl **sasl);
 /* Whether the client speaks first: then the first step is with "" for no challenge, and its response goes with AUTH. */
 bool smtp_sasl_speaks_first(const struct smtp_sasl *sasl);
