@@ -153,6 +153,7 @@ static void send_piece(struct tmtp_client *client)
         return;
     }
     write_out(client, piece, (size_t)got);
+    explicit_bzero(piece, (size_t)got); /* nobody should find it on the stack */
     request->content_sent += got;
     if (request->content_sent == request->content_size) {
         close(request->content_fd);

@@ -228,3 +228,16 @@ def test_held_mail_that_is_read_a_hundred_times(whole):
     for i, entry in enumerate(entries):
         assert held in gateway.ctl(*(["--json"] if i % 3 == 0 else []), "held", "read", entry["id"])
     assert_forgotten(gateway, held, "the text of one of a hundred held mails that were read")
+
+
+def test_what_was_posted_is_not_left_on_the_stack(whole):
+    """The buffer through which content goes to the silo is a local array."""
+    gateway, alice = whole
+    gateway.start()
+    gateway.introduce(alice, "alice")
+    gateway.open_door(BOB, alice)
+    said = secrets.token_hex(12)
+    for i in range(3):
+        assert send(gateway.smtp_port, make_mail("Hello", f"It says {said}.\n" * 50 * (i + 1), sender=BOB)).startswith("250")
+    gateway.wait_settled()
+    assert not found_in(gateway.process.pid, said.encode(), only="[stack]")
