@@ -498,8 +498,9 @@ bool hold_opener_look(struct hold_opener *opener)
     struct released released = { .count = 0 };
     if (!opener->is_online || !hold_key(hold))
         return false;
-    if (store_held_list_released(store_reader(hold->parts->store), LOOKED_AT, collect, &released) != 1 ||
-        released.count == 0) {
+    if (store_held_list_released(store_reader(hold->parts->store), LOOKED_AT, collect, &released) != 1)
+        return true; /* a disk that fails may work again soon */
+    if (released.count == 0) {
         opener->seen = 0;
         return false;
     }
