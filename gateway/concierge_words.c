@@ -158,7 +158,7 @@ __attribute__((format(printf, 3, 4))) static bool unclear(struct reading *readin
     return false;
 }
 
-static bool unknown_word(struct reading *reading, struct concierge_line *line, enum concierge_verb about)
+static bool unknown_word(struct reading *reading, const struct concierge_line *line, enum concierge_verb about)
 {
     char word[CONCIERGE_WORD_MAX + 1];
     struct concierge_line rest = *line;
@@ -200,13 +200,13 @@ static bool take_name(struct concierge_line *line, const char *name, bool is_who
 static void skip_greetings(const struct reading *reading, struct concierge_line *line)
 {
     while (TAKE_ANY(line, greetings) || take_name(line, reading->names->gateway, true))
-        continue;
+        ;
 }
 
 static bool is_only_thanks(struct concierge_line line)
 {
     while (TAKE_ANY(&line, thanks))
-        continue;
+        ;
     return concierge_line_is_done(&line);
 }
 
@@ -418,7 +418,7 @@ static bool read_order(struct reading *reading, struct concierge_line *line, enu
         return unknown_word(reading, line, verb);
     struct concierge_line rest = *line;
     while (TAKE_ANY(&rest, thanks))
-        continue;
+        ;
     if ((concierge_line_asks(*line) || concierge_line_asks(rest)) && verbs[verb].changes)
         return unclear(reading, verb, "That is a question. To have it done, write it without a question mark.");
     return true;

@@ -284,11 +284,11 @@ static bool take_options(struct completion *completion)
             puts("/");
             return true;
         }
-        bool has_value = has_file || (strcmp(option, "-t") == 0 && completion->count > 1);
+        bool takes_value = has_file || (strcmp(option, "-t") == 0 && completion->count > 1);
         if (has_file)
             *(option[1] == 'c' ? &completion->ctl.config_file : &completion->ctl.socket_path) = completion->words[1];
-        completion->words += 1 + has_value;
-        completion->count -= 1 + has_value;
+        completion->words += 1 + takes_value;
+        completion->count -= 1 + takes_value;
     }
     if (completion->count > 0 || completion->last[0] != '-')
         return false;

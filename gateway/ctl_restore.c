@@ -232,13 +232,13 @@ static int put_back(struct restoring *restoring, char **aside_out)
     struct ctl_state_bar bar = { NULL, NULL };
     const struct store_backup_watch watch = ctl_state_watch(&bar);
     char *error = NULL;
-    const struct store_restore restore = { .path = restoring->database,
+    const struct store_restore request = { .path = restoring->database,
                                            .owner = restoring->owner,
                                            .group = restoring->group,
                                            .now = restoring->now,
                                            .actor = restoring->actor,
                                            .source = restoring->file };
-    int result = store_restore(restoring->fd, &restore, &watch, aside_out, &error);
+    int result = store_restore(restoring->fd, &request, &watch, aside_out, &error);
     ctl_state_bar_clear(&bar);
     if (result < 0)
         fprintf(stderr, "posternctl: %s\n", error);

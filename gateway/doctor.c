@@ -111,7 +111,7 @@ void doctor_wait(struct doctor *doctor, const bool *is_done, int64_t ms)
 struct doctor_answer {
     struct doctor_answer *next;
     struct loop *loop;
-    bool is_done, is_abandoned;
+    bool is_done;
     struct dns_answer answer;
 };
 

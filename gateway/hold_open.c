@@ -181,11 +181,11 @@ static int judge(struct store_db *db, struct opening *opening, struct hold_judge
 
 static int refuse(struct store_db *db, struct opening *opening, const struct policy_verdict *verdict)
 {
-    const struct hold_end end = { .event = "refused",
-                                  .story = verdict->reason,
-                                  .status = verdict->reply.enhanced,
-                                  .explanation = verdict->reply.text };
-    return hold_drop(db, opening->opener->hold, opening->held.inbound_id, &end, opening->now, &opening->reported);
+    const struct hold_end refusal = { .event = "refused",
+                                      .story = verdict->reason,
+                                      .status = verdict->reply.enhanced,
+                                      .explanation = verdict->reply.text };
+    return hold_drop(db, opening->opener->hold, opening->held.inbound_id, &refusal, opening->now, &opening->reported);
 }
 
 static int hold_again(struct store_db *db, const struct opening *opening, const struct policy_verdict *verdict)

@@ -358,10 +358,10 @@ static uint8_t *seal_facts(const struct mail *mail, const char *references, cons
     memcpy(facts.digest, mail->digest, sizeof facts.digest);
     strbuf_init(&text, FACTS_MAX);
     hold_facts_add(&facts, &text);
-    uint8_t *sealed = seal_text(key, mail->from, text.data, text.len, len_out);
+    uint8_t *result = seal_text(key, mail->from, text.data, text.len, len_out);
     free(facts.references);
     strbuf_free(&text);
-    return sealed;
+    return result;
 }
 
 /* One for each author and recipient: that there is one already is as good. */

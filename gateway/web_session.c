@@ -117,8 +117,8 @@ struct touch {
 
 static int commit_touch(struct store_db *db, void *arg)
 {
-    const struct touch *touch = arg;
-    return store_web_session_touch(db, touch->id, touch->now) < 0 ? -1 : 1;
+    const struct touch *seen = arg;
+    return store_web_session_touch(db, seen->id, seen->now) < 0 ? -1 : 1;
 }
 
 static void free_done(int result, void *arg)
@@ -134,9 +134,9 @@ static void touch(const struct web_visit *visit, const struct config *config, in
     int64_t step = config->admin.session_idle_ms / TOUCH_SHARE;
     if ((mode && strcmp(mode, "empty") == 0) || now - visit->session.seen_at < (step < TOUCH_MS ? step : TOUCH_MS))
         return;
-    struct touch *touch = xcalloc(1, sizeof *touch);
-    *touch = (struct touch){ .id = visit->session.id, .now = now };
-    store_submit_patient(gateway_parts(visit->gateway)->store, commit_touch, free_done, touch);
+    struct touch *seen = xcalloc(1, sizeof *seen);
+    *seen = (struct touch){ .id = visit->session.id, .now = now };
+    store_submit_patient(gateway_parts(visit->gateway)->store, commit_touch, free_done, seen);
 }
 
 bool web_session_load(struct web_visit *visit)

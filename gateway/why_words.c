@@ -214,10 +214,10 @@ static void add_connection(const struct store_refusal *refusal, struct strbuf *o
 static void add_command(const struct store_refusal *refusal, struct strbuf *out)
 {
     strbuf_add_str(out, "a command was refused");
-    if (refusal->sender[0] || refusal->recipient[0])
+    if (refusal->sender[0] || refusal->recipient[0]) {
         strbuf_add_str(out, ", of ");
-    if (refusal->sender[0] || refusal->recipient[0])
         add_mail(refusal, out);
+    }
     strbuf_add_str(out, ",");
 }
 

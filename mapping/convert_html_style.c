@@ -312,7 +312,7 @@ static void set_width(struct html_style *style, const char *value)
 
 /* Sorted. */
 static const struct property {
-    const char *name;
+    const char *name; /* cppcheck-suppress unusedStructMember ; bsearch() looks for it */
     void (*set)(struct html_style *style, const char *value);
 } properties[] = {
     { "background", set_background },

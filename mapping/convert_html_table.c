@@ -185,14 +185,14 @@ static bool is_drawn(const struct html_tree *tree, const struct html_node *table
     if (html_node_number(tree, table, HTML_ATTRIBUTE_BORDER, SPAN_MAX) <= 0)
         return false;
     const struct html_node *row = first_row(tree, table);
-    bool has_head = false;
+    bool is_headed = false;
     for (uint32_t i = row ? row->first : HTML_NONE; i != HTML_NONE; i = tree->nodes[i].next) {
         const struct html_node *cell = &tree->nodes[i];
         if (cell->name != HTML_TH && shows(cell))
             return false;
-        has_head = has_head || cell->name == HTML_TH;
+        is_headed = is_headed || cell->name == HTML_TH;
     }
-    return has_head;
+    return is_headed;
 }
 
 static bool read_grid(const struct html_tree *tree, const struct html_node *table, struct grid *grid)

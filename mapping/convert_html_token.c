@@ -234,7 +234,6 @@ bool html_token_next_attribute(struct html_token *token, struct html_attribute *
             while (c < end && !is_blank(*c))
                 c++;
             stop = c;
-            value = quote != '\0' && value <= stop ? value : stop < value ? stop : value;
         }
         attribute_out->value = value;
         attribute_out->len = (size_t)(stop - value);

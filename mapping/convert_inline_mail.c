@@ -5,17 +5,17 @@
 
 enum { FIELDS_MIN = 3, FIELD_NAME_MAX = 76, INTRO_MAX = 100, DASHES_MIN = 3, ODD_MAX = 2 };
 
-/* A line without its end and the blanks before that; at and next are offsets in the text. */
+/* A line without its end and the blanks before that; next is where the next one begins. */
 struct line {
     const char *text;
     size_t len;
-    size_t at, next;
+    size_t next;
 };
 
 static struct line read_line(const char *text, size_t len, size_t at)
 {
     const char *lf = memchr(text + at, '\n', len - at);
-    struct line line = { .text = text + at, .at = at, .next = lf ? (size_t)(lf - text) + 1 : len };
+    struct line line = { .text = text + at, .next = lf ? (size_t)(lf - text) + 1 : len };
     line.len = line.next - at;
     while (line.len > 0 && strchr("\r\n \t", line.text[line.len - 1]))
         line.len--;

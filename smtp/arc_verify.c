@@ -65,11 +65,10 @@ static bool skip_char(const char **at, const char *end, char c)
 static size_t read_results_instance(const char *value, const char **rest_out)
 {
     const char *at = value, *end = value + strlen(value);
-    struct dkim_text digits = { NULL, 0 };
     uint64_t instance;
     if (!(skip_char(&at, end, 'i') || skip_char(&at, end, 'I')) || !skip_char(&at, end, '='))
         return 0;
-    digits = (struct dkim_text){ at, strspn(at, "0123456789") };
+    struct dkim_text digits = { at, strspn(at, "0123456789") };
     at += digits.len;
     if (dkim_text_to_number(digits, &instance) != 1 || !skip_char(&at, end, ';'))
         return 0;

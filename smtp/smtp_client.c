@@ -317,6 +317,7 @@ static int read_reply_line(struct smtp_client *client)
     return 1;
 }
 
+/* cppcheck-suppress constParameter ; its type is of a callback */
 static void on_input(struct stream *stream, void *ctx)
 {
     struct smtp_client *client = ctx;

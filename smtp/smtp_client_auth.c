@@ -29,9 +29,9 @@ void smtp_client_hide_said(const struct smtp_client *client, struct smtp_reply *
     enum { ENOUGH = 8 }; /* to know it by, where it is cut */
     if (client->said == NULL || client->said[0] == '\0')
         return;
-    char begin[ENOUGH + 1] = "";
-    memcpy(begin, client->said, strnlen(client->said, ENOUGH));
-    if (strstr(reply->text, begin) != NULL)
+    char start[ENOUGH + 1] = "";
+    memcpy(start, client->said, strnlen(client->said, ENOUGH));
+    if (strstr(reply->text, start) != NULL)
         *reply = smtp_reply_make(reply->code, reply->enhanced, "(it repeats what it was told)");
 }
 
