@@ -99,8 +99,8 @@ static void add_scale(struct web_html *html, const struct web_chart *chart, int6
 
 static void add_bars(struct web_html *html, const struct web_chart *chart, int64_t top)
 {
-    double width = (double)(WIDTH - LEFT - RIGHT) / (double)chart->count;
     for (size_t i = 0; i < chart->count; i++) {
+        double width = (double)(WIDTH - LEFT - RIGHT) / (double)chart->count;
         int64_t below = 0;
         for (size_t s = 0; s < chart->series_count; s++) {
             int64_t value = value_at(chart, s, i);

@@ -71,9 +71,9 @@ def accepts_connections(port):
 
 
 def sanitizer_environment(folder):
-    """Reports of the sanitizers go to files in the folder; see sanitizer_reports()."""
+    """Reports of the sanitizers go to files in the folder; see sanitizer_reports(). POSTERN_ASAN: what else ASan is to look for."""
     return {**os.environ,
-            "ASAN_OPTIONS": f"log_path={folder}/sanitizer:detect_leaks=1:abort_on_error=0",
+            "ASAN_OPTIONS": f"log_path={folder}/sanitizer:detect_leaks=1:abort_on_error=0:{os.environ.get('POSTERN_ASAN', '')}",
             "UBSAN_OPTIONS": f"log_path={folder}/sanitizer:print_stacktrace=1:halt_on_error=1",
             "TSAN_OPTIONS": f"log_path={folder}/sanitizer:second_deadlock_stack=1",
             "LSAN_OPTIONS": "report_objects=1"}
