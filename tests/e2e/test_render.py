@@ -11,9 +11,9 @@ import subprocess
 import markdown_it
 import pytest
 
-from procs import ROOT
+from procs import DEV
 
-TEST = os.path.join(ROOT, "build", "dev", "bin", "mapping_convert_text_property_test")
+TEST = os.path.join(DEV, "mapping_convert_text_property_test")
 RULE = re.compile(r"\s*([-_*=~])(?:\s*\1){2,}\s*")
 FENCE = re.compile(r"(`{3,}|~~~)[\w+.#-]*\s*")
 ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?=[\s\u00a0]|$)")
