@@ -90,6 +90,19 @@ def sanitizer_reports(folder):
     return reports
 
 
+def descendants(pid):
+    """All processes that it has started, and those that these have."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+    found, more = set(), {pid}
+    while more:
+        more = {child for child, parent in parents.items() if parent in more}
+        found |= more
+    return found
+
+
 def run(command, folder, patience=PATIENCE, stdin=""):
     """Runs one of our programs to its end. Returns the CompletedProcess, with text."""
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=patience, check=False, cwd=folder,

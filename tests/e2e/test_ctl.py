@@ -1,9 +1,12 @@
 """posternctl: the administrator's hand."""
 import json
 import os
+import signal
+
+import pytest
 
 from mail import ALICE, BOB, make_mail, send
-from procs import DEV, run
+from procs import DEV, run, wait_until
 
 
 def test_daemon_not_reachable(stopped_gateway):
@@ -16,6 +19,31 @@ def test_usage(gateway):
     gateway.ctl("mapping", "add", expect=2)
     result = run([os.path.join(DEV, "posternctl")], gateway.folder)
     assert result.returncode == 2
+
+
+@pytest.mark.parametrize("words, complaint", [
+    ("mapping export --form csv", "unknown option: --form"),
+    ("mapping export --format", "an option lacks its value: --format"),
+    ("mapping export --format xml", "--format takes csv or json"),
+    ("mapping export here", "too many words: here"),
+    ("mapping import", "something is missing"),
+    ("mapping import list.csv --format xml", "--format takes csv or json"),
+    ("mapping import list.csv --dry-run perhaps", "--dry-run takes yes or no"),
+    ("restore backup.postern --sure", "an option lacks its value: --sure"),
+    ("backup", "something is missing"),
+])
+def test_what_posternctl_does_itself_has_a_usage_too(stopped_gateway, words, complaint):
+    """No daemon is asked, and nothing is read or written."""
+    stopped_gateway.write_config()
+    said = stopped_gateway.ctl(*words.split(), expect=2)
+    assert complaint in said and "usage: posternctl " + words.split()[0] in said, said
+
+
+@pytest.mark.parametrize("words", ["-x", "-t now"])
+def test_usage_of_the_daemon(stopped_gateway, words):
+    stopped_gateway.write_config()
+    result = run(stopped_gateway.command(*words.split()), stopped_gateway.folder)
+    assert result.returncode == 64 and "usage: posternd " in result.stderr, result.stderr
 
 
 def test_an_argument_that_is_no_utf8_is_not_sent(gateway):
@@ -131,4 +159,17 @@ def test_reload_of_a_bad_configuration_changes_nothing(gateway):
     assert result.returncode == 1, result.stderr
     assert "nonsense" in result.stderr
     result = run([os.path.join(DEV, "posternctl"), "-s", f"{gateway.state}/control", "status"], gateway.folder)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_hangup_signal_reloads(gateway):
+    """What is wrong with the new configuration is in the log, and nothing has changed."""
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until("it has read it", lambda: "event=config.reloaded" in gateway.read_log())
+    with open(gateway.config, "a", encoding="utf-8") as file:
+        file.write("nonsense = 1\n")
+    gateway.process.send_signal(signal.SIGHUP)
+    refused = wait_until("it has refused it", lambda: [line for line in gateway.read_log().splitlines() if "event=config.refused" in line])
+    assert "nonsense" in refused[0]
+    result = run([os.path.join(DEV, "posternctl"), "-s", os.path.join(gateway.state, "control"), "status"], gateway.folder)
     assert result.returncode == 0, result.stderr

@@ -339,6 +339,21 @@ def test_two_correspondents_of_a_group_are_in_one_thread(sales, alice, carol):
         member.receive_where("Dave's answer", lambda item: item["op"] == "delivery" and "From Dave" in item["body"])
 
 
+def test_who_takes_another_alias_in_a_group_is_the_same_person(sales, alice, carol, silo):
+    bob_writes(sales, "To the team")
+    thread = carol.receive_mail("To the team")["threadid"]
+    carol.tmtp("alias", "--account", carol.account, "Carol Newname")
+    with as_member(silo, carol) as wire:
+        assert "error" not in wire.request({"op": 6, "act": "alias", "gid": GID, "newalias": "Carol Newname"})
+    wait_until("the gateway has heard of it",
+               lambda: "Carol Newname" in [one["alias"] for one in sales.ctl_json("group", "show", GID)["members_seen"]])
+    assert seen(sales, carol) is None
+    assert {one["alias"]: one["state"] for one in sales.ctl_json("group", "show", GID)["members_seen"]}["Carol Newname"] == "joined"
+    carol.post([BOB, GID], "Still me", thread=thread)
+    reply = wait_until("the reply leaves", lambda: read_maildir(sales.maildir))[0]
+    assert reply["From"].addresses[0].addr_spec == SALES
+
+
 def test_refused_thread_is_no_way_into_a_groups_name(sales, silo):
     """A stranger's thread names the group; what comes after its refusal is not the group's either."""
     with Wire(silo.port) as mallory:

@@ -1,7 +1,9 @@
 """What comes back to the return addresses of members' messages: who may bring it, and what the author is told, once."""
+import contextlib
 import os
 import random
 import re
+import signal
 import smtplib
 import socketserver
 import subprocess
@@ -12,9 +14,9 @@ import pytest
 
 from mail import ALICE, BOB, make_mail
 from mail import send as send_mail
-from postern import DOMAIN, Member
+from postern import DOMAIN, Gateway, Member, Silo
 from postfix import read_maildir
-from procs import PATIENCE, wait_until
+from procs import DEV, PATIENCE, RELEASE, descendants, sanitizer_environment, wait_until
 
 DAVE = "dave@example.net"
 KILLS = 30 if os.environ.get("POSTERN_LONG") == "1" else 5
@@ -462,6 +464,56 @@ def test_reply_to_a_message_from_before_a_backup_is_told(gateway, bob_to_alice, 
 
 
 # Crashes.
+
+class Fragile(Gateway):
+    """Its convert workers crash of what has a line "X-Worker: crash" (crashes.c)."""
+
+    def launch_environment(self):
+        return {**sanitizer_environment(self.folder), "LD_PRELOAD": os.path.join(DEV, "postern_crashes.so"), "POSTERN_CRASHES": "1"}
+
+
+def test_report_that_no_worker_survives_is_told_as_unclear(folder):
+    """Its author learns that something came back, and an honest report after it is read."""
+    silo = Silo(folder, RELEASE)
+    silo.start()
+    gateway = Fragile(folder, silo.port, RELEASE)
+    try:
+        gateway.start()
+        alice = Member(folder, silo, "Alice Member", RELEASE)
+        gateway.introduce(alice, "alice")
+        gateway.open_door(BOB, alice)
+        alice.post(BOB, "Are you there?", subject="A question")
+        mail = wait_until("the mail leaves", lambda: read_maildir(gateway.maildir))[0]
+        bring(gateway, mail, b"X-Worker: crash\r\n" + make_report(mail))
+        told = receive_part(alice, "it could not be read")
+        assert told["subject"] == "Unclear delivery"
+        gateway.wait_settled()
+        assert any("its author was told so" in line for line in story(gateway, "in1"))
+        bring(gateway, mail, make_report(mail, number=2))
+        receive_part(alice, "could not be delivered by email:")
+    finally:
+        gateway.stop()
+        silo.stop()
+
+
+def test_report_whose_content_is_gone_waits_for_an_administrator(gateway, bob_to_alice, sent):
+    """Stored and not yet read when the daemon was killed; then somebody removed the file."""
+    folder = os.path.join(gateway.state, "content")
+    known = set(os.listdir(folder))
+    workers = descendants(gateway.process.pid)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    bring(gateway, sent, make_report(sent) + b"x" * 300000 + b"\r\n")
+    gateway.kill()
+    for pid in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    new, = set(os.listdir(folder)) - known
+    os.unlink(os.path.join(folder, new))
+    gateway.start()
+    number = next(item["id"] for item in wait_until("it is set aside", lambda: [one for one in gateway.queue("in") if one["state"] == "held"]))
+    assert any("given up: its content is missing from state_dir" in line for line in story(gateway, str(number)))
+
 
 def test_reports_survive_kills_and_are_told_once(gateway, bob_to_alice):
     """kill -9 while reports are taken, read, noted and told: each is told once in the end."""

@@ -388,6 +388,38 @@ def test_one_time_codes(door):
     assert [row["after"] for row in door.audit("admin.totp")] == ["on", "off"]
 
 
+def totp_of(door, name):
+    return {account["name"]: account["totp"] for account in door.ctl_json("admin", "list")["accounts"]}[name]
+
+
+def test_one_time_codes_are_turned_off_with_the_password(door):
+    tora = door.add("tora")
+    tora.sign_in()
+    secret = re.search(r'id="totp-secret">(\w+)<', tora.post("/account", {"act": "totp-begin", "current": PASSWORD}).text).group(1)
+    tora.post("/account", {"act": "totp-confirm", "code": totp(secret, int(time.time()) // 30)})
+    for current in ("", "wrong"):
+        assert tora.post("/account", {"act": "totp-off", "current": current}).status == 303
+        assert totp_of(door, "tora") == "on"
+    answer = tora.post("/account", {"act": "totp-off", "current": PASSWORD})
+    assert "One-time codes are off." in tora.get(answer.getheader("Location")).text
+    assert totp_of(door, "tora") == "off"
+    assert [row["after"] for row in door.audit("admin.totp") if row["actor"] == "tora"] == ["on", "off"]
+    tora.sign_in()
+
+
+def test_guesses_at_a_browser_that_was_left_open_get_slow(door):
+    """Who knows the password has to wait as well; at the door they have not."""
+    gunda = door.add("gunda")
+    gunda.sign_in()
+    csrf, said = gunda.csrf(), []
+    while len(said) < 20 and not any("Too many attempts have failed" in page for page in said):
+        said.append(gunda.get(gunda.post("/account", {"act": "totp-begin", "current": "wrong"}, csrf=csrf).getheader("Location")).text)
+    assert 1 < len(said) < 20 and all("That is not your password" in page for page in said[:-1])
+    answer = gunda.post("/account", {"act": "totp-begin", "current": PASSWORD}, csrf=csrf)
+    assert answer.status == 303 and "Too many attempts have failed" in gunda.get(answer.getheader("Location")).text
+    gunda.sign_in()
+
+
 def test_the_api(door):
     full = door.ctl_json("admin", "token", "add", "full")["token"]
     reads = door.ctl_json("admin", "token", "add", "reads", "--read-only", "yes", "--expires", "90d")["token"]

@@ -220,6 +220,36 @@ static void who_becomes_known_later_is_told_everything(void **state)
     end(&scene);
 }
 
+static void count_silence(enum log_level level, const char *line, void *ctx)
+{
+    if (level == LOG_LEVEL_WARNING && strstr(line, "event=admins.unknown"))
+        ++*(int *)ctx;
+}
+
+/* Requests wait, and there is nobody whom the gateway could tell. */
+static void that_no_administrator_is_known_is_logged_once_for_each_news(void **state)
+{
+    static struct scene scene;
+    static char *strangers[] = { ole, NULL };
+    static int warned;
+    open_scene(&scene, state);
+    scene.config.policy.admins = strangers;
+    log_set_sink(count_silence, &warned);
+    run(&scene);
+    advance(&scene, 15 * SECOND);
+    assert_int_equal(warned, 0);
+    ask(&scene, "a@example.com");
+    advance(&scene, 15 * SECOND);
+    assert_int_equal(warned, 1);
+    advance(&scene, 20 * MINUTE);
+    assert_int_equal(warned, 1);
+    ask(&scene, "b@example.com");
+    advance(&scene, 15 * SECOND);
+    assert_int_equal(warned, 2);
+    assert_notices(&scene, 0, NULL, NULL);
+    end(&scene);
+}
+
 static void what_a_rule_suspends_is_told_and_what_a_person_does_is_not(void **state)
 {
     static struct scene scene;
@@ -285,6 +315,7 @@ int main(void)
         WITH_STORE(requests_are_told_at_once_then_together),
         WITH_STORE(a_restart_tells_nothing_twice_and_forgets_nothing),
         WITH_STORE(who_becomes_known_later_is_told_everything),
+        WITH_STORE(that_no_administrator_is_known_is_logged_once_for_each_news),
         WITH_STORE(what_a_rule_suspends_is_told_and_what_a_person_does_is_not),
         WITH_STORE(a_flood_is_counted),
         WITH_STORE(a_flood_from_one_domain_leaves_room_for_others),
