@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """clang-tidy 14 with the tree's .clang-tidy over every C source of build/dev, as many at a time as there are cores.
 
-clang's analyzer, which takes most of the time, looks only with POSTERN_LONG=1.
+clang's analyzer, which takes most of the time, looks at the tests with POSTERN_LONG=1, and at what ships in tests/analysis/run.
 
 A clean file is remembered in build/lint/tidy under a hash of everything that its result depends on (its text, the text of
 our headers that it includes, its compiler flags, the configuration), so a repeated run looks only at what changed.
@@ -20,7 +20,6 @@ from lintlib import Lint
 DATABASE = "build/dev/compile_commands.json"
 CACHE = "build/lint/tidy"
 LONG = os.environ.get("POSTERN_LONG") == "1"
-CHECKS = [] if LONG else ["--checks=-clang-analyzer-*"]
 OUR_INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 COMPLAINT = re.compile(r"^(/.+?):(\d+):\d+: (?:warning|error): (.*)$")
 
@@ -37,8 +36,12 @@ def closure(root, path, seen):
     return seen
 
 
+def checks_of(path):
+    return [] if LONG and path.startswith("tests/") else ["--checks=-clang-analyzer-*"]
+
+
 def cache_key(lint, path, command):
-    parts = [lint.read(name) for name in lint.files(".clang-tidy")] + [command, *CHECKS]
+    parts = [lint.read(name) for name in lint.files(".clang-tidy")] + [command, *checks_of(path)]
     for name, text in sorted(closure(lint.root, path, {}).items()):
         parts += [name, text]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -54,7 +57,7 @@ def compiler_flags(command):
 def run_tidy(root, path, command):
     # Flags are given here, not taken from the database: a file that is compiled twice is in there twice, and clang-tidy 14
     # would look at it twice in one run, which makes it see uninitialized va_lists.
-    command = ["clang-tidy-14", "--quiet", *CHECKS, path, "--", "-Wall", "-Wextra", *compiler_flags(command)]
+    command = ["clang-tidy-14", "--quiet", *checks_of(path), path, "--", "-Wall", "-Wextra", *compiler_flags(command)]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 
 
