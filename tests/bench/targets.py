@@ -170,12 +170,12 @@ class PosternTarget:
     """posternd of the release build, with a listener that believes everybody, and no silo to deliver to."""
     name = "posternd"
 
-    def __init__(self, folder, certificate, key):
+    def __init__(self, folder, certificate, key, make_gateway=BenchGateway):
         self.folder = folder
         self.meter = CpuMeter()
         self.silo = Silo(folder, RELEASE)
         self.silo.start()
-        self.gateway = BenchGateway(folder, self.silo.port, RELEASE)
+        self.gateway = make_gateway(folder, self.silo.port, RELEASE)
         self.gateway.certificate, self.gateway.key = certificate, key
         self.gateway.log_level = "info"
         self.port = self.gateway.open_port = free_port()
