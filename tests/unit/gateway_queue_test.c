@@ -171,7 +171,7 @@ static void unreadable_for_a_while(void **state)
     struct schedule schedule = open_schedule(*state);
     struct store_db *db = store_fixture_borrow(*state);
     add_entry(db, 1);
-    assert_int_equal(store_execute(db, "ALTER TABLE inbound RENAME TO away", NULL), 0);
+    assert_true(store_execute(db, "ALTER TABLE inbound RENAME TO away", NULL) >= 0);
     assert_int_equal(store_fixture_return(*state, 1), 1);
     start_queue(&schedule, 2, note_start);
     for (int i = 0; i < 50; i++)
@@ -180,7 +180,7 @@ static void unreadable_for_a_while(void **state)
     assert_true(schedule.fixture->errors > 0);
 
     db = store_fixture_borrow(*state);
-    assert_int_equal(store_execute(db, "ALTER TABLE away RENAME TO inbound", NULL), 0);
+    assert_true(store_execute(db, "ALTER TABLE away RENAME TO inbound", NULL) >= 0);
     assert_int_equal(store_fixture_return(*state, 1), 1);
     wait_for(&schedule, 1);
     queue_free(&schedule.queue);
