@@ -38,6 +38,11 @@ int sandbox_hide_files(void)
     return 1;
 }
 
+int sandbox_change_no_files(void)
+{
+    return 1;
+}
+
 int sandbox_execute_only_self(void)
 {
     return 0;
@@ -90,17 +95,47 @@ static bool is_missing(int error)
     return error == ENOSYS || error == EOPNOTSUPP || error == EPERM;
 }
 
-int sandbox_hide_files(void)
+static int allow_beneath(int ruleset, const char *path, uint64_t access)
 {
-    struct landlock_ruleset_attr rules = { .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1 };
+    struct landlock_path_beneath_attr rule = { .allowed_access = access, .parent_fd = open(path, O_PATH | O_CLOEXEC) };
+    if (rule.parent_fd < 0)
+        return -1;
+    int result = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    close(rule.parent_fd);
+    return result < 0 ? -1 : 1;
+}
+
+/* What the first version of Landlock knows. */
+static const uint64_t all_access = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+
+/* Forbids these kinds of access, but writing to one file; NULL: to none. */
+static int forbid_access(uint64_t access, const char *written)
+{
+    struct landlock_ruleset_attr rules = { .handled_access_fs = access };
     int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules.handled_access_fs, 0);
     if (fd < 0)
         return is_missing(errno) ? 1 : -1;
-    int result = restrict_files(fd);
+    int result = written != NULL ? allow_beneath(fd, written, LANDLOCK_ACCESS_FS_WRITE_FILE) : 1;
+    if (result == 1)
+        result = restrict_files(fd);
     int error = errno;
     close(fd);
     errno = error;
     return result < 0 && is_missing(error) ? 1 : result;
+}
+
+int sandbox_hide_files(void)
+{
+    return forbid_access(all_access, NULL);
+}
+
+int sandbox_change_no_files(void)
+{
+    enum { ABI_THAT_KNOWS_TRUNCATION = 3 };
+    const uint64_t truncate = UINT64_C(1) << 14; /* LANDLOCK_ACCESS_FS_TRUNCATE, for which headers may be too old */
+    const uint64_t reading = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    return forbid_access((all_access & ~reading) | (abi >= ABI_THAT_KNOWS_TRUNCATION ? truncate : 0), "/dev/null");
 }
 
 /* The program that the kernel starts first, which loads the libraries: where this program's head says it is. */
@@ -112,16 +147,6 @@ static int find_loader(struct dl_phdr_info *info, size_t size, void *path_out)
             *(const char **)path_out = (const char *)(uintptr_t)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
     }
     return 1; /* the first is the program itself */
-}
-
-static int allow_beneath(int ruleset, const char *path, uint64_t access)
-{
-    struct landlock_path_beneath_attr rule = { .allowed_access = access, .parent_fd = open(path, O_PATH | O_CLOEXEC) };
-    if (rule.parent_fd < 0)
-        return -1;
-    int result = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-    close(rule.parent_fd);
-    return result < 0 ? -1 : 1;
 }
 
 /* The loader's folder, and not only the file: an update of the C library puts another one there while we run. */

@@ -3,8 +3,8 @@
  * Each returns 1, or -1 with errno. There is no way back from any of them. The filters of system calls are in daemon_sandbox.c, worker_sandbox.c
  * and resolver_sandbox.c, since those differ.
  *
- * Built with sanitizers, sandbox_hide_files(), sandbox_execute_only_self() and sandbox_limit_memory() do nothing: the report of a bug opens
- * files and starts programs, and ASan reserves terabytes of addresses.
+ * Built with sanitizers, sandbox_hide_files(), sandbox_change_no_files(), sandbox_execute_only_self() and sandbox_limit_memory() do nothing: the
+ * report of a bug opens files and starts programs, and ASan reserves terabytes of addresses.
  */
 #pragma once
 #include <stdint.h>
@@ -23,6 +23,8 @@ int sandbox_keep_for_files(void) __attribute__((warn_unused_result));
 /* Forbids every kind of file access that the first version of Landlock knows. The filters of system calls forbid opening files
  * too: this is the second lock on the door, so a kernel without it is no failure. */
 int sandbox_hide_files(void) __attribute__((warn_unused_result));
+/* Likewise to write to files but /dev/null, where children's output goes, to empty (that only the third version knows), make, move and remove them. */
+int sandbox_change_no_files(void) __attribute__((warn_unused_result));
 /* Forbids to execute anything but this very program and what lies with the loader of its libraries, and to make devices, FIFOs and symbolic links.
  * 0: the kernel has no Landlock, only its first version, or a service manager forbids it; then nothing has changed. */
 int sandbox_execute_only_self(void) __attribute__((warn_unused_result));

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -68,9 +69,12 @@ static int become(const struct apart_settings *settings, char **error_out)
     return service_act_as(settings->uid, settings->gid, true, error_out);
 }
 
-/* Nothing of root's terminal is left to it. */
+/* Nothing of root's terminal is left to it. Without a session of its own it could open that as /dev/tty; and its children, for which the
+ * filter has no way out of its process group, are in one with it. */
 static int leave_files(int out)
 {
+    if (setsid() < 0)
+        return -1;
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0)
         return -1;
@@ -88,7 +92,9 @@ static int limit_files(void)
 #ifdef POSTERN_SANITIZE
     return 1; /* a report is a file */
 #else
-    return sandbox_limit(RLIMIT_FSIZE, 0);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) /* Landlock wants it first */
+        return -1;
+    return sandbox_limit(RLIMIT_FSIZE, 0) < 0 ? -1 : sandbox_change_no_files();
 #endif
 }
 
@@ -154,9 +160,25 @@ static int read_said(int fd, int64_t end, struct strbuf *said)
     return -1;
 }
 
-static int settle(pid_t pid, int reading, struct strbuf *said)
+/* Who has said everything need not end: somebody else may have taken it over. */
+static bool ends_in_time(pid_t pid, int64_t end)
+{
+    struct pollfd wait = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+    int64_t left;
+    int ready = 0;
+    while (wait.fd >= 0 && ready <= 0 && (left = end - now_ms()) > 0)
+        ready = poll(&wait, 1, (int)left);
+    if (wait.fd >= 0)
+        close(wait.fd);
+    return ready > 0;
+}
+
+static int settle(pid_t pid, int reading, int64_t end, struct strbuf *said)
 {
     int status = 0;
+    if (reading == 1 && !ends_in_time(pid, end))
+        reading = -1;
+    (void)kill(-pid, SIGKILL); /* whatever it has started, too */
     if (reading != 1)
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -189,7 +211,8 @@ int apart_run(const struct apart_settings *settings, apart_work *work, void *ctx
     close(ends[1]);
     if (pid < 0)
         strbuf_add_str(said_out, strerror(errno));
-    int result = pid < 0 ? -1 : settle(pid, read_said(ends[0], now_ms() + settings->ms, said_out), said_out);
+    const int64_t end = now_ms() + settings->ms;
+    int result = pid < 0 ? -1 : settle(pid, read_said(ends[0], end, said_out), end, said_out);
     close(ends[0]);
     return result;
 }

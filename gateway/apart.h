@@ -1,9 +1,10 @@
 /* apart.h - work that reads what strangers say, in a process of its own that may do less (for posternctl, which root runs)
  *
  * A copy of this process, so the work has all that is in memory. Before it begins the copy is the given user for good (when root asks), has no
- * capability and can gain none (but see uid), is behind the daemon's filter of system calls and can execute this program only (service_lock()), has no open
- * files but the one by which it says what it has found, can't write to any, and dies with us. What it says is a stranger's word: whoever takes it
- * over says what they like, and can do no more than that.
+ * capability and can gain none (but see uid), is behind the daemon's filter of system calls and can execute this program only (service_lock()),
+ * has no terminal and no open files but the one by which it says what it has found, can't write to, make or remove any, and ends with us, or with
+ * its work, as do those then whom it has started. What it says is a stranger's word: whoever takes it over says what they like, and can do no more
+ * than that.
  *
  * Built with sanitizers the filter and the limit of files are left out (base/sandbox.h).
  */

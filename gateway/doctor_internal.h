@@ -105,7 +105,7 @@ void doctor_advise(struct doctor *doctor, const char *fmt, ...) __attribute__((f
 int64_t doctor_time(const struct doctor *doctor, int64_t most);
 /* Runs the loop until *is_done, for that long at most. Whoever sets it calls loop_stop(). */
 void doctor_wait(struct doctor *doctor, const bool *is_done, int64_t ms);
-/* Never NULL: DNS_TEMPORARY when there was no answer in time. Lives as long as the doctor. */
+/* Never NULL: DNS_TEMPORARY when there was no answer in time. Lives until doctor_forget_answers(). */
 const struct dns_answer *doctor_ask(struct doctor *doctor, const char *name, enum dns_type type);
 dns_ask doctor_ask_for; /* the same, of a struct doctor as ctx */
 void doctor_forget_answers(struct doctor *doctor);

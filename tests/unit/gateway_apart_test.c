@@ -11,10 +11,13 @@
 
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <pty.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/strbuf.h"
@@ -136,7 +139,7 @@ static void does_not_become_root_again(void **state)
 struct
 try {
     int fd; /* that we have open for writing */
-    const char *path;
+    const char *path, *sibling;
 };
 
 static void try_files(void *ctx, struct strbuf *said)
@@ -144,35 +147,79 @@ static void try_files(void *ctx, struct strbuf *said)
     const struct try *try = ctx;
     char program[] = "/bin/true";
     char *const argv[] = { program, NULL };
+    const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     int fd = open(try->path, O_WRONLY | O_CLOEXEC);
-    strbuf_add_fmt(said, "write %d\n", fd < 0 ? -2 : (int)write(fd, "x", 1));
+    strbuf_add_fmt(said, "write %d\n", fd < 0 ? -1 : (int)write(fd, "x", 1));
     strbuf_add_fmt(said, "inherited %d\n", (int)write(try->fd, "x", 1));
     strbuf_add_fmt(said, "shadow %d\n", open("/etc/shadow", O_RDONLY | O_CLOEXEC));
-    if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 2)
+    if (abi >= 1) {
+        (void)!open(try->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+        (void)unlink(try->path);
+        (void)rename(try->path, try->sibling);
+        (void)mkdir(try->sibling, 0700);
+    }
+    if (abi >= 2)
         (void)execv(argv[0], argv); /* if that worked it would end without a word */
+    if (abi >= 3)
+        (void)!truncate(try->path, 0);
     strbuf_add_str(said, "end\n");
 }
 
 /* Beyond the filter, each call of which base_daemon_sandbox_test tries. */
-static void writes_no_file_and_starts_no_program(void **state)
+static void changes_no_file_and_starts_no_program(void **state)
 {
     (void)state;
-    char path[] = "/tmp/postern-apart-XXXXXX";
-    int made = mkstemp(path);
-    struct try try = { .fd = fcntl(made, F_DUPFD, 10), .path = path }; /* not 3, which is its answer's */
+    char folder[] = "/tmp/postern-apart-XXXXXX", path[sizeof folder + 10], sibling[sizeof folder + 10];
     const struct apart_settings settings = { .uid = 12345, .gid = 12346, .ms = PATIENCE_MS };
+    struct stat info;
     struct strbuf said;
-    assert_true(try.fd >= 10 && fchmod(try.fd, 0666) == 0);
-    if (geteuid() == 0) {
-        run(&settings, try_files, &try, &said);
-        assert_string_equal(said.data, "write -1\ninherited -1\nshadow -1\nend\n");
-        strbuf_free(&said);
-    }
+    if (geteuid() != 0)
+        skip();
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(sibling, sizeof sibling, "%s/sibling", folder);
+    int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+    struct try try = { .fd = fcntl(fd, F_DUPFD_CLOEXEC, 10), .path = path, .sibling = sibling };
+    assert_true(try.fd >= 10 && write(try.fd, "text", 4) == 4); /* 3 is what the copy says it by */
+    close(fd);
+    assert_int_equal(fchown(try.fd, 12345, 12346) | chown(folder, 12345, 12346), 0);
+    run(&settings, try_files, &try, &said);
+    assert_string_equal(said.data, "write -1\ninherited -1\nshadow -1\nend\n");
+    assert_true(stat(path, &info) == 0 && info.st_size == 4);
+    assert_true(stat(sibling, &info) < 0);
+    strbuf_free(&said);
     close(try.fd);
-    close(made);
     unlink(path);
+    rmdir(folder);
 }
 #endif
+
+static void say_terminal(void *ctx, struct strbuf *said)
+{
+    (void)ctx;
+    strbuf_add_fmt(said, "terminal %d", open("/dev/tty", O_RDWR | O_CLOEXEC));
+}
+
+/* Root's next password is typed there, and whoever may write to it paints what root sees. */
+static void has_no_terminal(void **state)
+{
+    (void)state;
+    int terminal, status;
+    const struct apart_settings settings = { .ms = PATIENCE_MS };
+    pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct strbuf said;
+        strbuf_init(&said, SAID_MAX);
+        bool has_one = open("/dev/tty", O_RDWR | O_CLOEXEC) >= 0;
+        bool ok =
+            has_one && apart_run(&settings, say_terminal, NULL, &said) == 1 && strcmp(said.data, "terminal -1") == 0;
+        _exit(ok ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    close(terminal);
+}
 
 static void say_much(void *ctx, struct strbuf *said)
 {
@@ -202,6 +249,53 @@ static void say_nothing_for_long(void *ctx, struct strbuf *said)
         pause();
 }
 
+/* Taken over: it has said all, and does not end. */
+static void say_and_stay(void *ctx, struct strbuf *said)
+{
+    (void)ctx;
+    (void)said;
+    (void)!write(3, "word", 4);
+    close(3);
+    for (;;)
+        pause();
+}
+
+static void leave_somebody(void *ctx, struct strbuf *said)
+{
+    (void)ctx;
+    pid_t pid = fork();
+    if (pid != 0) {
+        strbuf_add_fmt(said, "%d", (int)pid);
+        return;
+    }
+    close(3);
+    for (;;)
+        pause();
+}
+
+static void nobody_is_left_of_it(void **state)
+{
+    (void)state;
+    const struct apart_settings settings = { .ms = PATIENCE_MS };
+    struct strbuf said;
+    int status = 0;
+    pid_t ended = 0;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0); /* so that who is left becomes ours */
+    run(&settings, leave_somebody, NULL, &said);
+    pid_t pid = (pid_t)strtol(said.data, NULL, 10);
+    assert_true(pid > 1);
+    for (int i = 0; ended == 0 && i < PATIENCE_MS / LITTLE_MS; i++) {
+        ended = waitpid(pid, &status, WNOHANG);
+        if (ended == 0)
+            usleep(LITTLE_MS * 1000);
+    }
+    if (ended == 0)
+        kill(pid, SIGKILL);
+    assert_int_equal(ended, pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    strbuf_free(&said);
+}
+
 static void its_word_is_bounded(void **state)
 {
     (void)state;
@@ -220,6 +314,10 @@ static void its_word_is_bounded(void **state)
     strbuf_free(&said);
     strbuf_init(&said, SAID_MAX);
     assert_int_equal(apart_run(&hasty, say_nothing_for_long, NULL, &said), -1);
+    assert_string_equal(said.data, "no answer in time");
+    strbuf_free(&said);
+    strbuf_init(&said, SAID_MAX);
+    assert_int_equal(apart_run(&hasty, say_and_stay, NULL, &said), -1);
     assert_string_equal(said.data, "no answer in time");
     strbuf_free(&said);
 }
@@ -262,9 +360,11 @@ int main(void)
         cmocka_unit_test(of_root_only_access_to_files_is_left),
         cmocka_unit_test(does_not_become_root_again),
 #ifndef POSTERN_SANITIZE
-        cmocka_unit_test(writes_no_file_and_starts_no_program),
+        cmocka_unit_test(changes_no_file_and_starts_no_program),
 #endif
+        cmocka_unit_test(has_no_terminal),
         cmocka_unit_test(its_word_is_bounded),
+        cmocka_unit_test(nobody_is_left_of_it),
         cmocka_unit_test(is_chosen_by_the_configuration_or_the_state_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
