@@ -241,6 +241,20 @@ def test_a_maildir_that_was_made_before_a_crash_is_synced_by_the_next_delivery(m
     house.check()
 
 
+def test_a_maildir_whose_folder_for_new_mail_was_lost_is_synced(maildir_house):
+    """Some ways to restore files leave out folders that are empty. Mail that was read long ago is no proof that all of them are on the disk."""
+    house = maildir_house
+    os.makedirs(os.path.join(house.gateway.maildir, "cur"))
+    with open(os.path.join(house.gateway.maildir, "cur", "long-ago:2,S"), "w", encoding="ascii") as file:
+        file.write("Subject: Read\n\nLong ago.\n")
+    house.alice.post(BOB, "Hello", "The word is maildir-word.\n")
+    house.until("the mail is there", lambda: in_maildir(house, "maildir-word") and house.is_idle())
+    house.loses = lambda: True
+    house.end()
+    assert len(in_maildir(house, "maildir-word")) == 1
+    house.check()
+
+
 def test_a_disk_that_fails_for_a_while(house):
     """Nothing is promised meanwhile, which the log and /readyz tell; what was promised before and is after survives a power cut."""
     house.silo.kill()
