@@ -108,7 +108,7 @@ def changed(gateway, watcher, user):
         text = re.sub(r'(?m)^(\s*address\s*=\s*)"=.*"', rf'\1"={at}"', file.read())
     text = re.sub(r'(?m)^(\s*url\s*=\s*).*$', rf'\1"smtp://{at}"', text)
     assert text.count(at) == 2, text
-    text += f'postfix {{ policy = "{at}" }}\nverify {{ resolver = {{ "127.0.0.1:{watcher.udp_port}" }} dns_timeout = "1s" }}\n'
+    text += f'postfix {{ policy = "{at}" }}\nverify {{ resolver = {{ "127.0.0.1:{watcher.udp_port}" }} dns_timeout = "3s" }}\n'
     with open(path, "w", encoding="utf-8") as file:
         file.write((f'user = "{user}"\n' if user else "") + text)
     return path
