@@ -38,11 +38,14 @@ static void *look_up(const char *name)
     return found;
 }
 
+static bool is_looking;
+
 /* Libraries may free something before our turn comes; there is one thread then. */
 static void know_next(void)
 {
     if (next.free != NULL)
         return;
+    is_looking = true;
     next.realloc = (void *(*)(void *, size_t))look_up("realloc");
     next.free = (void (*)(void *))look_up("free");
 }
@@ -76,6 +79,8 @@ void free(void *ptr)
     size_t had = malloc_usable_size(ptr);
     if (!is_mapping(had))
         explicit_bzero(all_of(ptr), had);
+    if (next.free == NULL && is_looking)
+        return; /* by dlsym(): the words of an error that a library has met with before us. Once, so it stays */
     know_next();
     next.free(ptr);
 }
@@ -93,8 +98,10 @@ static void *move(void *block, size_t had, size_t size)
 
 void *realloc(void *ptr, size_t size)
 {
-    size_t had = ptr != NULL ? malloc_usable_size(ptr) : 0;
-    if (ptr == NULL || is_mapping(had)) {
+    if (ptr == NULL)
+        return malloc(size);
+    size_t had = malloc_usable_size(ptr);
+    if (is_mapping(had)) {
         know_next();
         return next.realloc(ptr, size);
     }

@@ -3,6 +3,7 @@
  * The heap is searched through /proc/self/maps. Sanitizers have free() for themselves, so where they are on, this is built without them.
  * The build makes this program a second time, optimised as one piece: the compiler knows there how much was asked for, as with -flto.
  */
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -68,6 +69,22 @@ static unsigned count_marks(void)
     }
     fclose(maps);
     return count;
+}
+
+/* Before anything else of ours: what a library does that is loaded into a program, and looks for what is not there. */
+__attribute__((constructor(101))) static void look_in_vain(void)
+{
+    void *volatile block = malloc(1);
+    if (dlsym(RTLD_DEFAULT, "there is no such thing") == NULL)
+        free(block);
+}
+
+/* That this program has come so far. */
+static void a_library_that_looked_in_vain_before_does_no_harm(void **state)
+{
+    (void)state;
+    assert_null(dlsym(RTLD_DEFAULT, "there is no such thing"));
+    assert_non_null(dlerror());
 }
 
 static void the_search_finds_what_is_there(void **state)
@@ -194,9 +211,13 @@ static void none_is_left_when_there_is_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_search_finds_what_is_there),       cmocka_unit_test(whatever_is_freed_is_wiped),
-        cmocka_unit_test(no_check_of_the_compiler_ends_it),     cmocka_unit_test(what_is_outgrown_or_shrunk_is_wiped),
-        cmocka_unit_test(large_blocks_of_the_heap_are_wiped),   cmocka_unit_test(what_libraries_free_is_wiped),
+        cmocka_unit_test(a_library_that_looked_in_vain_before_does_no_harm),
+        cmocka_unit_test(the_search_finds_what_is_there),
+        cmocka_unit_test(whatever_is_freed_is_wiped),
+        cmocka_unit_test(no_check_of_the_compiler_ends_it),
+        cmocka_unit_test(what_is_outgrown_or_shrunk_is_wiped),
+        cmocka_unit_test(large_blocks_of_the_heap_are_wiped),
+        cmocka_unit_test(what_libraries_free_is_wiped),
         cmocka_unit_test(none_is_left_when_there_is_no_memory),
     };
     xmalloc_keep_freed();
