@@ -132,6 +132,8 @@ static int read_version(struct store_db *db, const char *path, int64_t *version_
 {
     if (store_fetch_int(db, "PRAGMA user_version", NULL, version_out) != 1)
         return fail(error_out, "can't read %s: %s", path, sqlite3_errmsg(db->handle));
+    if (*version_out < 0)
+        return fail(error_out, "%s is damaged: its version is %" PRId64, path, *version_out);
     return *version_out > STORE_SCHEMA_VERSION ? store_fail_newer(path, *version_out, error_out) : 1;
 }
 
