@@ -63,8 +63,10 @@ static char *read_all(const char *file, size_t *len_out)
         return NULL;
     }
     strbuf_init(&text, FILE_MAX);
-    while ((got = fread(piece, 1, sizeof piece, in)) > 0)
+    do { /* at a terminal nobody has to say twice that there is no more */
+        got = fread(piece, 1, sizeof piece, in);
         strbuf_add(&text, piece, got);
+    } while (got == sizeof piece);
     bool is_read = !ferror(in);
     if (is_ours)
         fclose(in);

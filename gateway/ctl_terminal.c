@@ -38,11 +38,12 @@ static bool is_set(const char *name)
 
 bool ctl_uses_colours(int fd)
 {
-    const char *forced = getenv("CLICOLOR_FORCE"), *terminal = getenv("TERM");
     if (is_set("NO_COLOR"))
         return false;
+    const char *forced = getenv("CLICOLOR_FORCE");
     if (forced && forced[0] && strcmp(forced, "0") != 0)
         return true;
+    const char *terminal = getenv("TERM");
     return ctl_is_terminal(fd) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
