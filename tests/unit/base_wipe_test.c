@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -208,6 +211,27 @@ static void none_is_left_when_there_is_no_memory(void **state)
     free(block);
 }
 
+/* The C library marks what is free, and looks for that: overwritten, it would give the same block to two. */
+static void what_is_freed_twice_ends_the_program(void **state)
+{
+    static const size_t sizes[] = { 24, 100, 1000 };
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            char *block = xmalloc(sizes[i]);
+            void *volatile same = block;
+            fclose(stderr); /* which would say so */
+            free(block);
+            free(same);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +243,7 @@ int main(void)
         cmocka_unit_test(large_blocks_of_the_heap_are_wiped),
         cmocka_unit_test(what_libraries_free_is_wiped),
         cmocka_unit_test(none_is_left_when_there_is_no_memory),
+        cmocka_unit_test(what_is_freed_twice_ends_the_program),
     };
     xmalloc_keep_freed();
     return cmocka_run_group_tests(tests, NULL, NULL);
