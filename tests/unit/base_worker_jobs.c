@@ -84,6 +84,35 @@ static int32_t job_find_secret(struct job_io *io)
     return 0;
 }
 
+#ifndef POSTERN_SANITIZE
+enum { LEFT = 16 * 1024, SEEN = 24 * 1024, LEFT_MARK = 0x5a };
+
+/* Writes all over its part of the stack, and the answer. */
+static int32_t job_leave_much(struct job_io *io)
+{
+    volatile uint8_t local[LEFT];
+    for (size_t i = 0; i < sizeof local; i++)
+        local[i] = LEFT_MARK;
+    memset(io->answer, LEFT_MARK, IPC_PAYLOAD_MAX);
+    io->answer_len = IPC_PAYLOAD_MAX;
+    return 0;
+}
+
+/* How much of that is still there, below what is used of the stack now. */
+static int32_t job_find_what_was_left(struct job_io *io)
+{
+    volatile uint8_t local[1] = { 0 };
+    uintptr_t here = (uintptr_t)local;
+    int64_t found = 0;
+    for (uintptr_t at = here - SEEN; at < here; at++)
+        found += *(const volatile uint8_t *)at == LEFT_MARK;
+    for (size_t i = 0; i < IPC_PAYLOAD_MAX; i++)
+        found += io->answer[i] == LEFT_MARK;
+    answer_number(io, found);
+    return 0;
+}
+#endif
+
 static int32_t job_too_long_answer(struct job_io *io)
 {
     io->answer_len = IPC_PAYLOAD_MAX + 1;
@@ -515,6 +544,8 @@ static const struct {
     { "ask-and-exit", job_ask_and_exit },
     { "reserved-code", job_reserved_code },
 #ifndef POSTERN_SANITIZE
+    { "leave-much", job_leave_much },
+    { "find-what-was-left", job_find_what_was_left },
     { "eat-memory", job_eat_memory },
     { "eat-half-the-memory", job_eat_half_the_memory },
     { "open", job_open },

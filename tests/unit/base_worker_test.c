@@ -735,6 +735,14 @@ static void test_sandbox_allows_computing(void **state)
     close(file);
 }
 
+static void test_a_job_finds_nothing_of_the_one_before(void **state)
+{
+    struct fixture *f = *state;
+    start_pool(f, &default_settings);
+    assert_int_equal(run_job(f, "leave-much", -1).answer_len, IPC_PAYLOAD_MAX);
+    assert_int_equal(run_job(f, "find-what-was-left", -1).number, 0);
+}
+
 /* As the kernel tells it, because a filter that is not there would let the other tests' processes live. */
 static void test_kernel_confirms_the_sandbox(void **state)
 {
@@ -783,6 +791,7 @@ int main(int argc, char **argv)
         POOL_TEST(test_killed_daemon_leaves_no_orphans),
 #ifndef POSTERN_SANITIZE
         POOL_TEST(test_sandbox_allows_computing),
+        POOL_TEST(test_a_job_finds_nothing_of_the_one_before),
         POOL_TEST(test_kernel_confirms_the_sandbox),
 #endif
     };
