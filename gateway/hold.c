@@ -22,8 +22,9 @@
 #include "smtp/public_suffix.h"
 
 enum {
-    LOOK_MS = 60 * 1000,         /* at the latest: a clock may be set */
-    LOOK_SOON_MS = 1000,         /* while something waits to be opened */
+    LOOK_MS = 60 * 1000, /* at the latest: a clock may be set */
+    LOOK_SOON_MS =
+        1000, /* while something waits to be opened, or can't be read: then later each time, up to the latest */
     EXPIRED_BATCH = 100,         /* in one operation */
     CATCHING_UP_MS = 600 * 1000, /* so long it may be only now that it can be opened */
     PROBLEM_MAX = 5000,
@@ -301,6 +302,14 @@ static void begin_expiry(struct hold *hold, int64_t now)
     store_submit(hold->parts->store, expire, expired, expiry);
 }
 
+static int64_t find_pause(struct hold *hold)
+{
+    int waits = hold_opener_look(hold->opener);
+    int64_t pause = hold->unreadable_ms;
+    hold->unreadable_ms = waits >= 0 ? LOOK_SOON_MS : pause < LOOK_MS / 2 ? 2 * pause : LOOK_MS;
+    return waits < 0 ? pause : waits == 1 ? LOOK_SOON_MS : LOOK_MS;
+}
+
 static void look(void *arg)
 {
     struct hold *hold = arg;
@@ -315,9 +324,8 @@ static void look(void *arg)
         begin_expiry(hold, now);
     if (hold->is_expiring)
         delay = LOOK_SOON_MS; /* its end looks again */
-    if (hold_opener_look(hold->opener) && delay > LOOK_SOON_MS)
-        delay = LOOK_SOON_MS;
-    timer_start(hold->timer, delay);
+    int64_t pause = find_pause(hold);
+    timer_start(hold->timer, pause < delay ? pause : delay);
     if (hold->has_chores)
         hold->callbacks->on_chores(hold->ctx);
     hold->has_chores = false;
@@ -351,6 +359,7 @@ struct hold *hold_new(const struct parts *parts, const struct hold_callbacks *ca
     hold->callbacks = callbacks;
     hold->ctx = ctx;
     hold->timer = timer_new(parts->loop, look, hold);
+    hold->unreadable_ms = LOOK_SOON_MS;
     hold->opener = hold_opener_new(hold);
     hold->reader = hold_reader_new(hold);
     hold->suffixes = public_suffixes_new();

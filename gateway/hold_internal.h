@@ -29,6 +29,7 @@ struct hold {
     struct hold_opener *opener;
     struct hold_reader *reader;
     struct timer *timer;
+    int64_t unreadable_ms;          /* how long the next pause is when it can't be read what waits */
     _Atomic(int) proof, local_case; /* of the configuration, for the committer: see hold_rules() */
     bool is_started;
     bool is_expiring; /* an operation is under way */
@@ -71,5 +72,5 @@ void hold_tell_admins(struct hold *hold, const char *problem);
 struct hold_opener *hold_opener_new(struct hold *hold);
 void hold_opener_free(struct hold_opener **opener);
 void hold_opener_set_online(struct hold_opener *opener, bool online);
-/* Begins with what is next, if it can be. true: something waits for its turn, so that it is worth looking again soon. */
-bool hold_opener_look(struct hold_opener *opener);
+/* Begins with what is next, if it can be. 1: something waits for its turn, so that it is worth looking again soon; 0; -1: it can't be read. */
+int hold_opener_look(struct hold_opener *opener);

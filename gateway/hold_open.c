@@ -445,15 +445,16 @@ static struct opening *prepare(struct hold_opener *opener, int64_t id)
 }
 
 /* It was put off, and it is too early to try again. NULL: not so. */
-static const struct skip *find_early(struct hold_opener *opener, int64_t id)
+static const struct skip *find_early(struct hold_opener *opener, int64_t id, int64_t monotonic)
 {
     const struct skip *skip = find_skip(opener, id);
-    return skip && clock_monotonic_ms(opener->hold->parts->clock) < skip->until ? skip : NULL;
+    return skip && monotonic < skip->until ? skip : NULL;
 }
 
 struct released {
     int64_t ids[LOOKED_AT];
     size_t count;
+    int64_t monotonic; /* of the look: who is early for one question is for all */
 };
 
 static void collect(int64_t inbound_id, void *ctx)
@@ -469,7 +470,7 @@ static bool is_behind(struct hold_opener *opener, const struct released *release
     bool is = false;
     for (size_t i = 0; i < index && !is; i++) {
         struct store_held other;
-        const struct skip *skip = find_early(opener, released->ids[i]);
+        const struct skip *skip = find_early(opener, released->ids[i], released->monotonic);
         if (!skip || !skip->passes)
             continue;
         is = store_held_find(store_reader(opener->hold->parts->store), skip->id, &other) == 1 &&
@@ -492,32 +493,33 @@ static bool is_last_on_its_way(struct hold_opener *opener)
     return is;
 }
 
-bool hold_opener_look(struct hold_opener *opener)
+int hold_opener_look(struct hold_opener *opener)
 {
     struct hold *hold = opener->hold;
-    struct released released = { .count = 0 };
+    struct released released = { .monotonic = clock_monotonic_ms(hold->parts->clock) };
     if (!opener->is_online || !hold_key(hold))
-        return false;
+        return 0;
     if (store_held_list_released(store_reader(hold->parts->store), LOOKED_AT, collect, &released) != 1)
-        return true; /* a disk that fails may work again soon */
+        return -1;
     if (released.count == 0) {
         opener->seen = 0;
-        return false;
+        return 0;
     }
     hold->has_chores = hold->has_chores || released.count > opener->seen; /* their authors need aliases */
     opener->seen = released.count;
     if (opener->opening || is_last_on_its_way(opener))
-        return true;
+        return 1;
     for (size_t i = 0; i < released.count; i++) {
-        struct opening *opening = find_early(opener, released.ids[i]) ? NULL : prepare(opener, released.ids[i]);
+        int64_t id = released.ids[i];
+        struct opening *opening = find_early(opener, id, released.monotonic) ? NULL : prepare(opener, id);
         if (opening && !is_behind(opener, &released, i, &opening->held)) {
             begin(opener, opening);
-            return true;
+            return 1;
         }
         if (opening)
             opening_free(opening);
     }
-    return true;
+    return 1;
 }
 
 void hold_opener_set_online(struct hold_opener *opener, bool online)

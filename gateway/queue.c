@@ -16,7 +16,7 @@
 
 enum {
     QUEUE_LATEST_LOOK_MS = 60 * 1000, /* never sleeps longer: a clock that was set must not stop the mail */
-    UNREADABLE_MS = 1000,             /* a disk that fails may work again soon */
+    UNREADABLE_MS = 1000,             /* a disk that fails may work again soon; later each time, up to the latest */
     MANY = 16,        /* under way at a time: a look passes by all of them, so several places are filled at once, */
     LOOK_SOON_MS = 5, /* but none stays free for long */
 };
@@ -26,8 +26,9 @@ static const char *const queue_names[] = { "in", "out", "returned" };
 struct queue {
     struct queue_settings settings;
     bool open;
-    struct timer *timer; /* next look */
-    int64_t *under_way;  /* ids, unordered */
+    struct timer *timer;   /* next look */
+    int64_t unreadable_ms; /* how long the next pause is when it can't be read */
+    int64_t *under_way;    /* ids, unordered */
     unsigned count;
 };
 
@@ -54,6 +55,13 @@ static void collect_due(int64_t id, int64_t next_attempt_at, void *ctx)
         due->ids[due->count++] = id;
 }
 
+static void look_when_readable(struct queue *queue)
+{
+    timer_start(queue->timer, queue->unreadable_ms);
+    queue->unreadable_ms =
+        queue->unreadable_ms < QUEUE_LATEST_LOOK_MS / 2 ? 2 * queue->unreadable_ms : QUEUE_LATEST_LOOK_MS;
+}
+
 /* When to look again: at the next due time, which may be now if more is due than may be under way. */
 static void schedule(struct queue *queue, int64_t now)
 {
@@ -61,9 +69,13 @@ static void schedule(struct queue *queue, int64_t now)
     struct store_db *db = store_reader(queue->settings.parts->store);
     int64_t delay = QUEUE_LATEST_LOOK_MS;
     int found = store_queue_next_due(db, queue->settings.which, now, &at);
-    int64_t until = found < 0 ? UNREADABLE_MS : at - now;
-    if (found != 0 && until > 0 && until < delay)
-        delay = until;
+    if (found < 0) {
+        look_when_readable(queue);
+        return;
+    }
+    queue->unreadable_ms = UNREADABLE_MS;
+    if (found == 1 && at > now && at - now < delay)
+        delay = at - now;
     timer_start(queue->timer, delay);
 }
 
@@ -88,7 +100,7 @@ static void look(void *arg)
     if (queue->count >= queue->settings.concurrency)
         return;
     if (!is_read)
-        timer_start(queue->timer, UNREADABLE_MS);
+        look_when_readable(queue);
     else if (due.listed == limit) /* some ended at once: more may be due behind them */
         timer_start(queue->timer, 0);
     else
@@ -99,6 +111,7 @@ struct queue *queue_new(const struct queue_settings *settings)
 {
     struct queue *queue = xcalloc(1, sizeof *queue);
     queue->settings = *settings;
+    queue->unreadable_ms = UNREADABLE_MS;
     queue->under_way = xcalloc(settings->concurrency, sizeof *queue->under_way);
     queue->timer = timer_new(settings->parts->loop, look, queue);
     return queue;

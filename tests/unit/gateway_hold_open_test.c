@@ -119,6 +119,26 @@ static void what_could_not_be_read_is_looked_at_again_soon(void **state)
     close_scene(&scene);
 }
 
+/* A disk may fail for hours: the log is not flooded. */
+static void what_can_t_be_read_for_long_is_looked_at_less_often(void **state)
+{
+    enum { SECONDS = 600, LOOKS = 30 };
+    struct scene scene;
+    open_scene(&scene, state);
+    hold_set_online(scene.parts.hold, true);
+    change(&scene, "ALTER TABLE held RENAME TO away");
+    settle(&scene);
+    for (int i = 0; i < SECONDS; i++) {
+        clock_advance(scene.fixture->clock, 1000);
+        loop_turn(scene.fixture->loop);
+    }
+    assert_true(scene.fixture->errors >= SECONDS * 1000 / MINUTE);
+    assert_true(scene.fixture->errors < 3 * LOOKS); /* of what is asked at each */
+    change(&scene, "ALTER TABLE away RENAME TO held");
+    scene.fixture->errors = 0;
+    close_scene(&scene);
+}
+
 static void what_is_released_and_can_t_be_opened_comes_back(void **state)
 {
     struct scene scene;
@@ -151,6 +171,7 @@ int main(void)
         SCENE(what_is_damaged_holds_up_nobody_else),
         SCENE(what_could_not_be_opened_is_tried_again),
         SCENE(what_could_not_be_read_is_looked_at_again_soon),
+        SCENE(what_can_t_be_read_for_long_is_looked_at_less_often),
         SCENE(what_is_released_and_can_t_be_opened_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

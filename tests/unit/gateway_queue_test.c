@@ -186,6 +186,44 @@ static void unreadable_for_a_while(void **state)
     queue_free(&schedule.queue);
 }
 
+static void pass_seconds(struct schedule *schedule, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        clock_advance(schedule->fixture->clock, 1000);
+        loop_turn(schedule->fixture->loop);
+    }
+}
+
+/* Less and less often, so that the log is not flooded; and soon again at the next failure. */
+static void unreadable_for_long(void **state)
+{
+    enum { HOUR = 3600, MINUTE = 60, LOOKS = 2 * MINUTE };
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    add_entry(db, 1);
+    assert_true(store_execute(db, "ALTER TABLE inbound RENAME TO away", NULL) >= 0);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    start_queue(&schedule, 2, note_start);
+    pass_seconds(&schedule, HOUR);
+    assert_true(schedule.fixture->errors > MINUTE / 2);
+    assert_true(schedule.fixture->errors < LOOKS);
+
+    db = store_fixture_borrow(*state);
+    assert_true(store_execute(db, "ALTER TABLE away RENAME TO inbound", NULL) >= 0);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    pass_seconds(&schedule, MINUTE);
+    assert_int_equal(schedule.count, 1);
+
+    db = store_fixture_borrow(*state);
+    assert_true(store_execute(db, "ALTER TABLE inbound RENAME TO away", NULL) >= 0);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    unsigned errors = schedule.fixture->errors;
+    pass_seconds(&schedule, MINUTE);
+    pass_seconds(&schedule, 3);
+    assert_true(schedule.fixture->errors >= errors + 2);
+    queue_free(&schedule.queue);
+}
+
 static void test_closed_starts_nothing(void **state)
 {
     struct schedule schedule = open_schedule(*state);
@@ -224,6 +262,11 @@ static void test_brought_forward(void **state)
     assert_int_equal(store_fixture_return(*state, 1), 1);
 }
 
+static int set_up_on_a_fake_clock(void **state)
+{
+    return store_fixture_setup_at(state, INT64_C(1700000000000));
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
 int main(void)
@@ -236,6 +279,7 @@ int main(void)
         WITH_STORE(test_closed_starts_nothing),
         WITH_STORE(test_brought_forward),
         WITH_STORE(unreadable_for_a_while),
+        cmocka_unit_test_setup_teardown(unreadable_for_long, set_up_on_a_fake_clock, store_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
