@@ -478,10 +478,11 @@ bool calendar_write_text(struct commonmark_writer *writer, const struct content_
     }
     bool is_cut = !strbuf_ok(&text);
     size_t len = convert_utf8_cut(text.data, text.len, text.len);
-    bool written = !convert_text_is_blank(text.data, len);
     const struct convert_text_format format = { false, false };
-    if (written)
+    const size_t before = commonmark_length(writer);
+    if (!convert_text_is_blank(text.data, len))
         convert_text_write(writer, text.data, len, &format, NULL);
+    bool written = commonmark_length(writer) > before; /* a quote of nothing is not blank */
     if (written && is_cut) {
         commonmark_add_text(writer, "...", 3);
         commonmark_end_paragraph(writer);

@@ -59,7 +59,7 @@ struct calendar {
 void calendar_write_entry(struct commonmark_writer *writer, const struct calendar_zones *zones,
                           const struct calendar_entry *entry, const char *heading);
 void calendar_write_surplus(struct commonmark_writer *writer, size_t count);
-/* A value with line feeds, as text that was written by hand; false when it is blank. */
+/* A value with line feeds, as text that was written by hand; false when nothing of it shows. */
 bool calendar_write_text(struct commonmark_writer *writer, const struct content_line *line);
 
 /* The pieces, for who has no lines. Text is UTF-8; a NULL or blank one writes nothing. */

@@ -139,6 +139,11 @@ static bool line_is_empty(const struct commonmark_writer *writer)
     return true;
 }
 
+size_t commonmark_length(const struct commonmark_writer *writer)
+{
+    return writer->out->len;
+}
+
 bool commonmark_block_is_empty(const struct commonmark_writer *writer)
 {
     return writer->line_start == 0 && line_is_empty(writer);

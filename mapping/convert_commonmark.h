@@ -18,6 +18,7 @@ enum commonmark_emphasis { COMMONMARK_EM, COMMONMARK_STRONG, COMMONMARK_STRIKE, 
 
 struct commonmark_writer *commonmark_writer_new(struct strbuf *out);
 void commonmark_writer_free(struct commonmark_writer **writer);
+size_t commonmark_length(const struct commonmark_writer *writer); /* octets of all blocks that are written */
 
 /* Inline content of the current block. Newlines in text are spaces. */
 void commonmark_add_text(struct commonmark_writer *writer, const char *text, size_t len);

@@ -302,6 +302,7 @@ static void test_description(void **state)
     } rows[] = {
         { EVENT("DESCRIPTION:Dear all\\,\\n\\nlunch *today*.\\NBob\r\n"), "Dear all,\n\nlunch \\*today\\*.  \nBob\n" },
         { EVENT("DESCRIPTION: \\n \r\n"), "" },
+        { EVENT("DESCRIPTION:\\n>\\n> >\r\n"), "" },
         { EVENT(""), "" },
         { "", "" },
     };
