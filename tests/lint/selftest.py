@@ -80,7 +80,7 @@ CASES = [
     ("tidy", "result of a comparison of addresses",
      {"base/good.c": '#include <string.h>\nint cmp(const char *a);\nint cmp(const char *a)\n{\n    return strcmp(a, "x") == 2;\n}\n'},
      "base/good.c:5:"),
-    ("tidy", "null pointer", {"base/good.c": "int f(void);\nint f(void)\n{\n    int *p = 0;\n    return *p;\n}\n"}, "base/good.c:5:"),
+    ("tidy", "null pointer in a test", {"tests/unit/good_test.c": "int f(void);\nint f(void)\n{\n    int *p = 0;\n    return *p;\n}\n"}, "tests/unit/good_test.c:5:"),
     ("tidy", "a declaration that names its parameter otherwise",
      {"base/good.h": HEADER.replace("(void)", "(int width)"), "base/good.c": SOURCE.replace("(void)", "(int height)")},
      "base/good.h:4:"),
