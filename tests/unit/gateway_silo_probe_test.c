@@ -1,4 +1,5 @@
 /* gateway_silo_probe_test.c - what one process tells another of a silo: all of it arrives, and nothing else is believed */
+#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,6 +56,7 @@ static void nonsense_is_not_believed(void **state)
     unsigned refused = 0;
     uint32_t chance = 1;
     write_one(&said, true);
+    assert(said.len > sizeof "A silo");
     const size_t head = said.len - sizeof "A silo" + 1 - 1;
     for (size_t len = 0; len < head + sizeof "A silo"; len++) /* cut before the NUL behind the name */
         if (silo_probe_read(said.data, len, &got) == 1)
