@@ -176,20 +176,25 @@ static int open_directory(int parent, const char *path)
     return openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* NULL when it can't be read. */
+static DIR *list_folder(int directory, const char *name)
+{
+    int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    return dir;
+}
+
 static bool has_new_mail(int directory)
 {
-    int fd = openat(directory, "new", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return false;
-    }
+    DIR *dir = list_folder(directory, "new");
     bool found = false;
     const struct dirent *entry;
-    while (!found && (entry = readdir(dir)) != NULL)
+    while (dir != NULL && !found && (entry = readdir(dir)) != NULL)
         found = entry->d_name[0] != '.';
-    closedir(dir);
+    if (dir != NULL)
+        closedir(dir);
     return found;
 }
 
@@ -205,19 +210,14 @@ static int sync_maildir(int directory)
 /* Whether the message has been seen and moved to cur/, where mail programs append ":2," and flags to its name. */
 static bool is_in_cur(int directory, const char *name)
 {
-    int fd = openat(directory, "cur", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return false;
-    }
+    DIR *dir = list_folder(directory, "cur");
     bool found = false;
     size_t len = strlen(name);
     const struct dirent *entry;
-    while (!found && (entry = readdir(dir)) != NULL)
+    while (dir != NULL && !found && (entry = readdir(dir)) != NULL)
         found = strncmp(entry->d_name, name, len) == 0 && (entry->d_name[len] == '\0' || entry->d_name[len] == ':');
-    closedir(dir);
+    if (dir != NULL)
+        closedir(dir);
     return found;
 }
 
