@@ -24,7 +24,7 @@
 enum {
     LOOK_MS = 60 * 1000, /* at the latest: a clock may be set */
     LOOK_SOON_MS =
-        1000, /* while something waits to be opened, or can't be read: then later each time, up to the latest */
+        1000, /* while something waits to be opened, or the database fails: then later each time, up to the latest */
     EXPIRED_BATCH = 100,         /* in one operation */
     CATCHING_UP_MS = 600 * 1000, /* so long it may be only now that it can be opened */
     PROBLEM_MAX = 5000,
@@ -244,6 +244,10 @@ static void expired(int result, void *arg)
     if (again)
         hold->end_at = 0;
     free(expiry);
+    if (result == 1)
+        (void)backoff_worked(&hold->expiry);
+    else
+        (void)backoff_failed(&hold->expiry, clock_monotonic_ms(hold->parts->clock));
     timer_start(hold->timer, again ? 0 : LOOK_SOON_MS);
 }
 
@@ -305,9 +309,10 @@ static void begin_expiry(struct hold *hold, int64_t now)
 static int64_t find_pause(struct hold *hold)
 {
     int waits = hold_opener_look(hold->opener);
-    int64_t pause = hold->unreadable_ms;
-    hold->unreadable_ms = waits >= 0 ? LOOK_SOON_MS : pause < LOOK_MS / 2 ? 2 * pause : LOOK_MS;
-    return waits < 0 ? pause : waits == 1 ? LOOK_SOON_MS : LOOK_MS;
+    if (waits < 0)
+        return backoff_failed(&hold->unreadable, clock_monotonic_ms(hold->parts->clock));
+    (void)backoff_worked(&hold->unreadable);
+    return waits == 1 ? LOOK_SOON_MS : LOOK_MS;
 }
 
 static void look(void *arg)
@@ -317,10 +322,11 @@ static void look(void *arg)
     if (!hold->is_started)
         return;
     take_rules(hold);
+    int64_t wait = backoff_left(&hold->expiry, clock_monotonic_ms(hold->parts->clock));
     bool is_due = store_held_next_expiry(store_reader(hold->parts->store), &at) == 1;
     if (is_due && at - now < delay)
-        delay = at > now ? at - now : 0;
-    if (!hold->is_expiring && ((is_due && at <= now) || is_any_to_end(hold, now)))
+        delay = at - now > wait ? at - now : wait;
+    if (!hold->is_expiring && wait == 0 && ((is_due && at <= now) || is_any_to_end(hold, now)))
         begin_expiry(hold, now);
     if (hold->is_expiring)
         delay = LOOK_SOON_MS; /* its end looks again */
@@ -359,7 +365,8 @@ struct hold *hold_new(const struct parts *parts, const struct hold_callbacks *ca
     hold->callbacks = callbacks;
     hold->ctx = ctx;
     hold->timer = timer_new(parts->loop, look, hold);
-    hold->unreadable_ms = LOOK_SOON_MS;
+    hold->unreadable = (struct backoff){ .first_ms = LOOK_SOON_MS, .longest_ms = LOOK_MS };
+    hold->expiry = hold->unreadable;
     hold->opener = hold_opener_new(hold);
     hold->reader = hold_reader_new(hold);
     hold->suffixes = public_suffixes_new();

@@ -10,6 +10,7 @@
 #pragma once
 #include <stdatomic.h>
 
+#include "base/backoff.h"
 #include "gateway/hold.h"
 #include "gateway/hold_facts.h"
 #include "gateway/policy.h"
@@ -29,7 +30,8 @@ struct hold {
     struct hold_opener *opener;
     struct hold_reader *reader;
     struct timer *timer;
-    int64_t unreadable_ms;          /* how long the next pause is when it can't be read what waits */
+    struct backoff unreadable;      /* when it can't be read what waits */
+    struct backoff expiry;          /* when what has expired can't be ended */
     _Atomic(int) proof, local_case; /* of the configuration, for the committer: see hold_rules() */
     bool is_started;
     bool is_expiring; /* an operation is under way */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/background.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -68,8 +69,9 @@ struct hold_opener {
     size_t seen;             /* released mails, at the last look */
     struct skip {
         int64_t id;
-        bool passes;           /* what is in its way: those of the same author wait behind it */
-        int64_t for_ms, until; /* monotonic */
+        char *why;
+        bool passes; /* what is in its way: those of the same author wait behind it */
+        struct backoff pause;
     } skipped[SKIPPED_MAX];
     size_t skipped_count;
 };
@@ -116,6 +118,7 @@ static struct skip *find_skip(struct hold_opener *opener, int64_t id)
 
 static void forget_skip(struct hold_opener *opener, struct skip *skip)
 {
+    free(skip->why);
     size_t behind = (size_t)(opener->skipped + opener->skipped_count - (skip + 1));
     memmove(skip, skip + 1, behind * sizeof *skip);
     opener->skipped_count--;
@@ -127,23 +130,30 @@ static struct skip *add_skip(struct hold_opener *opener)
     if (opener->skipped_count == SKIPPED_MAX)
         forget_skip(opener, opener->skipped);
     struct skip *skip = &opener->skipped[opener->skipped_count++];
-    *skip = (struct skip){ .for_ms = SKIPPED_FIRST_MS };
+    *skip = (struct skip){ .pause = { .first_ms = SKIPPED_FIRST_MS, .longest_ms = SKIPPED_MS } };
     return skip;
 }
 
-/* Not now. passes: the trouble is none of its own. */
+/* Not now: later each time. The same reason is said once. */
+static void put_off_mail(struct hold_opener *opener, int64_t id, const char *why, bool passes)
+{
+    struct skip *skip = find_skip(opener, id);
+    if (!skip)
+        skip = add_skip(opener);
+    if (!skip->why || strcmp(skip->why, why) != 0) {
+        log_error("hold.not_opened", "message=in%" PRId64 " reason=%s", id, why);
+        free(skip->why);
+        skip->why = xstrdup(why);
+    }
+    skip->id = id;
+    skip->passes = passes;
+    (void)backoff_failed(&skip->pause, clock_monotonic_ms(opener->hold->parts->clock));
+}
+
+/* passes: the trouble is none of its own. */
 static void put_off(struct opening *opening, const char *why, bool passes)
 {
-    struct hold_opener *opener = opening->opener;
-    struct skip *skip = find_skip(opener, opening->held.inbound_id);
-    log_error("hold.not_opened", "message=in%" PRId64 " reason=%s", opening->held.inbound_id, why);
-    if (skip)
-        skip->for_ms = skip->for_ms < SKIPPED_MS / 2 ? 2 * skip->for_ms : SKIPPED_MS;
-    else
-        skip = add_skip(opener);
-    skip->id = opening->held.inbound_id;
-    skip->passes = passes;
-    skip->until = clock_monotonic_ms(opener->hold->parts->clock) + skip->for_ms;
+    put_off_mail(opening->opener, opening->held.inbound_id, why, passes);
     end(opening);
 }
 
@@ -400,8 +410,8 @@ static void begin(struct hold_opener *opener, struct opening *opening)
     background_submit(parts->background, unseal, unsealed, discarded, opening);
 }
 
-/* In whose name it will be posted has an alias? */
-static bool has_alias(struct store_db *db, const struct store_held *held, int64_t correspondent_id)
+/* In whose name it will be posted has an alias? -1: the database failed. */
+static int has_alias(struct store_db *db, const struct store_held *held, int64_t correspondent_id)
 {
     struct store_correspondent correspondent;
     int found = correspondent_id ? store_correspondent_find(db, correspondent_id, &correspondent)
@@ -409,38 +419,52 @@ static bool has_alias(struct store_db *db, const struct store_held *held, int64_
     bool has = found == 1 && correspondent.alias;
     if (found == 1)
         store_correspondent_free(&correspondent);
-    return has;
+    return found < 0 ? -1 : has;
 }
 
-/* What is refused, or held again, needs no alias. */
-static bool is_ready(struct store_db *db, struct opening *opening)
+/* What is refused, or held again, needs no alias. -1: the database failed. */
+static int is_ready(struct store_db *db, struct opening *opening)
 {
     struct hold_judgement judgement;
     if (hold_judge(db, &opening->held, &opening->row, &opening->rules, opening->now, &judgement) != 1)
-        return false;
+        return -1;
     bool is_let_in = judgement.verdict.decision == POLICY_ACCEPT && !judgement.is_suspended;
-    bool ready = !is_let_in || has_alias(db, &opening->held, judgement.correspondent_id);
+    int ready = !is_let_in ? 1 : has_alias(db, &opening->held, judgement.correspondent_id);
     opening->files_rule = is_let_in && judgement.attachments ? xstrdup(judgement.attachments) : NULL;
     hold_judgement_free(&judgement);
     return ready;
+}
+
+/* 1: all is read that is needed to open it; 0: it can't be opened now; -1: the database failed. */
+static int read_mail(struct hold *hold, int64_t id, struct opening *opening)
+{
+    struct store_db *db = store_reader(hold->parts->store);
+    char key_id[SEAL_ID_SIZE];
+    seal_key_id(hold_key(hold), key_id);
+    int result = store_held_find(db, id, &opening->held);
+    if (result != 1 || strcmp(opening->held.key_id, key_id) != 0)
+        return result < 0 ? -1 : 0;
+    result = store_inbound_find(db, id, &opening->row);
+    if (result != 1 || opening->row.recipient_count != 1)
+        return result < 0 ? -1 : 0;
+    result = is_ready(db, opening);
+    return result == 1 ? hold_read_facts(hold, &opening->held, &opening->facts) : result;
 }
 
 /* NULL: it can't be opened now. */
 static struct opening *prepare(struct hold_opener *opener, int64_t id)
 {
     struct hold *hold = opener->hold;
-    struct store_db *db = store_reader(hold->parts->store);
     struct opening *opening = xcalloc(1, sizeof *opening);
-    char key_id[SEAL_ID_SIZE];
     *opening = (struct opening){ .opener = opener, .sealed_fd = -1, .plain_fd = -1 };
     opening->rules = hold_rules(hold);
     opening->now = clock_wall_ms(hold->parts->clock);
-    seal_key_id(hold_key(hold), key_id);
-    if (store_held_find(db, id, &opening->held) == 1 && strcmp(opening->held.key_id, key_id) == 0 &&
-        store_inbound_find(db, id, &opening->row) == 1 && opening->row.recipient_count == 1 && is_ready(db, opening) &&
-        hold_read_facts(hold, &opening->held, &opening->facts) == 1)
+    int result = read_mail(hold, id, opening);
+    if (result == 1)
         return opening;
     opening_free(opening);
+    if (result < 0)
+        put_off_mail(opener, id, "a database error", false);
     return NULL;
 }
 
@@ -448,7 +472,7 @@ static struct opening *prepare(struct hold_opener *opener, int64_t id)
 static const struct skip *find_early(struct hold_opener *opener, int64_t id, int64_t monotonic)
 {
     const struct skip *skip = find_skip(opener, id);
-    return skip && monotonic < skip->until ? skip : NULL;
+    return skip && backoff_left(&skip->pause, monotonic) > 0 ? skip : NULL;
 }
 
 struct released {
@@ -538,6 +562,8 @@ void hold_opener_free(struct hold_opener **opener)
 {
     if ((*opener)->opening)
         opening_free((*opener)->opening);
+    for (size_t i = 0; i < (*opener)->skipped_count; i++)
+        free((*opener)->skipped[i].why);
     free(*opener);
     *opener = NULL;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/background.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -27,7 +28,7 @@
 #include "tmtp/tmtp_header.h"
 #include "tmtp/tmtp_message.h"
 
-enum { RETRY_MS = 1000 };
+enum { BUSY_MS = 1000, RETRY_FIRST_MS = 1000, RETRY_LONGEST_MS = 30 * 1000 };
 
 struct outbound {
     const struct parts *parts;
@@ -36,6 +37,7 @@ struct outbound {
     struct tmtp_client *client;
     struct outbound_statistics statistics;
     bool busy;
+    struct backoff database;  /* when it fails */
     struct arrival *arrivals; /* not acked yet; more than one only after reconnects */
 };
 
@@ -87,10 +89,13 @@ static void committed(int result, void *arg)
     struct arrival *arrival = arg;
     struct outbound *outbound = arrival->outbound;
     if (result != 1) { /* not acked; the silo holds everything else back until this is stored */
-        log_error("message.not_stored", "msgid=%s", arrival->msgid);
-        timer_start(arrival->pause, RETRY_MS);
+        if (!arrival->is_unstored)
+            log_error("message.not_stored", "msgid=%s", arrival->msgid);
+        arrival->is_unstored = true;
+        timer_start(arrival->pause, backoff_failed(&outbound->database, clock_monotonic_ms(outbound->parts->clock)));
         return;
     }
+    (void)backoff_worked(&outbound->database);
     log_info("message.decided", "message=out%" PRId64 " msgid=%s from=%s outcome=%s", arrival->id, arrival->msgid,
              arrival->from_uid, arrival->outcome);
     tmtp_client_ack(outbound->client, arrival->msgid);
@@ -115,7 +120,7 @@ static void submit(void *arg)
 {
     struct arrival *arrival = arg;
     if (arrival->outbound->busy)
-        timer_start(arrival->pause, RETRY_MS);
+        timer_start(arrival->pause, BUSY_MS);
     else
         store_submit_repeatable(arrival->outbound->parts->store, arrival->take, committed, arrival);
 }
@@ -272,6 +277,7 @@ struct outbound *outbound_new(const struct parts *parts, const struct outbound_c
 {
     struct outbound *outbound = xcalloc(1, sizeof *outbound);
     outbound->parts = parts;
+    outbound->database = (struct backoff){ .first_ms = RETRY_FIRST_MS, .longest_ms = RETRY_LONGEST_MS };
     outbound->callbacks = callbacks;
     outbound->ctx = ctx;
     return outbound;

@@ -42,6 +42,7 @@ struct arrival {
     struct spool *content;
     struct store_draft *draft; /* of content */
     bool kept;
+    bool is_unstored; /* the commit has failed, and the log says so */
     bool oversize, unreadable;
     char *problem; /* for the notice */
     struct concierge_rules *rules;

@@ -29,7 +29,7 @@
 #include "tmtp/tmtp_client.h"
 #include "tmtp/tmtp_message.h"
 
-enum { POSTER_CONCURRENCY = 48, PAUSE_MS = 1000 };
+enum { POSTER_CONCURRENCY = 48, PAUSE_MS = 1000, LONGEST_PAUSE_MS = 30 * 1000 };
 
 static const char *const job_state_names[] = { "starting", "converting",  "routing", "posting",
                                                "settling", "putting_off", "ending" };
@@ -91,12 +91,17 @@ void poster_job_end(void *arg)
     queue_finished(poster->queue, id);
 }
 
-/* Runs next after a pause; the job stays under way meanwhile. */
-void poster_after_pause(struct poster_job *job, void (*next)(void *arg))
+static void after(struct poster_job *job, int64_t ms, void (*next)(void *arg))
 {
     timer_free(&job->pause);
     job->pause = timer_new(job->poster->parts->loop, next, job);
-    timer_start(job->pause, PAUSE_MS);
+    timer_start(job->pause, ms);
+}
+
+/* Runs next after a pause; the job stays under way meanwhile. */
+void poster_after_pause(struct poster_job *job, void (*next)(void *arg))
+{
+    after(job, PAUSE_MS, next);
 }
 
 /* Ends without a change to the row, which is due as before. */
@@ -104,6 +109,23 @@ void poster_end_after_pause(struct poster_job *job)
 {
     poster_set_state(job, POSTER_ENDING);
     poster_after_pause(job, poster_job_end);
+}
+
+void poster_after_failure(struct poster_job *job, void (*next)(void *arg))
+{
+    struct poster *poster = job->poster;
+    after(job, backoff_failed(&poster->database, clock_monotonic_ms(poster->parts->clock)), next);
+}
+
+void poster_end_after_failure(struct poster_job *job)
+{
+    poster_set_state(job, POSTER_ENDING);
+    poster_after_failure(job, poster_job_end);
+}
+
+void poster_database_worked(struct poster *poster)
+{
+    (void)backoff_worked(&poster->database);
 }
 
 /* Settling. */
@@ -129,10 +151,13 @@ static void settled(int result, void *arg)
     struct poster_job *job = arg;
     struct poster *poster = job->poster;
     if (result != 1) { /* it has been posted: until that is written down it must stay under way, not become due again */
-        log_error("post.not_settled", "message=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
-        poster_after_pause(job, submit_settle);
+        if (!job->is_unsettled)
+            log_error("post.not_settled", "message=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
+        job->is_unsettled = true;
+        poster_after_failure(job, submit_settle);
         return;
     }
+    poster_database_worked(poster);
     count_post(poster, &job->fate, &job->settled);
     log_info("post.settled", "message=in%" PRId64 " msgid=%s", job->row.id, job->fate.msgid);
     if (job->echo_msgid)
@@ -374,12 +399,15 @@ static int commit_route(struct store_db *db, void *arg)
 static void route_done(int result, void *arg)
 {
     struct poster_job *job = arg;
+    if (result < 0) { /* a database error, logged where it happened; or it is held or dropped */
+        poster_end_after_failure(job);
+        return;
+    }
+    poster_database_worked(job->poster);
     if (result == 1)
         post(job);
-    else if (result == 0)
-        poster_put_off(job, "waiting for the thread's first message to be confirmed");
     else
-        poster_end_after_pause(job); /* a database error, logged where it happened; or it is held or dropped */
+        poster_put_off(job, "waiting for the thread's first message to be confirmed");
 }
 
 void poster_go_on(struct poster_job *job)
@@ -420,7 +448,7 @@ static void start(int64_t id, void *ctx)
     tmtp_message_init(&job->message);
     if (store_inbound_find(db, id, &job->row) != 1) {
         job->row.id = id;
-        poster_end_after_pause(job);
+        poster_end_after_failure(job);
         return;
     }
     const char *why = poster_check_recipients(job);
@@ -446,6 +474,7 @@ struct poster *poster_new(const struct parts *parts)
         .parts = parts, .which = STORE_QUEUE_IN, .concurrency = POSTER_CONCURRENCY, .start = start, .ctx = poster
     };
     poster->parts = parts;
+    poster->database = (struct backoff){ .first_ms = PAUSE_MS, .longest_ms = LONGEST_PAUSE_MS };
     poster->queue = queue_new(&settings);
     poster->overdue = poster_overdue_new(parts);
     return poster;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/backoff.h"
 #include "gateway/poster_return.h"
 #include "gateway/poster_settle.h"
 #include "gateway/route.h"
@@ -61,6 +62,7 @@ struct poster_job {
     char *words;      /* of the silo, which has refused it; NULL */
     int64_t next_attempt_at;
     bool counts, give_up;     /* of putting off: was it an attempt, is it the last */
+    bool is_unsettled;        /* and the log says so */
     bool is_for_a_person;     /* then: only they can do something */
     struct poster_return end; /* else: what becomes of it */
     int64_t now;
@@ -73,7 +75,8 @@ struct poster {
     struct queue *queue;
     struct poster_overdue *overdue;
     struct poster_job *jobs;
-    int64_t online_at; /* monotonic: since when the link is up, or was the last time */
+    struct backoff database; /* when it fails, whoever needs it */
+    int64_t online_at;       /* monotonic: since when the link is up, or was the last time */
     uint64_t posted;
 };
 
@@ -82,7 +85,11 @@ void poster_set_state(struct poster_job *job, enum poster_job_state state);
 void poster_job_end(void *arg); /* the job is gone */
 void poster_after_pause(struct poster_job *job, void (*next)(void *arg));
 void poster_end_after_pause(struct poster_job *job);
-void poster_go_on(struct poster_job *job); /* content and names are ready */
+/* The database has failed: likewise, but each pause is longer than the one before. */
+void poster_after_failure(struct poster_job *job, void (*next)(void *arg));
+void poster_end_after_failure(struct poster_job *job);
+void poster_database_worked(struct poster *poster); /* a commit was kept */
+void poster_go_on(struct poster_job *job);          /* content and names are ready */
 
 /* poster_check.c */
 /* Who may still get it: an administrator may have changed their mind since it was accepted. Those who may not any

@@ -55,13 +55,15 @@ static void put_off_done(int result, void *arg)
 {
     struct poster_job *job = arg;
     if (result == 1) {
+        poster_database_worked(job->poster);
         if (job->end.reported)
             reporter_poke(job->poster->parts->reporter);
         poster_job_end(job);
         return;
     }
-    log_error("post.not_noted", "message=in%" PRId64, job->row.id);
-    poster_end_after_pause(job);
+    if (!backoff_is_failing(&job->poster->database))
+        log_error("post.not_noted", "message=in%" PRId64, job->row.id);
+    poster_end_after_failure(job);
 }
 
 void poster_submit_put_off(struct poster_job *job, const char *error)

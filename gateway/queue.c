@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -26,9 +27,9 @@ static const char *const queue_names[] = { "in", "out", "returned" };
 struct queue {
     struct queue_settings settings;
     bool open;
-    struct timer *timer;   /* next look */
-    int64_t unreadable_ms; /* how long the next pause is when it can't be read */
-    int64_t *under_way;    /* ids, unordered */
+    struct timer *timer;       /* next look */
+    struct backoff unreadable; /* when it can't be read */
+    int64_t *under_way;        /* ids, unordered */
     unsigned count;
 };
 
@@ -57,9 +58,9 @@ static void collect_due(int64_t id, int64_t next_attempt_at, void *ctx)
 
 static void look_when_readable(struct queue *queue)
 {
-    timer_start(queue->timer, queue->unreadable_ms);
-    queue->unreadable_ms =
-        queue->unreadable_ms < QUEUE_LATEST_LOOK_MS / 2 ? 2 * queue->unreadable_ms : QUEUE_LATEST_LOOK_MS;
+    if (!backoff_is_failing(&queue->unreadable))
+        log_error("queue.unreadable", "queue=%s", queue_names[queue->settings.which]);
+    timer_start(queue->timer, backoff_failed(&queue->unreadable, clock_monotonic_ms(queue->settings.parts->clock)));
 }
 
 /* When to look again: at the next due time, which may be now if more is due than may be under way. */
@@ -73,7 +74,8 @@ static void schedule(struct queue *queue, int64_t now)
         look_when_readable(queue);
         return;
     }
-    queue->unreadable_ms = UNREADABLE_MS;
+    if (backoff_worked(&queue->unreadable))
+        log_info("queue.readable", "queue=%s", queue_names[queue->settings.which]);
     if (found == 1 && at > now && at - now < delay)
         delay = at - now;
     timer_start(queue->timer, delay);
@@ -90,8 +92,6 @@ static void look(void *arg)
     struct due due = { .queue = queue, .ids = xcalloc(limit, sizeof(int64_t)) };
     bool is_read =
         store_queue_list_due(store_reader(parts->store), queue->settings.which, now, limit, collect_due, &due) >= 0;
-    if (!is_read)
-        log_error("queue.unreadable", "queue=%s", queue_names[queue->settings.which]);
     for (unsigned i = 0; i < due.count && queue->count < queue->settings.concurrency; i++) {
         queue->under_way[queue->count++] = due.ids[i];
         queue->settings.start(due.ids[i], queue->settings.ctx);
@@ -111,7 +111,7 @@ struct queue *queue_new(const struct queue_settings *settings)
 {
     struct queue *queue = xcalloc(1, sizeof *queue);
     queue->settings = *settings;
-    queue->unreadable_ms = UNREADABLE_MS;
+    queue->unreadable = (struct backoff){ .first_ms = UNREADABLE_MS, .longest_ms = QUEUE_LATEST_LOOK_MS };
     queue->under_way = xcalloc(settings->concurrency, sizeof *queue->under_way);
     queue->timer = timer_new(settings->parts->loop, look, queue);
     return queue;

@@ -29,7 +29,7 @@
 #include "mapping/store_forward.h"
 #include "mapping/store_trace.h"
 
-enum { COMMIT_RETRY_MS = 1000 };
+enum { RETRY_FIRST_MS = 1000, RETRY_LONGEST_MS = 30 * 1000 }; /* when the database fails */
 
 static const char *const job_state_names[] = { "starting", "converting", "keeping",     "lining_up",
                                                "relaying", "noting",     "putting_off", "ending" };
@@ -83,18 +83,28 @@ void relay_job_end(void *arg)
     queue_finished(relay->queue, id);
 }
 
-void relay_after_pause(struct relay_job *job, void (*next)(void *arg))
+static void after_pause(struct relay_job *job, int64_t ms, void (*next)(void *arg))
 {
     timer_free(&job->pause);
     job->pause = timer_new(job->relay->parts->loop, next, job);
-    timer_start(job->pause, COMMIT_RETRY_MS);
+    timer_start(job->pause, ms);
 }
 
-/* Ends without a change to the row, which is due as before. */
-void relay_end_after_pause(struct relay_job *job)
+void relay_after_failure(struct relay_job *job, void (*next)(void *arg))
+{
+    struct relay *relay = job->relay;
+    after_pause(job, backoff_failed(&relay->database, clock_monotonic_ms(relay->parts->clock)), next);
+}
+
+void relay_end_after_failure(struct relay_job *job)
 {
     relay_set_state(job, RELAY_JOB_ENDING);
-    relay_after_pause(job, relay_job_end);
+    relay_after_failure(job, relay_job_end);
+}
+
+void relay_database_worked(struct relay *relay)
+{
+    (void)backoff_worked(&relay->database);
 }
 
 /* Writing the mail. */
@@ -118,10 +128,12 @@ static void mail_committed(int result, void *arg)
 {
     struct relay_job *job = arg;
     store_draft_free(&job->draft);
-    if (result == 1)
-        relay_pool_send(job);
-    else
-        relay_end_after_pause(job);
+    if (result != 1) {
+        relay_end_after_failure(job);
+        return;
+    }
+    relay_database_worked(job->relay);
+    relay_pool_send(job);
 }
 
 static void keep(void *arg)
@@ -218,10 +230,16 @@ static void start(int64_t id, void *ctx)
     job->next = relay->jobs;
     relay->jobs = job;
     job->mail_fd = -1;
-    if (store_outbound_find(db, id, &job->row) != 1 ||
-        (job->row.state != STORE_QUEUE_WAITING && job->row.state != STORE_QUEUE_ROUTED)) { /* stopped just now */
+    int found = store_outbound_find(db, id, &job->row);
+    if (found < 0) {
         job->row.id = id;
-        relay_end_after_pause(job);
+        relay_end_after_failure(job);
+        return;
+    }
+    if (found == 0 || (job->row.state != STORE_QUEUE_WAITING && job->row.state != STORE_QUEUE_ROUTED)) {
+        job->row.id = id; /* it was stopped just now */
+        relay_set_state(job, RELAY_JOB_ENDING);
+        after_pause(job, RETRY_FIRST_MS, relay_job_end);
         return;
     }
     job->is_early = job->row.next_attempt_at > clock_wall_ms(relay->parts->clock);
@@ -248,6 +266,7 @@ struct relay *relay_new(const struct parts *parts, void (*on_notice)(void *ctx),
     relay->parts = parts;
     relay->on_notice = on_notice;
     relay->ctx = ctx;
+    relay->database = (struct backoff){ .first_ms = RETRY_FIRST_MS, .longest_ms = RETRY_LONGEST_MS };
     relay->destinations = destinations_new(parts->clock);
     struct queue_settings settings = { .parts = parts,
                                        .which = STORE_QUEUE_OUT,

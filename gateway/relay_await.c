@@ -28,9 +28,10 @@ static void put_off_done(int result, void *arg)
     struct relay *relay = job->relay;
     bool noticed = job->noticed;
     if (result != 1) {
-        relay_end_after_pause(job);
+        relay_end_after_failure(job);
         return;
     }
+    relay_database_worked(relay);
     relay_job_end(job);
     if (noticed)
         relay->on_notice(relay->ctx);

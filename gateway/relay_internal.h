@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/backoff.h"
 #include "base/digest.h"
 #include "gateway/outcome.h"
 #include "mapping/store_queue.h"
@@ -81,6 +82,7 @@ struct relay_job {
     int64_t next_attempt_at, now, give_up_at; /* wall clock, ms */
     bool noticed;
     bool is_stopped; /* committer: an administrator has held or dropped it meanwhile */
+    bool is_unnoted; /* and the log says so */
     struct timer *pause;
 };
 
@@ -111,6 +113,7 @@ struct relay {
     size_t hop_count;
     struct destinations *destinations;
     bool is_open;
+    struct backoff database; /* when it fails, whoever needs it */
     struct timer *probe_timer;
     int64_t probed_id;           /* the last entry that was started as a probe */
     struct timer *release_timer; /* NULL: nothing is being released */
@@ -126,8 +129,10 @@ struct relay {
 /* relay.c */
 void relay_set_state(struct relay_job *job, enum relay_job_state state);
 void relay_job_end(void *arg); /* a job */
-void relay_after_pause(struct relay_job *job, void (*next)(void *arg));
-void relay_end_after_pause(struct relay_job *job); /* ends without a change to the row, which is due as before */
+/* The database has failed: goes on after a pause; ends then, without a change to the row, which is due as before. */
+void relay_after_failure(struct relay_job *job, void (*next)(void *arg));
+void relay_end_after_failure(struct relay_job *job);
+void relay_database_worked(struct relay *relay); /* a commit was kept */
 
 /* relay_envelope.c */
 /* A report has none, and nobody is told of its fate. */

@@ -128,10 +128,13 @@ static void results_committed(int result, void *arg)
     struct relay_job *job = arg;
     struct relay *relay = job->relay;
     if (result != 1) { /* what was delivered must not become due again */
-        log_error("relay.not_noted", "message=out%" PRId64, job->row.id);
-        relay_after_pause(job, submit_results);
+        if (!job->is_unnoted)
+            log_error("relay.not_noted", "message=out%" PRId64, job->row.id);
+        job->is_unnoted = true;
+        relay_after_failure(job, submit_results);
         return;
     }
+    relay_database_worked(relay);
     for (size_t i = 0; i < job->waiting_count; i++) {
         const struct relay_result *noted = &job->results[i];
         relay->delivered += noted->outcome.action == OUTCOME_DELIVERED;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -21,7 +22,8 @@
 
 enum {
     CONCURRENCY = 2,
-    PAUSE_MS = 1000,
+    PAUSE_MS = 1000, /* when the database fails: longer each time, */
+    LONGEST_PAUSE_MS = 30 * 1000,
     MOST = 100,    /* about one message, */
     MOST_EACH = 4, /* unless it has so many recipients that each can be delayed, fail, and more */
 };
@@ -61,6 +63,7 @@ struct returns {
     void *ctx;
     struct queue *queue;
     struct job *jobs;
+    struct backoff database; /* when it fails */
 };
 
 static void set_state(struct job *job, enum job_state state)
@@ -92,11 +95,12 @@ static void job_end(void *arg)
 }
 
 /* The row is due as before. */
-static void end_after_pause(struct job *job)
+static void end_after_failure(struct job *job)
 {
+    struct returns *returns = job->returns;
     set_state(job, JOB_ENDING);
-    job->pause = timer_new(job->returns->parts->loop, job_end, job);
-    timer_start(job->pause, PAUSE_MS);
+    job->pause = timer_new(returns->parts->loop, job_end, job);
+    timer_start(job->pause, backoff_failed(&returns->database, clock_monotonic_ms(returns->parts->clock)));
 }
 
 static int commit_put_off(struct store_db *db, void *arg)
@@ -114,10 +118,12 @@ static int commit_put_off(struct store_db *db, void *arg)
 static void put_off_done(int result, void *arg)
 {
     struct job *job = arg;
-    if (result == 1)
-        job_end(job);
-    else
-        end_after_pause(job);
+    if (result != 1) {
+        end_after_failure(job);
+        return;
+    }
+    (void)backoff_worked(&job->returns->database);
+    job_end(job);
 }
 
 /* Something of ours is short: tried again soon, the later the older it is; held when that has no end. */
@@ -145,10 +151,12 @@ static void noted(int result, void *arg)
     struct job *job = arg;
     struct returns *returns = job->returns;
     if (result != 1) {
-        log_error("return.not_noted", "message=in%" PRId64, job->returned.id);
-        end_after_pause(job);
+        if (!backoff_is_failing(&returns->database))
+            log_error("return.not_noted", "message=in%" PRId64, job->returned.id);
+        end_after_failure(job);
         return;
     }
+    (void)backoff_worked(&returns->database);
     bool has_added = job->returned.has_added;
     log_info("return.noted", "message=in%" PRId64 " told=%d", job->returned.id, has_added);
     job_end(job);
@@ -203,7 +211,7 @@ static void start(int64_t id, void *ctx)
     struct returns *returns = ctx;
     struct store_inbound row;
     if (store_inbound_find(store_reader(returns->parts->store), id, &row) != 1) {
-        end_after_pause(job_new(returns, id));
+        end_after_failure(job_new(returns, id));
         return;
     }
     if (row.kind != STORE_INBOUND_RETURNED || row.state != STORE_QUEUE_WAITING) {
@@ -227,7 +235,10 @@ int64_t returns_most(size_t recipient_count)
 struct returns *returns_new(const struct parts *parts, void (*on_added)(void *ctx), void *ctx)
 {
     struct returns *returns = xcalloc(1, sizeof *returns);
-    *returns = (struct returns){ .parts = parts, .on_added = on_added, .ctx = ctx };
+    *returns = (struct returns){ .parts = parts,
+                                 .on_added = on_added,
+                                 .ctx = ctx,
+                                 .database = { .first_ms = PAUSE_MS, .longest_ms = LONGEST_PAUSE_MS } };
     struct queue_settings settings = {
         .parts = parts, .which = STORE_QUEUE_RETURNED, .concurrency = CONCURRENCY, .start = start, .ctx = returns
     };

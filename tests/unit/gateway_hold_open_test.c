@@ -139,6 +139,31 @@ static void what_can_t_be_read_for_long_is_looked_at_less_often(void **state)
     close_scene(&scene);
 }
 
+/* That they are there can be read, but not what they are: of each the log says it once. */
+static void what_can_t_be_prepared_for_long_is_tried_less_often(void **state)
+{
+    enum { SECONDS = 600, MAILS = 5, TRIES = 15 };
+    struct scene scene;
+    int64_t ids[MAILS];
+    open_scene(&scene, state);
+    for (size_t i = 0; i < COUNT(ids); i++)
+        ids[i] = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    decide(&scene, "bob@example.com", scene.alice, STORE_MAPPING_APPROVED, NULL);
+    give_alias(&scene, "bob@example.com");
+    change(&scene, "ALTER TABLE inbound_recipient RENAME TO away");
+    scene.fixture->counted = "event=hold.not_opened ";
+    hold_set_online(scene.parts.hold, true);
+    store_fixture_pass_seconds(scene.fixture, SECONDS);
+    assert_true(scene.fixture->errors >= MAILS);
+    assert_true(scene.fixture->errors < MAILS * TRIES);
+    assert_int_equal(scene.fixture->lines, MAILS);
+    change(&scene, "ALTER TABLE away RENAME TO inbound_recipient");
+    pass(&scene, 10 * MINUTE);
+    assert_int_equal(state_of(&scene, ids[0]), STORE_QUEUE_WAITING);
+    scene.fixture->errors = 0;
+    close_scene(&scene);
+}
+
 static void what_is_released_and_can_t_be_opened_comes_back(void **state)
 {
     struct scene scene;
@@ -172,6 +197,7 @@ int main(void)
         SCENE(what_could_not_be_opened_is_tried_again),
         SCENE(what_could_not_be_read_is_looked_at_again_soon),
         SCENE(what_can_t_be_read_for_long_is_looked_at_less_often),
+        SCENE(what_can_t_be_prepared_for_long_is_tried_less_often),
         SCENE(what_is_released_and_can_t_be_opened_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,34 @@ static void what_nobody_decides_about_expires(void **state)
     close_scene(&scene);
 }
 
+/* The database may fail for hours. */
+static void what_can_t_be_ended_for_long_is_tried_less_often(void **state)
+{
+    enum { SECONDS = 600, TRIES = 30 };
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t id = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    store_fixture_change(scene.fixture, "ALTER TABLE trace RENAME TO away");
+    clock_advance(scene.fixture->clock, INT64_C(7) * DAY);
+    store_fixture_pass_seconds(scene.fixture, SECONDS);
+    assert_true(scene.fixture->errors >= SECONDS * 1000 / MINUTE);
+    assert_true(scene.fixture->errors < TRIES);
+    assert_int_equal(state_of(&scene, id), STORE_QUEUE_PENDING);
+    store_fixture_change(scene.fixture, "ALTER TABLE away RENAME TO trace");
+    store_fixture_pass_seconds(scene.fixture, MINUTE / 1000 + 1);
+    assert_int_equal(state_of(&scene, id), STORE_QUEUE_DROPPED);
+    scene.fixture->errors = 0;
+
+    id = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    store_fixture_change(scene.fixture, "ALTER TABLE trace RENAME TO away");
+    clock_advance(scene.fixture->clock, INT64_C(7) * DAY);
+    store_fixture_pass_seconds(scene.fixture, 4);
+    assert_true(scene.fixture->errors >= 2); /* soon, at the next failure */
+    store_fixture_change(scene.fixture, "ALTER TABLE away RENAME TO trace");
+    scene.fixture->errors = 0;
+    close_scene(&scene);
+}
+
 static void change_state(struct scene *scene, int64_t mapping_id, enum mapping_act act)
 {
     static const struct store_actor root = { .channel = "cli", .name = "root" };
@@ -397,6 +425,7 @@ int main(void)
         SCENE(a_decision_is_about_whom_it_says),
         SCENE(senders_hear_what_they_are_entitled_to),
         SCENE(what_nobody_decides_about_expires),
+        SCENE(what_can_t_be_ended_for_long_is_tried_less_often),
         SCENE(what_strangers_ask_for_lapses_with_their_mail),
         SCENE(limits_of_the_approval_are_asked_about_again),
         SCENE(another_decision_counts_until_it_is_opened),

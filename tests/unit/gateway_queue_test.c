@@ -203,8 +203,12 @@ static void unreadable_for_long(void **state)
     add_entry(db, 1);
     assert_true(store_execute(db, "ALTER TABLE inbound RENAME TO away", NULL) >= 0);
     assert_int_equal(store_fixture_return(*state, 1), 1);
+    schedule.fixture->counted = "event=queue.unreadable ";
     start_queue(&schedule, 2, note_start);
     pass_seconds(&schedule, HOUR);
+    assert_int_equal(schedule.fixture->lines, 1);
+    schedule.fixture->counted = "event=queue.readable ";
+    schedule.fixture->lines = 0;
     assert_true(schedule.fixture->errors > MINUTE / 2);
     assert_true(schedule.fixture->errors < LOOKS);
 
@@ -213,6 +217,7 @@ static void unreadable_for_long(void **state)
     assert_int_equal(store_fixture_return(*state, 1), 1);
     pass_seconds(&schedule, MINUTE);
     assert_int_equal(schedule.count, 1);
+    assert_int_equal(schedule.fixture->lines, 1);
 
     db = store_fixture_borrow(*state);
     assert_true(store_execute(db, "ALTER TABLE inbound RENAME TO away", NULL) >= 0);

@@ -31,7 +31,9 @@ struct store_fixture {
     struct clock *clock;
     struct loop *loop;
     struct store *store;
-    atomic_uint errors; /* lines logged with event store.error */
+    atomic_uint errors;  /* lines logged with event store.error */
+    const char *counted; /* in lines that are counted; NULL */
+    atomic_uint lines;   /* with it, whatever their level */
     /* a borrowed connection */
     struct store_db *borrowed;
     int result; /* of the operation that lends it */
@@ -44,6 +46,8 @@ static inline void store_fixture_log(enum log_level level, const char *line, voi
     struct store_fixture *fixture = ctx;
     if (level == LOG_LEVEL_ERROR && strstr(line, "event=store.error"))
         fixture->errors++;
+    if (fixture->counted && strstr(line, fixture->counted))
+        fixture->lines++;
 }
 
 static inline void store_fixture_open(struct store_fixture *fixture)
@@ -131,6 +135,17 @@ static inline void store_fixture_wait_for_all(struct store_fixture *fixture)
     }
 }
 
+/* Lets seconds go by, and whatever is tried in each be over. */
+static inline void store_fixture_pass_seconds(struct store_fixture *fixture, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        clock_advance(fixture->clock, 1000);
+        loop_turn(fixture->loop);
+        store_fixture_wait_for_all(fixture);
+        loop_turn(fixture->loop);
+    }
+}
+
 static inline int store_fixture_lend(struct store_db *db, void *arg)
 {
     struct store_fixture *fixture = arg;
@@ -169,4 +184,12 @@ static inline int store_fixture_return(struct store_fixture *fixture, int result
     store_fixture_release(fixture, result);
     store_fixture_wait(fixture, &fixture->is_over);
     return fixture->result;
+}
+
+/* Commits a change, for example one after which reading fails. */
+static inline void store_fixture_change(struct store_fixture *fixture, const char *sql)
+{
+    struct store_db *db = store_fixture_borrow(fixture);
+    assert_true(store_execute(db, sql, NULL) >= 0);
+    assert_int_equal(store_fixture_return(fixture, 1), 1);
 }

@@ -1,0 +1,138 @@
+/* Tests of relay on a fake clock: what it does while the database fails. What it says to relays: tests/dialogue/relay. */
+#include "tests/unit/mapping_store_fixture.h"
+
+#include "gateway/config.h"
+#include "gateway/parts.h"
+#include "gateway/relay.h"
+#include "gateway/signed_id.h"
+#include "mapping/store_mapping.h"
+#include "mapping/store_member.h"
+#include "mapping/store_thread.h"
+
+enum { MINUTE = 60, LONGEST = 30, ERRORS = 60 /* at most two of each try */ };
+static const uint8_t secret[32] = { 7 };
+static char domain[] = "silo.example.org", hostname[] = "gw.example.org";
+
+struct scene {
+    struct store_fixture *fixture;
+    struct config config;
+    struct parts parts;
+    struct relay *relay;
+};
+
+static int setup(void **state)
+{
+    return store_fixture_setup_at(state, INT64_C(1795600000000));
+}
+
+static void ignore(void *ctx)
+{
+    (void)ctx;
+}
+
+static void open_scene(struct scene *scene, void **state)
+{
+    char *error = NULL;
+    *scene =
+        (struct scene){ .fixture = *state,
+                        .config = { .domain = domain,
+                                    .hostname = hostname,
+                                    .retry = { .first_ms = 60000, .longest_ms = 60000, .give_up_ms = 86400000 } } };
+    scene->parts = (struct parts){ .loop = scene->fixture->loop,
+                                   .clock = scene->fixture->clock,
+                                   .store = scene->fixture->store,
+                                   .config = &scene->config,
+                                   .ids = signed_id_new(secret, domain, hostname) };
+    scene->relay = relay_new(&scene->parts, ignore, NULL, &error);
+    assert_non_null(scene->relay);
+    relay_open(scene->relay, true);
+}
+
+static void close_scene(struct scene *scene)
+{
+    store_fixture_wait_for_all(scene->fixture);
+    relay_free(&scene->relay);
+    signed_id_free(&scene->parts.ids);
+}
+
+/* Of somebody who may not write to its recipient: its end is written down, without a relay. */
+static int64_t add_message(struct scene *scene)
+{
+    static const char uid[] = "uid-alice";
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    const char *reason;
+    int64_t member, correspondent, thread, id, now = clock_wall_ms(scene->fixture->clock);
+    assert_int_equal(store_member_add(db, "Alice Member", NULL, now, &member, &reason), 1);
+    assert_int_equal(store_member_learn_uid(db, "Alice Member", uid), 1);
+    assert_int_equal(store_correspondent_ensure(db, "bob@example.com", now, &correspondent), 1);
+    assert_int_equal(store_thread_add(db, "0000000000000001", "Plans", now, &thread), 1);
+    const struct store_outbound_new row = { .kind = STORE_OUTBOUND_MESSAGE,
+                                            .tmtp_msgid = "0000000000000001",
+                                            .thread_id = thread,
+                                            .member_id = member,
+                                            .author_uid = uid,
+                                            .author_alias = "Alice Member",
+                                            .message_id = "1@gw.example.org",
+                                            .head = "{\"subject\":\"Plans\"}",
+                                            .posted_at = now,
+                                            .now = now };
+    assert_int_equal(store_outbound_add(db, &row, &id), 1);
+    assert_int_equal(store_outbound_add_recipient(db, id, correspondent, 0), 1);
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+    return id;
+}
+
+static enum store_queue_state state_of(struct scene *scene, int64_t id)
+{
+    struct store_outbound row;
+    assert_int_equal(store_outbound_find(store_reader(scene->fixture->store), id, &row), 1);
+    enum store_queue_state state = row.state;
+    store_outbound_free(&row);
+    return state;
+}
+
+/* A table is away for ten minutes. */
+static void fail_for_long(struct scene *scene, const char *hide, const char *show)
+{
+    int64_t id = add_message(scene);
+    store_fixture_change(scene->fixture, hide);
+    relay_poke(scene->relay);
+    store_fixture_pass_seconds(scene->fixture, 10 * MINUTE);
+    assert_true(scene->fixture->errors >= 10 * MINUTE / LONGEST);
+    assert_true(scene->fixture->errors < ERRORS);
+    store_fixture_change(scene->fixture, show);
+    assert_int_equal(state_of(scene, id), STORE_QUEUE_WAITING);
+    store_fixture_pass_seconds(scene->fixture, LONGEST + 1);
+    assert_int_equal(state_of(scene, id), STORE_QUEUE_SETTLED);
+}
+
+static void what_can_t_be_read_for_long_is_tried_less_often(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    fail_for_long(&scene, "ALTER TABLE outbound_recipient RENAME TO away",
+                  "ALTER TABLE away RENAME TO outbound_recipient");
+    close_scene(&scene);
+}
+
+/* And said once; the next failure, after a success, is one of its own. */
+static void what_can_t_be_noted_for_long_is_tried_less_often(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    scene.fixture->counted = "event=relay.not_noted ";
+    fail_for_long(&scene, "ALTER TABLE trace RENAME TO away", "ALTER TABLE away RENAME TO trace");
+    assert_int_equal(scene.fixture->lines, 1);
+    close_scene(&scene);
+}
+
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, store_fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE(what_can_t_be_read_for_long_is_tried_less_often),
+        SCENE(what_can_t_be_noted_for_long_is_tried_less_often),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
