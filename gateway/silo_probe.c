@@ -199,7 +199,7 @@ int silo_probe_read(const char *text, size_t len, struct silo_probe *out)
     const char *name = text + sizeof head, *end = text + len;
     const char *error = memchr(name, 0, (size_t)(end - name));
     if (!error || memchr(error + 1, 0, (size_t)(end - error - 1)) || (head.pin[0] && !is_pin(head.pin)) ||
-        head.is_silo > 1 || head.asks_token > 1)
+        head.is_silo > 1 || head.asks_token > 1 || (head.is_silo && !head.pin[0])) /* it has shown a certificate */
         return -1;
     out->is_silo = head.is_silo;
     out->asks_token = head.asks_token;

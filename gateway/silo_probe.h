@@ -28,7 +28,7 @@ void silo_probe(struct loop *loop, const char *address, const char *ca_file, con
                 struct silo_probe *out);
 void silo_probe_clear(struct silo_probe *probe);
 
-/* What one process tells another of it; the other believes no more than that it is well-formed. 1; -1 it is not, and there is nothing to clear. */
+/* What one process tells another of it; the other believes no more than that it is well-formed, and a silo has a pin. 1; -1 it is not, and there is nothing to clear. */
 struct strbuf;
 void silo_probe_write(const struct silo_probe *probe, struct strbuf *out);
 int silo_probe_read(const char *text, size_t len, struct silo_probe *out) __attribute__((warn_unused_result));

@@ -47,6 +47,19 @@ static void arrives_whole(void **state)
     strbuf_free(&said);
 }
 
+/* Of "=host:port" that pin would be the only thing by which it is known again. */
+static void a_silo_without_a_certificate_is_not_believed(void **state)
+{
+    (void)state;
+    struct strbuf said;
+    struct silo_probe got;
+    const struct silo_probe probe = { .is_silo = true };
+    strbuf_init(&said, SAID_MAX);
+    silo_probe_write(&probe, &said);
+    assert_int_equal(silo_probe_read(said.data, said.len, &got), -1);
+    strbuf_free(&said);
+}
+
 /* Whatever is said: there is an error or a silo, and a pin is a pin. */
 static void nonsense_is_not_believed(void **state)
 {
@@ -72,7 +85,7 @@ static void nonsense_is_not_believed(void **state)
             refused++;
             continue;
         }
-        assert_true(got.is_silo ? !got.error : got.error != NULL);
+        assert_true(got.is_silo ? !got.error && got.pin[0] : got.error != NULL);
         assert_true(!got.pin[0] || (strlen(got.pin) == sizeof pin - 1 && memcmp(got.pin, "sha256:", 7) == 0 &&
                                     strspn(got.pin + 7, "0123456789abcdef") == 64));
         silo_probe_clear(&got);
@@ -85,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrives_whole),
+        cmocka_unit_test(a_silo_without_a_certificate_is_not_believed),
         cmocka_unit_test(nonsense_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
