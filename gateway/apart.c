@@ -24,6 +24,7 @@
 #include "gateway/service.h"
 
 enum { PIECE_SIZE = 4096, MS_PER_S = 1000, NS_PER_MS = 1000 * 1000, OUT_FD = 3, NOBODY = 65534 };
+enum { LOOK_MS = 60 * 1000, ENDING_MS = 10 * 1000 /* of who has said all, and had no limit */ };
 /* How it ends when it could not be locked in; what it has said is why. */
 enum { NOT_BEGUN = 77 };
 
@@ -139,14 +140,38 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / NS_PER_MS;
 }
 
+struct waiting {
+    const struct apart_settings *settings;
+    int64_t begun_at, end_at; /* INT64_MAX: no end */
+    int64_t told_at;
+};
+
+/* Tells, when it is time. How long to wait until there is something to do again; 0: the time is over. */
+static int go_on_waiting(struct waiting *waiting)
+{
+    const struct apart_settings *settings = waiting->settings;
+    int64_t now = now_ms(), ms = LOOK_MS;
+    if (now >= waiting->end_at)
+        return 0;
+    if (settings->tell && now - waiting->told_at >= settings->tell_ms) {
+        waiting->told_at = now;
+        settings->tell(now - waiting->begun_at);
+    }
+    if (settings->tell && waiting->told_at + settings->tell_ms - now < ms)
+        ms = waiting->told_at + settings->tell_ms - now;
+    if (waiting->end_at - now < ms)
+        ms = waiting->end_at - now;
+    return (int)ms;
+}
+
 /* 1: to its end; 0: it says more than there is room for; -1: not in time. */
-static int read_said(int fd, int64_t end, struct strbuf *said)
+static int read_said(int fd, struct waiting *waiting, struct strbuf *said)
 {
     char piece[PIECE_SIZE];
-    int64_t left;
-    while ((left = end - now_ms()) > 0) {
+    int left;
+    while ((left = go_on_waiting(waiting)) > 0) {
         struct pollfd wait = { .fd = fd, .events = POLLIN };
-        int ready = poll(&wait, 1, (int)left);
+        int ready = poll(&wait, 1, left);
         ssize_t n = ready > 0 ? read(fd, piece, sizeof piece) : -1;
         if (n == 0)
             return 1;
@@ -211,8 +236,13 @@ int apart_run(const struct apart_settings *settings, apart_work *work, void *ctx
     close(ends[1]);
     if (pid < 0)
         strbuf_add_str(said_out, strerror(errno));
-    const int64_t end = now_ms() + settings->ms;
-    int result = pid < 0 ? -1 : settle(pid, read_said(ends[0], end, said_out), end, said_out);
+    const int64_t now = now_ms();
+    struct waiting waiting = { .settings = settings, .begun_at = now, .end_at = INT64_MAX, .told_at = now };
+    if (settings->ms > 0)
+        waiting.end_at = now + settings->ms;
+    int reading = pid < 0 ? -1 : read_said(ends[0], &waiting, said_out);
+    int64_t end = settings->ms > 0 ? waiting.end_at : now_ms() + ENDING_MS;
+    int result = pid < 0 ? -1 : settle(pid, reading, end, said_out);
     close(ends[0]);
     return result;
 }

@@ -21,8 +21,10 @@ struct apart_settings {
     uid_t
         uid; /* 0: it stays root, as a daemon without a user does, and has the capabilities for files of others only */
     gid_t gid;
-    bool works_on_files; /* it may write to files */
-    int64_t ms;          /* it is killed after so long */
+    bool works_on_files;             /* it may write to files */
+    int64_t ms;                      /* it is killed after so long; 0: it takes as long as it takes */
+    int64_t tell_ms;                 /* each time so long has gone by: */
+    void (*tell)(int64_t waited_ms); /* NULL: nobody is told */
 };
 
 /* Who shall talk to strangers in place of root: the daemon's user by the configuration, else whose state_dir is, else nobody. config may be NULL. */

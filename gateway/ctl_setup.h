@@ -32,6 +32,9 @@ int ctl_setup_apply(struct ctl_setup *setup);
 /* Only shows what is to be done elsewhere. */
 int ctl_setup_show(struct ctl_setup *setup, bool postfix, bool dns);
 
+/* For what is done in the database: whoever waits is told on standard error. */
+extern const struct setup_patience ctl_setup_patience;
+
 /* 1, with NULL when no account is wanted; -1: none that will do was given, and that was said. The caller frees it. */
 int ctl_setup_take_password(const struct ctl_setup *setup, char **password_out) __attribute__((warn_unused_result));
 /* password NULL: nothing. The exit status. */

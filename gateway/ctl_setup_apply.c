@@ -5,6 +5,7 @@
  */
 #include "gateway/ctl_setup.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,13 +208,22 @@ static int may_write(const struct ctl_setup *setup, const char *text)
 
 /* ---- the account ---- */
 
+static void tell(int64_t waited_ms)
+{
+    fprintf(stderr, "  The database is being opened, for %" PRId64 " s now: a large one may take long.\n",
+            waited_ms / 1000);
+}
+
+const struct setup_patience ctl_setup_patience = { .work_ms = 60 * 1000, .tell_ms = 5 * 1000, .tell = tell };
+
 static int make_account(struct ctl_setup *setup, const struct config *config, bool *is_running_out)
 {
     struct strbuf words;
     int status = CTL_OK;
     strbuf_init(&words, TEXT_MAX);
     fflush(stdout); /* before there are two of us */
-    enum setup_result result = setup_register(config, setup->pin && *setup->pin ? setup->pin : NULL, &words);
+    const char *pin = setup->pin && *setup->pin ? setup->pin : NULL;
+    enum setup_result result = setup_register(config, pin, &ctl_setup_patience, &words);
     switch (result) {
     case SETUP_MADE:
         printf("Registered with the silo as \"%s\" (%s).\n", config->silo.alias, words.data);

@@ -88,7 +88,7 @@ int ctl_setup_add_admin(const struct ctl_setup *setup, const struct config *conf
         return CTL_OK;
     strbuf_init(&words, WORDS_MAX);
     fflush(stdout); /* before there are two of us */
-    switch (setup_add_web_admin(config, setup->web_admin, password, &words)) {
+    switch (setup_add_web_admin(config, setup->web_admin, password, &ctl_setup_patience, &words)) {
     case SETUP_MADE:
         printf("Made the account \"%s\" of the web page, which will be at http://%s/ on this machine.\n",
                setup->web_admin, config->admin.http);

@@ -102,12 +102,20 @@ struct loop;
 struct store;
 typedef enum setup_result setup_work(struct loop *loop, struct store *store, void *ctx, struct strbuf *words);
 /* Works in a process of its own, as the configured user, so that all files of the database are that user's from the beginning, and with
- * the database locked, so that no daemon is in it. words_out: the work's, or why it was not begun. */
-enum setup_result setup_in_store(const struct config *config, setup_work *work, void *ctx, struct strbuf *words_out);
+ * the database locked, so that no daemon is in it. words_out: the work's, or why it was not begun.
+ * The database is opened first, which may take long when it is large: it may have to be brought to this version. */
+struct setup_patience {
+    int64_t work_ms;                 /* for the work; as long as it takes for opening, */
+    int64_t tell_ms;                 /* and each time so long has gone by */
+    void (*tell)(int64_t waited_ms); /* somebody is told */
+};
+enum setup_result setup_in_store(const struct config *config, const struct setup_patience *patience, setup_work *work,
+                                 void *ctx, struct strbuf *words_out);
 
-/* setup_account.c: registers the gateway's account under silo.alias. pin: what somebody has compared; NULL. Blocks for 20 s at most. The
+/* setup_account.c: registers the gateway's account under silo.alias. pin: what somebody has compared; NULL. The
  * words are the account's id, or what is wrong. */
-enum setup_result setup_register(const struct config *config, const char *pin, struct strbuf *words_out);
+enum setup_result setup_register(const struct config *config, const char *pin, const struct setup_patience *patience,
+                                 struct strbuf *words_out);
 /* setup_web.c: adds an account of the web page, as `posternctl admin add` does. */
 enum setup_result setup_add_web_admin(const struct config *config, const char *name, const char *password,
-                                      struct strbuf *words_out);
+                                      const struct setup_patience *patience, struct strbuf *words_out);

@@ -228,8 +228,9 @@ static enum setup_result work(struct loop *loop, struct store *store, void *ctx,
     return registration->result;
 }
 
-enum setup_result setup_register(const struct config *config, const char *pin, struct strbuf *words_out)
+enum setup_result setup_register(const struct config *config, const char *pin, const struct setup_patience *patience,
+                                 struct strbuf *words_out)
 {
     struct registration registration = { .config = config, .pin = pin };
-    return setup_in_store(config, work, &registration, words_out);
+    return setup_in_store(config, patience, work, &registration, words_out);
 }

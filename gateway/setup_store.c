@@ -13,11 +13,11 @@
 #include "gateway/setup.h"
 #include "mapping/store.h"
 
-enum { WORDS_MAX = 2000, PATH_SIZE = 5000, WORK_MS = 60 * 1000 };
+enum { WORDS_MAX = 2000, PATH_SIZE = 5000 };
 
 struct job {
     const struct config *config;
-    setup_work *work;
+    setup_work *work; /* NULL: to open it is all */
     void *ctx;
 };
 
@@ -33,7 +33,7 @@ static enum setup_result open_and_work(const struct job *job, struct strbuf *wor
     strbuf_add_fmt(&path, "%s/postern.db", job->config->state_dir);
     struct store *store = store_open(loop, path.data, &error);
     if (store) {
-        result = job->work(loop, store, job->ctx, words);
+        result = job->work ? job->work(loop, store, job->ctx, words) : SETUP_MADE;
         store_close(&store);
     } else {
         result = strstr(error, "in use") ? SETUP_DAEMON : SETUP_FAILED;
@@ -55,17 +55,12 @@ static void do_job(void *ctx, struct strbuf *said)
     strbuf_free(&words);
 }
 
-enum setup_result setup_in_store(const struct config *config, setup_work *work, void *ctx, struct strbuf *words_out)
+static enum setup_result run(const struct apart_settings *settings, struct job *job, struct strbuf *words_out)
 {
-    struct job job = { .config = config, .work = work, .ctx = ctx };
-    struct apart_settings settings = { .works_on_files = true, .ms = WORK_MS };
     struct strbuf said;
     enum setup_result result = SETUP_FAILED;
-    apart_choose(config, &settings);
     strbuf_init(&said, WORDS_MAX + 1);
-    if (config->user && !getpwnam(config->user)) {
-        strbuf_add_fmt(words_out, "no such user: %s", config->user);
-    } else if (apart_run(&settings, do_job, &job, &said) < 0) {
+    if (apart_run(settings, do_job, job, &said) < 0) {
         strbuf_add_str(words_out, said.data);
     } else if (said.len > 0 && (unsigned char)said.data[0] <= SETUP_DAEMON) {
         result = (enum setup_result)said.data[0];
@@ -74,4 +69,23 @@ enum setup_result setup_in_store(const struct config *config, setup_work *work, 
     }
     strbuf_free(&said);
     return result;
+}
+
+/* Nobody outside has a word in the opening, so it may take its time; whoever then talks to a silo may not. */
+enum setup_result setup_in_store(const struct config *config, const struct setup_patience *patience, setup_work *work,
+                                 void *ctx, struct strbuf *words_out)
+{
+    struct job opening = { .config = config }, job = { .config = config, .work = work, .ctx = ctx };
+    struct apart_settings settings = { .works_on_files = true, .tell_ms = patience->tell_ms, .tell = patience->tell };
+    if (config->user && !getpwnam(config->user)) {
+        strbuf_add_fmt(words_out, "no such user: %s", config->user);
+        return SETUP_FAILED;
+    }
+    apart_choose(config, &settings);
+    enum setup_result result = run(&settings, &opening, words_out);
+    if (result != SETUP_MADE)
+        return result;
+    settings.ms = patience->work_ms;
+    settings.tell = NULL;
+    return run(&settings, &job, words_out);
 }

@@ -67,13 +67,13 @@ static enum setup_result work(struct loop *loop, struct store *store, void *ctx,
 }
 
 enum setup_result setup_add_web_admin(const struct config *config, const char *name, const char *password,
-                                      struct strbuf *words_out)
+                                      const struct setup_patience *patience, struct strbuf *words_out)
 {
     struct addition addition = { .name = name, .password = password };
     const struct passwd *who = getpwuid(getuid());
     strbuf_init(&addition.actor, ACTOR_MAX);
     strbuf_add_fmt(&addition.actor, "%.40s (uid %u)", who ? who->pw_name : "somebody", (unsigned)getuid());
-    enum setup_result result = setup_in_store(config, work, &addition, words_out);
+    enum setup_result result = setup_in_store(config, patience, work, &addition, words_out);
     strbuf_free(&addition.actor);
     return result;
 }

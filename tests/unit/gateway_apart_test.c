@@ -296,6 +296,38 @@ static void nobody_is_left_of_it(void **state)
     strbuf_free(&said);
 }
 
+static unsigned told;
+static int64_t told_ms;
+
+static void note_telling(int64_t waited_ms)
+{
+    assert_true(waited_ms > told_ms);
+    told_ms = waited_ms;
+    told++;
+}
+
+static void say_late(void *ctx, struct strbuf *said)
+{
+    (void)ctx;
+    usleep(3 * LITTLE_MS * 1000);
+    strbuf_add_str(said, "done");
+}
+
+static void without_a_limit_somebody_is_told(void **state)
+{
+    (void)state;
+    struct apart_settings settings = { .tell_ms = LITTLE_MS, .tell = note_telling };
+    struct strbuf said;
+    apart_choose(NULL, &settings);
+    told = 0;
+    told_ms = 0;
+    run(&settings, say_late, NULL, &said);
+    assert_string_equal(said.data, "done");
+    assert_in_range(told, 2, 100);
+    assert_in_range(told_ms, 2 * LITTLE_MS, PATIENCE_MS);
+    strbuf_free(&said);
+}
+
 static void its_word_is_bounded(void **state)
 {
     (void)state;
@@ -363,6 +395,7 @@ int main(void)
         cmocka_unit_test(changes_no_file_and_starts_no_program),
 #endif
         cmocka_unit_test(has_no_terminal),
+        cmocka_unit_test(without_a_limit_somebody_is_told),
         cmocka_unit_test(its_word_is_bounded),
         cmocka_unit_test(nobody_is_left_of_it),
         cmocka_unit_test(is_chosen_by_the_configuration_or_the_state_directory),
