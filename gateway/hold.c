@@ -340,7 +340,7 @@ static void look(void *arg)
 void hold_poke(struct hold *hold)
 {
     if (hold->is_started)
-        timer_start(hold->timer, 0);
+        timer_start(hold->timer, backoff_left(&hold->unreadable, clock_monotonic_ms(hold->parts->clock)));
 }
 
 void hold_added(struct hold *hold)

@@ -107,6 +107,13 @@ static void look(void *arg)
         schedule(queue, now);
 }
 
+/* Whoever asks for a look does not know that it can't be read: not before its pause is over. */
+static void look_in(struct queue *queue, int64_t ms)
+{
+    int64_t left = backoff_left(&queue->unreadable, clock_monotonic_ms(queue->settings.parts->clock));
+    timer_start(queue->timer, left > ms ? left : ms);
+}
+
 struct queue *queue_new(const struct queue_settings *settings)
 {
     struct queue *queue = xcalloc(1, sizeof *queue);
@@ -147,7 +154,7 @@ bool queue_start(struct queue *queue, int64_t id)
 void queue_poke(struct queue *queue)
 {
     if (queue->open)
-        timer_start(queue->timer, 0);
+        look_in(queue, 0);
 }
 
 void queue_finished(struct queue *queue, int64_t id)
@@ -157,7 +164,7 @@ void queue_finished(struct queue *queue, int64_t id)
             queue->under_way[i] = queue->under_way[--queue->count];
             bool gather = queue->settings.concurrency >= MANY && queue->count > queue->settings.concurrency / 2;
             if (queue->open)
-                timer_start(queue->timer, gather ? LOOK_SOON_MS : 0);
+                look_in(queue, gather ? LOOK_SOON_MS : 0);
             return;
         }
     }

@@ -25,7 +25,8 @@ void queue_free(struct queue **queue);
 void queue_open(struct queue *queue, bool open); /* closed: nothing is started; what is under way goes on */
 /* Out of turn, before it is due. false: it is under way, the queue is closed, or as many as may be are under way. */
 bool queue_start(struct queue *queue, int64_t id);
-void queue_poke(struct queue *queue); /* something may have become due: look at the end of this turn */
+void queue_poke(
+    struct queue *queue); /* something may have become due: look at the end of this turn, if it can be read */
 /* The entry is no longer under way; its row says what is next. Its place is filled at the end of this turn; with 16 and more
  * under way at a time, where a look is dear, a few milliseconds later, together with others'. */
 void queue_finished(struct queue *queue, int64_t id);

@@ -93,7 +93,8 @@ static void after_pause(struct relay_job *job, int64_t ms, void (*next)(void *ar
 void relay_after_failure(struct relay_job *job, void (*next)(void *arg))
 {
     struct relay *relay = job->relay;
-    after_pause(job, backoff_failed(&relay->database, clock_monotonic_ms(relay->parts->clock)), next);
+    int64_t ms = backoff_failed(&relay->database, clock_monotonic_ms(relay->parts->clock));
+    after_pause(job, relay->is_open ? ms : RETRY_FIRST_MS, next); /* the daemon ends: there is not much time left */
 }
 
 void relay_end_after_failure(struct relay_job *job)
@@ -303,6 +304,9 @@ void relay_open(struct relay *relay, bool open)
     queue_open(relay->queue, open);
     if (!open)
         relay_pool_leave_lines(relay);
+    for (const struct relay_job *job = relay->jobs; job && !open; job = job->next)
+        if (job->pause && timer_is_running(job->pause))
+            timer_start(job->pause, 0);
 }
 
 void relay_poke(struct relay *relay)

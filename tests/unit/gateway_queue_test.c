@@ -194,6 +194,24 @@ static void pass_seconds(struct schedule *schedule, unsigned count)
     }
 }
 
+/* Somebody asks for a look every few seconds. */
+static void unreadable_and_poked(void **state)
+{
+    enum { POKES = 60, EVERY = 10, LOOKS = 20 };
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    add_entry(db, 1);
+    assert_true(store_execute(db, "ALTER TABLE inbound RENAME TO away", NULL) >= 0);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    start_queue(&schedule, 2, note_start);
+    for (int i = 0; i < POKES; i++) {
+        pass_seconds(&schedule, EVERY);
+        queue_poke(schedule.queue);
+    }
+    assert_in_range(schedule.fixture->errors, POKES * EVERY / 60, LOOKS);
+    queue_free(&schedule.queue);
+}
+
 /* Less and less often, so that the log is not flooded; and soon again at the next failure. */
 static void unreadable_for_long(void **state)
 {
@@ -284,6 +302,7 @@ int main(void)
         WITH_STORE(test_closed_starts_nothing),
         WITH_STORE(test_brought_forward),
         WITH_STORE(unreadable_for_a_while),
+        cmocka_unit_test_setup_teardown(unreadable_and_poked, set_up_on_a_fake_clock, store_fixture_teardown),
         cmocka_unit_test_setup_teardown(unreadable_for_long, set_up_on_a_fake_clock, store_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

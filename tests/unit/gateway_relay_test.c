@@ -126,6 +126,41 @@ static void what_can_t_be_noted_for_long_is_tried_less_often(void **state)
     close_scene(&scene);
 }
 
+/* A daemon that ends does not wait for half a minute. */
+static void at_the_end_nobody_is_waited_for_long(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    add_message(&scene);
+    store_fixture_change(scene.fixture, "ALTER TABLE outbound_recipient RENAME TO away");
+    relay_poke(scene.relay);
+    store_fixture_pass_seconds(scene.fixture, MINUTE);
+    assert_int_equal(relay_under_way(scene.relay), 1);
+    relay_open(scene.relay, false);
+    loop_turn(scene.fixture->loop);
+    assert_int_equal(relay_under_way(scene.relay), 0);
+    close_scene(&scene);
+}
+
+/* What is done is still noted, if the database works again before the end. */
+static void at_the_end_it_is_tried_each_second(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t id = add_message(&scene);
+    store_fixture_change(scene.fixture, "ALTER TABLE trace RENAME TO away");
+    relay_poke(scene.relay);
+    store_fixture_pass_seconds(scene.fixture, MINUTE);
+    relay_open(scene.relay, false);
+    store_fixture_pass_seconds(scene.fixture, 5);
+    assert_int_equal(relay_under_way(scene.relay), 1);
+    store_fixture_change(scene.fixture, "ALTER TABLE away RENAME TO trace");
+    store_fixture_pass_seconds(scene.fixture, 2);
+    assert_int_equal(relay_under_way(scene.relay), 0);
+    assert_int_equal(state_of(&scene, id), STORE_QUEUE_SETTLED);
+    close_scene(&scene);
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, store_fixture_teardown)
 
 int main(void)
@@ -133,6 +168,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(what_can_t_be_read_for_long_is_tried_less_often),
         SCENE(what_can_t_be_noted_for_long_is_tried_less_often),
+        SCENE(at_the_end_nobody_is_waited_for_long),
+        SCENE(at_the_end_it_is_tried_each_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
