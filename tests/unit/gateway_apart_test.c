@@ -9,11 +9,13 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <pty.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,6 +27,17 @@
 #include "gateway/config.h"
 
 enum { PATIENCE_MS = 30 * 1000, LITTLE_MS = 300, SAID_MAX = 16 * 1024 };
+
+/* In place of the C library's. */
+static bool pidfd_is_missing;
+int pidfd_open(pid_t pid, unsigned flags)
+{
+    if (pidfd_is_missing) {
+        errno = ENOSYS;
+        return -1;
+    }
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+}
 
 static void run(const struct apart_settings *settings, apart_work *work, void *ctx, struct strbuf *said)
 {
@@ -354,6 +367,32 @@ static void its_word_is_bounded(void **state)
     strbuf_free(&said);
 }
 
+/* The kernel reaps the children of who ignores SIGCHLD, as whoever starts us may have us do. */
+static void its_end_is_known_where_children_are_ignored(void **state)
+{
+    (void)state;
+    const struct apart_settings settings = { .uid = 12345, .gid = 12346, .ms = PATIENCE_MS };
+    struct strbuf said;
+    strbuf_init(&said, SAID_MAX);
+    assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+    assert_int_equal(apart_run(&settings, say_and_crash, NULL, &said), -1);
+    assert_string_equal(said.data, "the process that asks was ended by signal 11");
+    assert_true(signal(SIGCHLD, SIG_DFL) == SIG_IGN);
+    strbuf_free(&said);
+}
+
+static void is_heard_where_the_kernel_has_no_pidfd(void **state)
+{
+    (void)state;
+    const struct apart_settings settings = { .uid = 12345, .gid = 12346, .ms = PATIENCE_MS };
+    struct strbuf said;
+    pidfd_is_missing = true;
+    run(&settings, say_status, NULL, &said);
+    expect_nothing_left(&said);
+    pidfd_is_missing = false;
+    strbuf_free(&said);
+}
+
 static void is_chosen_by_the_configuration_or_the_state_directory(void **state)
 {
     (void)state;
@@ -398,6 +437,8 @@ int main(void)
         cmocka_unit_test(without_a_limit_somebody_is_told),
         cmocka_unit_test(its_word_is_bounded),
         cmocka_unit_test(nobody_is_left_of_it),
+        cmocka_unit_test(its_end_is_known_where_children_are_ignored),
+        cmocka_unit_test(is_heard_where_the_kernel_has_no_pidfd),
         cmocka_unit_test(is_chosen_by_the_configuration_or_the_state_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

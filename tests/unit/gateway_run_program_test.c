@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
+
 #include "base/strbuf.h"
 #include "gateway/run_program.h"
 
@@ -58,11 +60,44 @@ static void kills_what_does_not_end(void **state)
     }
 }
 
+/* The kernel reaps the children of who ignores SIGCHLD, as whoever starts us may have us do. */
+static void knows_the_status_where_children_are_ignored(void **state)
+{
+    (void)state;
+    static const char *const fails[] = { "sh", "-c", "exit 3", NULL }, *const killed[] = { "sh", "-c", "kill -9 $$",
+                                                                                           NULL };
+    struct strbuf out;
+    strbuf_init(&out, OUT_MAX);
+    assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+    assert_int_equal(run_program(fails, PATIENCE_MS, false, &out), 3);
+    assert_int_equal(run_program(killed, PATIENCE_MS, false, &out), -1);
+    assert_true(signal(SIGCHLD, SIG_DFL) == SIG_IGN);
+    strbuf_free(&out);
+}
+
+/* What does not fit is not read in vain: the program comes to its end. Nor does it matter who else holds its output. */
+static void tells_the_status_of_one_whose_output_is_not_heard_to_its_end(void **state)
+{
+    (void)state;
+    static const char *const says_much[] = { "sh", "-c", "head -c 300000 /dev/zero; exit 3", NULL };
+    static const char *const leaves_one[] = { "sh", "-c", "sleep 5 & echo word; exit 4", NULL };
+    struct strbuf out;
+    strbuf_init(&out, OUT_MAX);
+    assert_int_equal(run_program(says_much, PATIENCE_MS, false, &out), 3);
+    assert_false(strbuf_ok(&out));
+    strbuf_clear(&out);
+    assert_int_equal(run_program(leaves_one, LITTLE_MS * 20, false, &out), 4);
+    assert_string_equal(out.data, "word\n");
+    strbuf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_status_and_output),
         cmocka_unit_test(kills_what_does_not_end),
+        cmocka_unit_test(knows_the_status_where_children_are_ignored),
+        cmocka_unit_test(tells_the_status_of_one_whose_output_is_not_heard_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
