@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -19,7 +20,7 @@
 #include "mapping/store_account.h"
 #include "tmtp/tmtp_header.h"
 
-enum { START_RETRY_MS = 5000, SAVE_RETRY_MS = 2000 };
+enum { START_RETRY_MS = 5000, START_RETRY_LONGEST_MS = 30 * 1000, SAVE_RETRY_MS = 2000 };
 
 struct account_op;
 
@@ -32,7 +33,8 @@ struct silo_link {
     struct silo_people *people;
     struct silo_admins *admins;
     struct timer *start_timer;
-    char *elsewhere; /* no client is made: the database is that silo's, not the configured one's; NULL */
+    struct backoff unreadable; /* the account, at the start */
+    char *elsewhere;           /* no client is made: the database is that silo's, not the configured one's; NULL */
     bool was_online;
     bool has_configured_pin;     /* the client has that one */
     struct account_op *identity; /* a new account that is not written down yet */
@@ -276,6 +278,7 @@ struct silo_link *silo_link_new(const struct parts *parts, const struct silo_lin
     link->chores = silo_chores_new(parts, on_stored_notice, link);
     link->people = silo_people_new(parts, &people_callbacks, link);
     link->admins = silo_admins_new(parts, on_stored_notice, link);
+    link->unreadable = (struct backoff){ .first_ms = START_RETRY_MS, .longest_ms = START_RETRY_LONGEST_MS };
     link->start_timer = timer_new(parts->loop, start_again, link);
     return link;
 }
@@ -314,9 +317,10 @@ void silo_link_start(struct silo_link *link)
     if (link->client)
         return;
     if (find_account(link, &account) < 0) {
-        timer_start(link->start_timer, START_RETRY_MS);
+        timer_start(link->start_timer, backoff_failed(&link->unreadable, clock_monotonic_ms(link->parts->clock)));
         return;
     }
+    (void)backoff_worked(&link->unreadable);
     if (link->elsewhere) {
         log_error("silo.stopped", "silo=%s known=%s detail=%s hint=%s", config->silo.address, link->elsewhere,
                   elsewhere_error, elsewhere_hint);
