@@ -2,6 +2,7 @@
 
 The release build, with real workers. With `pytest -s` each test says what each bomb took (docs/RELIABILITY.md).
 """
+import contextlib
 import os
 import smtplib
 import threading
@@ -177,15 +178,20 @@ class House:
         return any(row.get("from") == MALLORY for row in self.gateway.queue("in"))
 
 
-@pytest.fixture
-def house(folder, request):
-    place = House(folder, getattr(request, "param", Gateway))
+@contextlib.contextmanager
+def running(place):
     try:
         place.start()
         yield place
         place.stop()
     finally:
         place.close()
+
+
+@pytest.fixture
+def house(folder, request):
+    with running(House(folder, getattr(request, "param", Gateway))) as place:
+        yield place
 
 
 @pytest.mark.timeout(0 if LONG else 300)
@@ -248,12 +254,8 @@ def checking_house(folder):
         place.mx = free_port()
         place.gateway.extra = (place.gateway.listener("mx", place.mx, "smtp", 'tls = none\n  xclient = { "127.0.0.1" }') +
                                f'\nverify {{\n  resolver = {{ "{names.address}" }}\n  dns_timeout = "4s"\n}}\n')
-        try:
-            place.start()
+        with running(place):
             yield place
-            place.stop()
-        finally:
-            place.close()
 
 
 @pytest.mark.timeout(0 if LONG else 300)

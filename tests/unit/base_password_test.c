@@ -41,6 +41,11 @@ static void a_hash_and_what_it_is_of(void **state)
     assert_false(password_is_outdated(hash));
     assert_int_equal(password_check("", "x"), 0);
     assert_int_equal(password_check("$argon2id$v=19$m=65536,t=8,p=1$", "x"), 0);
+    char longer[PASSWORD_HASH_SIZE + 2];
+    memset(longer, '$', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    assert_int_equal(password_check(longer, "x"), 0);
+    assert_true(password_is_outdated(longer));
 }
 
 static void one_of_other_parameters(void **state)

@@ -1,8 +1,11 @@
 /* gateway_route_test.c - which thread a mail goes to, and what settling a post leaves behind */
 #include "tests/unit/mapping_store_fixture.h"
 
+#include "gateway/config.h"
 #include "gateway/poster_settle.h"
+#include "gateway/report.h"
 #include "gateway/route.h"
+#include "gateway/signed_id.h"
 #include "mapping/store_content.h"
 #include "mapping/store_group.h"
 #include "mapping/store_mapping.h"
@@ -65,14 +68,33 @@ static int64_t route(const struct people *people, const struct store_inbound *ro
     return thread_id;
 }
 
+static void never_called(void *ctx)
+{
+    (void)ctx;
+    fail_msg("nobody asked for a report");
+}
+
+/* Frees the fate. */
+static void settle_fate(const struct people *people, struct poster_fate *fate)
+{
+    static char domain[] = "silo.example.org", hostname[] = "gw.example.org";
+    static const uint8_t secret[32] = "a secret of thirty-two octets...";
+    const struct config config = { .domain = domain, .hostname = hostname };
+    struct signed_id *ids = signed_id_new(secret, domain, hostname);
+    struct reporter *reporter = reporter_new(&config, ids, never_called, NULL);
+    struct poster_settled settled;
+    assert_int_equal(poster_settle(people->db, reporter, fate, &settled), 1);
+    assert_false(settled.reported);
+    reporter_free(&reporter);
+    signed_id_free(&ids);
+    poster_fate_free(fate);
+}
+
 static void settle(const struct people *people, int64_t id, const char *msgid)
 {
     struct poster_fate fate;
     poster_fate_set(&fate, id, now, msgid, "2026-11-23T07:38:26.959Z", now);
-    struct poster_settled settled;
-    assert_int_equal(poster_settle(people->db, NULL, &fate, &settled), 1);
-    assert_false(settled.reported);
-    poster_fate_free(&fate);
+    settle_fate(people, &fate);
 }
 
 static enum store_queue_state state_of(const struct people *people, int64_t id)
@@ -252,10 +274,8 @@ static void test_echo_of_another_life_settles_nothing(void **state)
     struct store_inbound mail = accept_mail(&people, "one@example.com", "", people.alice, 0);
     struct poster_fate fate;
     poster_fate_set(&fate, mail.id, now - 1, "aaaa000000000001", NULL, now);
-    struct poster_settled settled;
-    assert_int_equal(poster_settle(people.db, NULL, &fate, &settled), 1);
+    settle_fate(&people, &fate);
     assert_int_equal(state_of(&people, mail.id), STORE_QUEUE_WAITING);
-    poster_fate_free(&fate);
     store_inbound_free(&mail);
     assert_int_equal(store_fixture_return(*state, 1), 1);
 }
