@@ -5,7 +5,6 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -15,6 +14,7 @@
 #include <termios.h>
 
 #include "base/sandbox.h"
+#include "base/sandbox_filter_internal.h"
 
 #ifdef POSTERN_SANITIZE
 int daemon_sandbox_enter(const char **step_out)
@@ -97,14 +97,6 @@ static const int deadly[] = {
     SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setreuid), SCMP_SYS(setregid), SCMP_SYS(setresuid),
     SCMP_SYS(setresgid), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(setgroups), SCMP_SYS(unshare), SCMP_SYS(setns)
 };
-
-static int add_all(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
-{
-    int error = 0;
-    for (size_t i = 0; error == 0 && i < count; i++)
-        error = seccomp_rule_add_array(filter, action, calls[i], 0, NULL);
-    return error;
-}
 
 static int add_known(scmp_filter_ctx filter)
 {
@@ -202,10 +194,7 @@ static int allow_masked(scmp_filter_ctx filter)
         CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
     static const scmp_datum_t write_and_execute = PROT_WRITE | PROT_EXEC;
     /* clang-format off */
-    const struct {
-        int syscall;
-        struct scmp_arg_cmp condition;
-    } rules[] = {
+    const struct sandbox_rule rules[] = {
         { SCMP_SYS(clone),    SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0) },
         /* A child's libraries are executable, and never written to. Each is what its file holds. */
         { SCMP_SYS(mmap),     SCMP_A2(SCMP_CMP_MASKED_EQ, write_and_execute, 0) },
@@ -214,10 +203,7 @@ static int allow_masked(scmp_filter_ctx filter)
         { SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
     };
     /* clang-format on */
-    int error = 0;
-    for (size_t i = 0; error == 0 && i < sizeof rules / sizeof rules[0]; i++)
-        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].syscall, 1, &rules[i].condition);
-    return error;
+    return sandbox_filter_allow(filter, rules, sizeof rules / sizeof rules[0]);
 }
 
 static int set_attributes(scmp_filter_ctx filter)
@@ -227,7 +213,6 @@ static int set_attributes(scmp_filter_ctx filter)
         enum scmp_filter_attr attribute;
         uint32_t value;
     } attributes[] = {
-        { SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS }, /* its call numbers would walk around the list */
         { SCMP_FLTATR_CTL_TSYNC, 1 },
         { SCMP_FLTATR_CTL_LOG, 1 },
         { SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE },
@@ -242,11 +227,12 @@ static int fill_filter(scmp_filter_ctx filter)
 {
     int error = set_attributes(filter);
     if (error == 0)
-        error = add_all(filter, SCMP_ACT_ALLOW, always_allowed, sizeof always_allowed / sizeof always_allowed[0]);
+        error = sandbox_filter_add(filter, SCMP_ACT_ALLOW, always_allowed,
+                                   sizeof always_allowed / sizeof always_allowed[0]);
     if (error == 0)
         error = add_known(filter);
     if (error == 0)
-        error = add_all(filter, SCMP_ACT_KILL_PROCESS, deadly, sizeof deadly / sizeof deadly[0]);
+        error = sandbox_filter_add(filter, SCMP_ACT_KILL_PROCESS, deadly, sizeof deadly / sizeof deadly[0]);
     if (error == 0)
         error = allow_sockets(filter);
     if (error == 0)
@@ -266,21 +252,6 @@ static int fill_quiet(scmp_filter_ctx filter)
     return error;
 }
 
-static int load(uint32_t otherwise, int (*fill)(scmp_filter_ctx filter))
-{
-    scmp_filter_ctx filter = seccomp_init(otherwise);
-    if (filter == NULL) {
-        errno = ENOMEM;
-        return -1;
-    }
-    int error = fill(filter);
-    if (error == 0)
-        error = seccomp_load(filter);
-    seccomp_release(filter);
-    errno = -error;
-    return error == 0 ? 1 : -1;
-}
-
 int daemon_sandbox_enter(const char **step_out)
 {
     *step_out = NULL;
@@ -288,7 +259,8 @@ int daemon_sandbox_enter(const char **step_out)
         *step_out = "no-new-privs";
     else if (sandbox_execute_only_self() < 0)
         *step_out = "landlock";
-    else if (load(SCMP_ACT_ALLOW, fill_quiet) < 0 || load(SCMP_ACT_ERRNO(ENOSYS), fill_filter) < 0)
+    else if (sandbox_filter_load(SCMP_ACT_ALLOW, fill_quiet) < 0 ||
+             sandbox_filter_load(SCMP_ACT_ERRNO(ENOSYS), fill_filter) < 0)
         *step_out = "seccomp";
     return *step_out == NULL ? 1 : -1;
 }

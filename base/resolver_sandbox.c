@@ -4,35 +4,29 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/sandbox.h"
+#include "base/sandbox_filter_internal.h"
 
 enum { OPEN_FILES_MAX = 1024 };                               /* sockets, mostly: one for each packet under way */
 static const uint64_t memory_bytes_max = UINT64_C(256) << 20; /* its caches have limits of their own, far below */
 
 static int limit_resources(void)
 {
-    static const struct {
-        int resource;
-        rlim_t value;
-    } fixed[] = {
+    static const struct sandbox_bound fixed[] = {
         { RLIMIT_CORE, 0 },     { RLIMIT_NOFILE, OPEN_FILES_MAX }, { RLIMIT_FSIZE, 0 }, { RLIMIT_MEMLOCK, 0 },
         { RLIMIT_MSGQUEUE, 0 },
     };
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        if (sandbox_limit(fixed[i].resource, fixed[i].value) < 0)
-            return -1;
-    }
+    if (sandbox_limit_all(fixed, sizeof fixed / sizeof fixed[0]) < 0)
+        return -1;
     return sandbox_limit_memory(memory_bytes_max, 0);
 }
 
@@ -78,14 +72,10 @@ static int allow_sockets(scmp_filter_ctx filter)
     return error;
 }
 
-/* Allowed when one argument, masked, has a certain value. */
 static int allow_conditionally(scmp_filter_ctx filter)
 {
     /* clang-format off */
-    const struct {
-        int syscall;
-        struct scmp_arg_cmp condition;
-    } rules[] = {
+    const struct sandbox_rule rules[] = {
         { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_GETFL) }, /* others can have the kernel send signals to the daemon */
         { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_SETFL) },
         { SCMP_SYS(fcntl),      SCMP_A1(SCMP_CMP_EQ, F_GETFD) },
@@ -98,21 +88,17 @@ static int allow_conditionally(scmp_filter_ctx filter)
         { SCMP_SYS(prlimit64),  SCMP_A2(SCMP_CMP_EQ, 0) }, /* asks only: pthread_create() wants to know */
     };
     /* clang-format on */
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].syscall, 1, &rules[i].condition);
-        if (error < 0)
-            return error;
-    }
+    int error = sandbox_filter_allow(filter, rules, sizeof rules / sizeof rules[0]);
+    if (error < 0)
+        return error;
     /* Its flags are behind a pointer, where a filter can't look; without it the C library takes clone(). */
     return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
 static int fill_filter(scmp_filter_ctx filter)
 {
-    /* Another architecture's call numbers would walk around the list. */
-    int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    for (size_t i = 0; error == 0 && i < sizeof always_allowed / sizeof always_allowed[0]; i++)
-        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, always_allowed[i], 0, NULL);
+    int error =
+        sandbox_filter_add(filter, SCMP_ACT_ALLOW, always_allowed, sizeof always_allowed / sizeof always_allowed[0]);
     if (error == 0)
         error = allow_sockets(filter);
     return error == 0 ? allow_conditionally(filter) : error;
@@ -120,32 +106,12 @@ static int fill_filter(scmp_filter_ctx filter)
 
 static int filter_system_calls(void)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    if (filter == NULL) {
-        errno = ENOMEM;
-        return -1;
-    }
-    int error = fill_filter(filter);
-    if (error == 0)
-        error = seccomp_load(filter);
-    seccomp_release(filter);
-    errno = -error;
-    return error == 0 ? 1 : -1;
+    return sandbox_filter_load(SCMP_ACT_ERRNO(EPERM), fill_filter);
 }
 #endif
 
 int resolver_sandbox_enter(const char **step_out)
 {
-    *step_out = NULL;
-    if (limit_resources() < 0)
-        *step_out = "limits";
-    else if (sandbox_drop_capabilities() < 0)
-        *step_out = "capabilities";
-    else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        *step_out = "no-new-privs";
-    else if (sandbox_hide_files() < 0)
-        *step_out = "landlock";
-    else if (filter_system_calls() < 0)
-        *step_out = "seccomp";
-    return *step_out == NULL ? 1 : -1;
+    *step_out = "limits";
+    return limit_resources() == 1 ? sandbox_lock_in(filter_system_calls, step_out) : -1;
 }

@@ -26,6 +26,15 @@ int sandbox_limit(int resource, rlim_t value)
     return setrlimit(resource, &limit) < 0 ? -1 : 1;
 }
 
+int sandbox_limit_all(const struct sandbox_bound *bounds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (sandbox_limit(bounds[i].resource, bounds[i].value) < 0)
+            return -1;
+    }
+    return 1;
+}
+
 #ifdef POSTERN_SANITIZE
 int sandbox_limit_memory(uint64_t data_bytes, uint64_t address_bytes)
 {
@@ -241,4 +250,18 @@ int sandbox_keep_for_files(void)
         kept[word].permitted |= now[word].permitted & bit;
     }
     return syscall(SYS_capset, &header, kept) < 0 ? -1 : 1;
+}
+
+int sandbox_lock_in(int (*filter)(void), const char **step_out)
+{
+    *step_out = NULL;
+    if (sandbox_drop_capabilities() < 0)
+        *step_out = "capabilities";
+    else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        *step_out = "no-new-privs";
+    else if (sandbox_hide_files() < 0)
+        *step_out = "landlock";
+    else if (filter() < 0)
+        *step_out = "seccomp";
+    return *step_out == NULL ? 1 : -1;
 }

@@ -3,18 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "base/sandbox_filter_internal.h"
 #include "base/worker.h"
 #include "base/worker_protocol.h"
 
@@ -32,10 +31,7 @@ static void log_failure(const char *step)
 
 static int limit_resources(const struct worker_limits *limits)
 {
-    static const struct {
-        int resource;
-        rlim_t value;
-    } fixed[] = {
+    static const struct sandbox_bound fixed[] = {
         { RLIMIT_CORE, 0 }, /* a core would hold people's mail */
         { RLIMIT_NOFILE, OPEN_FILES_MAX },
         { RLIMIT_FSIZE, output_bytes_max },
@@ -43,10 +39,8 @@ static int limit_resources(const struct worker_limits *limits)
         { RLIMIT_MEMLOCK, 0 },
         { RLIMIT_MSGQUEUE, 0 },
     };
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        if (sandbox_limit(fixed[i].resource, fixed[i].value) < 0)
-            return -1;
-    }
+    if (sandbox_limit_all(fixed, sizeof fixed / sizeof fixed[0]) < 0)
+        return -1;
     /* Shared mappings, which only the limit of addresses would count, are forbidden below. */
     if (limits->memory_bytes == 0)
         return 1;
@@ -57,7 +51,7 @@ static int limit_resources(const struct worker_limits *limits)
 /* The report of a bug opens files and may start a symbolizer; the sanitizer must be able to tell. */
 static int filter_system_calls(void)
 {
-    return 0;
+    return 1;
 }
 #else
 /* Each is harmless on the descriptors that a worker has. */
@@ -73,16 +67,10 @@ static const int always_allowed[] = {
     SCMP_SYS(exit_group)
 };
 
-/* Allowed when one argument, masked, has a certain value. */
-struct conditional {
-    int syscall;
-    struct scmp_arg_cmp condition;
-};
-
 static int allow_conditionally(scmp_filter_ctx filter)
 {
     /* clang-format off */
-    const struct conditional rules[] = {
+    const struct sandbox_rule rules[] = {
         { SCMP_SYS(mprotect),   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) }, /* no new code */
         { SCMP_SYS(recvmsg),    SCMP_A0(SCMP_CMP_EQ, WORKER_SOCKET_FD) },
         { SCMP_SYS(sendmsg),    SCMP_A0(SCMP_CMP_EQ, WORKER_SOCKET_FD) },
@@ -96,12 +84,9 @@ static int allow_conditionally(scmp_filter_ctx filter)
         { SCMP_SYS(tgkill),     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()) }, /* abort() */
     };
     /* clang-format on */
-    int error;
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].syscall, 1, &rules[i].condition);
-        if (error < 0)
-            return error;
-    }
+    int error = sandbox_filter_allow(filter, rules, sizeof rules / sizeof rules[0]);
+    if (error < 0)
+        return error;
     /* fstat() of glibc, as it was till 2.39. It is refused and does not kill: stdio asks, and does without. It can't be allowed, since
      * with the same flag it tells of any path; ours is file_size(). */
     error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(newfstatat), 1,
@@ -131,46 +116,21 @@ static int allow_conditionally(scmp_filter_ctx filter)
 
 static int fill_filter(scmp_filter_ctx filter)
 {
-    /* Another architecture's call numbers would walk around the list. */
-    int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    for (size_t i = 0; error == 0 && i < sizeof always_allowed / sizeof always_allowed[0]; i++)
-        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, always_allowed[i], 0, NULL);
-    if (error == 0)
-        error = allow_conditionally(filter);
-    return error;
+    int error =
+        sandbox_filter_add(filter, SCMP_ACT_ALLOW, always_allowed, sizeof always_allowed / sizeof always_allowed[0]);
+    return error == 0 ? allow_conditionally(filter) : error;
 }
 
 static int filter_system_calls(void)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    if (filter == NULL) {
-        errno = ENOMEM;
-        return -1;
-    }
-    int error = fill_filter(filter);
-    if (error == 0)
-        error = seccomp_load(filter);
-    seccomp_release(filter);
-    errno = -error;
-    return error == 0 ? 0 : -1;
+    return sandbox_filter_load(SCMP_ACT_KILL_PROCESS, fill_filter);
 }
 #endif
 
 int worker_sandbox_enter(const struct worker_limits *limits)
 {
-    /* The order matters: each step needs what a later one takes away. */
-    const char *step = NULL;
-    if (limit_resources(limits) < 0)
-        step = "limits";
-    else if (sandbox_drop_capabilities() < 0)
-        step = "capabilities";
-    else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        step = "no-new-privs";
-    else if (sandbox_hide_files() < 0)
-        step = "landlock";
-    else if (filter_system_calls() < 0)
-        step = "seccomp";
-    if (step == NULL)
+    const char *step = "limits";
+    if (limit_resources(limits) == 1 && sandbox_lock_in(filter_system_calls, &step) == 1)
         return 1;
     log_failure(step);
     return -1;
