@@ -63,6 +63,12 @@ static void look_when_readable(struct queue *queue)
     timer_start(queue->timer, backoff_failed(&queue->unreadable, clock_monotonic_ms(queue->settings.parts->clock)));
 }
 
+static void note_readable(struct queue *queue)
+{
+    if (backoff_worked(&queue->unreadable))
+        log_info("queue.readable", "queue=%s", queue_names[queue->settings.which]);
+}
+
 /* When to look again: at the next due time, which may be now if more is due than may be under way. */
 static void schedule(struct queue *queue, int64_t now)
 {
@@ -74,8 +80,7 @@ static void schedule(struct queue *queue, int64_t now)
         look_when_readable(queue);
         return;
     }
-    if (backoff_worked(&queue->unreadable))
-        log_info("queue.readable", "queue=%s", queue_names[queue->settings.which]);
+    note_readable(queue);
     if (found == 1 && at > now && at - now < delay)
         delay = at - now;
     timer_start(queue->timer, delay);
@@ -97,8 +102,11 @@ static void look(void *arg)
         queue->settings.start(due.ids[i], queue->settings.ctx);
     }
     free(due.ids);
-    if (queue->count >= queue->settings.concurrency)
+    if (queue->count >= queue->settings.concurrency) {
+        if (is_read)
+            note_readable(queue);
         return;
+    }
     if (!is_read)
         look_when_readable(queue);
     else if (due.listed == limit) /* some ended at once: more may be due behind them */

@@ -247,6 +247,36 @@ static void unreadable_for_long(void **state)
     queue_free(&schedule.queue);
 }
 
+/* One that has as much under way as it may, for hours, knows all the same that it could be read: what fails then has failed anew. */
+static void readable_and_full(void **state)
+{
+    struct schedule schedule = open_schedule(*state);
+    struct store_db *db = store_fixture_borrow(*state);
+    int64_t ids[3];
+    for (int i = 0; i < 3; i++)
+        ids[i] = add_entry(db, 1 + i);
+    assert_int_equal(store_fixture_return(*state, 1), 1);
+    store_fixture_change(schedule.fixture, "ALTER TABLE inbound RENAME TO away");
+    schedule.fixture->counted = "event=queue.readable ";
+    start_queue(&schedule, 2, note_start);
+    pass_seconds(&schedule, 600);
+    store_fixture_change(schedule.fixture, "ALTER TABLE away RENAME TO inbound");
+    pass_seconds(&schedule, 60);
+    assert_int_equal(schedule.count, 2);
+    assert_int_equal(schedule.fixture->lines, 1);
+
+    store_fixture_change(schedule.fixture, "ALTER TABLE inbound RENAME TO away");
+    schedule.fixture->counted = "event=queue.unreadable ";
+    schedule.fixture->lines = 0;
+    queue_finished(schedule.queue, ids[0]);
+    loop_turn(schedule.fixture->loop);
+    assert_int_equal(schedule.fixture->lines, 1);
+    store_fixture_change(schedule.fixture, "ALTER TABLE away RENAME TO inbound");
+    pass_seconds(&schedule, 2); /* soon again */
+    assert_int_equal(schedule.count, 3);
+    queue_free(&schedule.queue);
+}
+
 static void test_closed_starts_nothing(void **state)
 {
     struct schedule schedule = open_schedule(*state);
@@ -304,6 +334,7 @@ int main(void)
         WITH_STORE(unreadable_for_a_while),
         cmocka_unit_test_setup_teardown(unreadable_and_poked, set_up_on_a_fake_clock, store_fixture_teardown),
         cmocka_unit_test_setup_teardown(unreadable_for_long, set_up_on_a_fake_clock, store_fixture_teardown),
+        cmocka_unit_test_setup_teardown(readable_and_full, set_up_on_a_fake_clock, store_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
