@@ -260,7 +260,7 @@ static void committed(int result, void *arg)
     struct hold_opener *opener = opening->opener;
     struct hold *hold = opener->hold;
     if (result != 1) {
-        put_off(opening, "a database error", false);
+        put_off(opening, "a database error", true);
         return;
     }
     log_info(events[opening->outcome], "message=in%" PRId64, opening->held.inbound_id);
@@ -464,7 +464,7 @@ static struct opening *prepare(struct hold_opener *opener, int64_t id)
         return opening;
     opening_free(opening);
     if (result < 0)
-        put_off_mail(opener, id, "a database error", false);
+        put_off_mail(opener, id, "a database error", true);
     return NULL;
 }
 

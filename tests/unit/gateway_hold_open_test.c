@@ -166,6 +166,48 @@ static void what_can_t_be_prepared_for_long_is_tried_less_often(void **state)
     close_scene(&scene);
 }
 
+/* The first waits long in the end; the second, released then, has not failed before, and comes behind it all the same. */
+static void come_in_order_after_errors(void **state, const char *hide, const char *show)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t first = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    decide(&scene, "bob@example.com", scene.alice, STORE_MAPPING_APPROVED, NULL);
+    give_alias(&scene, "bob@example.com");
+    change(&scene, hide);
+    hold_set_online(scene.parts.hold, true);
+    for (int i = 0; i < 60; i++)
+        pass(&scene, MINUTE);
+    assert_true(scene.fixture->errors > 0);
+    change(&scene, show);
+    scene.fixture->errors = 0;
+    int64_t second = hold_one(&scene, &(struct mail){ .author = "bob@example.com" });
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    assert_int_equal(store_held_release(db, second, false, now_of(&scene)), 1);
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    hold_poke(scene.parts.hold);
+    for (int i = 0; i < 600 && scene.opened == 0; i++)
+        pass(&scene, 1000);
+    assert_int_equal(state_of(&scene, first), STORE_QUEUE_WAITING);
+    assert_int_equal(state_of(&scene, second), STORE_QUEUE_PENDING);
+    route(&scene, first);
+    pass(&scene, MINUTE);
+    pass(&scene, MINUTE);
+    assert_int_equal(state_of(&scene, second), STORE_QUEUE_WAITING);
+    close_scene(&scene);
+}
+
+static void what_could_not_be_committed_comes_in_order(void **state)
+{
+    come_in_order_after_errors(state, "ALTER TABLE trace RENAME TO away", "ALTER TABLE away RENAME TO trace");
+}
+
+static void what_could_not_be_prepared_comes_in_order(void **state)
+{
+    come_in_order_after_errors(state, "ALTER TABLE inbound_recipient RENAME TO away",
+                               "ALTER TABLE away RENAME TO inbound_recipient");
+}
+
 static void what_is_released_and_can_t_be_opened_comes_back(void **state)
 {
     struct scene scene;
@@ -200,6 +242,8 @@ int main(void)
         SCENE(what_could_not_be_read_is_looked_at_again_soon),
         SCENE(what_can_t_be_read_for_long_is_looked_at_less_often),
         SCENE(what_can_t_be_prepared_for_long_is_tried_less_often),
+        SCENE(what_could_not_be_committed_comes_in_order),
+        SCENE(what_could_not_be_prepared_comes_in_order),
         SCENE(what_is_released_and_can_t_be_opened_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
