@@ -338,12 +338,13 @@ static void post(struct poster_job *job)
 
 /* Routing. */
 
-/* Converting takes a while: an administrator may have held or dropped it since. (Routing finds that out by itself.) */
-static bool is_still_wanted(struct store_db *db, const struct poster_job *job)
+/* Converting takes a while: an administrator may have held or dropped it since. -1: the database failed. */
+static int is_still_wanted(struct store_db *db, const struct poster_job *job)
 {
     struct store_inbound row;
-    if (store_inbound_find(db, job->row.id, &row) != 1)
-        return false;
+    int found = store_inbound_find(db, job->row.id, &row);
+    if (found != 1)
+        return found;
     bool wanted = row.state == STORE_QUEUE_WAITING || row.state == STORE_QUEUE_ROUTED;
     store_inbound_free(&row);
     return wanted;
@@ -379,16 +380,26 @@ static int note_words(struct store_db *db, const struct poster_job *job)
 static int commit_route(struct store_db *db, void *arg)
 {
     struct poster_job *job = arg;
+    job->is_overtaken = false;
     if (job->skips_changed && note_skips(db, job) < 0)
         return -1;
-    if (is_routed(job))
-        return is_still_wanted(db, job) ? 1 : -1;
+    if (is_routed(job)) {
+        int wanted = is_still_wanted(db, job);
+        job->is_overtaken = wanted == 0;
+        return wanted == 1 ? 1 : -1;
+    }
     job->routed = route_inbound(db, &job->row, job->message.subject, job->author_alias, job->own_uid, job->now,
                                 &job->row.thread_id);
-    if (job->routed != ROUTE_DONE)
-        return job->routed == ROUTE_WAIT ? 0 : -1;
-    if (job->likely_thread_id && job->likely_thread_id != job->row.thread_id)
-        return -1; /* it names whom other readers don't know: converted again */
+    if (job->routed == ROUTE_WAIT)
+        return 0;
+    if (job->routed == ROUTE_ERROR) {
+        job->is_overtaken = is_still_wanted(db, job) == 0;
+        return -1;
+    }
+    if (job->likely_thread_id && job->likely_thread_id != job->row.thread_id) {
+        job->is_overtaken = true; /* it names whom other readers don't know: converted again */
+        return -1;
+    }
     if (note_words(db, job) < 0)
         return -1;
     int traced = store_trace_add(db, STORE_QUEUE_IN, job->row.id, job->now, "converted", "%zu attachments%s%s",
@@ -399,8 +410,11 @@ static int commit_route(struct store_db *db, void *arg)
 static void route_done(int result, void *arg)
 {
     struct poster_job *job = arg;
-    if (result < 0) { /* a database error, logged where it happened; or it is held or dropped */
-        poster_end_after_failure(job);
+    if (result < 0) {
+        if (job->is_overtaken)
+            poster_end_after_pause(job);
+        else
+            poster_end_after_failure(job); /* logged where it happened */
         return;
     }
     poster_database_worked(job->poster);
@@ -414,10 +428,13 @@ void poster_go_on(struct poster_job *job)
 {
     job->now = clock_wall_ms(job->poster->parts->clock);
     if (is_routed(job) && !job->skips_changed) {
-        if (is_still_wanted(store_reader(job->poster->parts->store), job))
+        int wanted = is_still_wanted(store_reader(job->poster->parts->store), job);
+        if (wanted == 1)
             post(job);
-        else
+        else if (wanted == 0)
             poster_end_after_pause(job);
+        else
+            poster_end_after_failure(job);
         return;
     }
     poster_set_state(job, POSTER_ROUTING);

@@ -54,6 +54,8 @@ struct poster_job {
     size_t skipped_count;
     bool skips_changed; /* the row's recipients say something else */
     enum route_result routed;
+    bool
+        is_overtaken; /* not routed, but for no failure: it was held or dropped meanwhile, or has to be converted again */
     uint64_t request;
     struct poster_fate fate; /* what the silo said of the post */
     struct poster_settled settled;

@@ -5,6 +5,7 @@
 #include "gateway/notice.h"
 #include "gateway/parts.h"
 #include "gateway/poster.h"
+#include "gateway/poster_internal.h"
 #include "mapping/store_member.h"
 #include "mapping/store_thread.h"
 #include "tmtp/tmtp_client.h"
@@ -117,6 +118,27 @@ static void what_can_t_be_routed_for_long_is_tried_less_often(void **state)
     fail_for_long(state, "ALTER TABLE trace RENAME TO away", "ALTER TABLE away RENAME TO trace");
 }
 
+/* That is no failure of the database: who comes next waits no longer for it. */
+static void what_is_held_while_it_is_routed_is_no_failure(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t id = add_notice(&scene);
+    struct store_db *db = store_fixture_borrow(scene.fixture);
+    poster_set_online(scene.poster, true);
+    loop_turn(scene.fixture->loop);
+    assert_int_equal(poster_under_way(scene.poster), 1);
+    assert_int_equal(store_inbound_set_state(db, id, STORE_QUEUE_HELD, "so that it waits"), 1);
+    assert_int_equal(store_fixture_return(scene.fixture, 1), 1);
+    store_fixture_wait_for_all(scene.fixture);
+    loop_turn(scene.fixture->loop);
+    assert_int_equal(poster_under_way(scene.poster), 1); /* it pauses */
+    assert_false(backoff_is_failing(&scene.poster->database));
+    store_fixture_pass_seconds(scene.fixture, 1);
+    assert_int_equal(poster_under_way(scene.poster), 0);
+    close_scene(&scene);
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, store_fixture_teardown)
 
 int main(void)
@@ -124,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(what_can_t_be_read_for_long_is_tried_less_often),
         SCENE(what_can_t_be_routed_for_long_is_tried_less_often),
+        SCENE(what_is_held_while_it_is_routed_is_no_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
