@@ -90,11 +90,15 @@ static void after_pause(struct relay_job *job, int64_t ms, void (*next)(void *ar
     timer_start(job->pause, ms);
 }
 
+int64_t relay_database_failed(struct relay *relay)
+{
+    int64_t ms = backoff_failed(&relay->database, clock_monotonic_ms(relay->parts->clock));
+    return relay->is_open ? ms : RETRY_FIRST_MS; /* the daemon ends: there is not much time left */
+}
+
 void relay_after_failure(struct relay_job *job, void (*next)(void *arg))
 {
-    struct relay *relay = job->relay;
-    int64_t ms = backoff_failed(&relay->database, clock_monotonic_ms(relay->parts->clock));
-    after_pause(job, relay->is_open ? ms : RETRY_FIRST_MS, next); /* the daemon ends: there is not much time left */
+    after_pause(job, relay_database_failed(job->relay), next);
 }
 
 void relay_end_after_failure(struct relay_job *job)

@@ -132,7 +132,8 @@ void relay_job_end(void *arg); /* a job */
 /* The database has failed: goes on after a pause; ends then, without a change to the row, which is due as before. */
 void relay_after_failure(struct relay_job *job, void (*next)(void *arg));
 void relay_end_after_failure(struct relay_job *job);
-void relay_database_worked(struct relay *relay); /* a commit was kept */
+int64_t relay_database_failed(struct relay *relay); /* how long to wait before it is tried again, ms */
+void relay_database_worked(struct relay *relay);    /* a commit was kept */
 
 /* relay_envelope.c */
 /* A report has none, and nobody is told of its fate. */

@@ -55,7 +55,7 @@ static void probe(void *arg)
     int found = relay->is_open ? find_awaiting(relay, &id) : 0;
     if (found == 0)
         return; /* the next message that falls due is the probe */
-    timer_start(relay->probe_timer, PROBE_AGAIN_MS);
+    timer_start(relay->probe_timer, found < 0 ? relay_database_failed(relay) : PROBE_AGAIN_MS);
     if (is_start && queue_under_way(relay->queue) > 0)
         return; /* it may be on its way to a relay */
     if (found == 1 && queue_start(relay->queue, id))
@@ -92,11 +92,17 @@ static void released(int result, void *arg)
 {
     struct relay *relay = arg;
     relay->release_submitted = false;
-    relay->release_anew = relay->release_anew || result < 0;
-    if (result != 0 || relay->release_anew)
+    if (result < 0) {
+        relay->release_anew = true;
+        timer_start(relay->release_timer, relay_database_failed(relay));
+        return;
+    }
+    if (result == 1 || relay->release_anew)
         timer_start(relay->release_timer, RELEASE_LOOK_MS);
-    if (result == 1)
+    if (result == 1) {
+        relay_database_worked(relay);
         queue_poke(relay->queue);
+    }
 }
 
 static bool is_some_relay_up(const struct relay *relay)
@@ -113,9 +119,10 @@ static void release(void *arg)
     int64_t due = 0, now = clock_wall_ms(relay->parts->clock);
     if (relay->release_submitted || !relay->is_open || !is_some_relay_up(relay))
         return; /* when it is up again this begins anew */
-    if (store_queue_count_due(store_reader(relay->parts->store), STORE_QUEUE_OUT, now, RELEASE_MORE_BELOW, &due) < 0 ||
-        due >= RELEASE_MORE_BELOW) {
-        timer_start(relay->release_timer, RELEASE_LOOK_MS);
+    int result =
+        store_queue_count_due(store_reader(relay->parts->store), STORE_QUEUE_OUT, now, RELEASE_MORE_BELOW, &due);
+    if (result < 0 || due >= RELEASE_MORE_BELOW) {
+        timer_start(relay->release_timer, result < 0 ? relay_database_failed(relay) : RELEASE_LOOK_MS);
         return;
     }
     if (relay->release_anew)

@@ -4,6 +4,7 @@
 #include "gateway/config.h"
 #include "gateway/parts.h"
 #include "gateway/relay.h"
+#include "gateway/relay_internal.h"
 #include "gateway/signed_id.h"
 #include "mapping/store_mapping.h"
 #include "mapping/store_member.h"
@@ -11,7 +12,8 @@
 
 enum { MINUTE = 60, LONGEST = 30, ERRORS = 60 /* at most two of each try */ };
 static const uint8_t secret[32] = { 7 };
-static char domain[] = "silo.example.org", hostname[] = "gw.example.org";
+static char domain[] = "silo.example.org", hostname[] = "gw.example.org", maildir[] = "/nowhere";
+static struct config_relay hop = { .kind = CONFIG_RELAY_MAILDIR, .target = maildir, .max_connections = 1 };
 
 struct scene {
     struct store_fixture *fixture;
@@ -37,6 +39,8 @@ static void open_scene(struct scene *scene, void **state)
         (struct scene){ .fixture = *state,
                         .config = { .domain = domain,
                                     .hostname = hostname,
+                                    .relays = &hop,
+                                    .relay_count = 1,
                                     .retry = { .first_ms = 60000, .longest_ms = 60000, .give_up_ms = 86400000 } } };
     scene->parts = (struct parts){ .loop = scene->fixture->loop,
                                    .clock = scene->fixture->clock,
@@ -160,6 +164,66 @@ static void at_the_end_it_is_tried_each_second(void **state)
     close_scene(&scene);
 }
 
+/* It waits for a relay, much longer than the database fails. */
+static int64_t add_awaiting(struct scene *scene)
+{
+    int64_t id = add_message(scene);
+    struct store_db *db = store_fixture_borrow(scene->fixture);
+    int64_t later = clock_wall_ms(scene->fixture->clock) + INT64_C(60) * MINUTE * 1000;
+    assert_int_equal(store_outbound_retry(db, id, later, true, "no relay"), 1);
+    assert_int_equal(store_fixture_return(scene->fixture, 1), 1);
+    return id;
+}
+
+/* begin: what has somebody look for those that await a relay. */
+static void fail_for_those_that_await(void **state, void (*begin)(struct relay *relay), const char *hide,
+                                      const char *show)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t id = add_awaiting(&scene);
+    relay_open(scene.relay, true);
+    store_fixture_change(scene.fixture, hide);
+    begin(scene.relay);
+    store_fixture_pass_seconds(scene.fixture, 10 * MINUTE);
+    assert_true(scene.fixture->errors >= 10 * MINUTE / LONGEST);
+    assert_true(scene.fixture->errors < ERRORS);
+    store_fixture_change(scene.fixture, show);
+    store_fixture_pass_seconds(scene.fixture, MINUTE + 1); /* the queue looks as seldom as that */
+    assert_int_equal(state_of(&scene, id), STORE_QUEUE_SETTLED);
+    close_scene(&scene);
+}
+
+static void be_up_again(struct relay *relay)
+{
+    relay->has_heard = true; /* so nobody is sent to find out */
+    relay_probe_up(relay);
+}
+
+static void be_started(struct relay *relay)
+{
+    timer_start(relay->probe_timer, 0);
+}
+
+static void what_can_t_be_made_due_for_long_is_tried_less_often(void **state)
+{
+    fail_for_those_that_await(state, be_up_again,
+                              "CREATE TRIGGER refuses BEFORE UPDATE ON outbound BEGIN SELECT RAISE(ABORT, 'no'); END",
+                              "DROP TRIGGER refuses");
+}
+
+static void what_awaits_a_relay_and_can_t_be_counted_is_looked_for_less_often(void **state)
+{
+    fail_for_those_that_await(state, be_up_again, "ALTER TABLE outbound RENAME TO away",
+                              "ALTER TABLE away RENAME TO outbound");
+}
+
+static void a_probe_that_can_t_be_found_is_looked_for_less_often(void **state)
+{
+    fail_for_those_that_await(state, be_started, "ALTER TABLE outbound RENAME TO away",
+                              "ALTER TABLE away RENAME TO outbound");
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, store_fixture_teardown)
 
 int main(void)
@@ -169,6 +233,9 @@ int main(void)
         SCENE(what_can_t_be_noted_for_long_is_tried_less_often),
         SCENE(at_the_end_nobody_is_waited_for_long),
         SCENE(at_the_end_it_is_tried_each_second),
+        SCENE(what_can_t_be_made_due_for_long_is_tried_less_often),
+        SCENE(what_awaits_a_relay_and_can_t_be_counted_is_looked_for_less_often),
+        SCENE(a_probe_that_can_t_be_found_is_looked_for_less_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
