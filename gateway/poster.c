@@ -54,6 +54,14 @@ void poster_set_state(struct poster_job *job, enum poster_job_state state)
     job->state = state;
 }
 
+/* The converted form, which lies on the disk. */
+static void drop_content(struct poster_job *job)
+{
+    if (job->content_fd >= 0)
+        close(job->content_fd);
+    job->content_fd = -1;
+}
+
 static void job_free(struct poster_job *job)
 {
     struct poster *poster = job->poster;
@@ -62,8 +70,7 @@ static void job_free(struct poster_job *job)
         link = &(*link)->next;
     *link = job->next;
     timer_free(&job->pause);
-    if (job->content_fd >= 0)
-        close(job->content_fd);
+    drop_content(job);
     store_inbound_free(&job->row);
     tmtp_message_free(&job->message);
     poster_fate_free(&job->fate);
@@ -114,6 +121,7 @@ void poster_end_after_pause(struct poster_job *job)
 void poster_after_failure(struct poster_job *job, void (*next)(void *arg))
 {
     struct poster *poster = job->poster;
+    drop_content(job); /* the silo has it, or it is made again; a full disk needs the room */
     after(job, backoff_failed(&poster->database, clock_monotonic_ms(poster->parts->clock)), next);
 }
 

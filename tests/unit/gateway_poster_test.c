@@ -118,6 +118,25 @@ static void what_can_t_be_routed_for_long_is_tried_less_often(void **state)
     fail_for_long(state, "ALTER TABLE trace RENAME TO away", "ALTER TABLE away RENAME TO trace");
 }
 
+/* It lies on the disk, which may be full, and that may be why. It is made again, or the silo has it. */
+static void what_waits_for_the_database_keeps_no_converted_form(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    int64_t id = add_notice(&scene);
+    store_fixture_change(scene.fixture, "ALTER TABLE trace RENAME TO away");
+    poster_set_online(scene.poster, true);
+    store_fixture_pass_seconds(scene.fixture, MINUTE);
+    const struct poster_job *job = scene.poster->jobs;
+    assert_non_null(job);
+    assert_int_equal(job->state, POSTER_ENDING);
+    assert_int_equal(job->content_fd, -1);
+    store_fixture_change(scene.fixture, "ALTER TABLE away RENAME TO trace");
+    store_fixture_pass_seconds(scene.fixture, LONGEST + 1);
+    assert_true(has_thread(&scene, id));
+    close_scene(&scene);
+}
+
 /* That is no failure of the database: who comes next waits no longer for it. */
 static void what_is_held_while_it_is_routed_is_no_failure(void **state)
 {
@@ -146,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(what_can_t_be_read_for_long_is_tried_less_often),
         SCENE(what_can_t_be_routed_for_long_is_tried_less_often),
+        SCENE(what_waits_for_the_database_keeps_no_converted_form),
         SCENE(what_is_held_while_it_is_routed_is_no_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
