@@ -31,6 +31,7 @@ struct poster_overdue {
     int64_t after_id;   /* of those that wait: up to this one all were looked at */
     unsigned under_way; /* operations */
     bool has_more, has_failed;
+    bool is_unreadable, is_unnoted; /* the last time; and the log says so */
 };
 
 /* One entry's operation. */
@@ -97,15 +98,18 @@ static void committed(int result, void *arg)
     static const char *const events[] = { [POSTER_RETURNED] = "post.returned", [POSTER_HELD] = "post.held" };
     struct op *op = arg;
     struct poster_overdue *overdue = op->overdue;
-    if (result != 1)
-        log_error("post.not_noted", "message=in%" PRId64, op->end.id);
-    else if (op->is_delay && op->end.reported)
+    if (result != 1) {
+        if (!overdue->is_unnoted)
+            log_error("post.not_noted", "message=in%" PRId64, op->end.id);
+    } else if (op->is_delay && op->end.reported) {
         log_info("post.delay_reported", "message=in%" PRId64, op->end.id);
-    else if (!op->is_delay && op->end.done <= POSTER_HELD)
+    } else if (!op->is_delay && op->end.done <= POSTER_HELD) {
         log_warning(events[op->end.done], "message=in%" PRId64 " reason=%s", op->end.id, op->end.why);
+    }
     if (result == 1 && op->end.reported)
         reporter_poke(overdue->parts->reporter);
     overdue->has_failed = overdue->has_failed || result != 1;
+    overdue->is_unnoted = result != 1;
     free(op);
     if (--overdue->under_way == 0)
         plan_look(overdue);
@@ -147,29 +151,39 @@ static void collect(int64_t id, int64_t received_at, bool is_tellable, void *ctx
         found->ids[found->count++] = id;
 }
 
-static void look_for_delays(struct poster_overdue *overdue, int64_t now)
+/* These two return false when the queue can't be read. */
+static bool look_for_delays(struct poster_overdue *overdue, int64_t now)
 {
     struct found found = { .received_by = now - overdue->parts->config->retry.warn_after_ms };
     struct store_db *db = store_reader(overdue->parts->store);
-    if (store_overdue_list_delayed(db, found.received_by, BATCH, collect, &found) < 0)
-        log_error("queue.unreadable", "queue=in");
+    bool is_read = store_overdue_list_delayed(db, found.received_by, BATCH, collect, &found) >= 0;
     for (unsigned i = 0; i < found.count; i++)
         submit(overdue, found.ids[i], true, now);
     overdue->has_more = overdue->has_more || found.listed == BATCH;
+    return is_read;
 }
 
 /* Those that came first have the lowest ids; where nobody is old enough the list ends, until the next look. */
-static void look_for_expired(struct poster_overdue *overdue, int64_t now)
+static bool look_for_expired(struct poster_overdue *overdue, int64_t now)
 {
     struct found found = { .received_by = now - overdue->parts->config->retry.give_up_ms };
     struct store_db *db = store_reader(overdue->parts->store);
-    if (store_overdue_list_waiting(db, overdue->after_id, BATCH, collect, &found) < 0)
-        log_error("queue.unreadable", "queue=in");
+    bool is_read = store_overdue_list_waiting(db, overdue->after_id, BATCH, collect, &found) >= 0;
     for (unsigned i = 0; i < found.count; i++)
         submit(overdue, found.ids[i], false, now);
     bool goes_on = found.listed == BATCH && found.any_old;
     overdue->after_id = goes_on ? found.last_id : 0;
     overdue->has_more = overdue->has_more || goes_on;
+    return is_read;
+}
+
+static void note_reading(struct poster_overdue *overdue, bool is_read)
+{
+    if (!is_read && !overdue->is_unreadable)
+        log_error("queue.unreadable", "queue=in");
+    if (is_read && overdue->is_unreadable)
+        log_info("queue.readable", "queue=in");
+    overdue->is_unreadable = !is_read;
 }
 
 static bool is_steady(struct poster_overdue *overdue)
@@ -189,9 +203,10 @@ static void look(void *arg)
     overdue->has_more = overdue->has_failed = false;
     if (is_steady(overdue)) {
         int64_t now = clock_wall_ms(overdue->parts->clock);
-        look_for_delays(overdue, now);
+        bool is_read = look_for_delays(overdue, now);
         if (!overdue->is_online)
-            look_for_expired(overdue, now);
+            is_read = look_for_expired(overdue, now) && is_read;
+        note_reading(overdue, is_read);
     }
     if (overdue->under_way == 0)
         plan_look(overdue);

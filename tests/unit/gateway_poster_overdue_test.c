@@ -200,6 +200,49 @@ static void many_end_together(void **state)
     close_scene(&scene);
 }
 
+/* Of many, and at each look: the log is not flooded. */
+static void what_can_t_be_noted_for_long_is_said_once(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    for (int i = 0; i < 3; i++)
+        add_one(&scene, D | F, start);
+    store_fixture_change(scene.fixture, "ALTER TABLE outbound RENAME TO away"); /* where reports go */
+    scene.fixture->counted = "event=post.not_noted ";
+    pass(&scene, 5 * HOUR, false);
+    assert_true(scene.fixture->errors > 3);
+    assert_int_equal(scene.fixture->lines, 1);
+    store_fixture_change(scene.fixture, "ALTER TABLE away RENAME TO outbound");
+    pass(&scene, 2 * MINUTE, false);
+    assert_int_equal(reports(&scene), 3);
+
+    add_one(&scene, D | F, start);
+    store_fixture_change(scene.fixture, "ALTER TABLE outbound RENAME TO away");
+    pass(&scene, 5 * MINUTE, false);
+    assert_int_equal(scene.fixture->lines, 2); /* a failure of its own */
+    store_fixture_change(scene.fixture, "ALTER TABLE away RENAME TO outbound");
+    close_scene(&scene);
+}
+
+static void what_can_t_be_read_for_long_is_said_once(void **state)
+{
+    struct scene scene;
+    open_scene(&scene, state);
+    add_one(&scene, D | F, start);
+    store_fixture_change(scene.fixture, "ALTER TABLE inbound RENAME TO away");
+    scene.fixture->counted = "event=queue.unreadable ";
+    pass(&scene, 5 * HOUR, false);
+    assert_true(scene.fixture->errors > 3);
+    assert_int_equal(scene.fixture->lines, 1);
+    scene.fixture->counted = "event=queue.readable ";
+    scene.fixture->lines = 0;
+    store_fixture_change(scene.fixture, "ALTER TABLE away RENAME TO inbound");
+    pass(&scene, 5 * MINUTE, false);
+    assert_int_equal(scene.fixture->lines, 1);
+    assert_int_equal(reports(&scene), 1);
+    close_scene(&scene);
+}
+
 #define OVERDUE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, store_fixture_teardown)
 
 int main(void)
@@ -210,6 +253,8 @@ int main(void)
         OVERDUE_TEST(nothing_expires_here_while_the_link_is_up),
         OVERDUE_TEST(a_link_that_comes_and_goes_hides_no_delay),
         OVERDUE_TEST(many_end_together),
+        OVERDUE_TEST(what_can_t_be_noted_for_long_is_said_once),
+        OVERDUE_TEST(what_can_t_be_read_for_long_is_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
