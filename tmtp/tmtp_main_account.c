@@ -17,13 +17,35 @@
 #include "tmtp/tmtp_main.h"
 #include "tmtp/tmtp_message.h"
 
-enum { UID_CHARS = 32, PATH_LIMIT = 4096, LOCK_TRIES = 30, LOCK_PAUSE_MS = 100 };
+enum {
+    UID_CHARS = 32,
+    PATH_LIMIT = 4096,
+    LOCK_TRIES = 30,
+    LOCK_PAUSE_MS = 100,
+    LARGE_SIZE = 64 * 1024, /* octets of an object behind which lines are added */
+};
+static const size_t file_max = (size_t)1 << 30; /* octets */
 
 /* --- contacts, groups, threads --- */
 
 void account_set(struct account *account, char **field, const char *text)
 {
     tmtp_message_set(field, text);
+    account->changed = account->is_more = true;
+}
+
+/* Takes the line; NULL: it can't be said in one. */
+static void add_line(struct account *account, json_t *line)
+{
+    char *text = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
+    if (text != NULL) {
+        strbuf_add_str(&account->lines, text);
+        strbuf_add_char(&account->lines, '\n');
+    } else {
+        account->is_more = true;
+    }
+    free(text);
+    json_decref(line);
     account->changed = true;
 }
 
@@ -57,7 +79,8 @@ static void free_contacts(struct account_contacts *contacts)
 
 void account_learn_contact(struct account *account, const char *alias, const char *uid)
 {
-    account->changed |= add_contact(&account->contacts, alias, uid);
+    if (add_contact(&account->contacts, alias, uid))
+        add_line(account, json_pack("{s:s, s:s}", "contact", alias, "uid", uid));
 }
 
 const char *account_find_uid(const struct account *account, const char *alias)
@@ -90,7 +113,7 @@ void account_learn_group(struct account *account, const char *gid)
         return;
     account->groups = xreallocarray(account->groups, account->group_count + 1, sizeof *account->groups);
     account->groups[account->group_count++] = xstrdup(gid);
-    account->changed = true;
+    add_line(account, json_pack("{s:s}", "group", gid));
 }
 
 bool account_looks_like_uid(const char *text)
@@ -125,7 +148,7 @@ const char *account_resolve(const struct account *account, const char *to, const
 
 static struct account_thread *find_thread(const struct account *account, const char *id)
 {
-    for (size_t i = 0; i < account->thread_count; i++) {
+    for (size_t i = account->thread_count; i-- > 0;) { /* mostly one of the last */
         if (strcmp(account->threads[i].id, id) == 0)
             return &account->threads[i];
     }
@@ -142,18 +165,27 @@ static struct account_thread *add_thread(struct account *account, const char *id
     account->threads = xreallocarray(account->threads, account->thread_count + 1, sizeof *account->threads);
     struct account_thread *thread = &account->threads[account->thread_count++];
     *thread = (struct account_thread){ .id = xstrdup(id), .subject = xstrdup(subject) };
-    account->changed = true;
     return thread;
+}
+
+static void learn_participant(struct account *account, struct account_thread *thread,
+                              const struct tmtp_participant *participant)
+{
+    if (add_contact(&thread->participants, participant->who, participant->who_uid))
+        add_line(account, json_pack("{s:s, s:s, s:s}", "thread", thread->id, "participant", participant->who, "uid",
+                                    participant->who_uid));
 }
 
 void account_learn_thread(struct account *account, const char *id, const struct tmtp_message *message)
 {
     struct account_thread *thread = find_thread(account, id);
-    if (thread == NULL)
+    if (thread == NULL) {
         thread = add_thread(account, id, message->subject);
+        add_line(account, json_pack("{s:s, s:s}", "new", id, "subject", thread->subject));
+    }
     for (size_t i = 0; i < message->cc_count; i++) {
         const struct tmtp_participant *participant = &message->cc[i];
-        account->changed |= add_contact(&thread->participants, participant->who, participant->who_uid);
+        learn_participant(account, thread, participant);
         if (account_is_group(participant->who, participant->who_uid))
             account_learn_group(account, participant->who);
         else if (account->uid == NULL || strcmp(participant->who_uid, account->uid) != 0)
@@ -205,7 +237,60 @@ static void read_account(struct account *account, json_t *object)
         struct account_thread *thread = add_thread(account, id, subject != NULL ? subject : "");
         read_contacts(&thread->participants, json_object_get(value, "participants"));
     }
+}
+
+/* Of what a later program may have written there, only what we know. */
+static void read_line(struct account *account, const json_t *line)
+{
+    const char *thread_id = json_string_value(json_object_get(line, "thread"));
+    const char *new_id = json_string_value(json_object_get(line, "new"));
+    const char *group = json_string_value(json_object_get(line, "group"));
+    const char *uid = json_string_value(json_object_get(line, "uid"));
+    struct account_thread *thread = thread_id != NULL ? find_thread(account, thread_id) : NULL;
+    if (thread != NULL)
+        add_contact(&thread->participants, json_string_value(json_object_get(line, "participant")), uid);
+    add_contact(&account->contacts, json_string_value(json_object_get(line, "contact")), uid);
+    if (group != NULL)
+        account_learn_group(account, group);
+    if (new_id != NULL) {
+        const char *subject = json_string_value(json_object_get(line, "subject"));
+        add_thread(account, new_id, subject != NULL ? subject : "");
+    }
+}
+
+/* Text is the file from where its object ends. False: not all of it is lines. */
+static bool read_lines(struct account *account, const char *text, size_t len)
+{
+    bool good = true;
+    const char *end;
+    for (; (end = memchr(text, '\n', len)) != NULL; len -= (size_t)(end + 1 - text), text = end + 1) {
+        json_t *line = json_loadb(text, (size_t)(end - text), JSON_REJECT_DUPLICATES, NULL);
+        good &= line != NULL;
+        read_line(account, line);
+        json_decref(line);
+    }
+    return good && len == 0;
+}
+
+/* False: there is no object. */
+static bool read_file(struct account *account, const char *text, size_t len)
+{
+    json_error_t error;
+    json_t *object = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &error);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return false;
+    }
+    read_account(account, object);
+    json_decref(object);
+    size_t size = (size_t)error.position; /* so much was read of it */
+    size += size < len && text[size] == '\n';
+    account->object_size = (int64_t)size;
+    account->lines_size = (int64_t)(len - size);
+    account->is_more = !read_lines(account, text + size, len - size); /* so it is written anew without that */
+    strbuf_clear(&account->lines);
     account->changed = false;
+    return true;
 }
 
 static json_t *write_contacts(const struct account_contacts *contacts)
@@ -262,7 +347,8 @@ struct account *account_new(const char *path, const char *silo)
     account->reserved = true;
     account->silo = xstrdup(silo);
     account->alias = xstrdup("");
-    account->changed = true;
+    account->changed = account->is_more = true;
+    strbuf_init(&account->lines, file_max);
     return account;
 }
 
@@ -293,6 +379,15 @@ static int open_locked(const char *path)
     return -1;
 }
 
+static bool read_all(int fd, struct strbuf *text)
+{
+    char block[65536];
+    ssize_t len;
+    while ((len = read(fd, block, sizeof block)) > 0)
+        strbuf_add(text, block, (size_t)len);
+    return len == 0 && strbuf_ok(text);
+}
+
 struct account *account_open(const char *path)
 {
     int fd = open_locked(path);
@@ -304,12 +399,12 @@ struct account *account_open(const char *path)
     struct account *account = xcalloc(1, sizeof *account);
     account->path = xstrdup(path);
     account->lock = fd;
-    json_error_t error;
-    json_t *object = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
-    if (object != NULL)
-        read_account(account, object);
-    json_decref(object);
-    if (account->silo == NULL || account->uid == NULL || account->node == NULL) {
+    strbuf_init(&account->lines, file_max);
+    struct strbuf text;
+    strbuf_init(&text, file_max);
+    bool is_read = read_all(fd, &text) && read_file(account, text.data, text.len);
+    strbuf_free(&text);
+    if (!is_read || account->silo == NULL || account->uid == NULL || account->node == NULL) {
         main_complain("%s: not an account file, or registration was not completed", path);
         account_free(&account);
     }
@@ -325,6 +420,7 @@ void account_free(struct account **account_ptr)
         unlink(account->path);
     if (account->lock >= 0)
         close(account->lock);
+    strbuf_free(&account->lines);
     free_contacts(&account->contacts);
     for (size_t i = 0; i < account->group_count; i++)
         free(account->groups[i]);
@@ -350,7 +446,10 @@ static int write_file(struct account *account, const char *temporary, int fd)
 {
     json_t *object = write_account(account);
     char *text = json_dumps(object, JSON_INDENT(2)); /* json_dumpfd would write every token by itself */
-    bool written = text != NULL && file_write_all(fd, text, strlen(text)) == 1 && file_write_all(fd, "\n", 1) == 1;
+    size_t len = text != NULL ? strlen(text) : 0;
+    bool written = text != NULL && file_write_all(fd, text, len) == 1 && file_write_all(fd, "\n", 1) == 1;
+    account->object_size = (int64_t)len + 1;
+    account->lines_size = 0;
     free(text);
     json_decref(object);
     return written && fsync(fd) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && rename(temporary, account->path) == 0 &&
@@ -359,28 +458,68 @@ static int write_file(struct account *account, const char *temporary, int fd)
                : -1;
 }
 
-int account_save(struct account *account)
+/* Writes the object anew, with all that lines have said. */
+static int replace(struct account *account)
 {
-    if (!account->changed)
-        return 1;
     struct strbuf path;
     strbuf_init(&path, PATH_LIMIT);
-    strbuf_add_fmt(&path, "%s.XXXXXX", account->path);
-    int fd = strbuf_ok(&path) ? mkostemp(path.data, O_CLOEXEC) : -1; /* mode 0600 */
+    /* One name, for whoever saves holds the lock: what a run that was killed has left is not there for ever. */
+    strbuf_add_fmt(&path, "%s.tmtp-new", account->path);
+    if (strbuf_ok(&path))
+        (void)unlink(path.data);
+    int fd = strbuf_ok(&path) ? open(path.data, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
     int rc = fd >= 0 ? write_file(account, path.data, fd) : -1;
     if (rc == 1) {
         if (account->lock >= 0)
             close(account->lock);
         account->lock = fd;
-        account->changed = false;
         account->reserved = false;
-    } else {
-        main_complain("%s: cannot be saved: %s", account->path, strerror(errno));
-        if (fd >= 0) {
-            unlink(path.data);
-            close(fd);
-        }
+        account->is_more = false;
+    } else if (fd >= 0) {
+        int reason = errno;
+        unlink(path.data);
+        close(fd);
+        account->is_more = true;
+        errno = reason;
     }
     strbuf_free(&path);
     return rc;
+}
+
+/* The file at the path is ours: it is locked. */
+static int append(struct account *account)
+{
+    int fd = open(account->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int rc = file_write_all(fd, account->lines.data, account->lines.len) == 1 && fsync(fd) == 0 ? 1 : -1;
+    int reason = errno;
+    if (rc == 1)
+        account->lines_size += (int64_t)account->lines.len;
+    else
+        (void)!ftruncate(fd, account->object_size +
+                                 account->lines_size); /* else there is no line at the end, and it is none */
+    close(fd);
+    errno = reason;
+    return rc;
+}
+
+static bool can_append(const struct account *account)
+{
+    return !account->is_more && !account->reserved && strbuf_ok(&account->lines) &&
+           account->object_size >= LARGE_SIZE &&
+           account->lines_size + (int64_t)account->lines.len <= account->object_size;
+}
+
+int account_save(struct account *account)
+{
+    if (!account->changed)
+        return 1;
+    if ((!can_append(account) || append(account) != 1) && replace(account) != 1) {
+        main_complain("%s: cannot be saved: %s", account->path, strerror(errno));
+        return -1;
+    }
+    strbuf_clear(&account->lines);
+    account->changed = false;
+    return 1;
 }

@@ -1,7 +1,9 @@
 /* tmtp_main_account.h - a member's account file
  *
- * JSON, mode 0600 (it holds the node's password), replaced in one step and synced at each save. While a program has the
- * account open the file is locked, so two runs never lose each other's contacts.
+ * JSON, mode 0600 (it holds the node's password), synced at each save, before which a message is not acked. It is replaced in one
+ * step; but once it is large, so that each message that begins a thread would cost more than the one before, what is learned is
+ * added behind it, an object in each line, until that is as much again. A last line that is not whole is none. While a program
+ * has the account open the file is locked, so two runs never lose each other's contacts.
  *
  * Contacts bind an alias to the uid that it was first seen with; a later claim to the alias by another uid is ignored.
  * Nobody can look a uid up, so this is the member's only address book.
@@ -9,6 +11,9 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
 
 struct tmtp_message;
 
@@ -38,7 +43,11 @@ struct account {
     size_t group_count;
     struct account_thread *threads;
     size_t thread_count;
-    bool changed; /* since it was read or saved */
+    bool changed;        /* since it was read or saved, */
+    bool is_more;        /* by more than lines can say */
+    struct strbuf lines; /* what was learned since */
+    int64_t object_size; /* octets of the file that are the object; */
+    int64_t lines_size;  /* of the lines behind it */
 };
 
 /* For registering: makes the file, empty, so that it is certain that it can be made; account_free() removes it again

@@ -179,6 +179,69 @@ def test_an_account_that_could_not_be_saved_is_not_registered(folder, silo):
         assert json.load(file)["alias"] == "Erin Member"   # it was still free
 
 
+def test_what_a_killed_run_left_of_a_save_does_not_stay(folder, alice):
+    with open(alice.account + ".tmtp-new", "w", encoding="utf-8") as file:
+        file.write('{ "silo": "hal')
+    alice.tmtp("alias", "--account", alice.account, "Alice at Home")
+    alice.tmtp("group", "--account", alice.account, "invite", "The Choir", "Alice Member", "come in")
+    assert [name for name in os.listdir(folder) if name.startswith(os.path.basename(alice.account) + ".")] == []
+    assert stat.S_IMODE(os.stat(alice.account).st_mode) == 0o600
+
+
+def read_account(path):
+    """The object, and the lines behind it."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    known, end = json.JSONDecoder().raw_decode(text)
+    return known, text[end + 1:].splitlines()
+
+
+def test_what_is_learned_is_added_to_a_large_account(folder, friends):
+    """To write all of it anew for each thread would take the longer the more there are."""
+    alice, bob = friends
+    with open(alice.account, encoding="utf-8") as file:
+        account = json.load(file)
+    participants = {"Bob Member": account["contacts"]["Bob Member"], "Alice Member": account["uid"]}
+    account["threads"] = {f"thread{number:010}": {"subject": f"Offer {number}", "participants": participants} for number in range(1000)}
+    with open(alice.account, "w", encoding="utf-8") as file:
+        json.dump(account, file)
+    large = os.stat(alice.account)
+
+    def hear(text):
+        bob.post(alice.alias, text, subject=f"About {text}")
+        return alice.receive_where("it", lambda item: item["op"] == "delivery" and item["body"] == text)
+
+    first = hear("one")
+    assert os.stat(alice.account).st_ino == large.st_ino and os.stat(alice.account).st_size > large.st_size
+    known, lines = read_account(alice.account)
+    assert len(known["threads"]) == 1000 and len(lines) == 3   # the thread, and who takes part
+    alice.tmtp("post", "--account", alice.account, "--thread", first["threadid"], "I know it")
+    assert bob.receive_where("the answer", lambda item: item.get("body") == "I know it")["threadid"] == first["threadid"]
+
+    # Killed within a line: that is none, and nothing comes behind it.
+    whole = os.stat(alice.account).st_size
+    with open(alice.account, "a", encoding="utf-8") as file:
+        file.write('{"new":"thread5555')
+    second = hear("two")
+    known, lines = read_account(alice.account)
+    assert lines == [] and len(known["threads"]) == 1002 and known["threads"][second["threadid"]]["subject"] == "About two"
+    assert known["threads"][first["threadid"]]["participants"] == participants
+    assert os.stat(alice.account).st_size > whole
+    assert stat.S_IMODE(os.stat(alice.account).st_mode) == 0o600
+
+    # As much behind it as it is itself, and it is written anew.
+    with open(alice.account, "a", encoding="utf-8") as file:
+        for number in range(1600):
+            file.write(json.dumps({"new": f"later{number:010}", "subject": "An offer that came later" + 50 * "."}) + "\n")
+            file.write(json.dumps({"of a later program": number}) + "\n" + ("no line\n\n" if number == 3 else ""))
+    hear("three")
+    known, lines = read_account(alice.account)
+    assert lines == [] and len(known["threads"]) == 2603
+    hear("four")
+    known, lines = read_account(alice.account)
+    assert len(lines) == 3 and len(known["threads"]) == 2603
+
+
 def test_a_changed_certificate_is_refused(folder, alice):
     with open(alice.account, encoding="utf-8") as file:
         account = json.load(file)
