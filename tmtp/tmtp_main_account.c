@@ -258,21 +258,36 @@ static void read_line(struct account *account, const json_t *line)
     }
 }
 
-/* Text is the file from where its object ends. False: not all of it is lines. */
-static bool read_lines(struct account *account, const char *text, size_t len)
+/* One whole line. False: it is none, nor what a power cut leaves. */
+static bool read_whole_line(struct account *account, const char *text, size_t len)
 {
-    bool good = true;
-    const char *end;
-    for (; (end = memchr(text, '\n', len)) != NULL; len -= (size_t)(end + 1 - text), text = end + 1) {
-        json_t *line = json_loadb(text, (size_t)(end - text), JSON_REJECT_DUPLICATES, NULL);
-        good &= line != NULL;
+    if (strspn(text, " \t\r") >= len)
+        return true;
+    json_t *line = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    bool good = json_is_object(line);
+    if (good)
         read_line(account, line);
-        json_decref(line);
-    }
-    return good && len == 0;
+    json_decref(line);
+    if (!good)
+        account->is_more = true;
+    return good || memchr(text, '\0', len) != NULL;
 }
 
-/* False: there is no object. */
+/* Text is the file from where its object ends, with a NUL behind it. False: somebody has put something there that we would lose. */
+static bool read_lines(struct account *account, const char *text, size_t len)
+{
+    const char *end;
+    for (; (end = memchr(text, '\n', len)) != NULL; len -= (size_t)(end + 1 - text), text = end + 1) {
+        if (!read_whole_line(account, text, (size_t)(end - text)))
+            return false;
+    }
+    if (len > 0 && *text != '{' && *text != '\0' && strspn(text, " \t\r") < len)
+        return false;
+    account->is_more |= len > 0; /* whoever wrote it was killed: all is written anew, without it */
+    return true;
+}
+
+/* False: it is no account file. */
 static bool read_file(struct account *account, const char *text, size_t len)
 {
     json_error_t error;
@@ -287,10 +302,11 @@ static bool read_file(struct account *account, const char *text, size_t len)
     size += size < len && text[size] == '\n';
     account->object_size = (int64_t)size;
     account->lines_size = (int64_t)(len - size);
-    account->is_more = !read_lines(account, text + size, len - size); /* so it is written anew without that */
+    account->is_more = false;
+    bool good = read_lines(account, text + size, len - size);
     strbuf_clear(&account->lines);
     account->changed = false;
-    return true;
+    return good;
 }
 
 static json_t *write_contacts(const struct account_contacts *contacts)
@@ -308,9 +324,16 @@ static json_t *write_account(const struct account *account)
         json_array_append_new(groups, json_string(account->groups[i]));
     json_t *threads = json_object();
     for (size_t i = 0; i < account->thread_count; i++) {
-        json_t *thread = json_object();
+        json_t *thread = json_object_get(threads, account->threads[i].id); /* twice only by another's hand */
+        json_t *participants = write_contacts(&account->threads[i].participants);
+        if (thread != NULL) {
+            json_object_update_missing(json_object_get(thread, "participants"), participants);
+            json_decref(participants);
+            continue;
+        }
+        thread = json_object();
         json_object_set_new(thread, "subject", json_string(account->threads[i].subject));
-        json_object_set_new(thread, "participants", write_contacts(&account->threads[i].participants));
+        json_object_set_new(thread, "participants", participants);
         json_object_set_new(threads, account->threads[i].id, thread);
     }
     json_t *object = json_object();
@@ -441,21 +464,38 @@ void account_free(struct account **account_ptr)
     *account_ptr = NULL;
 }
 
-/* Writes to fd, which becomes the file at account->path. */
-static int write_file(struct account *account, const char *temporary, int fd)
+/* Writes to fd, which becomes the file at account->path, locked. */
+static bool write_file(struct account *account, const char *temporary, int fd)
 {
     json_t *object = write_account(account);
     char *text = json_dumps(object, JSON_INDENT(2)); /* json_dumpfd would write every token by itself */
     size_t len = text != NULL ? strlen(text) : 0;
     bool written = text != NULL && file_write_all(fd, text, len) == 1 && file_write_all(fd, "\n", 1) == 1;
-    account->object_size = (int64_t)len + 1;
-    account->lines_size = 0;
     free(text);
     json_decref(object);
-    return written && fsync(fd) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && rename(temporary, account->path) == 0 &&
-                   file_sync_directory_of(account->path) == 1
-               ? 1
-               : -1;
+    if (!written || fsync(fd) != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || rename(temporary, account->path) != 0)
+        return false;
+    account->object_size = (int64_t)len + 1;
+    account->lines_size = 0;
+    return true;
+}
+
+/* One name, for whoever saves holds the lock: what a run that was killed has left is not there for ever. Another one only when that
+ * can't be had. */
+static int open_temporary(struct strbuf *path, const char *account)
+{
+    strbuf_add_fmt(path, "%s.tmtp-new", account);
+    if (!strbuf_ok(path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    (void)unlink(path->data);
+    int fd = open(path->data, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    strbuf_clear(path);
+    strbuf_add_fmt(path, "%s.XXXXXX", account);
+    return mkostemp(path->data, O_CLOEXEC); /* mode 0600 */
 }
 
 /* Writes the object anew, with all that lines have said. */
@@ -463,44 +503,48 @@ static int replace(struct account *account)
 {
     struct strbuf path;
     strbuf_init(&path, PATH_LIMIT);
-    /* One name, for whoever saves holds the lock: what a run that was killed has left is not there for ever. */
-    strbuf_add_fmt(&path, "%s.tmtp-new", account->path);
-    if (strbuf_ok(&path))
-        (void)unlink(path.data);
-    int fd = strbuf_ok(&path) ? open(path.data, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    int rc = fd >= 0 ? write_file(account, path.data, fd) : -1;
-    if (rc == 1) {
+    int fd = open_temporary(&path, account->path);
+    int rc = -1;
+    if (fd >= 0 && write_file(account, path.data, fd)) { /* it is there, and it is ours, whatever its directory says */
         if (account->lock >= 0)
             close(account->lock);
         account->lock = fd;
         account->reserved = false;
-        account->is_more = false;
+        rc = file_sync_directory_of(account->path) == 1 ? 1 : -1;
+        account->is_more = rc != 1;
     } else if (fd >= 0) {
         int reason = errno;
         unlink(path.data);
         close(fd);
-        account->is_more = true;
         errno = reason;
     }
     strbuf_free(&path);
     return rc;
 }
 
-/* The file at the path is ours: it is locked. */
+/* True: it is the one that we have locked and read, with nothing changed, and nobody else may read it. */
+static bool is_as_we_left_it(const struct account *account, int fd)
+{
+    struct stat there;
+    return is_current(account->lock, account->path) && fstat(fd, &there) == 0 &&
+           there.st_size == account->object_size + account->lines_size && (there.st_mode & 077) == 0;
+}
+
 static int append(struct account *account)
 {
     int fd = open(account->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0 || !is_as_we_left_it(account, fd)) {
+        if (fd >= 0)
+            close(fd);
         return -1;
+    }
     int rc = file_write_all(fd, account->lines.data, account->lines.len) == 1 && fsync(fd) == 0 ? 1 : -1;
-    int reason = errno;
     if (rc == 1)
         account->lines_size += (int64_t)account->lines.len;
     else
-        (void)!ftruncate(fd, account->object_size +
-                                 account->lines_size); /* else there is no line at the end, and it is none */
+        (void)!ftruncate(fd,
+                         account->object_size + account->lines_size); /* if it fails, half a line stays: it is none */
     close(fd);
-    errno = reason;
     return rc;
 }
 
@@ -508,14 +552,16 @@ static bool can_append(const struct account *account)
 {
     return !account->is_more && !account->reserved && strbuf_ok(&account->lines) &&
            account->object_size >= LARGE_SIZE &&
-           account->lines_size + (int64_t)account->lines.len <= account->object_size;
+           account->lines_size + (int64_t)account->lines.len <= account->object_size &&
+           account->object_size + account->lines_size + (int64_t)account->lines.len <= (int64_t)file_max;
 }
 
 int account_save(struct account *account)
 {
     if (!account->changed)
         return 1;
-    if ((!can_append(account) || append(account) != 1) && replace(account) != 1) {
+    account->is_more |= !can_append(account) || append(account) != 1;
+    if (account->is_more && replace(account) != 1) {
         main_complain("%s: cannot be saved: %s", account->path, strerror(errno));
         return -1;
     }

@@ -233,13 +233,38 @@ def test_what_is_learned_is_added_to_a_large_account(folder, friends):
     with open(alice.account, "a", encoding="utf-8") as file:
         for number in range(1600):
             file.write(json.dumps({"new": f"later{number:010}", "subject": "An offer that came later" + 50 * "."}) + "\n")
-            file.write(json.dumps({"of a later program": number}) + "\n" + ("no line\n\n" if number == 3 else ""))
+            file.write(json.dumps({"of a later program": number}) + "\n" + ("\0\0\0\n\n" if number == 3 else ""))
     hear("three")
     known, lines = read_account(alice.account)
     assert lines == [] and len(known["threads"]) == 2603
     hear("four")
     known, lines = read_account(alice.account)
     assert len(lines) == 3 and len(known["threads"]) == 2603
+
+    # Whose hand has changed it meanwhile, or let others read it: written anew, as a small one is.
+    os.chmod(alice.account, 0o644)
+    hear("five")
+    known, lines = read_account(alice.account)
+    assert lines == [] and len(known["threads"]) == 2605 and stat.S_IMODE(os.stat(alice.account).st_mode) == 0o600
+
+
+@pytest.mark.parametrize("end", ["},\n", "oops\n", '{"contact":"Zoe","uid":"U9",}\n', "oops"])
+def test_what_we_would_lose_of_an_account_is_refused(folder, alice, end):
+    """Somebody has edited it by hand, and made a mistake."""
+    with open(alice.account, "a", encoding="utf-8") as file:
+        file.write(end)
+    with open(alice.account, "rb") as file:
+        before = file.read()
+    refused(folder, REFUSED, "not an account file", "alias", "--account", alice.account, "Alice at Home")
+    with open(alice.account, "rb") as file:
+        assert file.read() == before
+
+
+def test_a_save_finds_another_name_where_its_own_is_taken(folder, alice):
+    os.mkdir(alice.account + ".tmtp-new")
+    alice.tmtp("group", "--account", alice.account, "invite", "The Choir", "Alice Member", "come in")
+    with open(alice.account, encoding="utf-8") as file:
+        assert "The Choir" in json.load(file)["groups"]
 
 
 def test_a_changed_certificate_is_refused(folder, alice):
