@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -24,6 +23,7 @@
 #include "base/child_output.h"
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "tests/unit/missing_pidfd.h"
 
 enum {
     TELL_MS = 50,
@@ -34,17 +34,6 @@ enum {
     NOT_THERE = 127,
     BUSY_S = 20
 };
-
-/* In place of the C library's. */
-static bool pidfd_is_missing;
-int pidfd_open(pid_t pid, unsigned flags)
-{
-    if (pidfd_is_missing) {
-        errno = ENOSYS;
-        return -1;
-    }
-    return (int)syscall(SYS_pidfd_open, pid, flags);
-}
 
 static int64_t now_ms(void)
 {

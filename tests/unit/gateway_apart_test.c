@@ -15,7 +15,6 @@
 #include <pty.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,19 +24,9 @@
 #include "base/strbuf.h"
 #include "gateway/apart.h"
 #include "gateway/config.h"
+#include "tests/unit/missing_pidfd.h"
 
 enum { PATIENCE_MS = 30 * 1000, LITTLE_MS = 300, SAID_MAX = 16 * 1024 };
-
-/* In place of the C library's. */
-static bool pidfd_is_missing;
-int pidfd_open(pid_t pid, unsigned flags)
-{
-    if (pidfd_is_missing) {
-        errno = ENOSYS;
-        return -1;
-    }
-    return (int)syscall(SYS_pidfd_open, pid, flags);
-}
 
 static void run(const struct apart_settings *settings, apart_work *work, void *ctx, struct strbuf *said)
 {
