@@ -471,9 +471,13 @@ static void start(int64_t id, void *ctx)
     poster->jobs = job;
     job->content_fd = -1;
     tmtp_message_init(&job->message);
-    if (store_inbound_find(db, id, &job->row) != 1) {
+    int found = store_inbound_find(db, id, &job->row);
+    if (found != 1) {
         job->row.id = id;
-        poster_end_after_failure(job);
+        if (found < 0)
+            poster_end_after_failure(job);
+        else
+            poster_end_after_pause(job); /* it is gone: no failure of the database */
         return;
     }
     const char *why = poster_check_recipients(job);

@@ -210,12 +210,14 @@ static void start(int64_t id, void *ctx)
 {
     struct returns *returns = ctx;
     struct store_inbound row;
-    if (store_inbound_find(store_reader(returns->parts->store), id, &row) != 1) {
+    int found = store_inbound_find(store_reader(returns->parts->store), id, &row);
+    if (found < 0) {
         end_after_failure(job_new(returns, id));
         return;
     }
-    if (row.kind != STORE_INBOUND_RETURNED || row.state != STORE_QUEUE_WAITING) {
-        store_inbound_free(&row);
+    if (found == 0 || row.kind != STORE_INBOUND_RETURNED || row.state != STORE_QUEUE_WAITING) {
+        if (found == 1)
+            store_inbound_free(&row);
         queue_finished(returns->queue, id); /* it was held or dropped just now */
         return;
     }
